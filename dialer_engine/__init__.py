@@ -1,0 +1,3 @@
+"""Self-hosted outbound power dialer: decisions in `core`, everything that touches the world around it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Import, export and correction of Members' contacts."""

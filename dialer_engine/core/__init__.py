@@ -1,0 +1,1 @@
+"""Decisions: pure functions and tables, no I/O, no clock, no randomness."""

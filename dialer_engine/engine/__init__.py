@@ -1,0 +1,1 @@
+"""The daemon: one dispatcher, campaign runners, the agent desk and recovery."""

@@ -1,0 +1,1 @@
+"""Simulated carrier and agents, demo and benchmarks."""

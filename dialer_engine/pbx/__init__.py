@@ -1,0 +1,1 @@
+"""Asterisk: bundle, nodes, ARI and AMI."""

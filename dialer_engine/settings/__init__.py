@@ -1,0 +1,1 @@
+"""YAML and rule files to checked settings."""
