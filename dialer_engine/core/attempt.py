@@ -1,0 +1,488 @@
+"""Life of an attempt: one try to reach one number, one Asterisk channel, one result.
+
+The life
+--------
+An attempt is *reserved* in the database before anything is sent (P1). Sending the originate makes it
+*dialing*; the carrier's 180 makes it *ringing*; the carrier's 200 makes it *waiting*: a person is on the
+line and hears nothing yet. Asterisk's dialplan now offers the channel (`CallBroadcast`) for at most
+`max_wait_ms`. The engine claims it only after it has chosen a free agent (*joining*), moves it into the
+agent's bridge (*bridged*), and whoever hangs up ends it. If nobody claims, the dialplan itself plays the
+drop message (*message*), with or without an engine, so silence never lasts (P4).
+
+The races this forbids
+----------------------
+* A claim that loses to the dialplan's time-out gives the agent back and does **not** offer the channel
+  again: the person is already hearing the message (*unclaimed*).
+* A cancel that crosses a 200 OK: the attempt was answered, so it is judged by its times as abandoned or
+  hung up, never as cancelled.
+* A lost reply to the originate is never sent again (P3): the channel is looked up under its own id, and
+  when it is not there the attempt ends as `unknown`.
+* Everything that happens after *ended* is ignored; *ended* is the only state without a way out (P6).
+
+The machine is a table: `(phase, event type) -> function`. A pair in `IGNORED` changes nothing on purpose;
+every other pair raises `IllegalTransition` and changes nothing. Time comes in with the event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from dialer_engine.core.outcome import Result, result_of_failure
+
+ABANDON_AFTER = timedelta(seconds=2)
+"""An answered person without an agent for this long counts as abandoned (47 CFR 64.1200(a)(7), measured
+from the answer, which is the stricter Canadian reading)."""
+
+
+class Phase(StrEnum):
+    """Where an attempt is in its life."""
+
+    RESERVED = "reserved"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    WAITING = "waiting"
+    JOINING = "joining"
+    BRIDGED = "bridged"
+    UNCLAIMED = "unclaimed"
+    MESSAGE = "message"
+    ENDED = "ended"
+
+
+class EndedBy(StrEnum):
+    """Who ended the attempt."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    ENGINE = "engine"
+    CARRIER = "carrier"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt's whole state; times are aware UTC datetimes."""
+
+    id: str
+    phase: Phase = Phase.RESERVED
+    originated_at: datetime | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    message_at: datetime | None = None
+    joined_at: datetime | None = None
+    ended_at: datetime | None = None
+    agent: str | None = None
+    cancel_reason: str | None = None
+    opted_out: bool = False
+    hanging_up: EndedBy | None = None
+    result: Result | None = None
+    ended_by: EndedBy | None = None
+    cause: int | None = None
+    sip_code: int | None = None
+
+
+# --- events -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to the attempt at a moment (UTC)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Event):
+    """The originate is about to leave for Asterisk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """Asterisk refused the originate: no channel was made and no INVITE left."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLost(Event):
+    """No reply to the originate came: it may or may not have been carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing(Event):
+    """The carrier reported ringing (180 or 183)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Event):
+    """The carrier answered (200 OK)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Event):
+    """The dialplan offers the answered channel for a claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChosen(Event):
+    """A free agent was picked for this person."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLost(Event):
+    """The claim was refused: the dialplan had already gone on, or the channel is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered(Event):
+    """The claimed channel is under the engine's control."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinFailed(Event):
+    """The channel could not be moved into the agent's bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Event):
+    """The channel is in the agent's bridge: both hear each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStarted(Event):
+    """The dialplan began to play the drop message."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptedOut(Event):
+    """The person pressed the opt-out key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Event):
+    """Nobody needs this call any more, or its number was suppressed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHangup(Event):
+    """The agent ended the conversation with the hang-up key."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLost(Event):
+    """The agent's leg is gone while the customer is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone(Event):
+    """The channel was destroyed."""
+
+    cause: int | None = None
+    sip_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished(Event):
+    """A look at Asterisk showed that the channel no longer exists; how it ended is not known."""
+
+
+# --- commands -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask Asterisk whether the channel exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Find a free agent, or let the person wait for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claim the channel for the chosen agent."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Move the channel into the agent's bridge."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreeAgent:
+    """The chosen agent did not get this person: ready again."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerJoined:
+    """Tell the agent's seat that the customer is there."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerLeft:
+    """Tell the agent's seat that the conversation is over."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlayDropMessage:
+    """Send the channel to the drop message."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Hang the channel up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """Take the opt-out journal in now and cancel what is queued for this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Write the end and the CDR; forget the attempt."""
+
+
+Command = (
+    LookUp
+    | Offer
+    | Claim
+    | Join
+    | FreeAgent
+    | CustomerJoined
+    | CustomerLeft
+    | PlayDropMessage
+    | HangUp
+    | Suppress
+    | Finish
+)
+Step = tuple[Attempt, tuple[Command, ...]]
+
+
+class IllegalTransition(Exception):
+    """An event that cannot happen in this phase; nothing was changed."""
+
+    def __init__(self, phase: Phase, event: Event) -> None:
+        super().__init__(f"{type(event).__name__} is illegal in phase {phase.value}")
+        self.phase = phase
+        self.event = event
+
+
+# --- transitions --------------------------------------------------------------------------------------
+
+
+def _end(a: Attempt, event: Event, result: Result, by: EndedBy) -> Step:
+    ended = replace(a, phase=Phase.ENDED, ended_at=event.at, result=result, ended_by=by)
+    return ended, (Finish(),)
+
+
+def _sent(a: Attempt, e: Event) -> Step:
+    return replace(a, phase=Phase.DIALING, originated_at=e.at), ()
+
+
+def _refused(a: Attempt, e: Event) -> Step:
+    return _end(a, e, Result.FAILED, EndedBy.ENGINE)
+
+
+def _look_up(a: Attempt, e: Event) -> Step:
+    return a, (LookUp(),)
+
+
+def _ringing(a: Attempt, e: Event) -> Step:
+    return replace(a, phase=Phase.RINGING, ringing_at=e.at), ()
+
+
+def _answered(a: Attempt, e: Event) -> Step:
+    return replace(a, phase=Phase.WAITING, answered_at=e.at), ()
+
+
+def _offered(a: Attempt, e: Event) -> Step:
+    """The offer proves the answer, whichever of the two events comes first."""
+    waiting = replace(a, phase=Phase.WAITING, answered_at=a.answered_at or e.at)
+    return (waiting, ()) if waiting.hanging_up else (waiting, (Offer(),))
+
+
+def _chosen(a: Attempt, e: AgentChosen) -> Step:
+    return replace(a, phase=Phase.JOINING, agent=e.agent), (Claim(e.agent),)
+
+
+def _claim_lost(a: Attempt, e: Event) -> Step:
+    return replace(a, phase=Phase.UNCLAIMED, agent=None), _free(a)
+
+
+def _free(a: Attempt) -> tuple[Command, ...]:
+    return (FreeAgent(a.agent),) if a.agent else ()
+
+
+def _entered(a: Attempt, e: Event) -> Step:
+    return (a, (Join(a.agent),)) if a.agent else (a, (PlayDropMessage(),))
+
+
+def _join_failed(a: Attempt, e: Event) -> Step:
+    return replace(a, phase=Phase.UNCLAIMED, agent=None), (*_free(a), PlayDropMessage())
+
+
+def _joined(a: Attempt, e: Event) -> Step:
+    told = (CustomerJoined(a.agent),) if a.agent else ()
+    return replace(a, phase=Phase.BRIDGED, joined_at=e.at), told
+
+
+def _message(a: Attempt, e: Event) -> Step:
+    """The dialplan is ahead of a claim that is still on its way: the agent is free again."""
+    return replace(a, phase=Phase.MESSAGE, message_at=e.at, agent=None), _free(a)
+
+
+def _opted_out(a: Attempt, e: Event) -> Step:
+    return replace(a, opted_out=True), (Suppress(),)
+
+
+def _cancel(a: Attempt, e: Cancel) -> Step:
+    return replace(a, cancel_reason=e.reason, hanging_up=EndedBy.ENGINE), (HangUp(),)
+
+
+def _cancel_reserved(a: Attempt, e: Cancel) -> Step:
+    return _end(replace(a, cancel_reason=e.reason), e, Result.CANCELLED, EndedBy.ENGINE)
+
+
+def _agent_hangup(a: Attempt, e: Event) -> Step:
+    return replace(a, hanging_up=EndedBy.AGENT), (HangUp(),)
+
+
+def _agent_lost_joining(a: Attempt, e: Event) -> Step:
+    return replace(a, agent=None), ()
+
+
+def _vanished(a: Attempt, e: Event) -> Step:
+    ended, commands = _end(a, e, Result.UNKNOWN, EndedBy.UNKNOWN)
+    left = (CustomerLeft(a.agent),) if a.agent and a.phase is Phase.BRIDGED else _free(a)
+    return ended, (*left, *commands)
+
+
+def _gone_unanswered(a: Attempt, e: Gone) -> Step:
+    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    if a.cancel_reason is not None:
+        return _end(coded, e, Result.CANCELLED, EndedBy.ENGINE)
+    result = result_of_failure(e.cause, e.sip_code, rang=a.ringing_at is not None)
+    by = EndedBy.ENGINE if result is Result.NO_ANSWER and e.sip_code is None else EndedBy.CARRIER
+    return _end(coded, e, result, by)
+
+
+def _gone_waiting(a: Attempt, e: Gone) -> Step:
+    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    waited = e.at - (a.answered_at or e.at)
+    ours = a.hanging_up is EndedBy.ENGINE
+    abandoned = a.message_at is not None or waited >= ABANDON_AFTER or ours
+    result = Result.ABANDONED if abandoned else Result.HUNG_UP
+    ended, commands = _end(coded, e, result, EndedBy.ENGINE if ours else EndedBy.CUSTOMER)
+    return ended, (*_free(a), *commands)
+
+
+def _gone_bridged(a: Attempt, e: Gone) -> Step:
+    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or EndedBy.CUSTOMER)
+    left = (CustomerLeft(a.agent),) if a.agent else ()
+    return ended, (*left, *commands)
+
+
+Handler = Callable[[Attempt, Any], Step]
+
+TABLE: dict[tuple[Phase, type[Event]], Handler] = {
+    (Phase.RESERVED, Sent): _sent,
+    (Phase.RESERVED, Cancel): _cancel_reserved,
+    (Phase.RESERVED, Vanished): _vanished,
+    (Phase.DIALING, Refused): _refused,
+    (Phase.DIALING, ReplyLost): _look_up,
+    (Phase.DIALING, Ringing): _ringing,
+    (Phase.DIALING, Answered): _answered,
+    (Phase.DIALING, Offered): _offered,
+    (Phase.DIALING, Cancel): _cancel,
+    (Phase.DIALING, Gone): _gone_unanswered,
+    (Phase.DIALING, Vanished): _vanished,
+    (Phase.RINGING, Answered): _answered,
+    (Phase.RINGING, Offered): _offered,
+    (Phase.RINGING, Cancel): _cancel,
+    (Phase.RINGING, Gone): _gone_unanswered,
+    (Phase.RINGING, Vanished): _vanished,
+    (Phase.WAITING, Offered): _offered,
+    (Phase.WAITING, AgentChosen): _chosen,
+    (Phase.WAITING, MessageStarted): _message,
+    (Phase.WAITING, Cancel): _cancel,
+    (Phase.WAITING, Gone): _gone_waiting,
+    (Phase.WAITING, Vanished): _vanished,
+    (Phase.JOINING, ClaimLost): _claim_lost,
+    (Phase.JOINING, Entered): _entered,
+    (Phase.JOINING, JoinFailed): _join_failed,
+    (Phase.JOINING, Joined): _joined,
+    (Phase.JOINING, MessageStarted): _message,
+    (Phase.JOINING, AgentLost): _agent_lost_joining,
+    (Phase.JOINING, Gone): _gone_waiting,
+    (Phase.JOINING, Vanished): _vanished,
+    (Phase.UNCLAIMED, MessageStarted): _message,
+    (Phase.UNCLAIMED, Entered): _entered,
+    (Phase.UNCLAIMED, Gone): _gone_waiting,
+    (Phase.UNCLAIMED, Vanished): _vanished,
+    (Phase.MESSAGE, OptedOut): _opted_out,
+    (Phase.MESSAGE, Gone): _gone_waiting,
+    (Phase.MESSAGE, Vanished): _vanished,
+    (Phase.BRIDGED, AgentHangup): _agent_hangup,
+    (Phase.BRIDGED, AgentLost): _agent_hangup,
+    (Phase.BRIDGED, Gone): _gone_bridged,
+    (Phase.BRIDGED, Vanished): _vanished,
+}
+"""What each event does in each phase."""
+
+_LATE: tuple[tuple[Phase, type[Event]], ...] = tuple(
+    (phase, event)
+    for phase in (Phase.RINGING, Phase.WAITING, Phase.JOINING, Phase.UNCLAIMED, Phase.MESSAGE, Phase.BRIDGED)
+    for event in (Ringing, ReplyLost, Answered)
+    if (phase, event) not in TABLE
+)
+IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
+    (
+        *_LATE,
+        (Phase.JOINING, Cancel),
+        (Phase.UNCLAIMED, Cancel),
+        (Phase.MESSAGE, Cancel),
+        (Phase.BRIDGED, Cancel),
+        (Phase.UNCLAIMED, ClaimLost),
+        (Phase.UNCLAIMED, JoinFailed),
+        (Phase.UNCLAIMED, AgentLost),
+        (Phase.MESSAGE, ClaimLost),
+        (Phase.MESSAGE, AgentLost),
+        (Phase.MESSAGE, MessageStarted),
+        (Phase.BRIDGED, ClaimLost),
+        (Phase.BRIDGED, JoinFailed),
+    )
+)
+"""Pairs that are expected and change nothing: late news, and a cancel that came after the answer."""
+
+
+def step(attempt: Attempt, event: Event) -> Step:
+    """Return the attempt after the event and the commands to carry out.
+
+    Raises IllegalTransition, with nothing changed, for a pair that is neither in TABLE nor IGNORED.
+    """
+    handler = TABLE.get((attempt.phase, type(event)))
+    if handler is not None:
+        return handler(attempt, event)
+    if attempt.phase is Phase.ENDED or (attempt.phase, type(event)) in IGNORED:
+        return attempt, ()
+    raise IllegalTransition(attempt.phase, event)

@@ -1,0 +1,57 @@
+"""How an attempt ended: results, and what a carrier's code says about an unanswered one."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """The result of an attempt, as it stands in its CDR."""
+
+    BRIDGED = "bridged"
+    ABANDONED = "abandoned"
+    HUNG_UP = "hung_up"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    CONGESTION = "congestion"
+    NOT_IN_SERVICE = "not_in_service"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+_BY_SIP: dict[int, Result] = {
+    **dict.fromkeys((486, 600), Result.BUSY),
+    **dict.fromkeys((408, 480, 487), Result.NO_ANSWER),
+    **dict.fromkeys((404, 410, 484, 604), Result.NOT_IN_SERVICE),
+    603: Result.REJECTED,
+    **dict.fromkeys((607, 608), Result.BLOCKED),
+    **dict.fromkeys((500, 502, 503, 504), Result.CONGESTION),
+}
+"""RFC 3261 section 21; 607 and 608 are RFC 8197 and RFC 8688 (blocked as unwanted)."""
+
+_BY_CAUSE: dict[int, Result] = {
+    17: Result.BUSY,
+    **dict.fromkeys((18, 19), Result.NO_ANSWER),
+    **dict.fromkeys((1, 22, 28), Result.NOT_IN_SERVICE),
+    21: Result.REJECTED,
+    **dict.fromkeys((34, 38, 41, 42, 44), Result.CONGESTION),
+}
+"""ITU-T Q.850 causes."""
+
+
+def result_of_failure(cause: int | None, sip_code: int | None, *, rang: bool) -> Result:
+    """Return the result of an attempt that nobody answered, from its Q.850 cause and SIP code.
+
+    The SIP code is the carrier's own word and goes first; without any known code a call that rang
+    was not answered, and one that did not ring failed.
+    """
+    if sip_code in _BY_SIP:
+        return _BY_SIP[sip_code]
+    if sip_code is None and cause in _BY_CAUSE:
+        return _BY_CAUSE[cause]
+    if sip_code is not None and sip_code >= 400:
+        return Result.FAILED
+    return Result.NO_ANSWER if rang else Result.FAILED

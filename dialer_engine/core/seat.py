@@ -1,0 +1,295 @@
+"""Life of an agent's seat: one person's presence, from dialing the duty extension to hanging up.
+
+The life
+--------
+The agent's phone dials the duty extension and its leg stays up all shift (*ready*). When a person answers,
+the dispatcher *reserves* the seat in memory, at the moment of the claim, so that no two answers can win the
+same agent. The customer joins (*in_call*), leaves, and the seat is in *wrap* until the agent presses a
+disposition digit or the wrap time ends; then it is ready again, or *paused* when the agent asked for it.
+Hanging up the leg ends the shift (*off*) in every state; presence comes from the leg and from nothing else.
+
+The races this forbids
+----------------------
+* A seat is reserved for one attempt only; freeing it names the attempt, so a late "free" of an earlier
+  attempt cannot release a later one.
+* A disposition is given exactly once per conversation: by the digit, by the wrap time, or by the leg's end.
+* A wrap timer that fires late names its attempt and is ignored when the seat has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class SeatState(StrEnum):
+    """What the agent is doing."""
+
+    OFF = "off"
+    READY = "ready"
+    RESERVED = "reserved"
+    IN_CALL = "in_call"
+    WRAP = "wrap"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A seat's whole state; `since` is the UTC moment the state began."""
+
+    agent: str
+    state: SeatState = SeatState.OFF
+    since: datetime | None = None
+    attempt: str | None = None
+    pause_wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeatEvent:
+    """Something that happened to the seat at a moment (UTC)."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LegUp(SeatEvent):
+    """The agent's leg is in its bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class LegDown(SeatEvent):
+    """The agent's leg is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved(SeatEvent):
+    """The dispatcher chose this agent for an answered person."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freed(SeatEvent):
+    """The person did not come: somebody else, the message or the hang-up was faster."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerIn(SeatEvent):
+    """The customer is in the agent's bridge."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerOut(SeatEvent):
+    """The customer's channel is gone."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangupKey(SeatEvent):
+    """The agent pressed `*`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseKey(SeatEvent):
+    """The agent pressed `0`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispositionKey(SeatEvent):
+    """The agent pressed a digit of the campaign's table."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrapOver(SeatEvent):
+    """The wrap time of this conversation ended."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Hang up the customer of this attempt: the agent asked for it."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerAlone:
+    """The agent's leg is gone while this customer is there or on the way."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartWrap:
+    """Start the wrap timer of this attempt."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dispose:
+    """Write the disposition; `code` None means the campaign's default."""
+
+    attempt: str
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BecameReady:
+    """The agent can take a call: the longest waiting person, or new calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Let the agent hear something: `paused`, `ready`, `noted`, `arrived`."""
+
+    what: str
+
+
+SeatCommand = EndCall | CustomerAlone | StartWrap | Dispose | BecameReady | Tell
+SeatStep = tuple[Seat, tuple[SeatCommand, ...]]
+
+
+class IllegalSeatEvent(Exception):
+    """An event that cannot happen in this state; nothing was changed."""
+
+    def __init__(self, state: SeatState, event: SeatEvent) -> None:
+        super().__init__(f"{type(event).__name__} is illegal for a seat that is {state.value}")
+
+
+def _to(seat: Seat, state: SeatState, e: SeatEvent, attempt: str | None = None) -> Seat:
+    return replace(seat, state=state, since=e.at, attempt=attempt)
+
+
+def _leg_up(s: Seat, e: LegUp) -> SeatStep:
+    return replace(_to(s, SeatState.READY, e), pause_wanted=False), (BecameReady(),)
+
+
+def _off(s: Seat, e: LegDown) -> SeatStep:
+    return _to(s, SeatState.OFF, e), ()
+
+
+def _off_with_customer(s: Seat, e: LegDown) -> SeatStep:
+    alone: tuple[SeatCommand, ...] = (CustomerAlone(s.attempt),) if s.attempt else ()
+    return _to(s, SeatState.OFF, e), (*alone, *_default(s)) if s.state is SeatState.IN_CALL else alone
+
+
+def _off_in_wrap(s: Seat, e: LegDown) -> SeatStep:
+    return _to(s, SeatState.OFF, e), _default(s)
+
+
+def _default(s: Seat) -> tuple[SeatCommand, ...]:
+    return (Dispose(s.attempt, None),) if s.attempt else ()
+
+
+def _reserve(s: Seat, e: Reserved) -> SeatStep:
+    return _to(s, SeatState.RESERVED, e, e.attempt), ()
+
+
+def _free(s: Seat, e: Freed) -> SeatStep:
+    return _resume(s, e) if s.attempt == e.attempt else (s, ())
+
+
+def _resume(s: Seat, e: SeatEvent) -> SeatStep:
+    if s.pause_wanted:
+        return replace(_to(s, SeatState.PAUSED, e), pause_wanted=False), (Tell("paused"),)
+    return _to(s, SeatState.READY, e), (BecameReady(),)
+
+
+def _customer_in(s: Seat, e: CustomerIn) -> SeatStep:
+    if s.attempt != e.attempt:
+        return s, ()
+    return _to(s, SeatState.IN_CALL, e, e.attempt), (Tell("arrived"),)
+
+
+def _customer_out(s: Seat, e: CustomerOut) -> SeatStep:
+    if s.attempt != e.attempt:
+        return s, ()
+    return _to(s, SeatState.WRAP, e, e.attempt), (StartWrap(e.attempt),)
+
+
+def _hangup_key(s: Seat, e: HangupKey) -> SeatStep:
+    return s, (EndCall(s.attempt),) if s.attempt else ()
+
+
+def _pause(s: Seat, e: PauseKey) -> SeatStep:
+    return _to(s, SeatState.PAUSED, e), (Tell("paused"),)
+
+
+def _unpause(s: Seat, e: PauseKey) -> SeatStep:
+    return _to(s, SeatState.READY, e), (Tell("ready"), BecameReady())
+
+
+def _pause_later(s: Seat, e: PauseKey) -> SeatStep:
+    return replace(s, pause_wanted=not s.pause_wanted), ()
+
+
+def _dispose(s: Seat, e: DispositionKey) -> SeatStep:
+    resumed, commands = _resume(s, e)
+    given: tuple[SeatCommand, ...] = (Dispose(s.attempt, e.code),) if s.attempt else ()
+    return resumed, (*given, Tell("noted"), *commands)
+
+
+def _wrap_over(s: Seat, e: WrapOver) -> SeatStep:
+    if s.attempt != e.attempt:
+        return s, ()
+    resumed, commands = _resume(s, e)
+    return resumed, (*_default(s), *commands)
+
+
+SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatStep]] = {
+    (SeatState.OFF, LegUp): _leg_up,
+    (SeatState.READY, LegDown): _off,
+    (SeatState.READY, Reserved): _reserve,
+    (SeatState.READY, PauseKey): _pause,
+    (SeatState.RESERVED, LegDown): _off_with_customer,
+    (SeatState.RESERVED, Freed): _free,
+    (SeatState.RESERVED, CustomerIn): _customer_in,
+    (SeatState.RESERVED, PauseKey): _pause_later,
+    (SeatState.IN_CALL, LegDown): _off_with_customer,
+    (SeatState.IN_CALL, CustomerOut): _customer_out,
+    (SeatState.IN_CALL, HangupKey): _hangup_key,
+    (SeatState.IN_CALL, PauseKey): _pause_later,
+    (SeatState.WRAP, LegDown): _off_in_wrap,
+    (SeatState.WRAP, DispositionKey): _dispose,
+    (SeatState.WRAP, WrapOver): _wrap_over,
+    (SeatState.WRAP, PauseKey): _pause_later,
+    (SeatState.PAUSED, LegDown): _off,
+    (SeatState.PAUSED, PauseKey): _unpause,
+}
+"""What each event does in each state."""
+
+_KEYS = (HangupKey, PauseKey, DispositionKey)
+_LATE_NEWS = (Freed, CustomerIn, CustomerOut, WrapOver)
+SEAT_IGNORED: frozenset[tuple[SeatState, type[SeatEvent]]] = frozenset(
+    (state, event)
+    for state in SeatState
+    for event in (*_KEYS, *_LATE_NEWS, LegDown)
+    if (state, event) not in SEAT_TABLE
+)
+"""Keys without a meaning in a state, and late news about an attempt the seat has left behind."""
+
+
+def step(seat: Seat, event: SeatEvent) -> SeatStep:
+    """Return the seat after the event and the commands to carry out.
+
+    Raises IllegalSeatEvent, with nothing changed, for a pair that is neither in SEAT_TABLE nor SEAT_IGNORED.
+    """
+    handler = SEAT_TABLE.get((seat.state, type(event)))
+    if handler is not None:
+        stepped: SeatStep = handler(seat, event)
+        return stepped
+    if (seat.state, type(event)) in SEAT_IGNORED:
+        return seat, ()
+    raise IllegalSeatEvent(seat.state, event)
