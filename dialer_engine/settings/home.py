@@ -1,0 +1,120 @@
+"""Where everything that is written at run time lives, and as whom the services run.
+
+The engine may be started by root (a server) or by anybody (a trial). Asterisk and the embedded Postgres never run as
+root: a root engine hands them to the service user, who therefore must be able to reach every directory on the way.
+"""
+
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+ROOT_HOME = Path("/var/lib/dialer")
+FIRST_LEVEL = ("bundle", "sounds", "nodes", "run", "log")
+
+
+class HomeError(Exception):
+    """DIALER_HOME or the service user cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUser:
+    """The account that owns and runs Asterisk and the embedded Postgres."""
+
+    uid: int
+    gid: int
+    name: str
+
+
+class Demotion(TypedDict, total=False):
+    """Keyword arguments that make subprocess start a child as another user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def home() -> Path:
+    """The run-time directory: DIALER_HOME, else /var/lib/dialer for root, else the user's data directory."""
+    chosen = os.environ.get("DIALER_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if os.geteuid() == 0:
+        return ROOT_HOME
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "dialer"
+
+
+def service_user() -> ServiceUser:
+    """The user for Asterisk and Postgres: oneself, or for root DIALER_USER, the caller of sudo, or nobody."""
+    if os.geteuid() != 0:
+        return _account(pwd.getpwuid(os.geteuid()))
+    named = os.environ.get("DIALER_USER")
+    if named:
+        return _account(_lookup(named))
+    caller = os.environ.get("SUDO_UID", "")
+    if caller.isdigit() and int(caller) != 0:
+        return _account(pwd.getpwuid(int(caller)))
+    return _account(_lookup("nobody"))
+
+
+def demote(user: ServiceUser) -> Demotion:
+    """Arguments for subprocess that run a child as `user`; empty when the engine is not root."""
+    if os.geteuid() != 0:
+        return {}
+    return {"user": user.uid, "group": user.gid, "extra_groups": []}
+
+
+def prepare_home(directory: Path, user: ServiceUser) -> None:
+    """Make DIALER_HOME and its first level of directories, and check that the service user can reach them."""
+    try:
+        for path in (directory, *(directory / name for name in FIRST_LEVEL)):
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(
+            f"{error.filename}: cannot be created ({error.strerror}); set DIALER_HOME to another place"
+        ) from error
+    barrier = unreachable(directory, user)
+    if barrier is not None:
+        raise HomeError(
+            f"{directory}: user {user.name!r}, who runs Asterisk and Postgres, may not enter {barrier}; "
+            f"set DIALER_HOME to a directory open to that user (default {ROOT_HOME}), or DIALER_USER to another user"
+        )
+
+
+def unreachable(directory: Path, user: ServiceUser) -> Path | None:
+    """The outermost directory on the way to `directory` that `user` may not enter, or None."""
+    if user.uid == 0 or os.geteuid() != 0:
+        return None
+    way = [*reversed(directory.parents), directory]
+    return next((path for path in way if not _may_enter(path.stat(), user)), None)
+
+
+def give(path: Path, user: ServiceUser, mode: int) -> None:
+    """Hand a file or directory to the service user with this mode; only root can change the owner."""
+    path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, user.uid, user.gid)
+
+
+def _may_enter(status: os.stat_result, user: ServiceUser) -> bool:
+    if status.st_uid == user.uid:
+        return bool(status.st_mode & stat.S_IXUSR)
+    if status.st_gid == user.gid:
+        return bool(status.st_mode & stat.S_IXGRP)
+    return bool(status.st_mode & stat.S_IXOTH)
+
+
+def _lookup(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        raise HomeError(
+            f"user {name!r} does not exist on this machine; set DIALER_USER to one that does"
+        ) from error
+
+
+def _account(entry: pwd.struct_passwd) -> ServiceUser:
+    return ServiceUser(entry.pw_uid, entry.pw_gid, entry.pw_name)
