@@ -1,0 +1,118 @@
+"""Which Asterisk makes the calls, and every address, port and directory of it."""
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from dialer_engine.settings.base import Model
+from dialer_engine.settings.values import Address, ConfigPath, Host, Line, Name, Network, Port, refuse
+
+SMALLEST_RTP_RANGE = 20
+
+
+class RtpRange(Model):
+    """UDP ports for audio; a call with its agent needs four."""
+
+    start: int = Field(default=10000, ge=1024, le=65534, description="first UDP port, even")
+    end: int = Field(default=10999, ge=1025, le=65535, description="last UDP port")
+
+    @field_validator("start")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise refuse(
+                f"{value} is odd; RTP uses an even port and RTCP the next", "an even port", str(value + 1)
+            )
+        return value
+
+    @field_validator("end")
+    @classmethod
+    def _large_enough(cls, value: int, info: ValidationInfo) -> int:
+        start = info.data.get("start")
+        if start is not None and value < start + SMALLEST_RTP_RANGE - 1:
+            raise refuse(
+                f"the range {start}-{value} is too small",
+                f"at least {SMALLEST_RTP_RANGE} ports",
+                str(start + 999),
+            )
+        return value
+
+
+class NodeSettings(Model):
+    """The Asterisk that the engine installs, starts and watches."""
+
+    name: Name = Field(default="main", description="name of the node, in call records and directories")
+    directory: ConfigPath | None = Field(
+        default=None, description="where it keeps its files; default DIALER_HOME/nodes/NAME"
+    )
+    bind: Address = Field(
+        default="127.0.0.1", description="IP address for SIP and audio; 0.0.0.0 for softphones elsewhere"
+    )
+    sip_port: Port = Field(default=5060, description="UDP and TCP port for SIP")
+    http_port: Port = Field(
+        default=8088, description="TCP port of the engine's control connection (ARI), loopback only"
+    )
+    ami_port: Port = Field(
+        default=5038, description="TCP port of the manager connection (AMI), loopback only"
+    )
+    rtp: RtpRange = Field(default_factory=RtpRange, description="UDP ports for audio")
+    external_address: Host | None = Field(
+        default=None, description="public address, when this machine is behind NAT"
+    )
+    local_networks: list[Network] = Field(
+        default_factory=list, description="networks reached without NAT, such as 10.0.0.0/8"
+    )
+
+    @field_validator("http_port", "ami_port")
+    @classmethod
+    def _distinct(cls, value: int, info: ValidationInfo) -> int:
+        for other in ("sip_port", "http_port"):
+            if other != info.field_name and info.data.get(other) == value:
+                raise refuse(f"{info.field_name} and {other} are both {value}", "a port of its own for each")
+        return value
+
+    @field_validator("rtp")
+    @classmethod
+    def _clear_of_sip(cls, value: RtpRange, info: ValidationInfo) -> RtpRange:
+        sip = info.data.get("sip_port")
+        if sip is not None and value.start <= sip <= value.end:
+            raise refuse(
+                f"sip_port {sip} lies in the range {value.start}-{value.end}", "ranges that do not overlap"
+            )
+        return value
+
+
+class ExternalNode(Model):
+    """A running Asterisk that somebody else manages."""
+
+    name: Name = Field(description="name of the node, in call records")
+    ari_url: str = Field(pattern=r"^https?://[^\s/]+", description="such as http://10.0.0.5:8088")
+    ari_user: Line = Field(description="user in that Asterisk's ari.conf")
+    ari_password: Line = Field(repr=False, description="its password")
+    ami_host: Host = Field(description="host of the manager connection")
+    ami_port: Port = Field(default=5038, description="port of the manager connection")
+    ami_user: Line = Field(description="user in that Asterisk's manager.conf")
+    ami_password: Line = Field(repr=False, description="its password")
+
+
+class AsteriskSettings(Model):
+    """Which Asterisk makes the calls."""
+
+    managed: bool = Field(
+        default=True, description="true: the bundled Asterisk; false: those listed under nodes"
+    )
+    node: NodeSettings = Field(default_factory=NodeSettings, description="the bundled Asterisk")
+    nodes: list[ExternalNode] = Field(
+        default_factory=list, description="running ones, only when managed is false"
+    )
+
+    @field_validator("nodes")
+    @classmethod
+    def _fits_managed(cls, value: list[ExternalNode], info: ValidationInfo) -> list[ExternalNode]:
+        managed = info.data.get("managed")
+        if managed and value:
+            raise refuse("nodes are only used when managed is false", "managed: false, or no nodes")
+        if managed is False and not value:
+            raise refuse("managed is false but no node is listed", "at least one node")
+        names = [node.name for node in value]
+        if len(set(names)) < len(names):
+            raise refuse("two nodes have the same name", "a name of its own for each node")
+        return value

@@ -1,0 +1,108 @@
+"""What `config/dialer.yaml` may hold: the engine's own settings, shared by all campaigns.
+
+Every key is described here once; `docs/configuration.md` and the JSON Schema are checked against these
+descriptions. The models are frozen: a reload builds new ones and compares. All can be imported from here.
+"""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from dialer_engine.settings.asterisk import AsteriskSettings, ExternalNode, NodeSettings, RtpRange
+from dialer_engine.settings.base import Model
+from dialer_engine.settings.campaign import AttemptLimits, Campaign, Disposition, DropMessage, Hours, Retry
+from dialer_engine.settings.trunk import Trunk
+from dialer_engine.settings.values import E164, ConfigPath, Line, Moment, Name, refuse
+
+__all__ = [
+    "AsteriskSettings",
+    "AttemptLimits",
+    "Campaign",
+    "ControlSettings",
+    "DatabaseSettings",
+    "Disposition",
+    "DropMessage",
+    "ExternalNode",
+    "Hours",
+    "LabSettings",
+    "LoggingSettings",
+    "MemberSettings",
+    "NodeSettings",
+    "Retry",
+    "RtpRange",
+    "Settings",
+    "Trunk",
+]
+
+
+class DatabaseSettings(Model):
+    """Where Postgres is."""
+
+    url: str | None = Field(
+        default=None,
+        repr=False,
+        description="postgresql://user:password@host/name; empty starts an embedded Postgres",
+    )
+    pool: int = Field(default=8, ge=2, le=100, description="connections the engine keeps open")
+
+    @field_validator("url")
+    @classmethod
+    def _postgres_only(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise refuse("this is not the address of a Postgres", "postgresql://user:password@host:5432/name")
+        return value
+
+
+class MemberSettings(Model):
+    """A business that subscribes; it owns lists, campaigns, caller IDs and results."""
+
+    name: Line = Field(description="the company's name as callers must say it; part of the drop message")
+    callback_number: E164 = Field(description="number that takes do-not-call requests in business hours")
+    address: Line | None = Field(default=None, description="postal address, for callers who ask")
+
+
+class LoggingSettings(Model):
+    """The engine's own log."""
+
+    format: Literal["console", "json"] = Field(
+        default="console", description="console for people, json for collectors"
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severity written"
+    )
+
+
+class LabSettings(Model):
+    """A laboratory: fictional numbers and a clock of its own. Refused unless every trunk is on loopback."""
+
+    clock: Moment = Field(description="moment at which the gate's clock starts, with its offset from UTC")
+
+
+class ControlSettings(Model):
+    """How the commands reach the running engine."""
+
+    socket: ConfigPath | None = Field(
+        default=None, description="unix socket; default DIALER_HOME/run/control.sock"
+    )
+
+
+class Settings(Model):
+    """All of `dialer.yaml`."""
+
+    members: dict[Name, MemberSettings] = Field(
+        default_factory=dict, description="the Members, by short name"
+    )
+    trunks: dict[Name, Trunk] = Field(
+        default_factory=dict, description="the carrier connections, by short name"
+    )
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="where Postgres is")
+    asterisk: AsteriskSettings = Field(
+        default_factory=AsteriskSettings, description="which Asterisk makes the calls"
+    )
+    control: ControlSettings = Field(
+        default_factory=ControlSettings, description="how commands reach the engine"
+    )
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="the engine's own log")
+    lab: LabSettings | None = Field(
+        default=None, description="a laboratory; never on a system that calls people"
+    )
