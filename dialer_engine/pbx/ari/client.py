@@ -1,0 +1,308 @@
+"""One typed connection to one Asterisk: events in, commands out, both over the same websocket.
+
+The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever the
+connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, waits with
+back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the owner must
+compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; a command without a reply has
+an unknown outcome.
+
+Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+import structlog
+
+from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
+from dialer_engine.pbx.ari.models import ApplicationReplaced
+from dialer_engine.pbx.ari.wire import Incoming, RawEvent, Reply, decode, encode_command, failure_text
+
+log = structlog.get_logger(__name__)
+_BIGGEST_MESSAGE = 64 * 1024 * 1024
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 5.0
+_CONNECT_TIMEOUT = 5.0
+_JITTER = random.SystemRandom()
+
+
+class AriClient:
+    """A connection to Asterisk's REST interface that heals itself and never repeats a command."""
+
+    def __init__(
+        self,
+        base_url: str,
+        user: str,
+        password: str,
+        app: str,
+        *,
+        on_event: Callable[[Incoming], None],
+        on_link: Callable[[bool], None],
+        subscribe_all: bool = True,
+        event_types: Sequence[str] | None = None,
+        reply_timeout: float = 5.0,
+        heartbeat: float = 5.0,
+    ) -> None:
+        """Prepare a link to `base_url` (`http://host:port`) for the application `app`; time-outs in seconds.
+
+        With `event_types` Asterisk sends only those; the choice is renewed on every reconnect.
+        """
+        self._base_url = _clean_url(base_url)
+        self._user = user
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password)}
+        self.app = _clean_app(app)
+        self._on_event = on_event
+        self._on_link = on_link
+        self._subscribe_all = subscribe_all
+        self._event_types = None if event_types is None else sorted(set(event_types))
+        self._reply_timeout = reply_timeout
+        self._heartbeat = heartbeat
+        self._ids = itertools.count(1)
+        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._filter_task: asyncio.Task[None] | None = None
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the link is up at this moment."""
+        return self._socket is not None
+
+    async def start(self) -> None:
+        """Connect and begin to read; raise AriError with the remedy when the first connection fails."""
+        if self._task is not None:
+            raise AriError("this ARI client was already started")
+        self._session = aiohttp.ClientSession(headers=self._headers)
+        try:
+            socket = await self._connect()
+        except BaseException:
+            await self._session.close()
+            raise
+        self._task = asyncio.create_task(self._keep(socket), name=f"ari {self._base_url}")
+        await asyncio.sleep(0)
+        await self._await_filter()
+
+    async def close(self) -> None:
+        """End the link; everybody who still waits for a reply gets AriLinkLost."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Send one command once and return the body of the reply (JSON, or empty); `timeout` in seconds."""
+        socket = self._socket
+        if socket is None:
+            raise AriLinkLost(f"{method} {path} was not sent: the connection to Asterisk is down")
+        request_id = str(next(self._ids))
+        reply = self._waiting[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._exchange(
+                socket,
+                reply,
+                f"{method} {path}",
+                encode_command(request_id, method, path, query, body),
+                timeout,
+            )
+        finally:
+            self._waiting.pop(request_id, None)
+
+    async def _exchange(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        reply: asyncio.Future[Reply],
+        command: str,
+        text: str,
+        timeout: float | None,
+    ) -> bytes:
+        seconds = self._reply_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await socket.send_str(text)
+                answer = await reply
+        except TimeoutError:
+            self.counts["timeouts"] += 1
+            raise AriTimeout(f"{command}: no reply from Asterisk within {seconds:g} s") from None
+        except (ConnectionError, aiohttp.ClientError) as error:
+            raise AriLinkLost(f"{command}: the connection to Asterisk broke ({error})") from error
+        if answer.status_code >= 400:
+            reason = failure_text(answer.message_body) or answer.reason_phrase
+            raise AriRefused(answer.status_code, reason, command)
+        return answer.message_body.encode("utf-8")
+
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+        if self._session is None:
+            raise AriError("this ARI client was not started")
+        try:
+            async with asyncio.timeout(_CONNECT_TIMEOUT):
+                return await self._session.ws_connect(
+                    f"{self._base_url}/ari/events",
+                    params={"app": self.app, "subscribeAll": "true" if self._subscribe_all else "false"},
+                    heartbeat=self._heartbeat,
+                    max_msg_size=_BIGGEST_MESSAGE,
+                    autoping=True,
+                )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise AriError(self._explain(error)) from error
+
+    def _explain(self, error: BaseException) -> str:
+        place = f"ARI at {self._base_url}"
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            return f"{place}: {_handshake_text(error.status, self._user, self.app)}"
+        if isinstance(error, TimeoutError):
+            return (
+                f"{place}: no answer within {_CONNECT_TIMEOUT:g} s. Is Asterisk overloaded or stopped, "
+                "or is a firewall in the way?"
+            )
+        return f"{place} cannot be reached ({error}). Is Asterisk running, are address and http_port right?"
+
+    async def _keep(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            while True:
+                await self._serve(socket)
+                socket = await self._reconnect()
+        finally:
+            self._down()
+            await socket.close()
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        if self._event_types is not None:
+            self._filter_task = asyncio.create_task(self._set_filter(self._event_types))
+        self._report(True)
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._take(message.data)
+        finally:
+            error = socket.exception()
+            self._down()
+            await socket.close()
+            log.warning(
+                "ari_link_lost", url=self._base_url, close_code=socket.close_code, error=str(error or "")
+            )
+
+    async def _reconnect(self) -> aiohttp.ClientWebSocketResponse:
+        delay = _FIRST_DELAY
+        while True:
+            await asyncio.sleep(delay * _JITTER.uniform(0.5, 1.0))
+            try:
+                socket = await self._connect()
+            except AriError as error:
+                delay = min(delay * 2, _LONGEST_DELAY)
+                self.counts["failed_connects"] += 1
+                log.warning("ari_reconnect_failed", error=str(error), next_try_s=round(delay, 1))
+            else:
+                self.counts["reconnects"] += 1
+                log.info("ari_reconnected", url=self._base_url)
+                return socket
+
+    def _take(self, text: str) -> None:
+        try:
+            message = decode(text)
+        except msgspec.DecodeError as error:
+            self.counts["undecodable"] += 1
+            log.error("ari_message_undecodable", error=str(error))
+            return
+        if isinstance(message, Reply):
+            self._settle(message)
+        else:
+            self._deliver(message)
+
+    def _settle(self, reply: Reply) -> None:
+        waiting = self._waiting.get(reply.request_id)
+        if waiting is None or waiting.done():
+            self.counts["late_replies"] += 1
+        else:
+            waiting.set_result(reply)
+
+    def _deliver(self, event: Incoming) -> None:
+        if isinstance(event, RawEvent):
+            self._note_unknown(event)
+        elif isinstance(event, ApplicationReplaced) and event.application == self.app:
+            self.counts["replaced"] += 1
+            log.error(
+                "ari_application_taken",
+                app=self.app,
+                remedy="another engine uses the same Asterisk: stop one",
+            )
+        self.counts["events"] += 1
+        try:
+            self._on_event(event)
+        except Exception:
+            self.counts["handler_errors"] += 1
+            log.exception("ari_event_handler_failed", event_type=type(event).__name__)
+
+    def _note_unknown(self, event: RawEvent) -> None:
+        self.counts[f"unknown:{event.type}"] += 1
+        if self.counts[f"unknown:{event.type}"] == 1:
+            log.warning("ari_event_unknown", event_type=event.type, remedy="regenerate the ARI models")
+
+    def _down(self) -> None:
+        was_up, self._socket = self._socket is not None, None
+        for reply in self._waiting.values():
+            if not reply.done():
+                reply.set_exception(AriLinkLost("the connection to Asterisk went down before the reply came"))
+        if was_up:
+            self._report(False)
+
+    def _report(self, up: bool) -> None:
+        try:
+            self._on_link(up)
+        except Exception:
+            self.counts["handler_errors"] += 1
+            log.exception("ari_link_handler_failed", up=up)
+
+    async def _set_filter(self, types: Sequence[str]) -> None:
+        body = {"allowed": [{"event_type": each} for each in types]}
+        await self.request("PUT", f"/applications/{self.app}/eventFilter", body=body)
+
+    async def _await_filter(self) -> None:
+        if self._filter_task is not None:
+            await self._filter_task
+
+
+def _handshake_text(status: int, user: str, app: str) -> str:
+    if status in (401, 403):
+        return f"user {user!r} or its password was refused ({status}). Check ari_user and ari_password."
+    if status == 404:
+        return "no ARI here (404). Is another web server on this port, or is res_ari not loaded?"
+    return f"the event connection for application {app!r} was refused with status {status}."
+
+
+def _clean_url(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise AriError(
+            f"ARI address {base_url!r} must look like http://127.0.0.1:8088, without user or password"
+        )
+    return base_url.rstrip("/")
+
+
+def _clean_app(app: str) -> str:
+    if not app or not all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in app):
+        raise AriError(f"ARI application name {app!r} may hold only letters, digits, '-' and '_'")
+    return app

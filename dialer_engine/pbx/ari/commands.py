@@ -1,0 +1,154 @@
+"""The ARI commands that the engine uses, by name and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from dialer_engine.pbx.ari.client import AriClient
+from dialer_engine.pbx.ari.errors import AriRefused
+from dialer_engine.pbx.ari.models import Bridge, Channel, Endpoint
+
+_T = TypeVar("_T")
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _decode(body: bytes, kind: type[_T]) -> _T:
+    return msgspec.json.decode(body, type=kind, strict=False)
+
+
+class Commands:
+    """Everything the engine asks of one Asterisk; every method sends one command and waits for its reply.
+
+    All raise AriRefused, AriTimeout or AriLinkLost; after the latter two the outcome is not known.
+    """
+
+    def __init__(self, client: AriClient) -> None:
+        """Send through `client`."""
+        self.client = client
+
+    async def originate(
+        self,
+        channel_id: str,
+        endpoint: str,
+        *,
+        context: str,
+        extension: str,
+        caller_id: str,
+        timeout_s: int,
+        variables: Mapping[str, str],
+    ) -> Channel:
+        """Call `endpoint`; the answered leg enters the dialplan. A live id is refused with 409 and no call."""
+        body: dict[str, Any] = {
+            "endpoint": endpoint,
+            "context": context,
+            "extension": extension,
+            "priority": 1,
+            "callerId": caller_id,
+            "timeout": timeout_s,
+            "variables": dict(variables),
+        }
+        return _decode(await self._send("POST", f"/channels/{_part(channel_id)}", body=body), Channel)
+
+    async def claim(self, channel_id: str) -> None:
+        """Claim a channel that StasisBroadcast offers; 409 when it is taken, 404 when no longer offered."""
+        query = {"channelId": channel_id, "application": self.client.app}
+        await self._send("POST", "/events/claim", query=query)
+
+    async def hangup(self, channel_id: str, reason: str = "normal") -> None:
+        """Hang up; a channel that is already gone is no error."""
+        await self._gone_is_fine("DELETE", f"/channels/{_part(channel_id)}", {"reason": reason})
+
+    async def answer(self, channel_id: str) -> None:
+        """Answer a channel that rings at our side."""
+        await self._send("POST", f"/channels/{_part(channel_id)}/answer")
+
+    async def continue_at(
+        self, channel_id: str, context: str, extension: str = "s", priority: int = 1
+    ) -> None:
+        """Send a channel from the application back to the dialplan."""
+        query = {"context": context, "extension": extension, "priority": str(priority)}
+        await self._send("POST", f"/channels/{_part(channel_id)}/continue", query=query)
+
+    async def set_variable(self, channel_id: str, variable: str, value: str) -> None:
+        """Set a channel variable."""
+        query = {"variable": variable, "value": value}
+        await self._send("POST", f"/channels/{_part(channel_id)}/variable", query=query)
+
+    async def channel(self, channel_id: str) -> Channel | None:
+        """Return a live channel, or None when it is gone."""
+        try:
+            return _decode(await self._send("GET", f"/channels/{_part(channel_id)}"), Channel)
+        except AriRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    async def channels(self) -> list[Channel]:
+        """Return all live channels."""
+        return _decode(await self._send("GET", "/channels"), list[Channel])
+
+    async def bridges(self) -> list[Bridge]:
+        """Return all bridges."""
+        return _decode(await self._send("GET", "/bridges"), list[Bridge])
+
+    async def endpoints(self) -> list[Endpoint]:
+        """Return all PJSIP endpoints with their state and channels."""
+        return _decode(await self._send("GET", "/endpoints/PJSIP"), list[Endpoint])
+
+    async def bridge_create(self, bridge_id: str, type: str = "mixing,dtmf_events", name: str = "") -> Bridge:
+        """Create the bridge, or return the one that has this id."""
+        query = {"type": type, "name": name or bridge_id}
+        return _decode(await self._send("POST", f"/bridges/{_part(bridge_id)}", query=query), Bridge)
+
+    async def bridge_destroy(self, bridge_id: str) -> None:
+        """Destroy the bridge; channels in it stay up in the application. One that is gone is no error."""
+        await self._gone_is_fine("DELETE", f"/bridges/{_part(bridge_id)}")
+
+    async def bridge_add(self, bridge_id: str, *channel_ids: str) -> None:
+        """Add channels, which must be in the application, to the bridge."""
+        query = {"channel": ",".join(channel_ids)}
+        await self._send("POST", f"/bridges/{_part(bridge_id)}/addChannel", query=query)
+
+    async def bridge_remove(self, bridge_id: str, *channel_ids: str) -> None:
+        """Take channels out of the bridge."""
+        query = {"channel": ",".join(channel_ids)}
+        await self._send("POST", f"/bridges/{_part(bridge_id)}/removeChannel", query=query)
+
+    async def play(self, channel_id: str, media: str | Sequence[str], playback_id: str) -> None:
+        """Play `sound:/path/without/extension` or `tone:spec` to one channel."""
+        await self._play(f"/channels/{_part(channel_id)}", media, playback_id)
+
+    async def play_bridge(self, bridge_id: str, media: str | Sequence[str], playback_id: str) -> None:
+        """Play to everybody in a bridge."""
+        await self._play(f"/bridges/{_part(bridge_id)}", media, playback_id)
+
+    async def stop_play(self, playback_id: str) -> None:
+        """Stop a playback; one that ended is no error."""
+        await self._gone_is_fine("DELETE", f"/playbacks/{_part(playback_id)}")
+
+    async def _play(self, path: str, media: str | Sequence[str], playback_id: str) -> None:
+        listed = [media] if isinstance(media, str) else list(media)
+        await self._send("POST", f"{path}/play/{_part(playback_id)}", body={"media": listed})
+
+    async def _gone_is_fine(self, method: str, path: str, query: Mapping[str, str] | None = None) -> None:
+        try:
+            await self._send(method, path, query=query)
+        except AriRefused as refusal:
+            if refusal.status != 404:
+                raise
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return await self.client.request(method, path, query=query, body=body)
