@@ -1,0 +1,33 @@
+"""May this number be called now? One ordered list of rules, one answer with its reasons.
+
+The gate is the only way to a call. It is pure: the clock, the rules and the facts come in from outside, and
+the same question always has the same answer. Whatever cannot be checked is refused.
+"""
+
+from dialer_engine.core.gate.evaluate import RULES, evaluate
+from dialer_engine.core.gate.model import (
+    CampaignHours,
+    Decision,
+    Facts,
+    GateContext,
+    Limits,
+    Outcome,
+    SuppressionHit,
+    Verdict,
+)
+from dialer_engine.core.gate.rulebook import RegionRule, RuleBook
+
+__all__ = [
+    "RULES",
+    "CampaignHours",
+    "Decision",
+    "Facts",
+    "GateContext",
+    "Limits",
+    "Outcome",
+    "RegionRule",
+    "RuleBook",
+    "SuppressionHit",
+    "Verdict",
+    "evaluate",
+]

@@ -1,0 +1,116 @@
+"""What the gate is asked, and what it answers.
+
+`Facts` is what the database knows about one number and contact, `GateContext` is what holds for the whole
+pass (clock, rules, campaign's limits), `Verdict` is one rule's answer and `Decision` is all of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.numbers import NumberPlan
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionHit:
+    """A do-not-call entry that covers the number: whose it is, where it came from, since when."""
+
+    scope: Literal["internal", "member"]
+    source: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All the gate may know about one number and its contact; every time is on the gate's clock.
+
+    `regions` and `zones` are hints from the contact's address; `recent_attempts` are the starts of every
+    attempt to this number in the last 24 hours, of any campaign, ascending; `contact_attempts` counts
+    this campaign's attempts to this contact.
+    """
+
+    number: str
+    regions: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    suppressions: tuple[SuppressionHit, ...] = ()
+    recent_attempts: tuple[datetime, ...] = ()
+    contact_attempts: int = 0
+    last_result: str | None = None
+    last_attempt_at: datetime | None = None
+    contact_final: bool = False
+    number_live: bool = False
+    contact_live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignHours:
+    """The campaign's own hours in the contact's local time, always intersected with the law's."""
+
+    start: time
+    end: time
+    weekdays: tuple[str, ...] = WEEKDAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The campaign's limits; `retry` maps a result to the delay after it, None meaning never again.
+
+    A result that is missing from `retry` waits 24 hours, except `bridged`: there the disposition decides.
+    """
+
+    per_number_24h: int
+    per_contact_total: int
+    retry: Mapping[str, timedelta | None]
+    hours: CampaignHours | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateContext:
+    """What holds for a whole pass: the gate's clock (aware), the rules, the number plan, the limits."""
+
+    now: datetime
+    rules: RuleBook
+    plan: NumberPlan
+    limits: Limits
+    lab: bool = False
+
+
+class Outcome(StrEnum):
+    """Go, not now, or never (until somebody changes the facts)."""
+
+    allow = "allow"
+    wait = "wait"
+    block = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One rule's answer, with a reason a supervisor understands; `until` is the first moment it may allow."""
+
+    rule: str
+    outcome: Outcome
+    reason: str
+    until: datetime | None = None
+    evidence: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Every verdict up to the first refusal (or all), and the moment the number may next be called.
+
+    `local_time` is ISO 8601 with offset in `zone`, the strictest candidate zone; `next_allowed` is exact
+    for facts that do not change, and None when no moment is known.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    allowed: bool
+    blocking: Verdict | None
+    local_time: str
+    zone: str
+    rule_versions: str
+    next_allowed: datetime | None

@@ -1,0 +1,185 @@
+"""Phone numbers of the +1 plan: what kind of number is this, and where may its owner be?
+
+An area code is a hint about a person, not a fact: people keep their number when they move and several area
+codes span two time zones. So an `Area` names *sets* of regions and zones, and whoever asks must satisfy all
+of them. The plan is an allow-list: an area code that is not in it is refused, whatever it looks like.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+_NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}", re.ASCII)
+_PLUS_ONE = re.compile(r"\+1\d{10}", re.ASCII)
+_FOREIGN = re.compile(r"\+(?!1)[1-9]\d{5,14}", re.ASCII)
+
+TOLL_FREE = frozenset(["800", "822", "833", "844", "855", "866", "877", "888"])
+PREMIUM = frozenset({"900"})
+NON_GEOGRAPHIC = frozenset(
+    [
+        "456",
+        "500",
+        "521",
+        "522",
+        "523",
+        "524",
+        "525",
+        "526",
+        "527",
+        "528",
+        "529",
+        "532",
+        "533",
+        "535",
+        "538",
+        "542",
+        "543",
+        "544",
+        "545",
+        "546",
+        "547",
+        "549",
+        "550",
+        "552",
+        "553",
+        "554",
+        "556",
+        "566",
+        "569",
+        "577",
+        "578",
+        "588",
+        "589",
+        "600",
+        "622",
+        "633",
+        "644",
+        "655",
+        "677",
+        "688",
+        "699",
+        "700",
+        "710",
+    ]
+)
+CARIBBEAN = frozenset(
+    [
+        "242",
+        "246",
+        "264",
+        "268",
+        "284",
+        "345",
+        "441",
+        "473",
+        "649",
+        "658",
+        "664",
+        "721",
+        "758",
+        "767",
+        "784",
+        "809",
+        "829",
+        "849",
+        "868",
+        "869",
+        "876",
+    ]
+)
+TERRITORY_REGIONS = frozenset({"US-PR", "US-VI", "US-GU", "US-AS", "US-MP"})
+_RESERVED_EXCHANGES = frozenset({"555", "950", "958", "959"})
+
+
+class NumberClass(StrEnum):
+    """What kind of number it is; only `geographic` may be dialed (and `fictional` in the lab)."""
+
+    geographic = "geographic"
+    fictional = "fictional"
+    toll_free = "toll_free"
+    premium = "premium"
+    n11 = "n11"
+    non_geographic = "non_geographic"
+    caribbean = "caribbean"
+    territory = "territory"
+    foreign = "foreign"
+    invalid = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One area code: its country, its regions such as `US-FL`, and its IANA time zones."""
+
+    npa: str
+    country: Literal["US", "CA"]
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPlan:
+    """Every geographic area code that may be called, by its three digits."""
+
+    areas: Mapping[str, Area]
+
+    def area(self, e164: str) -> Area | None:
+        """Return the area of a +1 number, or None when the number or its area code is not in the plan."""
+        return self.areas.get(e164[2:5]) if is_e164_nanp(e164) else None
+
+    def zones_of(self, region: str) -> tuple[str, ...]:
+        """Return every zone of every area code of a region (or of a country, `US`), sorted."""
+        areas = (a for a in self.areas.values() if region in a.regions or region == a.country)
+        return tuple(sorted({zone for area in areas for zone in area.zones}))
+
+
+def is_e164_nanp(text: str) -> bool:
+    """Tell whether the text has the form +1NPANXXXXXX, both groups starting with 2-9."""
+    return _NANP.fullmatch(text) is not None
+
+
+def npa(e164: str) -> str:
+    """Return the three digits of the area code of a +1 number; refuse anything else."""
+    if not is_e164_nanp(e164):
+        raise ValueError("not a number of the form +1NPANXXXXXX")
+    return e164[2:5]
+
+
+def classify(e164: str, plan: NumberPlan) -> NumberClass:
+    """Name the class of a number in E.164 form; everything not understood is `invalid`."""
+    if not is_e164_nanp(e164):
+        return _classify_malformed(e164)
+    area_code, exchange = e164[2:5], e164[5:8]
+    if area_code.endswith("11") or exchange.endswith("11"):
+        return NumberClass.n11
+    special = _classify_area_code(area_code, exchange)
+    if special is not None:
+        return special
+    area = plan.areas.get(area_code)
+    if area is None:
+        return NumberClass.invalid
+    if not TERRITORY_REGIONS.isdisjoint(area.regions):
+        return NumberClass.territory
+    if exchange in _RESERVED_EXCHANGES:
+        fictional = exchange == "555" and e164[8:10] == "01"
+        return NumberClass.fictional if fictional else NumberClass.non_geographic
+    return NumberClass.geographic
+
+
+def _classify_malformed(e164: str) -> NumberClass:
+    if _FOREIGN.fullmatch(e164):
+        return NumberClass.foreign
+    if _PLUS_ONE.fullmatch(e164) and e164[2] in "23456789" and e164[3:5] == "11":
+        return NumberClass.n11
+    return NumberClass.invalid
+
+
+def _classify_area_code(area_code: str, exchange: str) -> NumberClass | None:
+    if area_code in TOLL_FREE:
+        return NumberClass.toll_free
+    if area_code in PREMIUM or exchange == "976":
+        return NumberClass.premium
+    if area_code in NON_GEOGRAPHIC:
+        return NumberClass.non_geographic
+    return NumberClass.caribbean if area_code in CARIBBEAN else None
