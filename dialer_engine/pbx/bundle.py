@@ -1,8 +1,8 @@
 """The bundled Asterisk: Debian's packages unpacked in a directory of ours, run without chroot or privileges.
 
-A bundle is a small Debian root with asterisk, espeak-ng and sox. Its programs are started through the root's own
-dynamic loader, so the host's C library does not matter. It lies in DIALER_HOME/bundle/ID and counts only when its
-marker, written last, is there. DIALER_ASTERISK_ROOT names another root instead ("/" in the container images).
+A bundle is a small Debian root with asterisk, espeak-ng and sox. Its programs are started through the root's
+own dynamic loader, so the host's C library does not matter. It lies in DIALER_HOME/bundle/ID and counts only
+when its marker, written last, is there. DIALER_ASTERISK_ROOT names another root ("/" in the containers).
 """
 
 import fcntl
@@ -89,7 +89,7 @@ class Bundle:
 
 
 def find_bundle(home: Path) -> Bundle | None:
-    """The complete bundle of this home, or the one DIALER_ASTERISK_ROOT names; None when nothing is installed."""
+    """The complete bundle of this home, or the one DIALER_ASTERISK_ROOT names; None when there is none."""
     named = os.environ.get("DIALER_ASTERISK_ROOT")
     if named:
         return _checked(Bundle(Path(named), multiarch()))
@@ -98,7 +98,7 @@ def find_bundle(home: Path) -> Bundle | None:
 
 
 def install_bundle(home: Path, progress: Progress = silent) -> Bundle:
-    """Return the bundle, first downloading and unpacking it when it is missing; safe to repeat and to interrupt."""
+    """Return the bundle, downloading it first when it is missing; safe to repeat and to interrupt."""
     present = find_bundle(home)
     if present is not None:
         return present

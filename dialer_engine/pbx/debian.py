@@ -1,8 +1,8 @@
-"""Unpack a few packages of Debian's suite forky into a directory, without root and without running their scripts.
+"""Unpack a few packages of Debian's suite forky into a directory, without root and without running scripts.
 
 mmdebstrap does the work with apt's own signature checks. A mirror's copy of this moving suite may be past its
-Valid-Until date, so that one date is not enforced; signatures always are. Packages already fetched by an interrupted
-run are kept beside the target and used again.
+Valid-Until date, so that one date is not enforced; signatures always are. Packages already fetched by an
+interrupted run are kept beside the target and used again.
 """
 
 import os
@@ -26,11 +26,11 @@ DOWNLOAD_BYTES = 105_000_000
 NEEDED_BYTES = 900_000_000
 POLL_SECONDS = 0.25
 UNNEEDED = (
-    "usr/share/doc", "usr/share/doc-base", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian",
-    "usr/share/perl", "usr/share/perl5", "usr/share/X11", "usr/share/vim", "usr/share/asterisk/sounds",
-    "usr/lib/file", "var/cache", "var/lib/apt", "usr/lib/*/perl", "usr/lib/*/perl-base", "usr/lib/*/gconv",
-    "usr/lib/*/libperl.so*",
-)  # fmt: skip
+    *(f"usr/share/{name}" for name in ("doc", "doc-base", "man", "info", "locale", "lintian", "vim", "X11")),
+    *(f"usr/share/{name}" for name in ("perl", "perl5", "asterisk/sounds")),
+    *(f"usr/lib/*/{name}" for name in ("perl", "perl-base", "libperl.so*", "gconv")),
+    *("usr/lib/file", "var/cache", "var/lib/apt"),
+)
 
 
 class BundleError(Exception):
@@ -64,7 +64,7 @@ def unpack(target: Path, downloads: Path, log: Path, lock: int, progress: Progre
 
 
 def ensure_tools(log: Path, progress: Progress) -> None:
-    """Install mmdebstrap and Debian's keyring from the host's apt when they are missing, and say so before."""
+    """Install mmdebstrap and Debian's keyring with the host's apt when they are missing; say so before."""
     if shutil.which("mmdebstrap") and KEYRING.exists():
         return
     if shutil.which("apt-get") is None:
@@ -87,7 +87,7 @@ def prune(root: Path) -> None:
         for path in root.glob(pattern):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     for directory, _, names in os.walk(root):
-        os.chmod(directory, 0o755)
+        Path(directory).chmod(0o755)
         for path in (Path(directory, name) for name in names):
             if not path.is_symlink() and path.is_file():
                 path.chmod(0o755 if path.stat().st_mode & 0o111 else 0o644)
@@ -164,7 +164,7 @@ def _check_space(directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if free < NEEDED_BYTES:
         raise BundleError(
-            f"{directory}: {free // 1_000_000} MB free, {NEEDED_BYTES // 1_000_000} MB are needed to unpack Asterisk; "
+            f"{directory}: {free // 1_000_000} MB free, unpacking Asterisk needs {NEEDED_BYTES // 1_000_000}; "
             "make room or set DIALER_HOME to another disk"
         )
 
@@ -174,8 +174,8 @@ def _explain(log: Path) -> str:
     told = [line for line in lines if line.startswith(("E:", "Err:", "W: Failed"))][:4]
     reason = "; ".join(told) or (lines[-1] if lines else "no output")
     return (
-        f"Asterisk could not be downloaded or unpacked: {reason}. Full output: {log}. What was fetched is kept: run the "
-        "same command again to go on. DIALER_DEBIAN_MIRROR=URL names another Debian mirror."
+        f"Asterisk could not be downloaded or unpacked: {reason}. Full output: {log}. What was fetched "
+        "is kept: run the same command again to go on. DIALER_DEBIAN_MIRROR=URL names another Debian mirror."
     )
 
 

@@ -1,7 +1,7 @@
 """Where everything that is written at run time lives, and as whom the services run.
 
-The engine may be started by root (a server) or by anybody (a trial). Asterisk and the embedded Postgres never run as
-root: a root engine hands them to the service user, who therefore must be able to reach every directory on the way.
+The engine may be started by root (a server) or by anybody (a trial). Asterisk and the embedded Postgres never
+run as root: a root engine hands them to the service user, who must be able to reach their directories.
 """
 
 import os
@@ -80,7 +80,7 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
     if barrier is not None:
         raise HomeError(
             f"{directory}: user {user.name!r}, who runs Asterisk and Postgres, may not enter {barrier}; "
-            f"set DIALER_HOME to a directory open to that user (default {ROOT_HOME}), or DIALER_USER to another user"
+            f"set DIALER_HOME to a place open to that user (default {ROOT_HOME}), or DIALER_USER to another"
         )
 
 
