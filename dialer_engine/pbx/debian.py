@@ -164,7 +164,7 @@ def _check_space(directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if free < NEEDED_BYTES:
         raise BundleError(
-            f"{directory}: {free // 1_000_000} MB free, unpacking Asterisk needs {NEEDED_BYTES // 1_000_000}; "
+            f"{directory}: {free // 1_000_000} MB are free, Asterisk needs {NEEDED_BYTES // 1_000_000}; "
             "make room or set DIALER_HOME to another disk"
         )
 

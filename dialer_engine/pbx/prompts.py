@@ -1,8 +1,8 @@
 """What callers and agents hear: spoken by espeak-ng, or an operator's own wav, as 8 kHz mono 16-bit wav.
 
-Asterisk plays that format to a telephone line without any conversion. A prompt's version is a digest of what it
-says and how, so that the call record can name exactly what was played; a prompt that exists in its version is not
-made again.
+Asterisk plays that format to a telephone line without any conversion. A prompt's version is a digest of what
+it says and how, so that the call record can name exactly what was played; a prompt that exists in its version
+is not made again.
 """
 
 import hashlib
@@ -79,7 +79,7 @@ def make_prompt(bundle: Bundle, text: str, target: Path) -> str:
 
 
 def import_prompt(bundle: Bundle, source: Path, target: Path) -> str:
-    """Convert an operator's recording into the wav `target` unless it is there already; return its version."""
+    """Convert an operator's recording into the wav `target` unless it is there; return its version."""
     try:
         version = _digest(source.read_bytes())
     except OSError as error:
