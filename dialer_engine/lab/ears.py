@@ -1,0 +1,103 @@
+"""What a simulated agent hears: when a customer's voice starts and stops, and which customer it is, by pitch.
+
+A customer's voice is a pure tone of 400-1590 Hz. The engine's own arrival tone is taken out first: it is 2000 Hz, a quarter of
+the sampling rate, where each sample and the one two before it cancel.
+"""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+RATE = 8000
+LOUD = 1500
+VOICE_HZ = (350.0, 1650.0)
+SILENCE_S = 0.25
+PITCH_FRAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One customer heard at one phone: wall-clock seconds of the first and the last loud frame, pitch in hertz."""
+
+    agent: str
+    first: float
+    last: float
+    pitch: float
+
+
+def without_tone(samples: array[int]) -> list[int]:
+    """The samples with 2000 Hz removed."""
+    return [now + before for now, before in zip(samples[2:], samples, strict=False)]
+
+
+def frequency(samples: list[int]) -> float | None:
+    """The frequency of a pure tone, in hertz, by its rising zero crossings; None when there are fewer than three."""
+    crossings = [
+        index + before / (before - after)
+        for index, (before, after) in enumerate(zip(samples, samples[1:], strict=False))
+        if before < 0 <= after
+    ]
+    if len(crossings) < 3:
+        return None
+    return (len(crossings) - 1) * RATE / (crossings[-1] - crossings[0])
+
+
+def voice(audio: bytes) -> float | None:
+    """The pitch of a customer's voice in one 20 ms frame; None when nobody speaks in it."""
+    samples = array("h", audio[: len(audio) & ~1])
+    if not samples or max(samples) < LOUD:
+        return None
+    cleaned = without_tone(samples)
+    if max(cleaned, default=0) < LOUD:
+        return None
+    found = frequency(cleaned)
+    return found if found is not None and VOICE_HZ[0] <= found <= VOICE_HZ[1] else None
+
+
+@dataclass(slots=True)
+class Ear:
+    """Follows one phone's incoming audio and reports each customer's beginning and end."""
+
+    agent: str
+    on_start: Callable[[float], None]
+    on_end: Callable[[Heard], None]
+    _first: float | None = None
+    _last: float = 0.0
+    _pitches: list[float] = field(default_factory=list)
+
+    @property
+    def hearing(self) -> bool:
+        """Whether a customer is being heard now."""
+        return self._first is not None
+
+    def frame(self, at: float, audio: bytes) -> None:
+        """Take in one frame that arrived at wall-clock second `at`."""
+        if len(self._pitches) >= PITCH_FRAMES:
+            self._follow(at, audio)
+            return
+        pitch = voice(audio)
+        if pitch is None:
+            return
+        if self._first is None:
+            self._first = at
+            self.on_start(at)
+        self._last = at
+        self._pitches.append(pitch)
+
+    def tick(self, now: float) -> None:
+        """Notice silence: no voice for a quarter of a second ends the customer."""
+        if self._first is not None and now - self._last > SILENCE_S:
+            self._finish(self._first)
+
+    def _follow(self, at: float, audio: bytes) -> None:
+        samples = array("h", audio[: len(audio) & ~1])
+        if samples and max(samples) >= LOUD:
+            self._last = at
+
+    def _finish(self, first: float) -> None:
+        ended = Heard(self.agent, first, self._last, statistics.median(self._pitches))
+        self._first, self._pitches = None, []
+        self.on_end(ended)
