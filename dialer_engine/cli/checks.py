@@ -1,7 +1,7 @@
 """`dialer test`: every check of the project, then all tests, with one summary before pytest's closing line.
 
-Each check runs even when an earlier one failed, so that one run shows everything there is to repair. Caches go to
-DIALER_HOME, never into the checkout.
+Each check runs even when an earlier one failed, so that one run shows everything there is to repair. Caches go
+to DIALER_HOME, never into the checkout.
 """
 
 import os
@@ -67,13 +67,18 @@ def register(app: typer.Typer) -> None:
     app.command(
         "test",
         help="Run lint, format, types, import directions and all tests; further words go to pytest.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(run)
 
 
 def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Run every check, then pytest; the exit status is 0 only when all passed."""
     os.chdir(CHECKOUT)
+    if not _tool("pytest").exists():
+        print(
+            "dialer: the tools of the tests are not in this environment; run ./dialer test", file=sys.stderr
+        )
+        raise typer.Exit(1)
     _keep_caches_outside(home() / "cache")
     checks = [run_check(name, words) for name, words in CHECKS.items()]
     _set_up()
@@ -84,10 +89,8 @@ def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None
 def run_check(name: str, words: Sequence[str]) -> Check:
     """Run one tool of the environment in the checkout and show its output when it fails."""
     began = time.monotonic()
-    tool = Path(sys.executable).with_name(words[0])
-    done = subprocess.run(
-        [str(tool), *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    command = [str(_tool(words[0])), *words[1:]]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     check = Check(name, done.returncode == 0, time.monotonic() - began)
     print(check if check.passed else f"{check}\n{done.stdout.rstrip()}", flush=True)
     return check
@@ -99,6 +102,10 @@ def run_tests(checks: Sequence[Check], arguments: Sequence[str]) -> int:
 
     cache = home() / "cache" / "pytest"
     return int(pytest.main(["-o", f"cache_dir={cache}", *arguments], plugins=[Summary(checks)]))
+
+
+def _tool(name: str) -> Path:
+    return Path(sys.executable).with_name(name)
 
 
 def _set_up() -> None:
