@@ -1,6 +1,8 @@
 """The base of all settings models."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
 
 class Model(BaseModel):
@@ -9,3 +11,16 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, validate_by_name=True, validate_by_alias=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_means_default(cls, data: Any, info: ValidationInfo) -> Any:
+        """In YAML a key without a value means the default, so that whole sections can be commented out."""
+        if info.context is None:
+            return data
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            return data
+        names = {field.validation_alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in names}

@@ -76,7 +76,7 @@ class Retry(Model):
     def delays(self) -> Mapping[str, timedelta | None]:
         """Delay per result for every result an attempt can have; None means no further attempt."""
         given: dict[str, timedelta | None] = {name: getattr(self, name) for name in type(self).model_fields}
-        # A bridged call is decided by its disposition. Dead or blocked numbers are not tried again. An attempt
+        # A bridged call is decided by its disposition. Dead or blocked numbers are not tried again. A call
         # of unknown outcome may have reached the person, so it waits as long as an answered one.
         return given | {"bridged": None, "not_in_service": None, "blocked": None, "unknown": self.hung_up}
 

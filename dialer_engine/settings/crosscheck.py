@@ -1,0 +1,148 @@
+"""Checks between values: do names exist, are numbers usable, is the lab on loopback?
+
+They read the YAML's own tree and not the models, so that one wrong value does not hide all the others.
+"""
+
+import ipaddress
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+from dialer_engine.core.numbers import NumberClass, NumberPlan, classify, is_e164_nanp
+from dialer_engine.settings.explain import nearest
+from dialer_engine.settings.problems import Problem
+from dialer_engine.settings.yaml_text import Document, Steps, Tree
+
+_CALLABLE = (NumberClass.geographic, NumberClass.toll_free)
+_KIND_WORDS = {
+    NumberClass.fictional: "a fictional 555-01XX number, allowed only with lab",
+    NumberClass.premium: "a premium-rate number",
+    NumberClass.n11: "a service code",
+    NumberClass.territory: "in a US territory, not in the 50 states, DC or Canada",
+    NumberClass.caribbean: "in the Caribbean, not in the US or Canada",
+    NumberClass.foreign: "outside the US and Canada",
+}
+_RECORDING = "a wav file with 8000 Hz, mono, 16 bit"
+
+
+def check_engine(document: Document, plan: NumberPlan | None) -> Iterator[Problem]:
+    """Checks within dialer.yaml."""
+    lab = bool(document.content.get("lab"))
+    for name, member in _group(document.content.get("members")).items():
+        number = _group(member).get("callback_number")
+        yield from _check_number(document, ("members", name, "callback_number"), number, plan, lab)
+    if lab:
+        yield from _check_lab(document)
+
+
+def check_campaign(
+    document: Document, engine: Document | None, plan: NumberPlan | None, lab: bool
+) -> Iterator[Problem]:
+    """Checks of one campaign against dialer.yaml and the number plan."""
+    yield from _check_name(document)
+    if engine is not None:
+        members = sorted(_group(engine.content.get("members")))
+        trunks = sorted(_group(engine.content.get("trunks")))
+        yield from _check_known(document, ("member",), document.content.get("member"), members, "Member")
+        for path, trunk in _items(document, "trunks"):
+            yield from _check_known(document, path, trunk, trunks, "trunk")
+    for key in ("lists", "agents", "trunks", "caller_ids"):
+        yield from _check_repeats(document, key)
+    for path, number in _items(document, "caller_ids"):
+        yield from _check_number(document, path, number, plan, lab)
+    message = _group(document.content.get("drop_message"))
+    path = ("drop_message", "callback_number")
+    yield from _check_number(document, path, message.get("callback_number"), plan, lab)
+    yield from _check_prompt(document, message.get("prompt"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is certainly this machine, without asking a name server."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _group(value: Tree) -> dict[str, Tree]:
+    return value if isinstance(value, dict) else {}
+
+
+def _items(document: Document, key: str) -> list[tuple[Steps, Tree]]:
+    value = document.content.get(key)
+    return [((key, index), item) for index, item in enumerate(value)] if isinstance(value, list) else []
+
+
+def _check_name(document: Document) -> Iterator[Problem]:
+    name, stem = document.content.get("name"), document.file.stem
+    if isinstance(name, str) and name != stem:
+        yield document.problem(
+            ("name",), f"'{name}' is not the file's name", "the file's name or no name", stem
+        )
+
+
+def _check_known(
+    document: Document, path: Steps, name: Tree, known: list[str], kind: str
+) -> Iterator[Problem]:
+    if isinstance(name, str) and name not in known:
+        allowed = ", ".join(known) or f"nothing yet: dialer.yaml names no {kind}"
+        yield document.problem(
+            path, f"there is no {kind} '{name}' in dialer.yaml", allowed, nearest(name, known)
+        )
+
+
+def _check_repeats(document: Document, key: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for path, item in _items(document, key):
+        if isinstance(item, str) and item in seen:
+            yield document.problem(path, f"'{item}' stands here a second time", "each once")
+        elif isinstance(item, str):
+            seen.add(item)
+
+
+def _check_number(
+    document: Document, path: Steps, number: Tree, plan: NumberPlan | None, lab: bool
+) -> Iterator[Problem]:
+    if (
+        plan is None
+        or not isinstance(number, str)
+        or not number.startswith("+1")
+        or not number[1:].isdecimal()
+    ):
+        return
+    kind = classify(number, plan)
+    if kind in _CALLABLE or (lab and kind is NumberClass.fictional):
+        return
+    what = _KIND_WORDS.get(kind, "not a number in use in the US or Canada")
+    if not is_e164_nanp(number) and len(number) != len("+12105550100"):
+        what = "too long or too short for the US and Canada"
+    yield document.problem(path, f"'{number}' is {what}", "a geographic or toll-free number that you may use")
+
+
+def _check_prompt(document: Document, prompt: Tree) -> Iterator[Problem]:
+    if not isinstance(prompt, str):
+        return
+    path = ("drop_message", "prompt")
+    file = document.file.parent / Path(prompt).expanduser()
+    try:
+        with wave.open(str(file), "rb") as recording:
+            found = (recording.getframerate(), recording.getnchannels(), recording.getsampwidth() * 8)
+    except OSError as error:
+        yield document.problem(path, f"{file} cannot be read: {error.strerror}", _RECORDING)
+    except (wave.Error, EOFError):
+        yield document.problem(path, f"{file} is not a plain wav recording", _RECORDING)
+    else:
+        if found != (8000, 1, 16):
+            rate, channels, bits = found
+            what = f"{file} has {rate} Hz, {channels} channel(s), {bits} bit"
+            yield document.problem(path, what, _RECORDING)
+
+
+def _check_lab(document: Document) -> Iterator[Problem]:
+    for name, trunk in _group(document.content.get("trunks")).items():
+        host = _group(trunk).get("host")
+        if isinstance(host, str) and not is_loopback(host):
+            what = f"a lab is refused, because trunk '{name}' leads to {host}"
+            yield document.problem(
+                ("lab",), what, "lab only when every trunk's host is 127.0.0.1", at_key=True
+            )

@@ -1,0 +1,90 @@
+"""What is allowed but risky; `dialer check` warns about it and goes on."""
+
+import ipaddress
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+
+from dialer_engine.settings.campaign import Campaign
+from dialer_engine.settings.crosscheck import is_loopback
+from dialer_engine.settings.models import Settings
+from dialer_engine.settings.problems import Problem
+from dialer_engine.settings.trunk import Trunk
+from dialer_engine.settings.yaml_text import Document
+
+CARRIER_RATES = {"twilio.com": 1.0}
+"""Default calls per second of carriers that publish one; docs/connect-a-trunk.md names the sources."""
+RING_WINDOW = (16, 28)
+"""Seconds: at least 15 s from the first ringing in the US, at most five rings in Puerto Rico."""
+MANY_LINES = 3.0
+
+
+def find_risks(
+    engine: Document, documents: Sequence[Document], settings: Settings, campaigns: Mapping[str, Campaign]
+) -> Iterator[Problem]:
+    """All risks of a valid configuration, with their places."""
+    yield from _empty(engine, settings, campaigns)
+    yield from _readable_secrets(engine, settings)
+    yield from _addresses(engine, settings)
+    for name, trunk in settings.trunks.items():
+        yield from _trunk(engine, name, trunk)
+    for document in documents:
+        yield from _campaign(document, campaigns[document.file.stem])
+
+
+def _empty(engine: Document, settings: Settings, campaigns: Mapping[str, Campaign]) -> Iterator[Problem]:
+    found = {"members": settings.members, "trunks": settings.trunks, "campaigns": campaigns}
+    for kind, items in found.items():
+        if not items:
+            yield engine.problem((), f"no {kind}: nothing can be called", f"at least one of the {kind}")
+
+
+def _readable_secrets(engine: Document, settings: Settings) -> Iterator[Problem]:
+    secret = settings.database.url or any(trunk.password for trunk in settings.trunks.values())
+    if (secret or settings.asterisk.nodes) and engine.file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        yield engine.problem(
+            (), "passwords that every user of this machine can read", f"chmod 640 {engine.file}"
+        )
+
+
+def _addresses(engine: Document, settings: Settings) -> Iterator[Problem]:
+    node = settings.asterisk.node
+    path = ("asterisk", "node", "bind")
+    away = [name for name, trunk in settings.trunks.items() if not is_loopback(trunk.host)]
+    if not settings.asterisk.managed:
+        return
+    if away and is_loopback(node.bind):
+        what = f"bind {node.bind} cannot reach trunk '{away[0]}'"
+        yield engine.problem(path, what, "the address of this machine, or 0.0.0.0")
+    if ipaddress.ip_address(node.bind).is_unspecified:
+        what = f"bind {node.bind} opens SIP on every network of this machine"
+        yield engine.problem(path, what, "a firewall that admits only your carriers and agents")
+
+
+def _trunk(engine: Document, name: str, trunk: Trunk) -> Iterator[Problem]:
+    path = ("trunks", name)
+    if trunk.password is None and not trunk.inbound_ips and not is_loopback(trunk.host):
+        what = (
+            "neither password nor inbound_ips: calls go out only if the carrier knows this machine's address"
+        )
+        yield engine.problem(path, what, "username and password, or the carrier's addresses in inbound_ips")
+    usual = next((rate for host, rate in CARRIER_RATES.items() if trunk.host.endswith(host)), None)
+    if usual is not None and trunk.calls_per_second > usual:
+        what = f"{trunk.calls_per_second:g} calls per second, above this carrier's default of {usual:g}"
+        yield engine.problem((*path, "calls_per_second"), what, "the rate in your contract")
+    if trunk.transport == "tls" and trunk.port == 5060:
+        yield engine.problem((*path, "port"), "tls on port 5060", "usually port 5061")
+
+
+def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
+    low, high = RING_WINDOW
+    if not low <= campaign.ring_seconds <= high:
+        what = f"{campaign.ring_seconds} s of ringing is outside the legal window of some regions"
+        yield document.problem(("ring_seconds",), what, f"{low} to {high}")
+    if campaign.cancel_before_15s:
+        what = "calls may be cancelled before 15 s of ringing, which US law forbids for telemarketing"
+        yield document.problem(("cancel_before_15s",), what, "false, unless a lawyer agreed")
+    if campaign.mode == "power" and campaign.lines_per_agent > MANY_LINES:
+        what = f"{campaign.lines_per_agent:g} lines per agent make abandoned calls likely"
+        yield document.problem(
+            ("lines_per_agent",), what, f"up to {MANY_LINES:g}, and watch the abandon rate"
+        )
