@@ -4,7 +4,7 @@ The gate is the only way to a call. It is pure: the clock, the rules and the fac
 the same question always has the same answer. Whatever cannot be checked is refused.
 """
 
-from dialer_engine.core.gate.evaluate import RULES, evaluate
+from dialer_engine.core.gate.evaluate import evaluate
 from dialer_engine.core.gate.model import (
     CampaignHours,
     Decision,
@@ -16,6 +16,7 @@ from dialer_engine.core.gate.model import (
     Verdict,
 )
 from dialer_engine.core.gate.rulebook import RegionRule, RuleBook
+from dialer_engine.core.gate.rules import RULES
 
 __all__ = [
     "RULES",

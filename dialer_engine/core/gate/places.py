@@ -1,0 +1,88 @@
+"""Where may the person be? Every candidate region and zone of a number and its contact's address.
+
+The area code says where the number was issued, the address where the contact says they live. Neither is
+certain, so the candidates are the union of both, and every later rule must hold for all of them.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from dialer_engine.core.gate.days import Day, day_of
+from dialer_engine.core.gate.model import CampaignHours, Facts, GateContext
+from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.gate.schedule import Schedule
+from dialer_engine.core.numbers import Area, NumberPlan
+
+_MEMO_LIMIT = 20_000
+_COUNTRIES = ("US", "CA")
+
+
+@dataclass(slots=True)
+class Places:
+    """Candidates of one (area code, address) pair and what was derived from them.
+
+    `regions` start with the country rows (`US`, `CA`), which bound every window; `unknown` lists the hints
+    that were not understood; `canadian` tells whether any candidate lies in Canada.
+    """
+
+    plan: NumberPlan
+    rules: RuleBook
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
+    unknown: tuple[str, ...]
+    canadian: bool
+    _day: Day | None = None
+    _schedules: dict[CampaignHours | None, Schedule] = field(default_factory=dict)
+
+    def schedule(self, hours: CampaignHours | None) -> Schedule:
+        """Return the open hours of all candidates together, with the campaign's own hours intersected."""
+        found = self._schedules.get(hours)
+        if found is None:
+            found = self._schedules[hours] = Schedule(self.rules, self.regions, self.zones, hours)
+        return found
+
+    def day(self, now: datetime) -> Day:
+        """Return the stretch of time around `now` in which no candidate zone changes its date."""
+        if self._day is None or not self._day.begins <= now < self._day.ends:
+            self._day = day_of(self.rules, self.regions, self.zones, now)
+        return self._day
+
+
+def places_for(facts: Facts, context: GateContext) -> Places:
+    """Return the candidates of the facts, derived once per area code and address."""
+    memo: dict[Any, Any] = context.rules.memo
+    key = (facts.number[2:5], facts.regions, facts.zones)
+    found: Places | None = memo.get(key)
+    if found is not None and found.plan is context.plan:
+        return found
+    if len(memo) >= _MEMO_LIMIT:
+        memo.clear()
+    area = context.plan.area(facts.number)
+    if area is None:
+        raise LookupError("area code is not in the number plan")
+    places = memo[key] = _derive(area, facts, context)
+    return places
+
+
+def _derive(area: Area, facts: Facts, context: GateContext) -> Places:
+    known = tuple(region for region in facts.regions if region.partition("-")[0] in _COUNTRIES)
+    regions = dict.fromkeys((area.country, *(region[:2] for region in known), *area.regions, *known))
+    zones = dict.fromkeys((*area.zones, *facts.zones))
+    for region in known:
+        if region not in area.regions:
+            zones.update(dict.fromkeys(_address_zones(region, facts.zones, context.plan)))
+    unknown = [region for region in facts.regions if region not in known]
+    unknown += [zone for zone in zones if zone not in context.rules.zones]
+    in_force = tuple(region for region in regions if region in context.rules.regions)
+    canadian = "CA" in regions or not _only_in_canada(context.plan).isdisjoint(zones)
+    return Places(context.plan, context.rules, in_force, tuple(zones), tuple(unknown), canadian)
+
+
+def _only_in_canada(plan: NumberPlan) -> set[str]:
+    return set(plan.zones_of("CA")) - set(plan.zones_of("US"))
+
+
+def _address_zones(region: str, hints: tuple[str, ...], plan: NumberPlan) -> tuple[str, ...]:
+    zones = plan.zones_of(region) or plan.zones_of(region[:2])
+    return () if set(zones) & set(hints) else zones

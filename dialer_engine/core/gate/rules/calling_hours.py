@@ -1,0 +1,93 @@
+"""Calling hours in local time: every candidate region in every candidate zone, now and for the next 60 s."""
+
+from datetime import datetime, timedelta
+
+from dialer_engine.core.gate.model import Facts, GateContext, Verdict
+from dialer_engine.core.gate.places import places_for
+from dialer_engine.core.gate.rulebook import Window
+from dialer_engine.core.gate.rules.shape import allow, wait
+from dialer_engine.core.gate.schedule import AHEAD, CAMPAIGN, Interval, Schedule
+
+NAME = "calling_hours"
+
+_INSTANT = timedelta(microseconds=1)
+
+
+def check(facts: Facts, context: GateContext) -> Verdict:
+    """Allow inside the hours of all candidates; else wait for the moment they are all open."""
+    schedule = places_for(facts, context).schedule(context.limits.hours)
+    interval = schedule.current(context.now)
+    if interval is not None:
+        return _open(schedule, interval)
+    opening = schedule.opening(context.now)
+    until = opening.begins if opening is not None else None
+    return _closed(schedule, context.now, until)
+
+
+def _open(schedule: Schedule, interval: Interval) -> Verdict:
+    """Say until when; the verdict is the same all day, so it is made once."""
+    if schedule.said is not None and schedule.said[0] is interval:
+        return schedule.said[1]
+    zone = interval.closing_zone
+    closes = interval.ends.astimezone(schedule.rules.zones[zone])
+    reason = f"open until {closes:%H:%M} in {zone}"
+    verdict = allow(NAME, reason, zone=zone, regions=" ".join(schedule.regions))
+    schedule.said = (interval, verdict)
+    return verdict
+
+
+def _closed(schedule: Schedule, now: datetime, until: datetime | None) -> Verdict:
+    zone, region, window = _culprit(schedule, now)
+    local = now.astimezone(schedule.rules.zones[zone])
+    row = schedule.rules.rule(region, local.date())
+    name = "the campaign's own hours" if region == CAMPAIGN else row.name if row is not None else region
+    reason = f"{_say(name, window)}; local time there is {local:%a %H:%M} ({zone})"
+    if until is None:
+        reason += "; no common opening within 8 days"
+    return wait(
+        NAME,
+        reason,
+        until,
+        region=region,
+        zone=zone,
+        window=_span(window),
+        local_time=local.isoformat(timespec="seconds"),
+        source=row.source if row is not None else CAMPAIGN,
+    )
+
+
+def _say(name: str, window: Window) -> str:
+    return f"{name} is closed today" if window is None else f"{name} allows {_span(window)}"
+
+
+def _span(window: Window) -> str:
+    if window is None:
+        return "closed"
+    opens, closes = window
+    return f"{opens // 60:02}:{opens % 60:02}-{closes // 60:02}:{closes % 60:02}"
+
+
+def _culprit(schedule: Schedule, now: datetime) -> tuple[str, str, Window]:
+    """Return the first zone and region whose window does not hold now and for the next 60 s."""
+    names = schedule.regions if schedule.hours is None else (*schedule.regions, CAMPAIGN)
+    for zone in schedule.zones:
+        for region in reversed(names):
+            window = _broken(schedule, region, zone, now)
+            if window is not _HOLDS:
+                return zone, region, window
+    raise LookupError("hours are closed but no window says so")
+
+
+_HOLDS: Window = (-1, -1)
+
+
+def _broken(schedule: Schedule, region: str, zone: str, now: datetime) -> Window:
+    """Return the window that is broken now or within 60 s, or `_HOLDS`."""
+    clock = schedule.rules.zones[zone]
+    for moment in (now, now + AHEAD - _INSTANT):
+        local = moment.astimezone(clock)
+        window = schedule.window(region, local.date())
+        minute = local.hour * 60 + local.minute
+        if window is None or not window[0] <= minute < window[1]:
+            return window
+    return _HOLDS
