@@ -1,10 +1,10 @@
 """One typed connection to one Asterisk: events in, commands out, both over the same websocket.
 
-The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever the
-connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, waits with
-back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the owner must
-compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; a command without a reply has
-an unknown outcome.
+The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever
+the connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, waits
+with back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the owner
+must compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; the outcome of a command
+without a reply is unknown.
 
 Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
 """

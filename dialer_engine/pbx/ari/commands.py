@@ -44,7 +44,7 @@ class Commands:
         timeout_s: int,
         variables: Mapping[str, str],
     ) -> Channel:
-        """Call `endpoint`; the answered leg enters the dialplan. A live id is refused with 409 and no call."""
+        """Call `endpoint`; the answered leg enters the dialplan. A live id gets 409 and causes no call."""
         body: dict[str, Any] = {
             "endpoint": endpoint,
             "context": context,

@@ -1,0 +1,122 @@
+"""One Asterisk instance on this machine: its addresses, directories and secrets."""
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from dialer_engine.settings.home import ServiceUser, give
+
+DIRECTORIES = ("etc", "run", "log", "spool", "lib", "lib/keys", "journal", "journal/optout", "agi")
+_LONGEST_SOCKET = 100
+
+
+class NodeError(Exception):
+    """An Asterisk instance cannot be started, adopted or stopped; the text gives place and remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Where an instance lives and listens; ports are those of this machine, `bind` carries SIP and RTP.
+
+    ARI and AMI listen on `control_bind`, which is loopback unless another machine must reach them.
+    """
+
+    name: str
+    directory: Path
+    user: ServiceUser
+    bind: str = "127.0.0.1"
+    sip_port: int = 5060
+    http_port: int = 8088
+    ami_port: int = 5038
+    rtp_start: int = 10000
+    rtp_end: int = 10999
+    external_address: str | None = None
+    local_networks: tuple[str, ...] = ()
+    control_bind: str = "127.0.0.1"
+    tls_port: int = 5061
+    app: str = "dialer"
+    duty_extension: str = "100"
+
+    def path(self, *parts: str) -> Path:
+        """Return a path below the instance's directory."""
+        return self.directory.joinpath(*parts)
+
+    @property
+    def conf(self) -> Path:
+        """The main configuration file, which also marks our process among others."""
+        return self.path("etc", "asterisk.conf")
+
+    @property
+    def ari_url(self) -> str:
+        """The base address of ARI."""
+        return f"http://{self.control_bind}:{self.http_port}"
+
+    @property
+    def optout_journal(self) -> Path:
+        """The directory into which the opt-out script writes."""
+        return self.path("journal", "optout")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSecrets:
+    """The generated accounts with which the engine logs in to the instance."""
+
+    ari_password: str = field(repr=False)
+    ami_password: str = field(repr=False)
+    ari_user: str = "engine"
+    ami_user: str = "engine"
+
+
+def prepare_directories(config: NodeConfig) -> None:
+    """Create the instance's directories, owned by the service user; refuse one too long for its socket."""
+    if len(str(config.path("run", "asterisk.ctl"))) > _LONGEST_SOCKET:
+        raise NodeError(
+            f"{config.directory}: this path is too long for Asterisk's console socket "
+            f"({_LONGEST_SOCKET} characters at most with /run/asterisk.ctl); set a shorter DIALER_HOME"
+        )
+    try:
+        config.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name in ("", *DIRECTORIES):
+            path = config.path(name)
+            path.mkdir(mode=0o750, exist_ok=True)
+            give(path, config.user, 0o750)
+    except OSError as error:
+        raise NodeError(f"{error.filename}: cannot be prepared for Asterisk ({error.strerror})") from error
+
+
+def load_secrets(config: NodeConfig) -> NodeSecrets:
+    """Return the instance's passwords, made on first use and kept in a file of the engine's user alone."""
+    path = config.path("secrets.json")
+    try:
+        return NodeSecrets(**json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return _new_secrets(path)
+    except (ValueError, TypeError) as error:
+        raise NodeError(
+            f"{path}: cannot be read ({error}). Stop Asterisk, delete the file and start again."
+        ) from error
+
+
+def _new_secrets(path: Path) -> NodeSecrets:
+    made = NodeSecrets(ari_password=secrets.token_hex(24), ami_password=secrets.token_hex(24))
+    write_private(path, json.dumps(asdict(made), indent=1) + "\n")
+    return made
+
+
+def write_private(path: Path, text: str, user: ServiceUser | None = None) -> None:
+    """Write a file at once or not at all, mode 0600, owned by `user` (default: whoever we are)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if user is not None:
+            give(temporary, user, 0o600)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise NodeError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,255 @@
+"""One Asterisk instance: configure it, start it detached, adopt one that runs, reload and stop it.
+
+The instance outlives the engine on purpose: when the engine dies its calls go on, and the next engine adopts
+them. It is recognised by its pid file and by its configuration file on the command line, and taken over only
+when ARI answers with our password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import aiohttp
+import structlog
+
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.instance import (
+    NodeConfig,
+    NodeError,
+    NodeSecrets,
+    load_secrets,
+    prepare_directories,
+    write_private,
+)
+from dialer_engine.pbx.process import (
+    check_ports,
+    enough_space,
+    host_name_problem,
+    pid_file,
+    running_pid,
+    spawn,
+    terminate,
+)
+from dialer_engine.settings.home import demote, give
+
+__all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
+
+log = structlog.get_logger(__name__)
+START_SECONDS = 15.0
+_SCRIPTS = Path(__file__).resolve().parents[2] / "agi_scripts"
+_PJSIP_MODULES = (
+    "res_pjsip",
+    "res_pjsip_authenticator_digest",
+    "res_pjsip_endpoint_identifier_ip",
+    "res_pjsip_outbound_registration",
+)
+_RELOADS: Mapping[str, tuple[str, ...]] = {
+    "pjsip.conf": _PJSIP_MODULES,
+    "extensions.conf": ("pbx_config",),
+    "logger.conf": ("logger",),
+    "manager.conf": ("manager",),
+    "ari.conf": ("res_ari",),
+    "rtp.conf": ("res_rtp_asterisk",),
+}
+
+
+class Node:
+    """The handle on one instance; holds no connection and no child that would die with us."""
+
+    def __init__(self, bundle: Bundle, config: NodeConfig) -> None:
+        """Prepare the instance's directories and secrets; nothing is started."""
+        self.bundle = bundle
+        self.config = config
+        prepare_directories(config)
+        self.secrets = load_secrets(config)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the running instance, or None."""
+        return running_pid(self.config)
+
+    def alive(self) -> bool:
+        """Whether the instance's process lives."""
+        if self._child is not None:
+            self._child.poll()
+        return self.pid is not None
+
+    def render(self, files: Mapping[str, str]) -> set[str]:
+        """Write the files into `etc/`, each whole or not at all, and remove others; return what changed."""
+        etc = self.config.path("etc")
+        changed = {name for name, text in files.items() if _differs(etc / name, text)}
+        for name in sorted(changed):
+            write_private(etc / name, files[name], self.config.user)
+        for stale in {path.name for path in etc.iterdir()} - set(files):
+            (etc / stale).unlink()
+            changed.add(stale)
+        self._copy_scripts()
+        return changed
+
+    def _copy_scripts(self) -> None:
+        # Copied, because the service user may not be able to enter the directory where the project lies.
+        for script in sorted(_SCRIPTS.glob("*.py")):
+            target = self.config.path("agi", script.name)
+            temporary = target.with_name(f".{script.name}.new")
+            shutil.copyfile(script, temporary)
+            give(temporary, self.config.user, 0o550)
+            temporary.replace(target)
+
+    async def ensure_running(self) -> bool:
+        """Adopt the instance when it runs (True), else start it and wait until it serves (False)."""
+        problem = host_name_problem()
+        if problem:
+            log.warning("host_name_unresolved", problem=problem)
+        if self.alive():
+            await self._adopt()
+            return True
+        await asyncio.to_thread(self._start)
+        await self._wait_ready()
+        return False
+
+    async def _adopt(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        answer = ""
+        while self.alive():
+            answer = await self._ping()
+            if not answer:
+                return
+            if time.monotonic() > end or answer.startswith("401"):
+                raise NodeError(
+                    f"Asterisk {self.config.name} runs (pid {self.pid}) but its ARI at {self.config.ari_url} "
+                    f"does not answer us ({answer}). If its calls may end, `kill {self.pid}` and start again."
+                )
+            await asyncio.sleep(0.2)
+        raise NodeError(f"Asterisk {self.config.name} ended while it was being adopted; start again")
+
+    def _start(self) -> None:
+        if not self.config.conf.exists():
+            raise NodeError(f"{self.config.conf}: render the configuration before starting Asterisk")
+        check_ports(self.config)
+        enough_space(self.config)
+        self._console_size = _size(self.config.path("log", "console.log"))
+        self._log_size = _size(self.config.path("log", "messages.log"))
+        command = self.bundle.command("asterisk", "-f", "-C", str(self.config.conf))
+        try:
+            self._child = spawn(self.config, command)
+        except OSError as error:
+            raise NodeError(f"Asterisk {self.config.name} cannot be started: {error}") from error
+
+    async def _wait_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
+        answer = "not asked yet"
+        while time.monotonic() < end:
+            if self._child is not None and self._child.poll() is not None:
+                raise NodeError(self._failure(f"ended at once with status {self._child.returncode}"))
+            answer = await self._ping()
+            if not answer and await asyncio.to_thread(self._booted):
+                log.info("asterisk_started", node=self.config.name, pid=self.pid)
+                return
+            await asyncio.sleep(0.05)
+        await self.stop(2.0)
+        raise NodeError(
+            self._failure(f"did not serve ARI within {START_SECONDS:g} s ({answer or 'booting'})")
+        )
+
+    async def _ping(self) -> str:
+        """Ask ARI for a sign of life with our password; return '' when it gives one, else what is wrong."""
+        headers = {
+            "Authorization": aiohttp.encode_basic_auth(self.secrets.ari_user, self.secrets.ari_password)
+        }
+        timeout = aiohttp.ClientTimeout(total=2.0)
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                session.get(f"{self.config.ari_url}/ari/asterisk/ping") as reply,
+            ):
+                return "" if reply.status == 200 else f"{reply.status} {reply.reason}"
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return str(error) or type(error).__name__
+
+    def _booted(self) -> bool:
+        return "fully booted" in self.console("core waitfullybooted").lower()
+
+    def _failure(self, what: str) -> str:
+        lines = [
+            *_tail(self.config.path("log", "messages.log"), self._log_size),
+            *_tail(self.config.path("log", "console.log"), self._console_size),
+        ]
+        shown = "\n  ".join(lines[-8:]) or "its logs are empty"
+        return (
+            f"Asterisk {self.config.name} {what}. Its last words:\n  {shown}\nLogs: {self.config.path('log')}"
+        )
+
+    async def stop(self, timeout_s: float = 10.0) -> None:
+        """End the instance, and with it every call; kill it when it has not ended after `timeout_s` seconds."""
+        pid = self.pid
+        if pid is not None:
+            await asyncio.to_thread(terminate, pid, self.config, timeout_s)
+        if self._child is not None:
+            await asyncio.to_thread(self._child.wait)
+            self._child = None
+        pid_file(self.config).unlink(missing_ok=True)
+
+    def console(self, command: str) -> str:
+        """Run one command on Asterisk's console and return its words; for diagnosis and `malloc trim`."""
+        if any(ord(letter) < 32 for letter in command):
+            raise NodeError("a console command is one line without control characters")
+        try:
+            done = subprocess.run(
+                self.bundle.command("asterisk", "-C", str(self.config.conf), "-rx", command),
+                capture_output=True,
+                text=True,
+                timeout=10.0,
+                stdin=subprocess.DEVNULL,
+                env={"PATH": "/usr/bin:/bin", "HOME": str(self.config.path("spool")), "TERM": "dumb"},
+                check=False,
+                **demote(self.config.user),
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NodeError(f"the console of Asterisk {self.config.name} does not answer: {error}") from error
+        return done.stdout
+
+    async def trim_memory(self) -> None:
+        """Give the memory that Asterisk has freed back to the system; after many calls that is most of it."""
+        await asyncio.to_thread(self.console, "malloc trim")
+
+    async def reload(self, changed: Iterable[str]) -> set[str]:
+        """Let the instance read changed files, calls stay up; return the files that need a restart."""
+        names = set(changed)
+        for name, modules in _RELOADS.items():
+            if name in names:
+                for module in modules:
+                    await asyncio.to_thread(self.console, _reload_command(module))
+        return names - set(_RELOADS)
+
+
+def _reload_command(module: str) -> str:
+    return f"{module} reload" if module in ("logger", "manager") else f"module reload {module}.so"
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_text("utf-8") != text
+    except FileNotFoundError:
+        return True
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _tail(path: Path, start: int) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(start, os.fstat(file.fileno()).st_size - 20_000))
+        text = file.read().decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    serious = [line for line in lines if "ERROR" in line]
+    return serious or lines

@@ -1,0 +1,139 @@
+"""The operating system's side of an Asterisk instance: start it detached, find it, end it, probe ports."""
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from dialer_engine.pbx.instance import NodeConfig, NodeError
+from dialer_engine.settings.home import demote
+
+_MOST_FILES = 65536
+# The shell only raises the limit and is then replaced, so the pid is Asterisk's own.
+_RAISE_LIMIT = 'ulimit -n "$0" 2>/dev/null; exec "$@"'
+
+
+def spawn(config: NodeConfig, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start Asterisk in a session of its own, so that neither our death nor a Ctrl-C of ours ends it."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    with config.path("log", "console.log").open("ab") as log:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _RAISE_LIMIT, str(files), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=config.directory,
+            start_new_session=True,
+            env=_environment(config),
+            **demote(config.user),
+        )
+    pid_file(config).write_text(f"{process.pid}\n", "ascii")
+    return process
+
+
+def _environment(config: NodeConfig) -> dict[str, str]:
+    # Nothing of the caller's environment may reach Asterisk and its scripts but these.
+    return {"PATH": "/usr/bin:/bin", "HOME": str(config.path("spool")), "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+def pid_file(config: NodeConfig) -> Path:
+    """The file that names the running process, written by us and not by Asterisk."""
+    return config.path("node.pid")
+
+
+def running_pid(config: NodeConfig) -> int | None:
+    """Return the pid when the process of the pid file lives and is this instance, else None."""
+    try:
+        pid = int(pid_file(config).read_text("ascii"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if is_instance(pid, config) else None
+
+
+def is_instance(pid: int, config: NodeConfig) -> bool:
+    """Whether `pid` is a living process that was started with this instance's configuration file."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        status = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return False
+    zombie = status.rpartition(")")[2].split()[:1] in (["Z"], ["X"])
+    return not zombie and os.fsencode(config.conf) in arguments
+
+
+def terminate(pid: int, config: NodeConfig, timeout_s: float) -> None:
+    """Ask the instance to end and, when it has not after `timeout_s` seconds, kill it."""
+    for number, seconds in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
+        if not is_instance(pid, config):
+            return
+        os.kill(pid, number)
+        if _gone(pid, config, seconds):
+            return
+    raise NodeError(f"Asterisk {config.name} (pid {pid}) does not end, not even killed; is its disk hanging?")
+
+
+def _gone(pid: int, config: NodeConfig, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while is_instance(pid, config):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def check_ports(config: NodeConfig) -> None:
+    """Raise NodeError, naming port and setting, when a port that Asterisk needs is taken."""
+    wanted = (
+        ("asterisk.node.http_port", config.control_bind, config.http_port, socket.SOCK_STREAM),
+        ("asterisk.node.ami_port", config.control_bind, config.ami_port, socket.SOCK_STREAM),
+        ("asterisk.node.sip_port", config.bind, config.sip_port, socket.SOCK_DGRAM),
+        ("asterisk.node.sip_port", config.bind, config.sip_port, socket.SOCK_STREAM),
+    )
+    for setting, address, port, kind in wanted:
+        reason = _cannot_bind(address, port, kind)
+        if reason:
+            protocol = "TCP" if kind is socket.SOCK_STREAM else "UDP"
+            raise NodeError(
+                f"Asterisk {config.name} cannot listen on {address} {protocol} port {port}: {reason}. "
+                f"Free the port, or set {setting} (here {port}) to another one."
+            )
+
+
+def _cannot_bind(address: str, port: int, kind: socket.SocketKind) -> str:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def host_name_problem() -> str | None:
+    """Return what to do when this machine cannot resolve its own name, which stalls Asterisk; else None."""
+    name = socket.gethostname()
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as error:
+        return (
+            f"this machine's own name {name!r} does not resolve ({error}): Asterisk then stalls for seconds "
+            f"at every call. Add the line '127.0.1.1 {name}' to /etc/hosts."
+        )
+    return None
+
+
+def enough_space(config: NodeConfig, bytes_needed: int = 50_000_000) -> None:
+    """Raise NodeError when the instance's disk has less than `bytes_needed` left."""
+    free = shutil.disk_usage(config.directory).free
+    if free < bytes_needed:
+        raise NodeError(
+            f"{config.directory}: only {free // 1_000_000} MB left on this disk; Asterisk needs "
+            f"{bytes_needed // 1_000_000} MB for logs and opt-out records. Free some space."
+        )

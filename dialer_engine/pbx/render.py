@@ -1,0 +1,234 @@
+"""Settings into Asterisk's configuration files, by the templates below `asterisk/`.
+
+`base_files` gives what every instance needs; roles add their own `pjsip.conf`, `extensions.conf` and modules.
+"""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.instance import NodeConfig, NodeError, NodeSecrets
+from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill_file, setting_lines
+from dialer_engine.settings.home import unreachable
+from dialer_engine.settings.trunk import Trunk
+
+_INCLUDED = ("modules.conf", "pjsip_base.conf")
+ENGINE_MODULES = (
+    "app_stasis_broadcast",
+    "res_agi",
+    "res_speech",
+    "res_srtp",
+    "res_stasis_broadcast",
+    "bridge_holding",
+)
+_NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+Values = dict[str, str | int | Block]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAccount:
+    """An agent's SIP account."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """Prompts of the dialplan, paths without extension: default drop message, 'removed', two refusals."""
+
+    drop: Path
+    removed: Path
+    engine_away: Path
+    wrong_extension: Path
+
+
+def trunk_endpoint(name: str) -> str:
+    """Return the PJSIP endpoint of a trunk; dial `PJSIP/NUMBER@` followed by it."""
+    return f"trunk-{_name(name, 'trunk name')}"
+
+
+def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) -> Values:
+    """Return what the shared templates need: directories, addresses and accounts of the instance."""
+    paths = {name: str(config.path(name)) for name in ("etc", "run", "log", "spool", "lib", "agi")}
+    return {
+        **paths,
+        "name": _name(config.name, "node name"),
+        "modules_directory": str(bundle.modules),
+        "data": str(bundle.data),
+        "journal": str(config.optout_journal),
+        "bind": config.bind,
+        "control_bind": config.control_bind,
+        "sip_port": config.sip_port,
+        "http_port": config.http_port,
+        "ami_port": config.ami_port,
+        "rtp_start": config.rtp_start,
+        "rtp_end": config.rtp_end,
+        "app": _name(config.app, "app"),
+        "duty": _name(config.duty_extension, "duty_extension"),
+        "ari_user": secrets.ari_user,
+        "ari_password": secrets.ari_password,
+        "ami_user": secrets.ami_user,
+        "ami_password": secrets.ami_password,
+        "nat": _nat(config),
+    }
+
+
+def base_files(values: Mapping[str, str | int | Block], modules: Sequence[str] = ()) -> dict[str, str]:
+    """Render the files of every instance; `modules` (without `.so`) are loaded besides the common ones."""
+    shared = TEMPLATES / "shared"
+    paths = [path for path in sorted(shared.glob("*.conf")) if path.name not in _INCLUDED]
+    files = {path.name: fill_file(path, values) for path in paths}
+    lines = "".join(f"load = {_name(each, 'module')}.so\n" for each in modules)
+    files["modules.conf"] = fill_file(shared / "modules.conf", {"modules": Block(lines)})
+    return files
+
+
+def pjsip_base(values: Mapping[str, str | int | Block]) -> Block:
+    """Render the beginning of every `pjsip.conf`: global values and the UDP and TCP transports."""
+    return Block(fill_file(TEMPLATES / "shared" / "pjsip_base.conf", values))
+
+
+def render_engine_node(
+    bundle: Bundle,
+    config: NodeConfig,
+    secrets: NodeSecrets,
+    trunks: Mapping[str, Trunk],
+    agents: Sequence[AgentAccount],
+    prompts: Prompts,
+) -> dict[str, str]:
+    """Render all files of the engine's Asterisk: name of the file in `etc/` to its text."""
+    values = instance_values(bundle, config, secrets)
+    values |= {
+        "python": interpreter(config),
+        "drop_prompt": str(prompts.drop),
+        "removed_prompt": str(prompts.removed),
+        "away_prompt": str(prompts.engine_away),
+        "wrong_prompt": str(prompts.wrong_extension),
+    }
+    files = base_files(values, ENGINE_MODULES)
+    files["extensions.conf"] = fill_file(TEMPLATES / "engine" / "extensions.conf", values)
+    files["pjsip.conf"] = _engine_pjsip(values, config, trunks, agents)
+    return files
+
+
+def _engine_pjsip(
+    values: Values, config: NodeConfig, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]
+) -> str:
+    base = pjsip_base(values).text
+    if any(trunk.transport == "tls" for trunk in trunks.values()):
+        base += fill_file(TEMPLATES / "engine" / "tls.conf", values | {"tls_port": config.tls_port})
+    parts: Values = {
+        "base": Block(base),
+        "trunks": Block("\n".join(_trunk(name, trunks[name]) for name in sorted(trunks))),
+        "agents": Block("\n".join(_agent(each) for each in sorted(agents, key=lambda agent: agent.name))),
+    }
+    return fill_file(TEMPLATES / "engine" / "pjsip.conf", parts)
+
+
+def _agent(agent: AgentAccount) -> str:
+    name = _name(agent.name, "agent name")
+    if name.startswith(("trunk-", "transport-")) or name in (
+        "trunk",
+        "agent",
+        "agent-aor",
+        "global",
+        "system",
+    ):
+        raise RenderError(f"agent name {name!r} is reserved; choose another")
+    password = checked(agent.password, f"password of agent {name}")
+    return fill_file(TEMPLATES / "engine" / "agent.conf", {"name": name, "password": password})
+
+
+def _trunk(name: str, trunk: Trunk) -> str:
+    where = f"trunks.{name}"
+    host = checked(trunk.host, f"{where}.host")
+    suffix = "" if trunk.transport == "udp" else f"\\;transport={trunk.transport}"
+    values: Values = {
+        "endpoint": trunk_endpoint(name),
+        "transport": trunk.transport,
+        "codecs": ",".join(trunk.codecs),
+        "contact": Block(f"sip:{host}:{trunk.port}{suffix}"),
+        "qualify": 0 if _is_loopback(host) else 30,
+        "match": ",".join([host, *map(str, trunk.inbound_ips)]),
+        "options": setting_lines(_trunk_options(name, trunk), where),
+        "authentication": _authentication(name, trunk),
+        "registration": _registration(name, trunk, suffix),
+    }
+    return fill_file(TEMPLATES / "engine" / "trunk.conf", values)
+
+
+def _trunk_options(name: str, trunk: Trunk) -> dict[str, str]:
+    options = {
+        "send_pai": "yes" if trunk.caller_id_header == "pai" else "no",
+        "send_rpid": "yes" if trunk.caller_id_header == "rpid" else "no",
+    }
+    if trunk.username:
+        options["outbound_auth"] = trunk_endpoint(name)
+    if trunk.from_user:
+        options["from_user"] = trunk.from_user
+    if trunk.from_domain:
+        options["from_domain"] = trunk.from_domain
+    return options
+
+
+def _authentication(name: str, trunk: Trunk) -> Block:
+    if not trunk.username:
+        return Block("")
+    account = {
+        "type": "auth",
+        "auth_type": "userpass",
+        "username": trunk.username,
+        "password": trunk.password or "",
+    }
+    return Block(f"\n[{trunk_endpoint(name)}]\n{setting_lines(account, f'trunks.{name}').text}")
+
+
+def _registration(name: str, trunk: Trunk, suffix: str) -> Block:
+    if not trunk.register_:
+        return Block("")
+    user = checked(trunk.username or "", f"trunks.{name}.username")
+    values: Values = {
+        "endpoint": trunk_endpoint(name),
+        "transport": trunk.transport,
+        "server": Block(f"sip:{trunk.host}:{trunk.port}{suffix}"),
+        "client": f"sip:{user}@{trunk.host}:{trunk.port}",
+        "user": user,
+    }
+    return Block(fill_file(TEMPLATES / "engine" / "registration.conf", values))
+
+
+def _nat(config: NodeConfig) -> Block:
+    lines = [f"local_net = {checked(net, 'asterisk.node.local_networks')}\n" for net in config.local_networks]
+    if config.external_address:
+        address = checked(config.external_address, "asterisk.node.external_address")
+        lines += [f"external_media_address = {address}\n", f"external_signaling_address = {address}\n"]
+    return Block("".join(lines))
+
+
+def _name(text: str, what: str) -> str:
+    if not text or not _NAME_SIGNS.issuperset(text):
+        raise RenderError(f"{what} {text!r} may hold only letters, digits, '-', '_' and '.'")
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def interpreter(config: NodeConfig) -> str:
+    """Return a Python that the service user may run, for the scripts that Asterisk starts."""
+    for candidate in ("/usr/bin/python3", "/usr/local/bin/python3", os.path.realpath(sys.executable)):
+        path = Path(candidate)
+        if path.exists() and unreachable(path.resolve().parent, config.user) is None:
+            return candidate
+    raise NodeError(
+        f"no Python that user {config.user.name!r} may run: install /usr/bin/python3 for the opt-out script"
+    )
