@@ -1,7 +1,7 @@
 """`dialer test`: every check of the project, then all tests, with one summary before pytest's closing line.
 
-Each check runs even when an earlier one failed, so that one run shows everything there is to repair. Caches go
-to DIALER_HOME, never into the checkout.
+Each check runs even when an earlier one failed, so that one run shows everything there is to repair. Caches
+go to DIALER_HOME, never into the checkout.
 """
 
 import os
