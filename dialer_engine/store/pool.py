@@ -71,7 +71,7 @@ def explain(error: Exception, url: str) -> StoreError:
             return StoreError(f"{where}: this database does not exist; create it, or correct database.url")
         case asyncpg.TooManyConnectionsError():
             return StoreError(
-                f"{where}: the server takes no more connections; lower database.pool or raise its max_connections"
+                f"{where}: the server takes no more connections; lower database.pool, or raise its limit"
             )
         case asyncpg.CannotConnectNowError():
             return StoreError(f"{where}: the server is starting or stopping; try again in a moment")

@@ -1,4 +1,4 @@
-"""Named queries: every statement lives in `sql/queries/*.sql` under `-- name: x` and is loaded by that name."""
+"""Named queries: every statement lives in `sql/queries/*.sql` under `-- name: x`, loaded by that name."""
 
 import re
 from functools import cache

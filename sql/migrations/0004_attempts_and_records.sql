@@ -35,6 +35,8 @@ create table attempts (
     ended_at      timestamptz,
     result        text,
     agent_id      bigint references agents,
+    -- Number of the last event that changed this row: an older one, written late, changes nothing.
+    version       integer not null default 0,
     check ((state = 'ended') = (ended_at is not null)),
     check ((state = 'ended') = (result is not null))
 ) with (fillfactor = 70);

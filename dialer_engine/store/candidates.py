@@ -1,0 +1,138 @@
+"""What the gate must know about the contacts a reservation looks at, read for the whole batch at once."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol
+
+import asyncpg
+
+from dialer_engine.core.gate import Facts, SuppressionHit
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+
+CAP_PERIOD = timedelta(hours=24)
+
+
+class Asked(Protocol):
+    """What a batch is read for."""
+
+    @property
+    def campaign_id(self) -> int:
+        """The campaign that wants to call."""
+
+    @property
+    def member_id(self) -> int:
+        """The Member on whose behalf."""
+
+    @property
+    def now(self) -> datetime:
+        """The gate's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One number of a due contact; `facts` is None when the contact has no number that could be called."""
+
+    contact_id: int
+    number_id: int
+    number: str
+    facts: Facts | None
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    tries: Mapping[tuple[int, int], int]
+    dead: frozenset[tuple[int, int]]
+    live: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFacts:
+    """What the database knows about a set of numbers."""
+
+    suppressions: Mapping[str, tuple[SuppressionHit, ...]]
+    recent: Mapping[str, tuple[datetime, ...]]
+    live: frozenset[str]
+
+
+async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[list[Candidate]]:
+    """Take up to `limit` due contacts and return each one's numbers, least tried first."""
+    rows = await conn.fetch(sql("reserve_take"), asked.campaign_id, asked.now, limit)
+    if not rows:
+        return []
+    numbers = [row["number"] for row in rows if row["number"] is not None]
+    known = await number_facts(conn, numbers, asked.member_id, asked.now)
+    history = await _history(conn, {row["contact_id"] for row in rows}, asked.campaign_id)
+    by_contact = groupby(rows, key=itemgetter("contact_id"))
+    return [_candidates(list(group), known, history) for _, group in by_contact]
+
+
+async def number_facts(
+    conn: Connection, numbers: Sequence[str], member_id: int, now: datetime
+) -> NumberFacts:
+    """Read suppressions and the last 24 hours' attempts of these numbers."""
+    hits: defaultdict[str, list[SuppressionHit]] = defaultdict(list)
+    for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
+        scope = "internal" if row["member_id"] is None else "member"
+        hits[row["number"]].append(SuppressionHit(scope, row["source"], row["since"]))
+    attempts = await conn.fetch(sql("number_attempts"), numbers, now - CAP_PERIOD)
+    recent: defaultdict[str, list[datetime]] = defaultdict(list)
+    for row in attempts:
+        recent[row["number"]].append(row["gate_at"])
+    return NumberFacts(
+        {number: tuple(found) for number, found in hits.items()},
+        {number: tuple(times) for number, times in recent.items()},
+        frozenset(row["number"] for row in attempts if row["live"]),
+    )
+
+
+async def _history(conn: Connection, contacts: set[int], campaign_id: int) -> _History:
+    rows = await conn.fetch(sql("contact_attempts"), list(contacts), campaign_id)
+    return _History(
+        {(row["contact_id"], row["number_id"]): row["tries"] for row in rows},
+        frozenset((row["contact_id"], row["number_id"]) for row in rows if row["dead"]),
+        frozenset(row["contact_id"] for row in rows if row["live"]),
+    )
+
+
+def _candidates(rows: Sequence[asyncpg.Record], known: NumberFacts, history: _History) -> list[Candidate]:
+    contact = rows[0]["contact_id"]
+    callable_now = [
+        row
+        for row in rows
+        if row["number_id"] is not None and (contact, row["number_id"]) not in history.dead
+    ]
+    if not callable_now:
+        # The gate decides on a dead number as well; a contact without any number has nothing to ask about.
+        callable_now = [row for row in rows if row["number_id"] is not None]
+    if not callable_now:
+        return [Candidate(contact, 0, "", None)]
+    switched = any((contact, row["number_id"]) in history.dead for row in rows) and len(callable_now) < len(
+        rows
+    )
+    callable_now.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
+    return [_candidate(row, known, history, switched) for row in callable_now]
+
+
+def _candidate(row: asyncpg.Record, known: NumberFacts, history: _History, switched: bool) -> Candidate:
+    number = row["number"]
+    # A dead number says nothing about the contact's other numbers: its "never again" must not hold them back.
+    dead_elsewhere = switched and row["last_result"] == "not_in_service"
+    facts = Facts(
+        number=number,
+        regions=tuple(row["regions"]),
+        zones=tuple(row["zones"]),
+        suppressions=known.suppressions.get(number, ()),
+        recent_attempts=known.recent.get(number, ()),
+        contact_attempts=row["tries"],
+        last_result=None if dead_elsewhere else row["last_result"],
+        last_attempt_at=None if dead_elsewhere else row["last_attempt_at"],
+        contact_final=False,
+        number_live=number in known.live or not row["mine"],
+        contact_live=row["contact_id"] in history.live,
+    )
+    return Candidate(row["contact_id"], row["number_id"], number, facts)

@@ -1,0 +1,267 @@
+"""Reserving the next attempts: queue, gate and attempt rows in one transaction.
+
+Why it is safe
+--------------
+* Due rows are taken with `for update skip locked`, so two reservations never look at the same contact.
+* Every number looked at is locked by a try-lock of the transaction, so two campaigns (or two Members' lists)
+  never decide on the same number at the same time: caps and results read here stay true until the commit.
+* A suppression takes the exclusive form of a lock, just before it commits, that every reservation holds in its
+  shared form from before it reads the lists until it commits. So a suppression that is committed before a
+  reservation is seen by it, and a reservation committed before a suppression is seen by the cancelling that
+  follows it. There is no third case.
+* The partial unique indexes on live attempts stand behind all this: an attempt that would be a second live one
+  is left out and its contact is put back, the others are kept.
+
+The gate's clock comes in with the request; only it decides. Wall times are recorded beside it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from dialer_engine.core.gate import Decision, GateContext, evaluate
+from dialer_engine.store.caller_ids import assign_caller_ids
+from dialer_engine.store.candidates import Candidate, load_candidates
+from dialer_engine.store.errors import StaleEpoch, UnknownName
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.queue import fill
+from dialer_engine.store.sql import sql
+
+MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
+INLINE_FILL = 500
+RETRY_UNKNOWN = timedelta(seconds=60)
+"""When a rule says "not now" without a moment, or the number is live elsewhere: look again after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveRequest:
+    """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both aware."""
+
+    campaign_id: int
+    member_id: int
+    limit: int
+    now: datetime
+    wall: datetime
+    node: str
+    trunk: str
+    caller_ids: tuple[str, ...]
+    epoch: int
+    context: GateContext
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A committed attempt that may be originated; its id is the channel id."""
+
+    attempt_id: str
+    contact_id: int
+    number_id: int
+    number: str
+    caller_id: str
+    trunk: str
+    node: str
+    reserved_at: datetime
+    local_time: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveResult:
+    """What a reservation brought.
+
+    `held` counts contacts put aside in this pass by rule. `next_due` (gate's clock) is set only when fewer were
+    reserved than asked: when to ask again, None when nothing waits. `exhausted`: nothing is due, waiting, live or
+    left on the lists.
+    """
+
+    reserved: tuple[Reservation, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
+    next_due: datetime | None = None
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    contact_id: int
+    next_at: datetime | None
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    candidate: Candidate
+    decision: Decision
+
+
+async def reserve(conn: Connection, request: ReserveRequest) -> ReserveResult:
+    """Reserve up to `request.limit` attempts; raises StaleEpoch when a newer engine owns the campaign."""
+    reserved: list[Reservation] = []
+    held: Counter[str] = Counter()
+    while len(reserved) < request.limit:
+        missing = replace(request, limit=request.limit - len(reserved))
+        more, put_aside, looked_at = await _transaction(conn, missing)
+        reserved += more
+        held += put_aside
+        if len(reserved) >= request.limit or looked_at >= MOST_EXAMINED:
+            break
+        if not await fill(conn, request.campaign_id, request.now, INLINE_FILL):
+            break
+    if len(reserved) >= request.limit:
+        return ReserveResult(tuple(reserved), dict(held))
+    return await _outlook(conn, request, reserved, held)
+
+
+async def _transaction(
+    conn: Connection, request: ReserveRequest
+) -> tuple[list[Reservation], Counter[str], int]:
+    reserved: list[Reservation] = []
+    held: Counter[str] = Counter()
+    looked_at = 0
+    async with conn.transaction():
+        await _open(conn, request)
+        while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
+            wanted = min(2 * (request.limit - len(reserved)) + 8, MOST_EXAMINED - looked_at)
+            groups = await load_candidates(conn, request, wanted)
+            looked_at += len(groups)
+            choices, holds = _judge(groups, request, request.limit - len(reserved))
+            placed = await _place(conn, request, choices)
+            holds += _lost(choices, placed, request)
+            await _hold(conn, request, holds)
+            reserved += placed
+            held.update(h.rule for h in holds)
+            if len(groups) < wanted:
+                break
+    return reserved, held, looked_at
+
+
+async def _open(conn: Connection, request: ReserveRequest) -> None:
+    await conn.execute(sql("reserve_open"))
+    await conn.execute(sql("reserve_raise_epoch"), request.campaign_id, request.epoch)
+    epoch = await conn.fetchval(sql("reserve_epoch"), request.campaign_id)
+    if epoch is None:
+        raise UnknownName(f"campaign {request.campaign_id} is not in the database")
+    if epoch > request.epoch:
+        raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {epoch}")
+
+
+def _judge(
+    groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int
+) -> tuple[list[_Choice], list[_Hold]]:
+    """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
+    choices: list[_Choice] = []
+    holds: list[_Hold] = []
+    for group in groups:
+        if len(choices) == limit:
+            break
+        verdict = _judge_contact(group, request)
+        if isinstance(verdict, _Choice):
+            choices.append(verdict)
+        else:
+            holds.append(verdict)
+    return choices, holds
+
+
+def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | _Hold:
+    later: list[_Hold] = []
+    for candidate in group:
+        if candidate.facts is None:
+            later.append(_Hold(candidate.contact_id, None, "number", "no number left to call"))
+            continue
+        decision = evaluate(candidate.facts, request.context)
+        if decision.allowed:
+            return _Choice(candidate, decision)
+        later.append(_held_by(candidate, decision, request.now))
+    waiting = [h for h in later if h.next_at is not None]
+    return min(waiting, key=lambda h: h.next_at or request.now) if waiting else later[0]
+
+
+def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> _Hold:
+    verdict = decision.blocking
+    if verdict is None:
+        return _Hold(candidate.contact_id, None, "gate", "cannot be checked")
+    until = None
+    if verdict.outcome == "wait":
+        until = max(verdict.until, now) if verdict.until else now + RETRY_UNKNOWN
+    return _Hold(candidate.contact_id, until, verdict.rule, verdict.reason)
+
+
+async def _place(conn: Connection, request: ReserveRequest, choices: Sequence[_Choice]) -> list[Reservation]:
+    if not choices:
+        return []
+    caller_ids = await assign_caller_ids(conn, request, len(choices))
+    rows = await conn.fetch(
+        sql("reserve_place"),
+        *(request.campaign_id, request.member_id, request.trunk, request.node, request.epoch),
+        *(request.now, request.wall, await conn.fetchval(sql("list_versions"))),
+        [c.candidate.contact_id for c in choices],
+        [c.candidate.number_id for c in choices],
+        [c.candidate.number for c in choices],
+        caller_ids,
+        [c.decision.local_time for c in choices],
+        [c.decision.zone for c in choices],
+        [c.decision.rule_versions for c in choices],
+    )
+    return _reservations(rows, request, choices, caller_ids)
+
+
+def _reservations(
+    rows: Sequence[asyncpg.Record],
+    request: ReserveRequest,
+    choices: Sequence[_Choice],
+    caller_ids: Sequence[str],
+) -> list[Reservation]:
+    ids = {row["contact_id"]: str(row["id"]) for row in rows}
+    return [
+        Reservation(
+            attempt_id=ids[c.candidate.contact_id],
+            contact_id=c.candidate.contact_id,
+            number_id=c.candidate.number_id,
+            number=c.candidate.number,
+            caller_id=caller_id,
+            trunk=request.trunk,
+            node=request.node,
+            reserved_at=request.wall,
+            local_time=c.decision.local_time,
+        )
+        for c, caller_id in zip(choices, caller_ids, strict=True)
+        if c.candidate.contact_id in ids
+    ]
+
+
+def _lost(choices: Sequence[_Choice], placed: Sequence[Reservation], request: ReserveRequest) -> list[_Hold]:
+    won = {r.contact_id for r in placed}
+    until = request.now + RETRY_UNKNOWN
+    return [
+        _Hold(c.candidate.contact_id, until, "live", "another call to this number or contact is under way")
+        for c in choices
+        if c.candidate.contact_id not in won
+    ]
+
+
+async def _hold(conn: Connection, request: ReserveRequest, holds: Sequence[_Hold]) -> None:
+    if holds:
+        await conn.execute(
+            sql("reserve_hold"),
+            request.campaign_id,
+            [h.contact_id for h in holds],
+            [h.next_at for h in holds],
+            [h.rule for h in holds],
+            [h.reason for h in holds],
+        )
+
+
+async def _outlook(
+    conn: Connection, request: ReserveRequest, reserved: Sequence[Reservation], held: Counter[str]
+) -> ReserveResult:
+    row = await conn.fetchrow(sql("reserve_outlook"), request.campaign_id)
+    if row is None:
+        raise UnknownName(f"campaign {request.campaign_id} is not in the database")
+    next_at = row["next_at"]
+    if next_at is None and row["more"]:
+        next_at = request.now
+    over = next_at is None and not row["live"]
+    next_due = None if next_at is None else max(next_at, request.now)
+    return ReserveResult(tuple(reserved), dict(held), next_due, over)

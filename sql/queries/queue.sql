@@ -1,0 +1,56 @@
+-- name: queue_fill
+-- Moves the next contacts of the campaign's first unfinished list into its queue and returns how many.
+with source as (
+    select l.list_id, l.cursor_id from campaign_lists l
+    where l.campaign_id = $1 and l.active
+      and exists (select 1 from contacts c where c.list_id = l.list_id and c.id > l.cursor_id)
+    order by l.position
+    limit 1
+    for update skip locked
+), batch as (
+    select c.id, c.list_id
+    from source s
+    cross join lateral (
+        select id, list_id from contacts where list_id = s.list_id and id > s.cursor_id
+        order by id limit $3 for key share
+    ) c
+), moved as (
+    insert into queue (campaign_id, contact_id, list_id, state, next_at)
+    select $1, id, list_id, 'due', $2 from batch
+    on conflict do nothing
+), stepped as (
+    update campaign_lists l set cursor_id = b.last
+    from (select max(id) as last, max(list_id) as list_id from batch) b
+    where l.campaign_id = $1 and l.list_id = b.list_id
+)
+select count(*) from batch;
+
+-- name: queue_counts
+-- Counts the queue by what its contacts wait for; each count stops at $3, so that it costs the same at any size.
+select 'due' as kind, null as rule, count(*) as n
+from (select 1 from queue where campaign_id = $1 and next_at <= $2 limit $3) d
+union all
+select 'waiting', null, count(*)
+from (select 1 from queue where campaign_id = $1 and next_at > $2 limit $3) w
+union all
+select 'done', null, count(*)
+from (select 1 from queue where campaign_id = $1 and state = 'done' limit $3) f
+union all
+select 'held', held_rule, count(*)
+from (select held_rule from queue where campaign_id = $1 and held_rule is not null limit $3) h
+group by held_rule
+union all
+select 'unfilled', null, count(*)
+from (select 1 from campaign_lists l join contacts c on c.list_id = l.list_id and c.id > l.cursor_id
+      where l.campaign_id = $1 and l.active limit $3) u;
+
+-- name: queue_requeue
+-- Makes held contacts due again, all of a campaign or those of one rule; the gate looks at them anew.
+update queue set state = 'due', next_at = $2, held_rule = null, held_reason = null
+where campaign_id = $1 and state = 'held' and ($3::text is null or held_rule = $3);
+
+-- name: queue_requeue_number
+-- Makes contacts with this number due again after a suppression was taken away.
+update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+from contact_numbers n
+where n.number = any($1::text[]) and q.contact_id = n.contact_id and q.state = 'held';
