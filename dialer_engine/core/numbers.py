@@ -15,80 +15,18 @@ _NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}", re.ASCII)
 _PLUS_ONE = re.compile(r"\+1\d{10}", re.ASCII)
 _FOREIGN = re.compile(r"\+(?!1)[1-9]\d{5,14}", re.ASCII)
 
-TOLL_FREE = frozenset(["800", "822", "833", "844", "855", "866", "877", "888"])
-PREMIUM = frozenset({"900"})
-NON_GEOGRAPHIC = frozenset(
-    [
-        "456",
-        "500",
-        "521",
-        "522",
-        "523",
-        "524",
-        "525",
-        "526",
-        "527",
-        "528",
-        "529",
-        "532",
-        "533",
-        "535",
-        "538",
-        "542",
-        "543",
-        "544",
-        "545",
-        "546",
-        "547",
-        "549",
-        "550",
-        "552",
-        "553",
-        "554",
-        "556",
-        "566",
-        "569",
-        "577",
-        "578",
-        "588",
-        "589",
-        "600",
-        "622",
-        "633",
-        "644",
-        "655",
-        "677",
-        "688",
-        "699",
-        "700",
-        "710",
-    ]
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+TOLL_FREE = _codes("800 822 833 844 855 866 877 888")
+PREMIUM = _codes("900")
+NON_GEOGRAPHIC = _codes(
+    "456 500 521 522 523 524 525 526 527 528 529 532 533 535 538 542 543 544 545 546 547 549 550 552 553 554"
+    " 556 566 569 577 578 588 589 600 622 633 644 655 677 688 700 710"
 )
-CARIBBEAN = frozenset(
-    [
-        "242",
-        "246",
-        "264",
-        "268",
-        "284",
-        "345",
-        "441",
-        "473",
-        "649",
-        "658",
-        "664",
-        "721",
-        "758",
-        "767",
-        "784",
-        "809",
-        "829",
-        "849",
-        "868",
-        "869",
-        "876",
-    ]
-)
+CARIBBEAN = _codes("242 246 264 268 284 345 441 473 649 658 664 721 758 767 784 809 829 849 868 869 876")
 TERRITORY_REGIONS = frozenset({"US-PR", "US-VI", "US-GU", "US-AS", "US-MP"})
 _RESERVED_EXCHANGES = frozenset({"555", "950", "958", "959"})
 
@@ -129,9 +67,13 @@ class NumberPlan:
         return self.areas.get(e164[2:5]) if is_e164_nanp(e164) else None
 
     def zones_of(self, region: str) -> tuple[str, ...]:
-        """Return every zone of every area code of a region (or of a country, `US`), sorted."""
-        areas = (a for a in self.areas.values() if region in a.regions or region == a.country)
+        """Return every zone of a region, or of a country (`US`) without its overseas territories, sorted."""
+        areas = (area for area in self.areas.values() if region in area.regions or _of_country(area, region))
         return tuple(sorted({zone for area in areas for zone in area.zones}))
+
+
+def _of_country(area: Area, country: str) -> bool:
+    return area.country == country and TERRITORY_REGIONS.isdisjoint(area.regions)
 
 
 def is_e164_nanp(text: str) -> bool:

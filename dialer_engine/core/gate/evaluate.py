@@ -88,4 +88,5 @@ def _local(facts: Facts, context: GateContext) -> tuple[str, str]:
             zone = opening.opening_zone if opening is not None else places.zones[0]
         local = context.now.astimezone(context.rules.zones[zone])
         return local.isoformat(timespec="seconds"), zone
-    return context.now.astimezone(UTC).isoformat(timespec="seconds"), "UTC"
+    moment = context.now if context.now.tzinfo is None else context.now.astimezone(UTC)
+    return moment.isoformat(timespec="seconds"), "UTC"

@@ -1,0 +1,132 @@
+"""Carries the dispatcher's commands to Asterisk; every outcome comes back as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from dialer_engine.core import attempt as life
+from dialer_engine.engine.agents import Legs, bridge_of
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.pbx.ari.errors import AriError, AriRefused
+from dialer_engine.pbx.ari.commands import Commands
+
+log = structlog.get_logger(__name__)
+
+CONTEXT = "outbound"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """How a customer's leg is originated: where to, as whom, for how long, with what message."""
+
+    endpoint: str
+    caller_id: str
+    ring_seconds: int
+    variables: dict[str, str]
+
+
+@dataclass(slots=True)
+class AsteriskActions:
+    """The world's side of the dispatcher on one Asterisk node."""
+
+    commands: Commands
+    legs: Legs
+    tasks: Tasks
+    on_opt_out: Callable[[], None]
+    dispatcher: Dispatcher | None = None
+
+    def _feed(self, call: Call, event: life.Event) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.feed(call.id, event)
+
+    def originate(self, call: Call, leg: Leg) -> None:
+        """Send the originate now; the attempt row is already committed (P1)."""
+        self._feed(call, life.Sent(utc_now()))
+        self.tasks.spawn(self._originate(call, leg), "originate")
+
+    async def _originate(self, call: Call, leg: Leg) -> None:
+        try:
+            await self.commands.originate(
+                call.id,
+                leg.endpoint,
+                context=CONTEXT,
+                extension="answered",
+                caller_id=leg.caller_id,
+                timeout_s=leg.ring_seconds,
+                variables=leg.variables,
+            )
+        except AriRefused as error:
+            self._feed(call, life.Refused(utc_now(), str(error)))
+        except AriError:
+            self._feed(call, life.ReplyLost(utc_now()))
+
+    def look_up(self, call: Call) -> None:
+        """Ask for the channel under the attempt's id; its absence ends the attempt as unknown (P3)."""
+        self.tasks.spawn(self._look_up(call), "look up a channel")
+
+    async def _look_up(self, call: Call) -> None:
+        try:
+            channel = await self.commands.channel(call.id)
+        except AriError as error:
+            log.warning("channel could not be looked up; the next comparison decides", why=str(error))
+            return
+        if channel is None:
+            self._feed(call, life.Vanished(utc_now()))
+
+    def claim(self, call: Call) -> None:
+        """Claim the offered channel for the agent that was chosen."""
+        self.tasks.spawn(self._claim(call), "claim")
+
+    async def _claim(self, call: Call) -> None:
+        try:
+            await self.commands.claim(call.id)
+        except AriError as error:
+            log.info("claim lost", attempt=call.id, why=str(error))
+            self._feed(call, life.ClaimLost(utc_now()))
+
+    def join(self, call: Call, agent: str) -> None:
+        """Move the customer into the agent's bridge."""
+        self.tasks.spawn(self._join(call, agent), "join")
+
+    async def _join(self, call: Call, agent: str) -> None:
+        try:
+            await self.commands.bridge_add(bridge_of(agent), call.id)
+        except AriError as error:
+            log.warning("customer could not be bridged", attempt=call.id, agent=agent, why=str(error))
+            self._feed(call, life.JoinFailed(utc_now()))
+
+    def play_drop_message(self, call: Call) -> None:
+        """Send the channel on to the dialplan's drop message."""
+        going = self.commands.continue_at(call.id, CONTEXT, extension="drop")
+        self.tasks.spawn(self._tolerate(going, call), "drop message")
+
+    def hang_up(self, call: Call) -> None:
+        """Hang the channel up; its end comes back as an ordinary event."""
+        self.tasks.spawn(self._tolerate(self.commands.hangup(call.id), call), "hang up")
+
+    async def _tolerate(self, doing: Any, call: Call) -> None:
+        try:
+            await doing
+        except AriRefused as error:
+            log.info("channel was gone already", attempt=call.id, why=str(error))
+        except AriError:
+            self._feed(call, life.ReplyLost(utc_now()))
+
+    def take_opt_outs(self) -> None:
+        """Take the opt-out journal in at once."""
+        self.on_opt_out()
+
+    def tell_agent(self, agent: str, what: str) -> None:
+        """Let an agent hear a short sound."""
+        self.legs.tell(agent, what)
+
+    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
+        """Start an agent's wrap time."""
+        self.legs.start_wrap(agent, attempt_id, campaign)

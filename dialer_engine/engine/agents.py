@@ -1,0 +1,176 @@
+"""Agents' legs in Asterisk: which channel is whose, their bridges, their keys, their wrap timers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from dialer_engine.core import seat as chair
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.settings.models import Campaign
+
+log = structlog.get_logger(__name__)
+
+SOUNDS: Mapping[str, str] = {
+    "arrived": "tone:1000/120,0/1",
+    "ready": "tone:600/100,0/50,900/100;@once",
+    "paused": "tone:900/100,0/50,600/100;@once",
+    "noted": "tone:1200/60;@once",
+    "refused": "tone:300/250;@once",
+}
+"""What the agent hears, as Asterisk tone descriptions (Hz/ms)."""
+
+
+def bridge_of(agent: str) -> str:
+    """Return the id of the agent's own mixing bridge."""
+    return f"agent-{agent}"
+
+
+@dataclass(slots=True)
+class Legs:
+    """The agents' legs on one node; feeds the dispatcher with presence and keys."""
+
+    commands: Commands
+    tasks: Tasks
+    known: Callable[[str], bool]
+    campaigns: Mapping[str, Campaign]
+    dispatcher: Dispatcher | None = None
+    by_agent: dict[str, str] = field(default_factory=dict)
+    by_channel: dict[str, str] = field(default_factory=dict)
+    _bridges: set[str] = field(default_factory=set)
+    _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+
+    # --- coming and going -------------------------------------------------------------------------
+
+    def arrived(self, channel_id: str, agent: str) -> None:
+        """A leg entered the engine's control: bridge it; a second phone replaces the first."""
+        if not self.known(agent):
+            self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "refuse an unknown agent")
+            return
+        earlier = self.by_agent.get(agent)
+        if earlier is not None and earlier != channel_id:
+            self.gone(earlier)
+            self.tasks.spawn(self._quietly(self.commands.hangup(earlier)), "replace a leg")
+        self.by_agent[agent] = channel_id
+        self.by_channel[channel_id] = agent
+        self.tasks.spawn(self._seat(channel_id, agent), "seat an agent")
+
+    def adopt(self, channel_id: str, agent: str) -> None:
+        """Take over a leg that is already in its bridge (after a restart of the engine)."""
+        self.by_agent[agent] = channel_id
+        self.by_channel[channel_id] = agent
+        self._bridges.add(bridge_of(agent))
+        self._feed(agent, chair.LegUp(utc_now()))
+
+    async def _seat(self, channel_id: str, agent: str) -> None:
+        try:
+            await self._ensure_bridge(agent)
+            await self.commands.bridge_add(bridge_of(agent), channel_id)
+        except AriError as error:
+            log.warning("agent's leg could not be seated", agent=agent, why=str(error))
+            self.gone(channel_id)
+            await self._quietly(self.commands.hangup(channel_id))
+            return
+        if self.by_agent.get(agent) == channel_id:
+            self._feed(agent, chair.LegUp(utc_now()))
+            self.tell(agent, "ready")
+
+    async def _ensure_bridge(self, agent: str) -> None:
+        if bridge_of(agent) not in self._bridges:
+            await self.commands.bridge_create(bridge_of(agent), name=bridge_of(agent))
+            self._bridges.add(bridge_of(agent))
+
+    def gone(self, channel_id: str) -> bool:
+        """A channel was destroyed; returns True when it was an agent's leg."""
+        agent = self.by_channel.pop(channel_id, None)
+        if agent is None:
+            return False
+        if self.by_agent.get(agent) == channel_id:
+            del self.by_agent[agent]
+            self._cancel_wrap(agent)
+            self._feed(agent, chair.LegDown(utc_now()))
+        return True
+
+    def forget_bridges(self) -> None:
+        """Asterisk was restarted: none of its bridges exist any more."""
+        self._bridges.clear()
+
+    def log_out(self, agent: str) -> bool:
+        """Hang up the agent's leg; returns False when the agent is not on duty."""
+        channel = self.by_agent.get(agent)
+        if channel is not None:
+            self.tasks.spawn(self._quietly(self.commands.hangup(channel)), "log an agent out")
+        return channel is not None
+
+    # --- keys -------------------------------------------------------------------------------------
+
+    def key(self, channel_id: str, digit: str) -> None:
+        """A DTMF digit from an agent's leg: `*` ends the call, `0` pauses, others dispose in wrap."""
+        agent = self.by_channel.get(channel_id)
+        if agent is None or self.dispatcher is None:
+            return
+        if digit == "*":
+            self._feed(agent, chair.HangupKey(utc_now()))
+        elif digit == "0":
+            self._feed(agent, chair.PauseKey(utc_now()))
+        elif digit in "12345678":
+            self._dispose(agent, digit)
+
+    def _dispose(self, agent: str, digit: str) -> None:
+        seat = self.dispatcher.seats.get(agent) if self.dispatcher else None
+        if seat is None or seat.state is not SeatState.WRAP or self.dispatcher is None:
+            return
+        campaign = self.campaigns.get(self.dispatcher.campaign_of_attempt(seat.attempt))
+        meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
+        if meaning is None:
+            self.tell(agent, "refused")
+            return
+        self._cancel_wrap(agent)
+        self._feed(agent, chair.DispositionKey(utc_now(), meaning.code))
+
+    # --- what the dispatcher asks for -------------------------------------------------------------
+
+    def tell(self, agent: str, what: str) -> None:
+        """Let the agent alone hear a short sound, see SOUNDS."""
+        channel = self.by_agent.get(agent)
+        if channel is not None:
+            playing = self.commands.play(channel, SOUNDS[what], playback_id=uuid4().hex)
+            self.tasks.spawn(self._quietly(playing), "play a sound to an agent")
+
+    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
+        """Start the campaign's wrap time; its end gives the default disposition."""
+        settings = self.campaigns.get(campaign)
+        seconds = settings.wrap_seconds if settings else 0
+        loop = asyncio.get_running_loop()
+        self._cancel_wrap(agent)
+        self._wraps[agent] = loop.call_later(seconds, self._wrap_over, agent, attempt_id)
+
+    def _wrap_over(self, agent: str, attempt_id: str) -> None:
+        self._wraps.pop(agent, None)
+        self._feed(agent, chair.WrapOver(utc_now(), attempt_id))
+
+    def _cancel_wrap(self, agent: str) -> None:
+        timer = self._wraps.pop(agent, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _feed(self, agent: str, event: chair.SeatEvent) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.feed_seat(agent, event)
+
+    async def _quietly(self, doing: Awaitable[Any]) -> None:
+        """Await a command whose failure changes nothing: the channel may be gone already."""
+        try:
+            await doing
+        except AriError as error:
+            log.debug("command without effect", why=str(error))

@@ -1,0 +1,59 @@
+"""A live call: the pure attempt plus what the engine must remember to carry it out and record it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.store.reserve import Reservation
+
+
+@dataclass(slots=True)
+class Call:
+    """One attempt in the dispatcher's hands; only the dispatcher changes it."""
+
+    reservation: Reservation
+    campaign: str
+    attempt: Attempt
+    phase_since: datetime
+    events: int = 0
+
+    @property
+    def id(self) -> str:
+        """The attempt id, which is also the Asterisk channel id."""
+        return self.attempt.id
+
+    @property
+    def phase(self) -> Phase:
+        """Where the attempt is in its life."""
+        return self.attempt.phase
+
+    def rang_for(self, now: datetime) -> float:
+        """Return the seconds since ringing began, 0 before it."""
+        ringing = self.attempt.ringing_at
+        return (now - ringing).total_seconds() if ringing else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCall:
+    """What the board and the pacing keep of an ended call."""
+
+    attempt_id: str
+    campaign: str
+    trunk: str
+    attempt: Attempt
+
+    @property
+    def answer_to_agent_ms(self) -> float | None:
+        """Milliseconds from the carrier's answer until the agent's bridge, None when never joined."""
+        a = self.attempt
+        if a.joined_at is None or a.answered_at is None:
+            return None
+        return (a.joined_at - a.answered_at).total_seconds() * 1000.0
+
+    @property
+    def talk_s(self) -> float:
+        """Seconds that customer and agent were connected."""
+        a = self.attempt
+        return (a.ended_at - a.joined_at).total_seconds() if a.joined_at and a.ended_at else 0.0

@@ -1,0 +1,120 @@
+"""The control socket: a small HTTP API on a unix socket, for the commands of the same machine.
+
+The socket's directory and file are only open to the user who runs the engine; that is the whole access rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger(__name__)
+
+
+class Refused(Exception):
+    """The engine cannot do what a command asked; the message says why and what to do."""
+
+
+class Controlled(Protocol):
+    """What the commands can ask of a running engine."""
+
+    def status(self) -> dict[str, Any]:
+        """Return the whole status document."""
+
+    async def set_campaign(self, name: str, action: str) -> dict[str, Any]:
+        """Carry out `start`, `pause` or `stop`. Raises Refused."""
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again, all or nothing. Raises Refused."""
+
+    async def reload_agents(self) -> dict[str, Any]:
+        """Read the agents from the database and let their phones register."""
+
+    def log_out_agent(self, name: str) -> dict[str, Any]:
+        """Hang up an agent's leg. Raises Refused."""
+
+    def number_suppressed(self, number: str) -> dict[str, Any]:
+        """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
+
+    def shut_down(self) -> dict[str, Any]:
+        """Drain and end."""
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as error:
+        return web.json_response({"error": str(error)}, status=409)
+    except web.HTTPException:
+        raise
+    except Exception as error:
+        log.exception("command failed", path=request.path)
+        return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
+
+
+def routes(engine: Controlled) -> list[web.RouteDef]:
+    """Return the API's routes."""
+
+    async def status(request: web.Request) -> web.Response:
+        return web.json_response(engine.status())
+
+    async def campaign(request: web.Request) -> web.Response:
+        info = request.match_info
+        return web.json_response(await engine.set_campaign(info["name"], info["action"]))
+
+    async def reload(request: web.Request) -> web.Response:
+        return web.json_response(await engine.reload())
+
+    async def agents(request: web.Request) -> web.Response:
+        return web.json_response(await engine.reload_agents())
+
+    async def log_out(request: web.Request) -> web.Response:
+        return web.json_response(engine.log_out_agent(request.match_info["name"]))
+
+    async def suppressed(request: web.Request) -> web.Response:
+        body = await request.json()
+        return web.json_response(engine.number_suppressed(str(body["number"])))
+
+    async def shut_down(request: web.Request) -> web.Response:
+        return web.json_response(engine.shut_down())
+
+    return [
+        web.get("/status", status),
+        web.post("/campaigns/{name}/{action:start|pause|stop}", campaign),
+        web.post("/reload", reload),
+        web.post("/agents/reload", agents),
+        web.post("/agents/{name}/logout", log_out),
+        web.post("/suppressions/changed", suppressed),
+        web.post("/shutdown", shut_down),
+    ]
+
+
+class ControlServer:
+    """Serves the control socket until closed."""
+
+    def __init__(self, engine: Controlled, socket: Path) -> None:
+        self._socket = socket
+        app = web.Application(middlewares=[_errors])
+        app.add_routes(routes(engine))
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> None:
+        """Open the socket, for the engine's own user only."""
+        self._socket.parent.mkdir(parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self._socket)).start()
+        self._socket.chmod(0o600)
+
+    async def close(self) -> None:
+        """Close the socket and remove it."""
+        await self._runner.cleanup()
+        self._socket.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""The commands' side of the control socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+
+class EngineNotRunning(Exception):
+    """No engine answers on the control socket; the message says how to start one."""
+
+    def __init__(self, socket: Path) -> None:
+        super().__init__(f"{socket}: no engine answers here. Start it with: dialer run")
+
+
+class EngineRefused(Exception):
+    """The engine answered with an error; the message is the engine's."""
+
+
+class ControlClient:
+    """Talks HTTP to a running engine over its unix socket."""
+
+    def __init__(self, socket: Path, timeout_s: float = 30.0) -> None:
+        self._socket = socket
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+
+    async def status(self) -> dict[str, Any]:
+        """Return the engine's whole status. Raises EngineNotRunning."""
+        return await self._ask("GET", "/status", None)
+
+    async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send one command. Raises EngineNotRunning, or EngineRefused with the engine's reason."""
+        return await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        connector = aiohttp.UnixConnector(path=str(self._socket))
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=self._timeout) as session,
+                session.request(method, f"http://engine{path}", json=body) as reply,
+            ):
+                answer: dict[str, Any] = await reply.json()
+        except (aiohttp.ClientConnectionError, FileNotFoundError) as error:
+            raise EngineNotRunning(self._socket) from error
+        if reply.status >= 400:
+            raise EngineRefused(str(answer.get("error", f"status {reply.status}")))
+        return answer

@@ -1,0 +1,227 @@
+"""The one owner of every live attempt and seat.
+
+All events enter through `feed` and `feed_seat` and are stepped synchronously, in the order they came, so no
+locks and no "was it ended while I waited?" checks are needed anywhere. What the pure machines ask for is
+either fed back into the other machine here (customer left -> seat, agent left -> attempt) or handed to
+`Actions`, which talks to Asterisk and returns every outcome as a new event.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core import seat as chair
+from dialer_engine.core.attempt import Phase
+from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.engine.call import Call, FinishedCall
+from dialer_engine.engine.clock import utc_now
+
+log = structlog.get_logger(__name__)
+
+
+class Actions(Protocol):
+    """What the dispatcher asks of the world; nothing here blocks, outcomes come back as events."""
+
+    def look_up(self, call: Call) -> None: ...
+    def claim(self, call: Call) -> None: ...
+    def join(self, call: Call, agent: str) -> None: ...
+    def play_drop_message(self, call: Call) -> None: ...
+    def hang_up(self, call: Call) -> None: ...
+    def take_opt_outs(self) -> None: ...
+    def tell_agent(self, agent: str, what: str) -> None: ...
+    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None: ...
+
+
+class Recorder(Protocol):
+    """Where every change is written, in order, without being waited for."""
+
+    def attempt_event(self, call: Call, event: life.Event) -> None: ...
+    def attempt_end(self, call: Call, event: life.Event) -> None: ...
+    def disposition(
+        self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime
+    ) -> None: ...
+    def seat_state(self, seat: Seat, campaign: str | None) -> None: ...
+
+
+class Dispatcher:
+    """Steps attempts and seats and keeps people who wait for an agent in order of their answer."""
+
+    def __init__(self, actions: Actions, recorder: Recorder) -> None:
+        self.calls: dict[str, Call] = {}
+        self.seats: dict[str, Seat] = {}
+        self.illegal: Counter[str] = Counter()
+        self.on_change: Callable[[str], None] = lambda campaign: None
+        self.on_finished: Callable[[FinishedCall], None] = lambda call: None
+        self._actions = actions
+        self._recorder = recorder
+        self._waiting: dict[str, deque[str]] = {}
+        self._assigned: Mapping[str, str] = {}
+        self._campaign_of: dict[str, str] = {}
+
+    # --- who works for whom -----------------------------------------------------------------------
+
+    def assign(self, assignment: Mapping[str, str]) -> None:
+        """Set agent -> campaign for every agent that has one; takes effect with the next answer."""
+        self._assigned = dict(assignment)
+
+    def campaign_of(self, agent: str) -> str | None:
+        """Return the campaign the agent works for now, None when there is none."""
+        return self._assigned.get(agent)
+
+    def campaign_of_attempt(self, attempt_id: str | None) -> str:
+        """Return the campaign of a live attempt or of one in wrap, "" when it is not known."""
+        return self._campaign_of.get(attempt_id or "", "")
+
+    def seats_of(self, campaign: str) -> list[Seat]:
+        """Return the seats of all agents assigned to the campaign, on duty or not."""
+        return [seat for name, seat in self.seats.items() if self._assigned.get(name) == campaign]
+
+    def calls_of(self, campaign: str) -> list[Call]:
+        """Return the live calls of the campaign."""
+        return [call for call in self.calls.values() if call.campaign == campaign]
+
+    def calls_to(self, number: str) -> list[Call]:
+        """Return the live calls to an E.164 number."""
+        return [call for call in self.calls.values() if call.reservation.number == number]
+
+    # --- attempts ---------------------------------------------------------------------------------
+
+    def adopt(self, call: Call) -> None:
+        """Take a reserved or recovered call into the dispatcher's hands."""
+        self.calls[call.id] = call
+        self._campaign_of[call.id] = call.campaign
+
+    def feed(self, attempt_id: str, event: life.Event) -> None:
+        """Step one attempt; an unknown id is an attempt that ended, and is ignored."""
+        call = self.calls.get(attempt_id)
+        if call is None:
+            return
+        try:
+            after, commands = life.step(call.attempt, event)
+        except life.IllegalTransition as error:
+            self._refuse(str(error), attempt_id)
+            return
+        if after is call.attempt and not commands:
+            return
+        self._advance(call, after, event)
+        for command in commands:
+            self._carry(call, command, event)
+        self.on_change(call.campaign)
+
+    def _advance(self, call: Call, after: life.Attempt, event: life.Event) -> None:
+        if after.phase is not call.attempt.phase:
+            call.phase_since = event.at
+        call.attempt = after
+        call.events += 1
+        if after.phase is Phase.ENDED:
+            self._recorder.attempt_end(call, event)
+        else:
+            self._recorder.attempt_event(call, event)
+
+    def _carry(self, call: Call, command: life.Command, event: life.Event) -> None:
+        match command:
+            case life.Offer():
+                self._offer(call, event.at)
+            case life.Claim():
+                self._actions.claim(call)
+            case life.Join(agent=agent):
+                self._actions.join(call, agent)
+            case life.CustomerJoined(agent=agent):
+                self.feed_seat(agent, chair.CustomerIn(event.at, call.id))
+            case life.CustomerLeft(agent=agent):
+                self.feed_seat(agent, chair.CustomerOut(event.at, call.id))
+            case life.FreeAgent(agent=agent):
+                self.feed_seat(agent, chair.Freed(event.at, call.id))
+            case life.PlayDropMessage():
+                self._actions.play_drop_message(call)
+            case life.HangUp():
+                self._actions.hang_up(call)
+            case life.LookUp():
+                self._actions.look_up(call)
+            case life.Suppress():
+                self._actions.take_opt_outs()
+            case life.Finish():
+                self._finish(call)
+
+    def _offer(self, call: Call, at: datetime) -> None:
+        seat = self._longest_ready(call.campaign)
+        if seat is None:
+            self._waiting.setdefault(call.campaign, deque()).append(call.id)
+        else:
+            self._match(call, seat.agent, at)
+
+    def _match(self, call: Call, agent: str, at: datetime) -> None:
+        self.feed_seat(agent, chair.Reserved(at, call.id))
+        self.feed(call.id, life.AgentChosen(at, agent))
+
+    def _longest_ready(self, campaign: str) -> Seat | None:
+        ready = [s for s in self.seats_of(campaign) if s.state is SeatState.READY and s.since]
+        return min(ready, key=lambda s: (s.since, s.agent), default=None)
+
+    def _finish(self, call: Call) -> None:
+        del self.calls[call.id]
+        finished = FinishedCall(call.id, call.campaign, call.reservation.trunk, call.attempt)
+        if call.attempt.joined_at is None:
+            self._campaign_of.pop(call.id, None)
+        self.on_finished(finished)
+
+    # --- seats ------------------------------------------------------------------------------------
+
+    def feed_seat(self, agent: str, event: chair.SeatEvent) -> None:
+        """Step one seat; a seat that was never seen begins off duty."""
+        before = self.seats.get(agent) or Seat(agent)
+        try:
+            after, commands = chair.step(before, event)
+        except chair.IllegalSeatEvent as error:
+            self._refuse(str(error), agent)
+            return
+        self.seats[agent] = after
+        if after.state is not before.state:
+            self._recorder.seat_state(after, self.campaign_of(agent))
+        for command in commands:
+            self._carry_seat(agent, command, event.at)
+        if (campaign := self.campaign_of(agent)) and after is not before:
+            self.on_change(campaign)
+
+    def _carry_seat(self, agent: str, command: chair.SeatCommand, at: datetime) -> None:
+        match command:
+            case chair.BecameReady():
+                self._serve_waiting(agent, at)
+            case chair.EndCall(attempt=attempt_id):
+                self.feed(attempt_id, life.AgentHangup(at))
+            case chair.CustomerAlone(attempt=attempt_id):
+                self.feed(attempt_id, life.AgentLost(at))
+            case chair.StartWrap(attempt=attempt_id):
+                self._actions.start_wrap(agent, attempt_id, self._campaign_of.get(attempt_id, ""))
+            case chair.Dispose(attempt=attempt_id, code=code):
+                campaign = self._campaign_of.pop(attempt_id, "")
+                self._recorder.disposition(attempt_id, campaign, agent, code, at)
+            case chair.Tell(what=what):
+                self._actions.tell_agent(agent, what)
+
+    def _serve_waiting(self, agent: str, at: datetime) -> None:
+        """Give a ready agent the person of the campaign who has waited longest and is still there."""
+        queue = self._waiting.get(self.campaign_of(agent) or "", deque())
+        while queue:
+            call = self.calls.get(queue.popleft())
+            if call is not None and call.phase is Phase.WAITING and call.attempt.hanging_up is None:
+                self._match(call, agent, at)
+                return
+
+    def _refuse(self, why: str, subject: str) -> None:
+        self.illegal[why] += 1
+        log.warning("event refused by the state machine", why=why, subject=subject)
+
+    # --- from outside -----------------------------------------------------------------------------
+
+    def cancel(self, attempt_id: str, reason: str) -> None:
+        """Ask for the end of a call that nobody answered yet; without effect on an answered one."""
+        call = self.calls.get(attempt_id)
+        if call is not None and call.phase in (Phase.RESERVED, Phase.DIALING, Phase.RINGING):
+            self.feed(attempt_id, life.Cancel(utc_now(), reason))

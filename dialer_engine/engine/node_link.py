@@ -1,0 +1,139 @@
+"""The engine's hold on one Asterisk: process, configuration, ARI and AMI together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from dialer_engine.engine.translate import EVENT_TYPES
+from dialer_engine.pbx.ari.client import AriClient
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.wire import Incoming
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.node import Node, NodeConfig
+from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
+from dialer_engine.settings.home import ServiceUser
+from dialer_engine.settings.models import AsteriskSettings, NodeSettings, Trunk
+
+log = structlog.get_logger(__name__)
+
+APP = "dialer"
+WATCH_S = 2.0
+
+
+def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeConfig:
+    """Return where the bundled Asterisk lives and listens."""
+    return NodeConfig(
+        name=settings.name,
+        directory=settings.directory or home / "nodes" / settings.name,
+        user=user,
+        bind=settings.bind,
+        sip_port=settings.sip_port,
+        http_port=settings.http_port,
+        ami_port=settings.ami_port,
+        rtp_start=settings.rtp.start,
+        rtp_end=settings.rtp.end,
+        external_address=settings.external_address,
+        local_networks=tuple(str(net) for net in settings.local_networks),
+        app=APP,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to log in to one Asterisk."""
+
+    name: str
+    ari_url: str
+    ari_user: str
+    ari_password: str
+    ami_host: str
+    ami_port: int
+    ami_user: str
+    ami_password: str
+
+
+class ManagedNode:
+    """The bundled Asterisk: configured, started, watched and adopted by the engine, never its child."""
+
+    def __init__(self, bundle: Bundle, config: NodeConfig, sounds: Path) -> None:
+        self.bundle = bundle
+        self.config = config
+        self.node = Node(bundle, config)
+        self._prompts = Prompts(
+            drop=sounds / "default-drop",
+            removed=sounds / "removed",
+            engine_away=sounds / "not-running",
+            wrong_extension=sounds / "not-dialable",
+        )
+
+    @property
+    def access(self) -> Access:
+        """The generated accounts of this instance."""
+        secrets, config = self.node.secrets, self.config
+        return Access(
+            config.name,
+            config.ari_url,
+            secrets.ari_user,
+            secrets.ari_password,
+            config.control_bind,
+            config.ami_port,
+            secrets.ami_user,
+            secrets.ami_password,
+        )
+
+    def render(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
+        """Write the configuration; returns the files that changed. Raises RenderError, NodeError."""
+        secrets = self.node.secrets
+        files = render_engine_node(self.bundle, self.config, secrets, trunks, agents, self._prompts)
+        return self.node.render(files)
+
+    async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
+        """Write and reload without dropping calls; returns files that only a restart would apply."""
+        return await self.node.reload(self.render(trunks, agents))
+
+    async def watch(self) -> None:
+        """Start Asterisk again whenever it has ended; its calls are gone, the reconnect tells the engine."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not self.node.alive():
+                log.error("asterisk has ended; starting it again", node=self.config.name)
+                try:
+                    await self.node.ensure_running()
+                except Exception as error:
+                    log.error("asterisk could not be started again", node=self.config.name, why=str(error))
+
+
+def external_access(settings: AsteriskSettings) -> Access:
+    """Return the accounts of the first Asterisk that somebody else runs."""
+    node = settings.nodes[0]
+    return Access(
+        node.name,
+        node.ari_url,
+        node.ari_user,
+        node.ari_password,
+        str(node.ami_host),
+        node.ami_port,
+        node.ami_user,
+        node.ami_password,
+    )
+
+
+def ari_link(
+    access: Access, on_event: Callable[[Incoming], None], on_link: Callable[[bool], None]
+) -> tuple[AriClient, Commands]:
+    """Return the ARI connection to one Asterisk, not yet started."""
+    client = AriClient(
+        access.ari_url,
+        access.ari_user,
+        access.ari_password,
+        APP,
+        on_event=on_event,
+        on_link=on_link,
+        event_types=EVENT_TYPES,
+    )
+    return client, Commands(client)

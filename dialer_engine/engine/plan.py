@@ -1,0 +1,54 @@
+"""A campaign as the engine runs it: its settings with ids, limits and prompt, rebuilt on every reload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dialer_engine.core.gate import CampaignHours, Limits
+from dialer_engine.engine.prompts import Prompt
+from dialer_engine.settings.models import Campaign, Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """Everything a runner needs to know of its campaign; ids are those of the database."""
+
+    settings: Campaign
+    campaign_id: int
+    member_id: int
+    prompt: Prompt
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        """The campaign's name, which is its file's stem."""
+        return self.settings.name
+
+    def disposition(self, code: str | None) -> Disposition | None:
+        """Return the disposition with this code, or the campaign's default; None when there is none."""
+        wanted = code if code is not None else self.settings.default_disposition
+        table = self.settings.dispositions.values()
+        return next((d for d in table if d.code == wanted), None)
+
+    def retry_delay(self, result: str) -> timedelta | None:
+        """Return the delay after a result, None for never again."""
+        return self.limits.retry.get(result)
+
+    def works_with(self, agent: str, agent_member: int | None) -> bool:
+        """Return whether an agent takes this campaign's calls: named in it, or all of the Member's."""
+        if self.settings.agents == "all":
+            return agent_member is None or agent_member == self.member_id
+        return agent in self.settings.agents
+
+
+def limits_of(campaign: Campaign) -> Limits:
+    """Return the gate's limits of a campaign."""
+    hours = campaign.hours
+    own = CampaignHours(hours.start, hours.end, tuple(hours.weekdays)) if hours else None
+    return Limits(
+        per_number_24h=campaign.attempts.per_number_24h,
+        per_contact_total=campaign.attempts.per_contact_total,
+        retry=campaign.retry.delays(),
+        hours=own,
+    )

@@ -1,0 +1,253 @@
+"""Runs one campaign: asks the pacing how many calls to place, reserves them through the gate, sends them.
+
+There is no polling interval: an agent who becomes ready, a call that ends or a departure that opens wakes
+the runner at once. A pass once a second is the safety net and lets time-dependent rules come true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.gate import GateContext
+from dialer_engine.core.pacing import (
+    AgentState,
+    AgentView,
+    CallState,
+    CallView,
+    Decision,
+    Snapshot,
+    make_pacer,
+)
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.actions import Leg
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.trunks import TrunkLine, Trunks
+from dialer_engine.pbx.render import trunk_endpoint
+from dialer_engine.store.reserve import Reservation, ReserveRequest, ReserveResult
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+SAFETY_NET_S = 1.0
+RETRY_AFTER_ERROR_S = 1.0
+
+CALL_STATES: dict[Phase, CallState] = {
+    Phase.RESERVED: "reserved",
+    Phase.DIALING: "dialing",
+    Phase.RINGING: "ringing",
+    Phase.WAITING: "waiting",
+    Phase.JOINING: "waiting",
+    Phase.UNCLAIMED: "message",
+    Phase.MESSAGE: "message",
+    Phase.BRIDGED: "bridged",
+}
+
+
+AGENT_STATES: dict[SeatState, AgentState] = {
+    SeatState.READY: "ready",
+    SeatState.RESERVED: "reserved",
+    SeatState.IN_CALL: "in_call",
+    SeatState.WRAP: "wrap",
+    SeatState.PAUSED: "paused",
+}
+
+
+class Surroundings(Protocol):
+    """What a runner needs of the daemon around it."""
+
+    def why_not(self) -> str | None:
+        """Return why no call may be placed now (database away, draining ...), None when calls may."""
+
+    def gate(self, plan: CampaignPlan) -> GateContext:
+        """Return the gate's context for this moment."""
+
+    async def reserve(self, request: ReserveRequest) -> ReserveResult:
+        """Reserve in the database, on the runner's own connection."""
+
+    def send(self, call: Call, leg: Leg) -> None:
+        """Send the originate of a reserved call now."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """One running campaign; `plan` is replaced by a reload."""
+
+    plan: CampaignPlan
+    dispatcher: Dispatcher
+    trunks: Trunks
+    around: Surroundings
+    node: str
+    epoch: Callable[[], int]
+    limits: tuple[str, ...] = ()
+    held: Counter[str] = field(default_factory=Counter)
+    exhausted: bool = False
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _timers: set[asyncio.TimerHandle] = field(default_factory=set)
+
+    def wake(self) -> None:
+        """Something changed: decide again at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Dial until cancelled; a failing pass is logged and tried again after a second."""
+        pacer = make_pacer(self.plan.settings.mode)
+        mode = self.plan.settings.mode
+        while True:
+            if self.plan.settings.mode != mode:
+                mode = self.plan.settings.mode
+                pacer = make_pacer(mode)
+            try:
+                decision = pacer.decide(self.snapshot())
+                again = await self._carry_out(decision)
+            except Exception:
+                log.exception("pass of a campaign failed", campaign=self.plan.name)
+                await asyncio.sleep(RETRY_AFTER_ERROR_S)
+                continue
+            if not again:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        wait = min(SAFETY_NET_S, max(0.001, self._departure_in()))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), wait)
+        self._wake.clear()
+
+    def _departure_in(self) -> float:
+        opens = self.trunks.opens_in(self.plan.settings.trunks, time.monotonic())
+        return opens if opens > 0 else SAFETY_NET_S
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return the campaign at this moment, as the pacing sees it."""
+        now, wall = time.monotonic(), utc_now()
+        line = self.trunks.first_free(self.plan.settings.trunks, now)
+        return Snapshot(
+            now=now,
+            agents=self._agents(now, wall),
+            calls=self._calls(now, wall),
+            lines_per_agent=self.plan.settings.lines_per_agent,
+            channels_free=line.channels_free() if line else 0,
+            rate_tokens=line.departures(now) if line else 0,
+            queue_due=0 if self.exhausted else None,
+            cancel_before_15s=self.plan.settings.cancel_before_15s,
+            open=self.around.why_not() is None,
+        )
+
+    def _agents(self, now: float, wall: datetime) -> tuple[AgentView, ...]:
+        return tuple(
+            AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall))
+            for seat in self.dispatcher.seats_of(self.plan.name)
+            if seat.state is not SeatState.OFF
+        )
+
+    def _calls(self, now: float, wall: datetime) -> tuple[CallView, ...]:
+        return tuple(
+            CallView(
+                call.id,
+                CALL_STATES[call.phase],
+                _monotonic(call.phase_since, now, wall),
+                call.rang_for(wall),
+            )
+            for call in self.dispatcher.calls_of(self.plan.name)
+            if call.attempt.hanging_up is None
+        )
+
+    # --- acting -----------------------------------------------------------------------------------
+
+    async def _carry_out(self, decision: Decision) -> bool:
+        """Cancel and place; returns whether to decide again at once."""
+        why_not = self.around.why_not()
+        self.limits = (why_not,) if why_not else decision.reasons
+        for attempt_id in decision.cancel:
+            self.dispatcher.cancel(attempt_id, "no agent is free")
+        line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic())
+        if decision.place <= 0 or line is None or why_not:
+            self.exhausted = False
+            return False
+        result = await self.around.reserve(self._request(min(decision.place, BATCH), line))
+        self.held.update(result.held)
+        for reservation in result.reserved:
+            self._depart(reservation, line)
+        self.exhausted = result.exhausted or not result.reserved
+        return bool(result.reserved) or (bool(result.held) and not result.exhausted)
+
+    def _request(self, limit: int, line: TrunkLine) -> ReserveRequest:
+        context = self.around.gate(self.plan)
+        return ReserveRequest(
+            campaign_id=self.plan.campaign_id,
+            member_id=self.plan.member_id,
+            limit=limit,
+            now=context.now,
+            wall=utc_now(),
+            node=self.node,
+            trunk=line.name,
+            caller_ids=tuple(self.plan.settings.caller_ids),
+            epoch=self.epoch(),
+            context=context,
+        )
+
+    def _depart(self, reservation: Reservation, line: TrunkLine) -> None:
+        """Take the reserved call in hand and send it at its own departure moment."""
+        attempt = Attempt(reservation.attempt_id)
+        call = Call(reservation, self.plan.name, attempt, utc_now())
+        self.dispatcher.adopt(call)
+        line.active += 1
+        delay = line.slots.take(time.monotonic())
+        if delay <= 0:
+            self.around.send(call, self._leg(reservation, line))
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(delay, self._send_later, call, self._leg(reservation, line))
+        self._timers.add(timer)
+
+    def _send_later(self, call: Call, leg: Leg) -> None:
+        now = asyncio.get_running_loop().time()
+        self._timers = {timer for timer in self._timers if timer.when() > now}
+        if call.phase is Phase.RESERVED and self.around.why_not() is None:
+            self.around.send(call, leg)
+        else:
+            self.dispatcher.cancel(call.id, "dialing stopped before the call left")
+
+    def _leg(self, reservation: Reservation, line: TrunkLine) -> Leg:
+        settings = self.plan.settings
+        name = settings.caller_id_name
+        number = reservation.caller_id
+        return Leg(
+            endpoint=f"PJSIP/{line.settings.dial_string(reservation.number)}@{trunk_endpoint(line.name)}",
+            caller_id=f'"{name}" <{number}>' if name else number,
+            ring_seconds=settings.ring_seconds,
+            variables={
+                "MAX_WAIT_MS": str(settings.max_wait_ms),
+                "DROP_PROMPT": self.plan.prompt.asterisk_name,
+                "DIALED_NUMBER": reservation.number,
+                "MEMBER_ID": str(self.plan.member_id),
+            },
+        )
+
+    def cancel_departures(self) -> None:
+        """Cancel what was reserved but has not left: the campaign is being paused or stopped."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        for call in self.dispatcher.calls_of(self.plan.name):
+            if call.phase is Phase.RESERVED:
+                self.dispatcher.cancel(call.id, "campaign was paused before the call left")
+
+
+def _monotonic(moment: datetime | None, now: float, wall: datetime) -> float:
+    """Return a wall-clock moment on the monotonic scale, in seconds."""
+    return now if moment is None else now - (wall - moment).total_seconds()

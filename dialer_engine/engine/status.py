@@ -1,0 +1,99 @@
+"""The status document that the commands and the live screen show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.engine.board import Board
+from dialer_engine.engine.campaigns import Campaigns
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.runner import CALL_STATES
+from dialer_engine.engine.trunks import TrunkLine, Trunks
+
+_AGENT_STATES = ("ready", "in_call", "wrap", "paused", "offline")
+_CALLS = ("reserved", "dialing", "ringing", "waiting", "bridged", "message")
+
+
+def campaigns_status(
+    campaigns: Campaigns, dispatcher: Dispatcher, board: Board, queues: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return one entry per campaign: agents and calls by state, totals, delays, queue, what limits it."""
+    return [_campaign(name, campaigns, dispatcher, board, queues) for name in sorted(campaigns.plans)]
+
+
+def _campaign(
+    name: str,
+    campaigns: Campaigns,
+    dispatcher: Dispatcher,
+    board: Board,
+    queues: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    plan, runner, tally = campaigns.plans[name], campaigns.runners.get(name), board.tallies[name]
+    return {
+        "name": name,
+        "member": plan.settings.member,
+        "state": campaigns.states.get(name, "draft"),
+        "mode": plan.settings.mode,
+        "lines_per_agent": plan.settings.lines_per_agent,
+        "agents": _agent_counts(dispatcher, name, campaigns),
+        "calls": _call_counts(dispatcher, name),
+        "totals": tally.totals(),
+        "answer_to_agent_ms": tally.answer_to_agent(),
+        "queue": dict(queues.get(name, {"due": 0, "waiting": 0, "done": 0, "held": {}})),
+        "limits": list(runner.limits) if runner else [],
+    }
+
+
+def _agent_counts(dispatcher: Dispatcher, campaign: str, campaigns: Campaigns) -> dict[str, int]:
+    assigned = [agent for agent in campaigns.agents if dispatcher.campaign_of(agent) == campaign]
+    counted = Counter(_shown(dispatcher.seats.get(agent)) for agent in assigned)
+    return {state: counted[state] for state in _AGENT_STATES}
+
+
+def _shown(seat: Seat | None) -> str:
+    if seat is None or seat.state is SeatState.OFF:
+        return "offline"
+    return "in_call" if seat.state is SeatState.RESERVED else seat.state.value
+
+
+def _call_counts(dispatcher: Dispatcher, campaign: str) -> dict[str, int]:
+    counted = Counter(CALL_STATES[call.phase] for call in dispatcher.calls_of(campaign))
+    return {state: counted[state] for state in _CALLS}
+
+
+def agents_status(
+    campaigns: Campaigns, dispatcher: Dispatcher, devices: Mapping[str, str], now: datetime
+) -> list[dict[str, Any]]:
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, phone registration."""
+    return [
+        {
+            "name": agent,
+            "state": _shown(seat := dispatcher.seats.get(agent)),
+            "since_s": round((now - seat.since).total_seconds(), 1) if seat and seat.since else None,
+            "campaign": dispatcher.campaign_of(agent),
+            "attempt": seat.attempt if seat else None,
+            "phone": devices.get(agent, "unknown"),
+        }
+        for agent in sorted(campaigns.agents)
+    ]
+
+
+def trunks_status(trunks: Trunks) -> list[dict[str, Any]]:
+    """Return one entry per trunk: calls up, limits, registration and reachability, results so far."""
+    return [_trunk(line) for line in trunks.lines.values()]
+
+
+def _trunk(line: TrunkLine) -> dict[str, Any]:
+    return {
+        "name": line.name,
+        "active": line.active,
+        "max_channels": line.settings.max_channels,
+        "calls_per_second": line.settings.calls_per_second,
+        "registered": line.registered,
+        "reachable": line.reachable,
+        "results": dict(line.results),
+    }

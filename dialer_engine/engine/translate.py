@@ -1,0 +1,84 @@
+"""Asterisk's events into the dispatcher's: the only module that knows ARI's event names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dialer_engine.core import attempt as life
+from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.pbx.ari import models as ari
+
+EVENT_TYPES = (
+    "StasisStart",
+    "ChannelStateChange",
+    "ChannelEnteredBridge",
+    "ChannelDestroyed",
+    "ChannelDtmfReceived",
+    "ChannelUserevent",
+    "CallBroadcast",
+)
+"""The only event types the engine asks Asterisk for."""
+
+
+def moment(timestamp: str | datetime | None) -> datetime:
+    """Return Asterisk's own time of an event (ISO with offset, ms) as UTC, the wall clock without one."""
+    if timestamp is None:
+        return utc_now()
+    parsed = timestamp if isinstance(timestamp, datetime) else datetime.fromisoformat(timestamp)
+    return parsed.astimezone(UTC)
+
+
+@dataclass(slots=True)
+class Translator:
+    """Routes each event of one node to the attempt or the leg it belongs to."""
+
+    dispatcher: Dispatcher
+    legs: Legs
+
+    def on_event(self, event: object) -> None:
+        """Feed one ARI event; synchronous and in order, called from the socket's reader."""
+        match event:
+            case ari.ChannelStateChange(channel=channel):
+                self._state(channel, moment(event.timestamp))
+            case ari.CallBroadcast(channel=channel):
+                self.dispatcher.feed(channel.id, life.Offered(moment(event.timestamp)))
+            case ari.StasisStart(channel=channel, args=args):
+                self._start(channel.id, list(args), moment(event.timestamp))
+            case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
+                self.dispatcher.feed(channel.id, life.Joined(moment(event.timestamp)))
+            case ari.ChannelDestroyed(channel=channel):
+                self._destroyed(event)
+            case ari.ChannelDtmfReceived(channel=channel, digit=digit):
+                self.legs.key(channel.id, digit)
+            case ari.ChannelUserevent(eventname=name, channel=channel) if channel is not None:
+                self._user(name, channel.id, moment(event.timestamp))
+            case _:
+                pass
+
+    def _state(self, channel: ari.Channel, at: datetime) -> None:
+        if channel.state == "Ringing":
+            self.dispatcher.feed(channel.id, life.Ringing(at))
+        elif channel.state == "Up":
+            self.dispatcher.feed(channel.id, life.Answered(at))
+
+    def _start(self, channel_id: str, args: list[str], at: datetime) -> None:
+        if args[:1] == ["agent"] and len(args) == 2:
+            self.legs.arrived(channel_id, args[1])
+        elif args[:1] == ["customer"]:
+            self.dispatcher.feed(channel_id, life.Entered(at))
+
+    def _destroyed(self, event: ari.ChannelDestroyed) -> None:
+        if self.legs.gone(event.channel.id):
+            return
+        sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
+        gone = life.Gone(moment(event.timestamp), cause=event.cause, sip_code=sip)
+        self.dispatcher.feed(event.channel.id, gone)
+
+    def _user(self, name: str, channel_id: str, at: datetime) -> None:
+        if name == "DropMessageStarted":
+            self.dispatcher.feed(channel_id, life.MessageStarted(at))
+        elif name == "OptOut":
+            self.dispatcher.feed(channel_id, life.OptedOut(at))
