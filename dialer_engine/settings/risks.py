@@ -9,7 +9,7 @@ from dialer_engine.settings.crosscheck import is_loopback
 from dialer_engine.settings.models import Settings
 from dialer_engine.settings.problems import Problem
 from dialer_engine.settings.trunk import Trunk
-from dialer_engine.settings.yaml_text import Document
+from dialer_engine.settings.yaml_text import Document, Steps
 
 CARRIER_RATES = {"twilio.com": 1.0}
 """Default calls per second of carriers that publish one; docs/connect-a-trunk.md names the sources."""
@@ -25,6 +25,8 @@ def find_risks(
     yield from _empty(engine, settings, campaigns)
     yield from _readable_secrets(engine, settings)
     yield from _addresses(engine, settings)
+    for name, member in settings.members.items():
+        yield from _placeholder(engine, ("members", name, "callback_number"), member.callback_number)
     for name, trunk in settings.trunks.items():
         yield from _trunk(engine, name, trunk)
     for document in documents:
@@ -60,8 +62,16 @@ def _addresses(engine: Document, settings: Settings) -> Iterator[Problem]:
         yield engine.problem(path, what, "a firewall that admits only your carriers and agents")
 
 
+def _placeholder(document: Document, path: Steps, number: str) -> Iterator[Problem]:
+    """Toll-free 555-01XX numbers are the example's; those with an area code are refused outside the lab."""
+    if number[5:10] == "55501" and number[2] == "8":
+        yield document.problem(path, "this is the example's number", "a number of your own")
+
+
 def _trunk(engine: Document, name: str, trunk: Trunk) -> Iterator[Problem]:
     path = ("trunks", name)
+    if trunk.host.endswith(".example"):
+        yield engine.problem((*path, "host"), "this is the example's host", "your carrier's host")
     if trunk.password is None and not trunk.inbound_ips and not is_loopback(trunk.host):
         what = (
             "neither password nor inbound_ips: calls go out only if the carrier knows this machine's address"
@@ -76,6 +86,8 @@ def _trunk(engine: Document, name: str, trunk: Trunk) -> Iterator[Problem]:
 
 
 def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
+    for index, number in enumerate(campaign.caller_ids):
+        yield from _placeholder(document, ("caller_ids", index), number)
     low, high = RING_WINDOW
     if not low <= campaign.ring_seconds <= high:
         what = f"{campaign.ring_seconds} s of ringing is outside the legal window of some regions"
