@@ -1,4 +1,4 @@
-"""Asterisk's AudioSocket protocol: one TCP connection per phone leg, 20 ms frames of signed 16-bit audio at 8 kHz."""
+"""Asterisk's AudioSocket protocol: a TCP connection per phone leg, 20 ms frames of 16-bit audio at 8 kHz."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
 
 
 class AudioServer:
-    """Listens for phone legs and gives each a frame every 20 ms, as a softphone does, so that RTP always flows."""
+    """Listens for phone legs and gives each a frame every 20 ms, as a softphone does, so RTP always flows."""
 
     def __init__(self, find_leg: Callable[[str], Leg | None]) -> None:
         self.find_leg = find_leg

@@ -1,8 +1,8 @@
 """What the simulated carrier does with a number: the single table that dialplan, oracle and tests share.
 
-The last digit of the called number chooses the kind of answer, the digit before it the variant and the times. A human's voice
-is a pure tone whose pitch is drawn from the number, so that whoever measures the audio at an agent's phone knows which customer
-that agent heard, without asking the engine.
+The last digit of the called number chooses the kind of answer, the digit before it the variant and the
+times. A human's voice is a pure tone whose pitch is drawn from the number, so that whoever measures the audio
+at an agent's phone knows which customer that agent heard, without asking the engine.
 """
 
 from __future__ import annotations

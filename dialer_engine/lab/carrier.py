@@ -1,12 +1,27 @@
-"""The simulated carrier: an Asterisk whose dialplan is the table of behaviours and whose ledger is its own."""
+"""The simulated carrier: an Asterisk whose dialplan is the table of behaviours and that keeps a ledger."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from dialer_engine.lab.behaviours import Behaviour, Table
-from dialer_engine.lab.templates import fill
+from dialer_engine.pbx.node import Node
+from dialer_engine.pbx.prompts import make_prompt
+from dialer_engine.pbx.render import base_files, instance_values
+from dialer_engine.pbx.template import TEMPLATES, Block, fill_file
 
+DIRECTORY = TEMPLATES / "lab" / "carrier"
+MODULES = (
+    "app_exec",
+    "app_playtones",
+    "app_senddtmf",
+    "app_stack",
+    "app_waitforsilence",
+    "func_callerid",
+    "func_env",
+    "func_math",
+    "res_pjsip_endpoint_identifier_anonymous",
+)
 GREETING = (
     "Hello. You have reached the voice mail of a person who does not exist. "
     "Please leave a message after the tone."
@@ -24,13 +39,25 @@ def row(digits: int, does: Behaviour) -> str:
     return "\n".join(steps)
 
 
-def carrier_files(table: Table, *, bind: str, sip_port: int, ledger: Path, greeting: Path) -> dict[str, str]:
-    """The carrier's own configuration files; `greeting` is a wav without its extension."""
+def carrier_files(node: Node, table: Table, greeting: Path) -> dict[str, str]:
+    """Every configuration file of the carrier; `greeting` is a wav without its extension."""
+    values = instance_values(node.bundle, node.config, node.secrets)
     rows = "\n".join(row(digits, does) for digits, does in enumerate(table))
-    return {
-        "extensions.conf": fill(
-            "carrier", "extensions.conf", rows=rows, ledger=str(ledger), greeting=str(greeting)
-        ),
-        "pjsip.conf": fill("carrier", "pjsip.conf", bind=bind, sip_port=sip_port),
-        "modules.conf": fill("carrier", "modules.conf"),
-    }
+    values |= {"rows": Block(rows), "ledger": str(ledger_path(node)), "greeting": str(greeting)}
+    files = base_files(values, MODULES)
+    for name in ("extensions.conf", "pjsip.conf"):
+        files[name] = fill_file(DIRECTORY / name, values)
+    return files
+
+
+def ledger_path(node: Node) -> Path:
+    """Where the carrier writes what it saw."""
+    return node.config.path("log", "ledger")
+
+
+async def start_carrier(node: Node, table: Table, sounds: Path) -> None:
+    """Configure and start the carrier with an empty ledger; prompts are made in `sounds` when missing."""
+    make_prompt(node.bundle, GREETING, sounds / "lab-greeting.wav")
+    ledger_path(node).unlink(missing_ok=True)
+    node.render(carrier_files(node, table, sounds / "lab-greeting"))
+    await node.ensure_running()

@@ -1,7 +1,7 @@
 """What a simulated agent hears: when a customer's voice starts and stops, and which customer it is, by pitch.
 
-A customer's voice is a pure tone of 400-1590 Hz. The engine's own arrival tone is taken out first: it is 2000 Hz, a quarter of
-the sampling rate, where each sample and the one two before it cancel.
+A customer's voice is a pure tone of 400-1590 Hz. The engine's own arrival tone is taken out first: it is
+2000 Hz, a quarter of the sampling rate, where each sample and the one two before it cancel.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import statistics
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 RATE = 8000
 LOUD = 1500
@@ -20,7 +21,7 @@ PITCH_FRAMES = 20
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One customer heard at one phone: wall-clock seconds of the first and the last loud frame, pitch in hertz."""
+    """One customer heard at one phone: wall-clock seconds of the first and last loud frame, pitch in Hz."""
 
     agent: str
     first: float
@@ -34,10 +35,10 @@ def without_tone(samples: array[int]) -> list[int]:
 
 
 def frequency(samples: list[int]) -> float | None:
-    """The frequency of a pure tone, in hertz, by its rising zero crossings; None when there are fewer than three."""
+    """The frequency of a pure tone, in hertz, by its rising zero crossings; None when fewer than three."""
     crossings = [
         index + before / (before - after)
-        for index, (before, after) in enumerate(zip(samples, samples[1:], strict=False))
+        for index, (before, after) in enumerate(pairwise(samples))
         if before < 0 <= after
     ]
     if len(crossings) < 3:
@@ -90,14 +91,17 @@ class Ear:
     def tick(self, now: float) -> None:
         """Notice silence: no voice for a quarter of a second ends the customer."""
         if self._first is not None and now - self._last > SILENCE_S:
-            self._finish(self._first)
+            self.finish()
+
+    def finish(self) -> None:
+        """End what is being heard, if anything."""
+        if self._first is None:
+            return
+        ended = Heard(self.agent, self._first, self._last, statistics.median(self._pitches))
+        self._first, self._pitches = None, []
+        self.on_end(ended)
 
     def _follow(self, at: float, audio: bytes) -> None:
         samples = array("h", audio[: len(audio) & ~1])
         if samples and max(samples) >= LOUD:
             self._last = at
-
-    def _finish(self, first: float) -> None:
-        ended = Heard(self.agent, first, self._last, statistics.median(self._pitches))
-        self._first, self._pitches = None, []
-        self.on_end(ended)

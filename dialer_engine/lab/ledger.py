@@ -1,4 +1,4 @@
-"""The carrier's own record of every call, read back: two lines per call, one when it comes in and one when it has ended."""
+"""The carrier's own record of every call, read back: one line when a call comes in, one when it has ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ END_FIELDS = 13
 
 @dataclass(frozen=True, slots=True)
 class CarrierCall:
-    """One call as the carrier saw it; times are wall-clock seconds since 1970, None where it did not happen."""
+    """One call as the carrier saw it; times are seconds since 1970, None where it did not happen."""
 
     id: str
     number: str

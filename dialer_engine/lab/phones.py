@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from dialer_engine.lab.templates import fill
+from dialer_engine.pbx.node import Node
+from dialer_engine.pbx.render import base_files, instance_values, pjsip_base
+from dialer_engine.pbx.template import TEMPLATES, Block, fill_file
+
+DIRECTORY = TEMPLATES / "lab" / "phones"
+MODULES = ("app_audiosocket", "func_callerid", "res_audiosocket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +19,33 @@ class Phone:
 
     name: str
     user: str
-    password: str
+    password: str = field(repr=False)
     host: str
     port: int
 
-    @property
-    def duty_endpoint(self) -> str:
-        """What to dial so that this phone goes on duty."""
-        return f"PJSIP/100@{self.name}"
 
-
-def phones_files(phones: Sequence[Phone], *, bind: str, sip_port: int, audio: str) -> dict[str, str]:
-    """The phones' own configuration files; `audio` is host:port of the audio server."""
-    accounts = "\n".join(
-        fill("phones", "phone.conf", name=p.name, user=p.user, password=p.password, host=p.host, port=p.port)
-        for p in phones
-    )
-    return {
-        "extensions.conf": fill("phones", "extensions.conf", audio=audio),
-        "pjsip.conf": fill("phones", "pjsip.conf", bind=bind, sip_port=sip_port, phones=accounts),
-        "modules.conf": fill("phones", "modules.conf"),
+def phones_files(node: Node, phones: Sequence[Phone], audio_port: int) -> dict[str, str]:
+    """Every configuration file of the phones; `audio_port` is the audio server's."""
+    values = instance_values(node.bundle, node.config, node.secrets)
+    values |= {
+        "audio": f"127.0.0.1:{audio_port}",
+        "base": pjsip_base(values),
+        "phones": Block("\n".join(_account(phone) for phone in phones)),
     }
+    files = base_files(values, MODULES)
+    for name in ("extensions.conf", "pjsip.conf", "manager.conf"):
+        files[name] = fill_file(DIRECTORY / name, values)
+    return files
+
+
+def _account(phone: Phone) -> str:
+    return fill_file(
+        DIRECTORY / "phone.conf",
+        {
+            "name": phone.name,
+            "user": phone.user,
+            "password": phone.password,
+            "host": phone.host,
+            "port": phone.port,
+        },
+    )

@@ -1,0 +1,108 @@
+"""How a simulated agent behaves: talks when a customer is there, sometimes ends the call, then gives a disposition.
+
+The agent knows nothing of the engine but what its phone lets it hear, as a person would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dialer_engine.lab.audiosocket import Connection
+from dialer_engine.lab.dice import Dice
+from dialer_engine.lab.ears import Ear, Heard
+from dialer_engine.lab.tones import AGENT_VOICE, SILENCE
+
+Press = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How agents behave: share of calls they end with `*` after so many seconds; seconds until a disposition."""
+
+    ends_share: float = 0.3
+    ends_after_s: tuple[float, float] = (3.0, 9.0)
+    disposes_after_s: tuple[float, float] = (0.5, 2.0)
+    digits: str = "1123"
+
+
+class SimAgent:
+    """One agent at one phone; `press(leg, digit)` presses a key on it."""
+
+    def __init__(self, name: str, manners: Manners, dice: Dice, press: Press) -> None:
+        self.name = name
+        self.leg = str(uuid.uuid4())
+        self.heard_calls: list[Heard] = []
+        self.on_duty = False
+        self.lost_legs = 0
+        self.leaving = False
+        self._manners = manners
+        self._dice = dice
+        self._press = press
+        self._ear = Ear(name, self._customer_came, self._customer_left)
+        self._next: asyncio.TimerHandle | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def hearing(self) -> bool:
+        """Whether a customer is being heard now."""
+        return self._ear.hearing
+
+    def opened(self, connection: Connection) -> None:
+        """The phone is in a call with the engine: the agent is on duty."""
+        self._connection = connection
+        self.on_duty = True
+
+    def heard(self, at: float, audio: bytes) -> None:
+        """Listen to a frame."""
+        self._ear.frame(at, audio)
+
+    def closed(self) -> None:
+        """The phone's call ended."""
+        self._connection, self.on_duty = None, False
+        self.lost_legs += not self.leaving
+        self._ear.finish()
+        self._cancel()
+
+    def next_frame(self) -> bytes:
+        """Speak while a customer is there, else send silence, as a softphone does."""
+        self._ear.tick(time.time())
+        return AGENT_VOICE if self._ear.hearing else SILENCE
+
+    def leave(self) -> None:
+        """Hang up the phone: the shift is over."""
+        self.leaving = True
+        if self._connection is not None:
+            self._connection.hang_up()
+
+    def new_leg(self) -> str:
+        """A new id for the next time on duty."""
+        self.leg = str(uuid.uuid4())
+        return self.leg
+
+    def _customer_came(self, at: float) -> None:
+        self._cancel()
+        call = len(self.heard_calls)
+        if self._dice.fraction(self.name, call, "ends") < self._manners.ends_share:
+            self._later(self._manners.ends_after_s, "*", call)
+
+    def _customer_left(self, heard: Heard) -> None:
+        self._cancel()
+        self.heard_calls.append(heard)
+        call = len(self.heard_calls)
+        if self._manners.digits:
+            digit = self._dice.pick(self._manners.digits, self.name, call, "digit")
+            self._later(self._manners.disposes_after_s, digit, call)
+
+    def _later(self, seconds: tuple[float, float], digit: str, call: int) -> None:
+        delay = self._dice.between(*seconds, self.name, call, digit)
+        loop = asyncio.get_running_loop()
+        self._next = loop.call_later(delay, self._press, self.leg, digit)
+
+    def _cancel(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
