@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.pbx.debian import BundleError, Progress, architecture, multiarch, prune, silent, unpack
+from dialer_engine.settings.home import public_directory
 
 __all__ = ["MINIMUM_VERSION", "Bundle", "BundleError", "Progress", "find_bundle", "install_bundle", "silent"]
 
@@ -103,7 +104,7 @@ def install_bundle(home: Path, progress: Progress = silent) -> Bundle:
     if present is not None:
         return present
     root = _place(home)
-    root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(root.parent)
     with _exclusive(root.parent / ".lock", progress) as lock:
         return find_bundle(home) or _install(root, home / "log" / "bundle.log", lock, progress)
 
@@ -119,7 +120,7 @@ def asterisk_version(bundle: Bundle) -> str:
 
 def _install(root: Path, log: Path, lock: int, progress: Progress) -> Bundle:
     partial = root.with_name(root.name + ".partial")
-    log.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(log.parent)
     unpack(partial, root.parent / "downloads", log, lock, progress)
     progress("checking Asterisk and the speech tools", None)
     prune(partial)

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dialer_engine.settings.home import public_directory
+
 Progress = Callable[[str, float | None], None]
 
 SUITE = "forky"
@@ -22,7 +24,7 @@ TOOLS = ("mmdebstrap", "debian-archive-keyring")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MACHINES = {"x86_64": ("amd64", "x86_64-linux-gnu"), "aarch64": ("arm64", "aarch64-linux-gnu")}
 ARCHIVES = "var/cache/apt/archives"
-DOWNLOAD_BYTES = 105_000_000
+DOWNLOAD_BYTES = 100_000_000
 NEEDED_BYTES = 900_000_000
 POLL_SECONDS = 0.25
 UNNEEDED = (
@@ -60,7 +62,7 @@ def unpack(target: Path, downloads: Path, log: Path, lock: int, progress: Progre
     with log.open("ab") as output:
         code = _watch(_start(target, downloads, output.fileno(), lock), target, progress)
     if code != 0:
-        raise BundleError(_explain(log))
+        raise BundleError(explain(log))
 
 
 def ensure_tools(log: Path, progress: Progress) -> None:
@@ -155,7 +157,7 @@ def _size(path: Path) -> int:
 
 
 def _keep_downloads(target: Path, downloads: Path) -> None:
-    downloads.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(downloads)
     for package in (target / ARCHIVES).glob("*.deb"):
         package.replace(downloads / package.name)
 
@@ -169,10 +171,11 @@ def _check_space(directory: Path) -> None:
         )
 
 
-def _explain(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-40:]
-    told = [line for line in lines if line.startswith(("E:", "Err:", "W: Failed"))][:4]
-    reason = "; ".join(told) or (lines[-1] if lines else "no output")
+def explain(log: Path) -> str:
+    """What went wrong according to mmdebstrap's output, and what to do."""
+    lines = log.read_text(errors="replace").splitlines()[-60:]
+    errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
+    reason = errors[0] if errors else next(reversed(lines), "no output")
     return (
         f"Asterisk could not be downloaded or unpacked: {reason}. Full output: {log}. What was fetched "
         "is kept: run the same command again to go on. DIALER_DEBIAN_MIRROR=URL names another Debian mirror."

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.settings.home import public_directory
 
 VOICE = "en-us"
 WORDS_PER_MINUTE = 145
@@ -114,7 +115,7 @@ def _check_recording(bundle: Bundle, source: Path) -> None:
 
 
 def _convert(bundle: Bundle, target: Path, version: str, *source: str, given: bytes = b"") -> None:
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(target.parent)
     partial = target.with_name(f".{target.stem}.{os.getpid()}.wav")
     try:
         _run(bundle, "sox", *source, *FORMAT, str(partial), *EFFECTS, given=given)

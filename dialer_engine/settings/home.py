@@ -71,7 +71,7 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
     """Make DIALER_HOME and its first level of directories, and check that the service user can reach them."""
     try:
         for path in (directory, *(directory / name for name in FIRST_LEVEL)):
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            public_directory(path)
     except OSError as error:
         raise HomeError(
             f"{error.filename}: cannot be created ({error.strerror}); set DIALER_HOME to another place"
@@ -82,6 +82,13 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
             f"{directory}: user {user.name!r}, who runs Asterisk and Postgres, may not enter {barrier}; "
             f"set DIALER_HOME to a place open to that user (default {ROOT_HOME}), or DIALER_USER to another"
         )
+
+
+def public_directory(path: Path) -> None:
+    """Make a directory that every user may enter and read, whatever the umask."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(0o755)
 
 
 def unreachable(directory: Path, user: ServiceUser) -> Path | None:
