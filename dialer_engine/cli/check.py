@@ -48,7 +48,7 @@ def checked(config: Config) -> dict[str, Any]:
 
 def _report(config: Config) -> None:
     for warning in config.warnings:
-        typer.echo(f"warning: {warning.text()}")
+        typer.echo(f"warning: {warning.text('better')}")
     for kind, found in checked(config).items():
         shown = ", ".join(found) or "none" if isinstance(found, list) else str(found)
         size = f" ({len(found)})" if isinstance(found, list) else ""

@@ -15,10 +15,11 @@ from dialer_engine.settings.campaign import Campaign
 from dialer_engine.settings.crosscheck import check_campaign, check_engine
 from dialer_engine.settings.explain import explain
 from dialer_engine.settings.models import Settings
-from dialer_engine.settings.problems import Problem, SettingsError
+from dialer_engine.settings.problems import Problem, SettingsError, in_order
 from dialer_engine.settings.risks import find_risks
 from dialer_engine.settings.rules import RulesError, load_rules, rules_directory
-from dialer_engine.settings.yaml_text import Document, UnreadableError, read_document
+from dialer_engine.settings.text_file import UnreadableError
+from dialer_engine.settings.yaml_text import Document, read_document
 
 __all__ = ["DEFAULT_DIRECTORY", "ENGINE_FILE", "Config", "Problem", "SettingsError", "load_config"]
 
@@ -49,16 +50,15 @@ def load_config(directory: Path) -> Config:
 
 
 def _check_directory(directory: Path) -> None:
-    what = allowed = ""
+    what = ""
     if directory.is_file():
-        what, allowed = "this is a file", "the directory that holds dialer.yaml"
+        what = f"this is a file; name the directory that holds {ENGINE_FILE}"
     elif not directory.is_dir():
-        what, allowed = "there is no such directory", f"create one with: dialer init {directory}"
+        what = f"there is no such directory; write an example with: dialer init {directory}"
     elif not (directory / ENGINE_FILE).exists():
-        what = f"this directory has no {ENGINE_FILE}"
-        allowed = f"a configuration directory; write an example with: dialer init {directory}"
+        what = f"this directory has no {ENGINE_FILE}; write an example with: dialer init {directory}"
     if what:
-        raise SettingsError([Problem(directory, 0, 0, "", what, allowed)])
+        raise SettingsError([Problem(directory, 0, 0, "", what)])
 
 
 class _Loading:
@@ -85,7 +85,7 @@ class _Loading:
         self, settings: Settings, campaigns: dict[str, Campaign], rules: tuple[RuleBook, NumberPlan]
     ) -> Config:
         files, digest = self._digest()
-        risks = tuple(sorted(find_risks(self.documents[0], self.documents[1:], settings, campaigns)))
+        risks = in_order(find_risks(self.documents[0], self.documents[1:], settings, campaigns))
         return Config(settings, campaigns, *rules, self.directory, files, digest, risks)
 
     def _rules(self) -> tuple[RuleBook, NumberPlan] | None:

@@ -1,6 +1,6 @@
 """What is wrong in the settings: one problem with its place, and the error that carries all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,22 +27,25 @@ class Problem:
     allowed: str = ""
     suggestion: str = ""
 
-    def text(self) -> str:
+    def text(self, label: str = "allowed") -> str:
         """One line: place, what is wrong, what is allowed, what was probably meant."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
         parts = [f"{place}: {self.path}: {self.what}" if self.path else f"{place}: {self.what}"]
         if self.allowed:
-            parts.append(f"allowed: {self.allowed}")
+            parts.append(f"{label}: {self.allowed}")
         if self.suggestion:
             parts.append(f"did you mean '{self.suggestion}'?")
         return "; ".join(parts)
 
 
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once; dialer.yaml first, because errors there cause others in the campaigns below it."""
+    return tuple(sorted(set(problems), key=lambda problem: (len(problem.file.parts), problem)))
+
+
 class SettingsError(Exception):
     """The settings cannot be used; `problems` holds every error of every file."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        # dialer.yaml first: errors there cause others in the campaigns below it.
-        order = sorted(set(problems), key=lambda problem: (len(problem.file.parts), problem))
-        self.problems: tuple[Problem, ...] = tuple(order)
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = in_order(problems)
         super().__init__("\n".join(problem.text() for problem in self.problems))

@@ -76,7 +76,8 @@ def _trunk(engine: Document, name: str, trunk: Trunk) -> Iterator[Problem]:
         what = (
             "neither password nor inbound_ips: calls go out only if the carrier knows this machine's address"
         )
-        yield engine.problem(path, what, "username and password, or the carrier's addresses in inbound_ips")
+        better = "username and password, or the carrier's addresses in inbound_ips"
+        yield engine.problem(path, what, better, at_key=True)
     usual = next((rate for host, rate in CARRIER_RATES.items() if trunk.host.endswith(host)), None)
     if usual is not None and trunk.calls_per_second > usual:
         what = f"{trunk.calls_per_second:g} calls per second, above this carrier's default of {usual:g}"

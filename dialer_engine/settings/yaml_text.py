@@ -5,7 +5,6 @@ equal keys win silently. Here nothing is guessed: values stay text until the mod
 keys, aliases, tags and further documents are errors. Only an empty value, `~` and `null` mean "not given".
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,30 +12,13 @@ from pathlib import Path
 import yaml
 
 from dialer_engine.settings.problems import Problem, Step, path_text
+from dialer_engine.settings.text_file import Place, UnreadableError, read_text, unreadable
 
 Steps = tuple[Step, ...]
 Tree = None | str | list["Tree"] | dict[str, "Tree"]
 
-LARGEST_FILE = 1_000_000
-"""Bytes; a settings file is written by hand."""
 DEEPEST = 20
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_FOREIGN_STARTS = {
-    b"%PDF": "a PDF",
-    b"PK\x03\x04": "a zip archive or office document",
-    b"\x1f\x8b": "compressed",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Line and column, both counted from 1."""
-
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +44,18 @@ class Document:
         return Problem(self.file, place.line, place.column, path_text(path), what, allowed, suggestion)
 
 
-class UnreadableError(Exception):
-    """The file is not YAML at all; `problem` says why and where."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.text())
-        self.problem = problem
-
-
 def read_document(file: Path) -> tuple[Document, list[Problem]]:
     """Read one file; UnreadableError when there is no tree, otherwise the tree and the problems in it."""
-    raw = _read_bytes(file)
-    text = _decode(file, raw)
+    raw, text = read_text(file)
     try:
         _refuse_events(file, text)
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         raise UnreadableError(_syntax_problem(file, text, error)) from error
     if root is None or (isinstance(root, yaml.ScalarNode) and root.value == ""):
-        raise _unreadable(file, "the file is empty or holds only comments", "keys with values")
+        raise unreadable(file, "the file is empty or holds only comments", "keys with values")
     if not isinstance(root, yaml.MappingNode):
-        raise _unreadable(file, "the file holds no keys", "keys with values such as 'trunks:'", _place(root))
+        raise unreadable(file, "the file holds no keys", "keys with values such as 'trunks:'", _place(root))
     walk = _Walk(file)
     content = walk.mapping(root, ())
     return Document(file, content, walk.keys, walk.values, raw), walk.problems
@@ -145,47 +118,6 @@ def _place(node: yaml.Node | yaml.Event) -> Place:
     return Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
 
 
-def _unreadable(file: Path, what: str, allowed: str = "", place: Place | None = None) -> UnreadableError:
-    place = place or Place(1, 1)
-    return UnreadableError(Problem(file, place.line, place.column, "", what, allowed))
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(LARGEST_FILE + 1)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UnreadableError(Problem(file, 0, 0, "", f"the file cannot be read: {reason}")) from error
-    if len(raw) > LARGEST_FILE:
-        raise _unreadable(
-            file, "the file is too large to be a settings file", f"up to {LARGEST_FILE:,} bytes"
-        )
-    return raw
-
-
-def _decode(file: Path, raw: bytes) -> str:
-    for start, kind in _FOREIGN_STARTS.items():
-        if raw.startswith(start):
-            raise _unreadable(file, f"the file is {kind}, not YAML", "plain text in UTF-8")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = _place_in(raw[: error.start].decode("utf-8-sig", "replace"))
-        what = f"byte 0x{raw[error.start]:02x} is not UTF-8 text"
-        raise _unreadable(file, what, "plain text in UTF-8; save the file in that encoding", place) from error
-    bad = _UNPRINTABLE.search(text)
-    if bad:
-        what = f"control character U+{ord(bad[0]):04X}; this is not a text file"
-        raise _unreadable(file, what, "plain text in UTF-8", _place_in(text[: bad.start()]))
-    return text
-
-
-def _place_in(before: str) -> Place:
-    lines = before.split("\n")
-    return Place(len(lines), len(lines[-1]) + 1)
-
-
 def _refuse_events(file: Path, text: str) -> None:
     """Refuse what the composer would follow: aliases (which can explode), tags, depth and more documents."""
     depth = documents = 0
@@ -193,7 +125,7 @@ def _refuse_events(file: Path, text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         documents += isinstance(event, yaml.DocumentStartEvent)
         for what, allowed in _refusals(event, depth, documents):
-            raise _unreadable(file, what, allowed, _place(event))
+            raise unreadable(file, what, allowed, _place(event))
 
 
 def _refusals(event: yaml.Event, depth: int, documents: int) -> Iterator[tuple[str, str]]:
