@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Protocol
+from typing import Literal, Protocol
 
 import asyncpg
 
@@ -77,7 +77,7 @@ async def number_facts(
     """Read suppressions and the last 24 hours' attempts of these numbers."""
     hits: defaultdict[str, list[SuppressionHit]] = defaultdict(list)
     for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
-        scope = "internal" if row["member_id"] is None else "member"
+        scope: Literal["internal", "member"] = "internal" if row["member_id"] is None else "member"
         hits[row["number"]].append(SuppressionHit(scope, row["source"], row["since"]))
     attempts = await conn.fetch(sql("number_attempts"), numbers, now - CAP_PERIOD)
     recent: defaultdict[str, list[datetime]] = defaultdict(list)
@@ -101,27 +101,21 @@ async def _history(conn: Connection, contacts: set[int], campaign_id: int) -> _H
 
 def _candidates(rows: Sequence[asyncpg.Record], known: NumberFacts, history: _History) -> list[Candidate]:
     contact = rows[0]["contact_id"]
-    callable_now = [
+    alive = [
         row
         for row in rows
         if row["number_id"] is not None and (contact, row["number_id"]) not in history.dead
     ]
-    if not callable_now:
-        # The gate decides on a dead number as well; a contact without any number has nothing to ask about.
-        callable_now = [row for row in rows if row["number_id"] is not None]
-    if not callable_now:
+    if not alive:
         return [Candidate(contact, 0, "", None)]
-    switched = any((contact, row["number_id"]) in history.dead for row in rows) and len(callable_now) < len(
-        rows
-    )
-    callable_now.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
-    return [_candidate(row, known, history, switched) for row in callable_now]
+    alive.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
+    return [_candidate(row, known, history) for row in alive]
 
 
-def _candidate(row: asyncpg.Record, known: NumberFacts, history: _History, switched: bool) -> Candidate:
+def _candidate(row: asyncpg.Record, known: NumberFacts, history: _History) -> Candidate:
     number = row["number"]
-    # A dead number says nothing about the contact's other numbers: its "never again" must not hold them back.
-    dead_elsewhere = switched and row["last_result"] == "not_in_service"
+    # This number is not dead, so the result was another number's: its "never again" must not hold this one.
+    dead_elsewhere = row["last_result"] == "not_in_service"
     facts = Facts(
         number=number,
         regions=tuple(row["regions"]),

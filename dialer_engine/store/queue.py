@@ -13,9 +13,9 @@ COUNT_LIMIT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """Contacts of a campaign by what they wait for; every count stops at COUNT_LIMIT, which means "or more".
+    """Contacts of a campaign by what they wait for; every count stops at COUNT_LIMIT, meaning "or more".
 
-    `held` names the rule for contacts that a rule put aside, for good or until a later moment, so contacts that
+    `held` names the rule for contacts that a rule put aside, for good or until a later moment: contacts that
     wait for their hours stand in `waiting` and in `held`. `unfilled` are still on the lists.
     """
 

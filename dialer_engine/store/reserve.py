@@ -5,12 +5,12 @@ Why it is safe
 * Due rows are taken with `for update skip locked`, so two reservations never look at the same contact.
 * Every number looked at is locked by a try-lock of the transaction, so two campaigns (or two Members' lists)
   never decide on the same number at the same time: caps and results read here stay true until the commit.
-* A suppression takes the exclusive form of a lock, just before it commits, that every reservation holds in its
-  shared form from before it reads the lists until it commits. So a suppression that is committed before a
-  reservation is seen by it, and a reservation committed before a suppression is seen by the cancelling that
-  follows it. There is no third case.
-* The partial unique indexes on live attempts stand behind all this: an attempt that would be a second live one
-  is left out and its contact is put back, the others are kept.
+* A suppression takes, just before it commits, the exclusive form of a lock that every reservation holds in
+  its shared form from before it reads the lists until it commits. So a suppression that is committed before
+  a reservation is seen by it, and a reservation committed before a suppression is seen by the cancelling
+  that follows it. There is no third case.
+* The partial unique indexes on live attempts stand behind all this: an attempt that would be a second live
+  one is left out and its contact is put back, the others are kept.
 
 The gate's clock comes in with the request; only it decides. Wall times are recorded beside it.
 """
@@ -32,13 +32,14 @@ from dialer_engine.store.sql import sql
 
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
 INLINE_FILL = 500
+RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look at it again
 RETRY_UNKNOWN = timedelta(seconds=60)
 """When a rule says "not now" without a moment, or the number is live elsewhere: look again after this."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveRequest:
-    """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both aware."""
+    """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC."""
 
     campaign_id: int
     member_id: int
@@ -71,9 +72,9 @@ class Reservation:
 class ReserveResult:
     """What a reservation brought.
 
-    `held` counts contacts put aside in this pass by rule. `next_due` (gate's clock) is set only when fewer were
-    reserved than asked: when to ask again, None when nothing waits. `exhausted`: nothing is due, waiting, live or
-    left on the lists.
+    `held` counts contacts put aside in this pass by rule. `next_due` (gate's clock) is set only when fewer
+    were reserved than asked: when to ask again, None when nothing waits. `exhausted`: nothing is due,
+    waiting, live or left on the lists.
     """
 
     reserved: tuple[Reservation, ...] = ()
@@ -184,7 +185,7 @@ def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> _Hold:
         return _Hold(candidate.contact_id, None, "gate", "cannot be checked")
     until = None
     if verdict.outcome == "wait":
-        until = max(verdict.until, now) if verdict.until else now + RETRY_UNKNOWN
+        until = max(verdict.until or now + RETRY_UNKNOWN, now + RETRY_SOONEST)
     return _Hold(candidate.contact_id, until, verdict.rule, verdict.reason)
 
 

@@ -1,0 +1,254 @@
+"""Writing what happens to attempts: events, ends, call-detail records and dispositions.
+
+A batch is one transaction of at most four statements, whatever its size. It may be written again, whole or in
+part, after a crash or a lost link: events are told apart by (attempt, number) and an attempt ends once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from dialer_engine.store.errors import StaleEpoch, UnknownName
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import add_within
+
+TIME_OF_STATE: Mapping[str, str | None] = {
+    "reserved": None,
+    "dialing": "originated_at",
+    "ringing": "ringing_at",
+    "waiting": "answered_at",
+    "joining": None,
+    "bridged": "joined_at",
+    "unclaimed": None,
+    "message": "message_at",
+}
+"""An event whose kind is one of these moves the attempt's row into that state and sets that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvent:
+    """Something that happened to an attempt; `number` counts from 1 within the attempt, `at` is UTC.
+
+    A `kind` of TIME_OF_STATE also moves the row; every other kind stands only in the trail. `data` may hold
+    `agent_id`, which the row remembers.
+    """
+
+    attempt_id: str
+    number: int
+    kind: str
+    at: datetime
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnd:
+    """The end of an attempt; times are UTC.
+
+    `retry_at` is a moment of the gate's clock: the contact is due again then (at once when None). `final`:
+    this contact is finished in the campaign, but after `not_in_service` its other numbers are still tried.
+    A disposition may later decide otherwise.
+    """
+
+    attempt_id: str
+    event_number: int
+    result: str
+    ended_at: datetime
+    ended_by: str
+    originated_at: datetime | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    message_at: datetime | None = None
+    joined_at: datetime | None = None
+    cause: int | None = None
+    cause_text: str | None = None
+    sip_code: int | None = None
+    agent_id: int | None = None
+    prompt_version: str | None = None
+    caller_id_name: str | None = None
+    used_prerecorded: bool = False
+    retry_at: datetime | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """An attempt without an end, as the database knows it; `last_event` is the highest event number."""
+
+    attempt_id: str
+    campaign_id: int
+    campaign: str
+    member_id: int
+    contact_id: int
+    number_id: int
+    number: str
+    caller_id: str
+    trunk: str
+    node: str
+    epoch: int
+    state: str
+    local_time: str
+    reserved_at: datetime
+    originated_at: datetime | None
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    message_at: datetime | None
+    joined_at: datetime | None
+    agent_id: int | None
+    agent: str | None
+    last_event: int
+
+
+@dataclass(slots=True)
+class _Move:
+    """What a batch's events do to one attempt's row."""
+
+    version: int = 0
+    state: str | None = None
+    agent_id: int | None = None
+    times: dict[str, datetime] = field(default_factory=dict)
+
+
+async def write(
+    conn: Connection, events: Sequence[AttemptEvent], ends: Sequence[AttemptEnd], epoch: int
+) -> tuple[str, ...]:
+    """Write a batch in one transaction and return the ids of attempts the database does not have.
+
+    Raises StaleEpoch, and writes nothing, when one of the attempts belongs to a newer engine.
+    """
+    ids = {e.attempt_id for e in events} | {e.attempt_id for e in ends}
+    if not ids:
+        return ()
+    async with conn.transaction():
+        known = await _lock(conn, ids, epoch)
+        await _write_events(conn, [e for e in events if e.attempt_id in known], epoch)
+        await _write_ends(conn, [e for e in ends if e.attempt_id in known], epoch)
+    return tuple(sorted(ids - known))
+
+
+async def live_attempts(conn: Connection, node: str | None) -> list[LiveAttempt]:
+    """Return the attempts that have not ended, of one node or (None) of all, oldest first."""
+    rows = await conn.fetch(sql("attempts_live"), node)
+    return [LiveAttempt(**dict(row)) for row in rows]
+
+
+async def adopt(conn: Connection, attempt_ids: Sequence[str], epoch: int) -> set[str]:
+    """Take live attempts over from an older engine and return the ids that are now ours."""
+    rows = await conn.fetch(sql("attempts_adopt"), list(attempt_ids), epoch)
+    return {str(row["id"]) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Disposed:
+    """One call's disposition: `at` is UTC, `now` the gate's clock, `by` is 'agent' or 'default'."""
+
+    attempt_id: str
+    code: str
+    label: str
+    by: str
+    at: datetime
+    now: datetime
+    final: bool
+    suppress: bool = False
+    retry: timedelta | None = None
+
+
+async def dispose(conn: Connection, disposed: Disposed) -> str | None:
+    """Record a disposition and let it decide about the contact; return the number when it was suppressed.
+
+    Write the attempt's end first. A suppressed number is on its Member's list when this returns.
+    """
+    async with conn.transaction():
+        await conn.execute(
+            sql("disposition_add"),
+            *(disposed.attempt_id, disposed.code, disposed.label, disposed.by, disposed.at),
+        )
+        retry_at = None if disposed.retry is None else disposed.now + disposed.retry
+        row = await conn.fetchrow(
+            sql("disposition_decide"), disposed.attempt_id, disposed.final, retry_at, disposed.code
+        )
+        if row is None:
+            raise UnknownName(f"attempt {disposed.attempt_id} has no contact in its campaign's queue")
+        if not disposed.suppress:
+            return None
+        number: str = row["number"]
+        note = f"attempt {disposed.attempt_id}"
+        await add_within(
+            conn, [number], row["member_id"], "disposition", disposed.at, who=disposed.by, note=note
+        )
+    return number
+
+
+async def _lock(conn: Connection, ids: Iterable[str], epoch: int) -> set[str]:
+    rows = await conn.fetch(sql("attempts_lock"), list(ids))
+    newer = max((row["epoch"] for row in rows), default=0)
+    if newer > epoch:
+        raise StaleEpoch(f"an attempt of this batch belongs to an engine of epoch {newer}; ours is {epoch}")
+    return {str(row["id"]) for row in rows}
+
+
+async def _write_events(conn: Connection, events: Sequence[AttemptEvent], epoch: int) -> None:
+    if not events:
+        return
+    await conn.execute(
+        sql("events_add"),
+        [e.attempt_id for e in events],
+        [e.number for e in events],
+        [e.kind for e in events],
+        [e.at for e in events],
+        [msgspec.json.encode(e.data).decode() if e.data else "{}" for e in events],
+        epoch,
+    )
+    moves = _moves(events)
+    if moves:
+        await _move(conn, moves)
+
+
+def _moves(events: Sequence[AttemptEvent]) -> dict[str, _Move]:
+    """Fold events into one change per attempt: the newest state, and every time they tell."""
+    moves: dict[str, _Move] = {}
+    for event in sorted(events, key=lambda e: e.number):
+        move = moves.setdefault(event.attempt_id, _Move())
+        move.version = event.number
+        agent = event.data.get("agent_id")
+        move.agent_id = int(agent) if agent else move.agent_id
+        if event.kind in TIME_OF_STATE:
+            move.state = event.kind
+            column = TIME_OF_STATE[event.kind]
+            if column:
+                move.times.setdefault(column, event.at)
+    return moves
+
+
+async def _move(conn: Connection, moves: Mapping[str, _Move]) -> None:
+    columns = ("originated_at", "ringing_at", "answered_at", "message_at", "joined_at")
+    changes = moves.values()
+    await conn.execute(
+        sql("attempts_move"),
+        list(moves),
+        [m.version for m in changes],
+        [m.state for m in changes],
+        *([m.times.get(column) for m in changes] for column in columns),
+        [m.agent_id for m in changes],
+    )
+
+
+async def _write_ends(conn: Connection, ends: Sequence[AttemptEnd], epoch: int) -> None:
+    if ends:
+        columns = (
+            *(
+                "attempt_id",
+                "event_number",
+                "result",
+                "ended_at",
+                "originated_at",
+                "ringing_at",
+                "answered_at",
+            ),
+            *("message_at", "joined_at", "cause", "cause_text", "sip_code", "ended_by", "agent_id"),
+            *("prompt_version", "caller_id_name", "used_prerecorded", "retry_at", "final"),
+        )
+        values = ([getattr(end, column) for end in ends] for column in columns)
+        await conn.fetch(sql("attempts_end"), epoch, *values)

@@ -1,0 +1,104 @@
+"""Do-not-call entries: who may not be called, by whom, since when and why.
+
+An entry counts from its commit on: see `store.reserve` for the lock that decides between an entry and a
+reservation. What was added or taken away, when, by whom and why stands in a log that is never changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """One entry; `member` is None when nobody on this system may call the number."""
+
+    number: str
+    member: str | None
+    source: str
+    since: datetime
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of the log of changes."""
+
+    action: str
+    member: str | None
+    source: str
+    at: datetime
+    who: str
+    note: str | None
+
+
+async def add(
+    conn: Connection,
+    number: str,
+    member_id: int | None,
+    source: str,
+    at: datetime,
+    *,
+    who: str,
+    note: str | None = None,
+) -> list[str]:
+    """Forbid a number to one Member or (None) to all; return the ids of live attempts to be cancelled."""
+    async with conn.transaction():
+        await add_within(conn, [number], member_id, source, at, who=who, note=note)
+    return await live_to_cancel(conn, [number], member_id)
+
+
+async def add_within(
+    conn: Connection,
+    numbers: Sequence[str],
+    member_id: int | None,
+    source: str,
+    at: datetime,
+    *,
+    who: str,
+    note: str | None = None,
+) -> list[str]:
+    """Add entries in the caller's transaction, as its last step; return the numbers that are new."""
+    rows = await conn.fetch(sql("suppressions_add"), list(numbers), member_id, source, at, who, note)
+    await take_turn(conn)
+    return [row["number"] for row in rows]
+
+
+async def take_turn(conn: Connection) -> None:
+    """Put this transaction's commit in order with the reservations; call it right before the commit."""
+    await conn.execute(sql("suppression_turn"))
+
+
+async def live_to_cancel(conn: Connection, numbers: Iterable[str], member_id: int | None) -> list[str]:
+    """Return the ids of live attempts to these numbers, after an entry was committed."""
+    rows = await conn.fetch(sql("suppressed_live"), list(numbers), member_id)
+    return [str(row["id"]) for row in rows]
+
+
+async def remove(
+    conn: Connection, number: str, member_id: int | None, at: datetime, *, who: str, note: str | None = None
+) -> bool:
+    """Allow a number again for one Member or (None) for all; False when it did not stand there.
+
+    Contacts that were held because of it are looked at anew by the gate.
+    """
+    async with conn.transaction():
+        rows = await conn.fetch(sql("suppressions_remove"), [number], member_id, at, who, note)
+        if rows:
+            await conn.execute(sql("queue_requeue_number"), [number])
+    return bool(rows)
+
+
+async def check(conn: Connection, number: str) -> list[Suppression]:
+    """Return every entry of a number, oldest first."""
+    rows = await conn.fetch(sql("suppressions_of_number"), number)
+    return [Suppression(**dict(row)) for row in rows]
+
+
+async def history(conn: Connection, number: str) -> list[LogEntry]:
+    """Return what was done with a number on the lists, newest first."""
+    rows = await conn.fetch(sql("suppression_history"), number)
+    return [LogEntry(**dict(row)) for row in rows]

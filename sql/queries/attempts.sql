@@ -1,0 +1,127 @@
+-- name: attempts_lock
+-- Locks the attempts a batch is about, in one order for everybody, and tells their epochs.
+select id, epoch from attempts where id = any($1::uuid[]) order by id for no key update;
+
+-- name: events_add
+-- Adds events to the trail; one that stands there already is left as it is.
+insert into attempt_events (attempt_id, number, kind, at, data, epoch)
+select e.attempt_id, e.number, e.kind, e.at, e.data, $6
+from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::jsonb[])
+    as e(attempt_id, number, kind, at, data)
+on conflict do nothing;
+
+-- name: attempts_move
+-- Brings live attempts to their newest state; events older than the row's version change nothing.
+update attempts a
+set state = coalesce(m.state, a.state), version = m.version,
+    originated_at = coalesce(a.originated_at, m.originated_at), ringing_at = coalesce(a.ringing_at, m.ringing_at),
+    answered_at = coalesce(a.answered_at, m.answered_at), message_at = coalesce(a.message_at, m.message_at),
+    joined_at = coalesce(a.joined_at, m.joined_at), agent_id = coalesce(m.agent_id, a.agent_id)
+from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+            $7::timestamptz[], $8::timestamptz[], $9::bigint[])
+    as m(id, version, state, originated_at, ringing_at, answered_at, message_at, joined_at, agent_id)
+where a.id = m.id and a.ended_at is null and a.version < m.version;
+
+-- name: attempts_end
+-- Ends attempts, writes their call-detail records, frees their numbers and decides on their contacts. An
+-- attempt that is ended already is left as it is, so it has exactly one record.
+with e as (
+    select * from unnest(
+        $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
+        $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::integer[],
+        $14::text[], $15::bigint[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[], $20::boolean[]
+    ) as e(attempt_id, number, result, ended_at, originated_at, ringing_at, answered_at, message_at, joined_at,
+           cause, cause_text, sip_code, ended_by, agent_id, prompt_version, caller_id_name, used_prerecorded,
+           retry_at, final)
+), ended as (
+    update attempts a
+    set state = 'ended', result = e.result, ended_at = e.ended_at, version = e.number,
+        originated_at = coalesce(e.originated_at, a.originated_at),
+        ringing_at = coalesce(e.ringing_at, a.ringing_at),
+        answered_at = coalesce(e.answered_at, a.answered_at),
+        message_at = coalesce(e.message_at, a.message_at),
+        joined_at = coalesce(e.joined_at, a.joined_at),
+        agent_id = coalesce(e.agent_id, a.agent_id)
+    from e
+    where a.id = e.attempt_id and a.ended_at is null
+    returning a.*, e.cause, e.cause_text, e.sip_code, e.ended_by, e.prompt_version, e.caller_id_name,
+              e.used_prerecorded, e.retry_at, e.final
+), logged as (
+    insert into attempt_events (attempt_id, number, kind, at, data, epoch)
+    select t.id, t.version, 'ended', t.ended_at, jsonb_build_object('result', t.result, 'by', t.ended_by), $1
+    from ended t
+    on conflict do nothing
+), recorded as (
+    insert into cdrs (attempt_id, member_id, member, seller, offer, campaign_id, campaign, contact_id,
+                      calling_number, called_number, caller_id_name, used_prerecorded, prompt_version, trunk, node,
+                      agent_id, agent, reserved_at, originated_at, ringing_at, answered_at, message_at, joined_at,
+                      ended_at, gate_at, local_time, zone, rule_versions, list_versions, result, cause, cause_text,
+                      sip_code, ended_by, epoch)
+    select t.id, t.member_id, m.name, c.seller, c.offer, t.campaign_id, c.name, t.contact_id,
+           t.caller_id, t.number, t.caller_id_name, t.used_prerecorded, t.prompt_version, t.trunk, t.node,
+           t.agent_id, g.name, t.reserved_at, t.originated_at, t.ringing_at, t.answered_at, t.message_at,
+           t.joined_at, t.ended_at, t.gate_at, t.local_time, t.zone, t.rule_versions, t.list_versions, t.result,
+           t.cause, t.cause_text, t.sip_code, t.ended_by, $1
+    from ended t
+    join members m on m.id = t.member_id
+    join campaigns c on c.id = t.campaign_id
+    left join agents g on g.id = t.agent_id
+), decided as (
+    -- A dead number ends the number, not the contact: another number that is not dead is tried next.
+    select t.campaign_id, t.contact_id, t.result, t.retry_at, t.final,
+           t.final and t.result = 'not_in_service' and exists (
+               select 1 from contact_numbers n
+               where n.contact_id = t.contact_id and n.id <> t.number_id and not exists (
+                   select 1 from attempts o
+                   where o.contact_id = t.contact_id and o.campaign_id = t.campaign_id
+                     and o.number_id = n.id and o.result = 'not_in_service')) as other_number
+    from ended t
+), requeued as (
+    update queue q
+    set state = case when q.final or (d.final and not d.other_number) then 'done' else 'due' end,
+        next_at = case when q.final or (d.final and not d.other_number) then null
+                       else coalesce(d.retry_at, '-infinity') end,
+        final = q.final or (d.final and not d.other_number),
+        last_result = d.result,
+        held_rule = case when q.final or d.final or d.retry_at is null then null else 'retry' end,
+        held_reason = case when q.final or d.final or d.retry_at is null then null
+                           else 'waits after ' || d.result end
+    from decided d
+    where q.campaign_id = d.campaign_id and q.contact_id = d.contact_id
+)
+select id from ended;
+
+-- name: attempts_live
+-- Lists attempts that have not ended, of one node or of all.
+select a.id::text as attempt_id, a.campaign_id, c.name as campaign, a.member_id, a.contact_id, a.number_id, a.number, a.caller_id,
+       a.trunk, a.node, a.epoch, a.state, a.local_time, a.reserved_at, a.originated_at, a.ringing_at, a.answered_at,
+       a.message_at, a.joined_at, a.agent_id, g.name as agent,
+       greatest(a.version, (select coalesce(max(e.number), 0) from attempt_events e where e.attempt_id = a.id))
+           as last_event
+from attempts a
+join campaigns c on c.id = a.campaign_id
+left join agents g on g.id = a.agent_id
+where a.ended_at is null and ($1::text is null or a.node = $1)
+order by a.reserved_at;
+
+-- name: attempts_adopt
+-- Takes live attempts over: an engine with a lower epoch can no longer write to them.
+update attempts set epoch = $2 where id = any($1::uuid[]) and ended_at is null and epoch <= $2 returning id;
+
+-- name: disposition_add
+-- Records what a call was in business terms.
+insert into dispositions (attempt_id, code, label, given_by, at) values ($1, $2, $3, $4, $5);
+
+-- name: disposition_decide
+-- Lets the disposition decide about the contact: finished, or due again at a moment of the gate's clock. A
+-- contact that is live again only learns that it is finished.
+update queue q
+set final = q.final or $2,
+    state = case when q.state = 'live' then q.state when $2 then 'done' else 'due' end,
+    next_at = case when q.state = 'live' or $2 then null else coalesce($3::timestamptz, '-infinity') end,
+    held_rule = case when q.state = 'live' or $2 or $3::timestamptz is null then null else 'retry' end,
+    held_reason = case when q.state = 'live' or $2 or $3::timestamptz is null then null
+                       else 'waits after disposition ' || $4 end
+from attempts a
+where a.id = $1 and q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
+returning a.number, a.member_id;

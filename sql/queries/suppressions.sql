@@ -1,0 +1,55 @@
+-- name: suppression_turn
+-- Waits until the reservations under way are committed and keeps new ones out until this transaction ends.
+select pg_advisory_xact_lock(7204602);
+
+-- name: suppressions_add
+-- Adds numbers to a do-not-call list and to its log; numbers that stand there already are left out.
+with added as (
+    insert into suppressions (number, member_id, source, since, note)
+    select n, $2, $3, $4, $6 from unnest($1::text[]) as n order by n
+    on conflict do nothing
+    returning number
+), logged as (
+    insert into suppression_log (action, number, member_id, source, at, who, note)
+    select 'add', number, $2, $3, $4, $5, $6 from added
+)
+select number from added;
+
+-- name: suppressions_remove
+-- Takes numbers off the lists of one scope, of every source, and writes the log.
+with removed as (
+    delete from suppressions
+    where number = any($1::text[]) and member_id is not distinct from $2::bigint
+    returning number, source
+), logged as (
+    insert into suppression_log (action, number, member_id, source, at, who, note)
+    select 'remove', number, $2, source, $3, $4, $5 from removed
+)
+select distinct number from removed;
+
+-- name: suppressions_of_number
+-- Lists every do-not-call entry of a number.
+select s.number, m.key as member, s.source, s.since, s.note
+from suppressions s left join members m on m.id = s.member_id
+where s.number = $1 order by s.since;
+
+-- name: suppression_history
+-- Lists what was done with a number on the do-not-call lists, newest first.
+select l.action, m.key as member, l.source, l.at, l.who, l.note
+from suppression_log l left join members m on m.id = l.member_id
+where l.number = $1 order by l.id desc;
+
+-- name: suppressed_live
+-- Lists the live attempts that an entry now forbids: they are to be cancelled.
+select a.id, a.number from attempts a
+where a.ended_at is null and a.number = any($1::text[]) and ($2::bigint is null or a.member_id = $2);
+
+-- name: opt_outs_take
+-- Takes opt-outs of the journal in; those taken before are left out.
+insert into opt_outs (attempt_id, number, member_id, at, key, source, taken_at)
+select o.attempt_id, o.number, m.id, o.at, o.key, o.source, $7
+from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+    as o(attempt_id, number, member, at, key, source)
+left join members m on m.key = o.member or m.id::text = o.member
+on conflict do nothing
+returning attempt_id, number, member_id, at, source;
