@@ -2,9 +2,9 @@
 
 The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever
 the connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, waits
-with back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the owner
-must compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; the outcome of a command
-without a reply is unknown.
+with back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the
+owner must compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; the outcome of a
+command without a reply is unknown.
 
 Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
 """
@@ -33,6 +33,8 @@ _BIGGEST_MESSAGE = 64 * 1024 * 1024
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
 _CONNECT_TIMEOUT = 5.0
+# Asterisk's event filter also holds back the replies to commands unless they are named.
+_ALWAYS = ("ApplicationReplaced", "RESTResponse")
 _JITTER = random.SystemRandom()
 
 
@@ -64,7 +66,7 @@ class AriClient:
         self._on_event = on_event
         self._on_link = on_link
         self._subscribe_all = subscribe_all
-        self._event_types = None if event_types is None else sorted(set(event_types))
+        self._event_types = None if event_types is None else sorted({*event_types, *_ALWAYS})
         self._reply_timeout = reply_timeout
         self._heartbeat = heartbeat
         self._ids = itertools.count(1)
@@ -72,7 +74,8 @@ class AriClient:
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._task: asyncio.Task[None] | None = None
-        self._filter_task: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
+        self._closing = False
         self.counts: Counter[str] = Counter()
 
     @property
@@ -91,12 +94,19 @@ class AriClient:
             await self._session.close()
             raise
         self._task = asyncio.create_task(self._keep(socket), name=f"ari {self._base_url}")
-        await asyncio.sleep(0)
-        await self._await_filter()
+        try:
+            await self._up.wait()
+            await self._set_filter()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """End the link; everybody who still waits for a reply gets AriLinkLost."""
+        self._closing = True
         task, self._task = self._task, None
+        if self._socket is not None:
+            await self._socket.close()
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -180,30 +190,27 @@ class AriClient:
         return f"{place} cannot be reached ({error}). Is Asterisk running, are address and http_port right?"
 
     async def _keep(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        try:
-            while True:
-                await self._serve(socket)
-                socket = await self._reconnect()
-        finally:
-            self._down()
-            await socket.close()
+        await self._serve(socket)
+        while not self._closing:
+            socket = await self._reconnect()
+            renewal = asyncio.create_task(self._renew_filter())
+            await self._serve(socket)
+            await renewal
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
-        if self._event_types is not None:
-            self._filter_task = asyncio.create_task(self._set_filter(self._event_types))
+        self._up.set()
         self._report(True)
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(message.data)
         finally:
-            error = socket.exception()
             self._down()
             await socket.close()
-            log.warning(
-                "ari_link_lost", url=self._base_url, close_code=socket.close_code, error=str(error or "")
-            )
+        if not self._closing:
+            reason = str(socket.exception() or f"close code {socket.close_code}")
+            log.warning("ari_link_lost", url=self._base_url, reason=reason)
 
     async def _reconnect(self) -> aiohttp.ClientWebSocketResponse:
         delay = _FIRST_DELAY
@@ -263,6 +270,7 @@ class AriClient:
 
     def _down(self) -> None:
         was_up, self._socket = self._socket is not None, None
+        self._up.clear()
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(AriLinkLost("the connection to Asterisk went down before the reply came"))
@@ -276,13 +284,16 @@ class AriClient:
             self.counts["handler_errors"] += 1
             log.exception("ari_link_handler_failed", up=up)
 
-    async def _set_filter(self, types: Sequence[str]) -> None:
-        body = {"allowed": [{"event_type": each} for each in types]}
-        await self.request("PUT", f"/applications/{self.app}/eventFilter", body=body)
+    async def _set_filter(self) -> None:
+        if self._event_types is not None:
+            body = {"allowed": [{"type": each} for each in self._event_types]}
+            await self.request("PUT", f"/applications/{self.app}/eventFilter", body=body)
 
-    async def _await_filter(self) -> None:
-        if self._filter_task is not None:
-            await self._filter_task
+    async def _renew_filter(self) -> None:
+        try:
+            await self._set_filter()
+        except AriError as error:
+            log.warning("ari_filter_not_set", error=str(error), effect="more events than needed arrive")
 
 
 def _handshake_text(status: int, user: str, app: str) -> str:
