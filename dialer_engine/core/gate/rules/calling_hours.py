@@ -40,8 +40,10 @@ def _closed(schedule: Schedule, now: datetime, until: datetime | None) -> Verdic
     zone, region, window = _culprit(schedule, now)
     local = now.astimezone(schedule.rules.zones[zone])
     row = schedule.rules.rule(region, local.date())
-    name = "the campaign's own hours" if region == CAMPAIGN else row.name if row is not None else region
+    name = row.name if row is not None else region
     reason = f"{_say(name, window)}; local time there is {local:%a %H:%M} ({zone})"
+    if window is not None and window[0] <= local.hour * 60 + local.minute < window[1]:
+        reason += ", less than 60 s before closing"
     if until is None:
         reason += "; no common opening within 8 days"
     return wait(
@@ -57,6 +59,8 @@ def _closed(schedule: Schedule, now: datetime, until: datetime | None) -> Verdic
 
 
 def _say(name: str, window: Window) -> str:
+    if name == CAMPAIGN:
+        return f"the campaign's own hours there are {_span(window)}"
     return f"{name} is closed today" if window is None else f"{name} allows {_span(window)}"
 
 
@@ -68,10 +72,10 @@ def _span(window: Window) -> str:
 
 
 def _culprit(schedule: Schedule, now: datetime) -> tuple[str, str, Window]:
-    """Return the first zone and region whose window does not hold now and for the next 60 s."""
-    names = schedule.regions if schedule.hours is None else (*schedule.regions, CAMPAIGN)
+    """Return the first zone and region whose window does not hold now and for the next 60 s, law first."""
+    own = () if schedule.hours is None else (CAMPAIGN,)
     for zone in schedule.zones:
-        for region in reversed(names):
+        for region in (*reversed(schedule.regions), *own):
             window = _broken(schedule, region, zone, now)
             if window is not _HOLDS:
                 return zone, region, window

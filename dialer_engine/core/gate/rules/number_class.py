@@ -17,7 +17,7 @@ _WHY_NOT = {
     NumberClass.foreign: "the number is outside the US and Canada",
     NumberClass.invalid: "not a US or Canadian number in service, as far as the number plan knows",
 }
-_ALLOW = allow(NAME, "a geographic US or Canadian number", number_class=NumberClass.geographic)
+_ALLOW = allow(NAME, "a geographic US or Canadian number", number_class=NumberClass.geographic.value)
 
 
 def check(facts: Facts, context: GateContext) -> Verdict:
@@ -26,5 +26,5 @@ def check(facts: Facts, context: GateContext) -> Verdict:
     if kind is NumberClass.geographic:
         return _ALLOW
     if kind is NumberClass.fictional and context.lab:
-        return allow(NAME, "a number of fiction, and this is the lab", number_class=kind)
-    return block(NAME, _WHY_NOT[kind], number_class=kind)
+        return allow(NAME, "a number of fiction, and this is the lab", number_class=kind.value)
+    return block(NAME, _WHY_NOT[kind], number_class=kind.value)

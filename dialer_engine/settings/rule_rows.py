@@ -1,0 +1,154 @@
+"""The rows of the three rule files, checked one by one; an error names its line and spoils the whole file."""
+
+from collections.abc import Mapping
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from dialer_engine.core.gate import RegionRule
+from dialer_engine.core.gate.rulebook import Window
+from dialer_engine.core.numbers import Area
+from dialer_engine.settings.rule_table import CellError, RuleTable, day_or, limit_or_none, minutes, one_of
+
+RULE_COLUMNS = (
+    "country",
+    "region_code",
+    "region_name",
+    "weekday_start",
+    "weekday_end",
+    "saturday_start",
+    "saturday_end",
+    "sunday_start",
+    "sunday_end",
+    "holidays_prohibited",
+    "max_attempts_per_24h",
+    "all_party_recording_consent",
+    "source",
+    "confidence",
+    "effective_from",
+    "effective_to",
+    "reviewed_by",
+)
+AREA_COLUMNS = ("npa", "country", "regions", "zones", "library_zones")
+HOLIDAY_COLUMNS = ("region", "date", "kind", "name")
+COUNTRIES = ("US", "CA")
+
+Regions = dict[str, tuple[RegionRule, ...]]
+Holidays = dict[str, dict[date, str]]
+
+
+def parse_regions(table: RuleTable) -> Regions:
+    """Return the dated rows per region; two rows of a region must not overlap."""
+    found: dict[str, list[RegionRule]] = {}
+    for line, row in table.rows:
+        try:
+            rule = _region_rule(row)
+            _refuse_overlap(rule, found.get(rule.region, []))
+        except CellError as error:
+            table.fail(line, str(error))
+            continue
+        found.setdefault(rule.region, []).append(rule)
+    for country in COUNTRIES:
+        if country not in found and not table.problems:
+            table.fail(0, f"has no federal row ({country},*), which bounds every region's window")
+    return {
+        region: tuple(sorted(rows, key=lambda rule: rule.effective_from)) for region, rows in found.items()
+    }
+
+
+def _region_rule(cells: Mapping[str, str]) -> RegionRule:
+    country = one_of(cells["country"], *COUNTRIES)
+    code = cells["region_code"]
+    if code != "*" and not (len(code) == 2 and code.isalpha() and code.isupper()):
+        raise CellError(f"region code {code!r} is neither two capital letters nor *")
+    weekday = _window(cells["weekday_start"], cells["weekday_end"])
+    saturday = _window(cells["saturday_start"], cells["saturday_end"])
+    sunday = _window(cells["sunday_start"], cells["sunday_end"])
+    return RegionRule(
+        region=country if code == "*" else f"{country}-{code}",
+        name=cells["region_name"] or code,
+        windows=(weekday,) * 5 + (saturday, sunday),
+        effective_from=day_or(cells["effective_from"], date.min) or date.min,
+        effective_to=day_or(cells["effective_to"], None),
+        attempts_24h=limit_or_none(cells["max_attempts_per_24h"]),
+        holidays_prohibited=one_of(cells["holidays_prohibited"], "yes", "no") == "yes",
+        source=cells["source"],
+        confidence=one_of(cells["confidence"], "high", "medium", "low"),
+    )
+
+
+def _window(opens: str, closes: str) -> Window:
+    if "closed" in (opens, closes):
+        if opens != closes:
+            raise CellError(f"a closed day needs closed in both cells, found {opens!r} and {closes!r}")
+        return None
+    window = (minutes(opens), minutes(closes))
+    if window[0] >= window[1]:
+        raise CellError(f"the window {opens}-{closes} ends before it begins")
+    return window
+
+
+def _refuse_overlap(rule: RegionRule, others: list[RegionRule]) -> None:
+    last = rule.effective_to or date.max
+    if last < rule.effective_from:
+        raise CellError("effective_to lies before effective_from")
+    for other in others:
+        if rule.effective_from <= (other.effective_to or date.max) and other.effective_from <= last:
+            raise CellError(f"a second row for {rule.region} is in force at the same time")
+
+
+def parse_areas(table: RuleTable, regions: Regions, zones: dict[str, ZoneInfo]) -> dict[str, Area]:
+    """Return the area codes; their regions must have a rule and their zones must exist."""
+    areas: dict[str, Area] = {}
+    for line, row in table.rows:
+        try:
+            area = _area(row)
+            _check_area(area, areas, regions, zones)
+        except CellError as error:
+            table.fail(line, str(error))
+            continue
+        areas[area.npa] = area
+    return areas
+
+
+def _area(cells: Mapping[str, str]) -> Area:
+    country = one_of(cells["country"], *COUNTRIES)
+    zones = tuple(dict.fromkeys(f"{cells['zones']} {cells['library_zones']}".split()))
+    return Area(cells["npa"], "US" if country == "US" else "CA", tuple(cells["regions"].split()), zones)
+
+
+def _check_area(area: Area, seen: dict[str, Area], regions: Regions, zones: dict[str, ZoneInfo]) -> None:
+    if not (len(area.npa) == 3 and area.npa.isdecimal() and area.npa[0] in "23456789"):
+        raise CellError(f"{area.npa!r} is not an area code")
+    if area.npa in seen:
+        raise CellError(f"area code {area.npa} is listed twice")
+    if not area.regions or not area.zones:
+        raise CellError(f"area code {area.npa} needs at least one region and one zone")
+    for region in area.regions:
+        if region not in regions or not region.startswith(f"{area.country}-"):
+            raise CellError(f"region {region!r} has no calling rule for {area.country}")
+    for zone in area.zones:
+        if zone not in zones:
+            raise CellError(f"zone {zone!r} is not an American or Pacific zone of the tzdata package")
+
+
+def parse_holidays(table: RuleTable, regions: Regions) -> Holidays:
+    """Return the names of the forbidden days per region."""
+    found: Holidays = {}
+    for line, row in table.rows:
+        try:
+            _add_holiday(row, regions, found)
+        except CellError as error:
+            table.fail(line, str(error))
+    return found
+
+
+def _add_holiday(cells: Mapping[str, str], regions: Regions, found: Holidays) -> None:
+    region, day = cells["region"], day_or(cells["date"], None)
+    if region not in regions:
+        raise CellError(f"region {region!r} has no calling rule")
+    if day is None or not cells["name"]:
+        raise CellError("a holiday needs a date and a name")
+    observed = one_of(cells["kind"], "date", "observed") == "observed"
+    names = found.setdefault(region, {})
+    name = f"{cells['name']} (observed)" if observed else cells["name"]
+    names[day] = f"{names[day]}, {name}" if day in names else name
