@@ -50,14 +50,15 @@ def home() -> Path:
 def service_user() -> ServiceUser:
     """The user for Asterisk and Postgres: oneself, or for root DIALER_USER, the caller of sudo, or nobody."""
     if os.geteuid() != 0:
-        return _account(pwd.getpwuid(os.geteuid()))
+        return _by_uid(os.geteuid()) or ServiceUser(os.geteuid(), os.getegid(), str(os.geteuid()))
     named = os.environ.get("DIALER_USER")
-    if named:
-        return _account(_lookup(named))
     caller = os.environ.get("SUDO_UID", "")
-    if caller.isdigit() and int(caller) != 0:
-        return _account(pwd.getpwuid(int(caller)))
-    return _account(_lookup("nobody"))
+    if not named and caller.isdigit() and int(caller) != 0:
+        return _by_uid(int(caller)) or _by_name("nobody")
+    user = _by_name(named or "nobody")
+    if user.uid == 0:
+        raise HomeError("Asterisk and Postgres never run as root; set DIALER_USER to another user")
+    return user
 
 
 def demote(user: ServiceUser) -> Demotion:
@@ -114,14 +115,18 @@ def _may_enter(status: os.stat_result, user: ServiceUser) -> bool:
     return bool(status.st_mode & stat.S_IXOTH)
 
 
-def _lookup(name: str) -> pwd.struct_passwd:
+def _by_name(name: str) -> ServiceUser:
     try:
-        return pwd.getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError as error:
         raise HomeError(
             f"user {name!r} does not exist on this machine; set DIALER_USER to one that does"
         ) from error
-
-
-def _account(entry: pwd.struct_passwd) -> ServiceUser:
     return ServiceUser(entry.pw_uid, entry.pw_gid, entry.pw_name)
+
+
+def _by_uid(uid: int) -> ServiceUser | None:
+    try:
+        return _by_name(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return None
