@@ -1,4 +1,4 @@
-"""How a simulated agent behaves: talks when a customer is there, sometimes ends the call, then gives a disposition.
+"""How a simulated agent behaves: talks to a customer, sometimes ends the call, then gives a disposition.
 
 The agent knows nothing of the engine but what its phone lets it hear, as a person would.
 """
@@ -21,7 +21,7 @@ Press = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How agents behave: share of calls they end with `*` after so many seconds; seconds until a disposition."""
+    """How agents behave: share of calls ended with `*` after so many seconds; seconds until a disposition."""
 
     ends_share: float = 0.3
     ends_after_s: tuple[float, float] = (3.0, 9.0)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from dialer_engine.lab.dice import Dice
+from dialer_engine.lab.ledger import CarrierCall
 
 LAB_CLOCK = "2026-06-10T11:00:00-05:00"
 CALLS_PER_NUMBER = 2
@@ -37,9 +38,9 @@ PLACES: tuple[tuple[str, str], ...] = (
     ("418", "QC"), ("204", "MB"), ("403", "AB"), ("780", "AB"),
 )  # fmt: skip
 FIRST_NAMES = (
-    "Ada", "Amos", "Boris", "Clara", "Cyrus", "Dora", "Edgar", "Elsa", "Felix", "Greta", "Hugo", "Ida", "Jonas",
-    "Karla", "Leon", "Mona", "Nils", "Olga", "Otis", "Petra", "Quinn", "Rosa", "Silas", "Tilda", "Ugo", "Vera",
-    "Wim", "Xenia", "Yves", "Zelda",
+    "Ada", "Amos", "Boris", "Clara", "Cyrus", "Dora", "Edgar", "Elsa", "Felix", "Greta", "Hugo", "Ida",
+    "Jonas", "Karla", "Leon", "Mona", "Nils", "Olga", "Otis", "Petra", "Quinn", "Rosa", "Silas", "Tilda",
+    "Ugo", "Vera", "Wim", "Xenia", "Yves", "Zelda",
 )  # fmt: skip
 LAST_NAMES = (
     "Ashgrove", "Birchwood", "Copperfield", "Dunmore", "Elderberry", "Fairweather", "Goldfinch", "Hollowell",
@@ -73,28 +74,31 @@ class Person:
         return f"+1{self.npa}555{self.line}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Oracle:
     """What the lab itself knows of who may be called, and how often."""
 
-    held: dict[str, Held]
+    held: Mapping[str, Held]
     known: frozenset[str]
     cap: int = CALLS_PER_NUMBER
-    opted_out: dict[str, float] = field(default_factory=dict)
-    _calls: Counter[str] = field(default_factory=Counter)
 
-    def objection(self, number: str, at: float) -> str | None:
-        """Why the call to `number` that came at second `at` should not have been; None when it was right."""
-        self._calls[number] += 1
+    def objections(self, calls: Iterable[CarrierCall]) -> list[str]:
+        """One line for every call at the carrier that should not have been."""
+        counts: Counter[str] = Counter()
+        found = []
+        for call in sorted(calls, key=lambda each: each.came_at):
+            counts[call.number] += 1
+            reason = self._objection(call.number, counts[call.number])
+            if reason is not None:
+                found.append(f"{call.number}: {reason}")
+        return found
+
+    def _objection(self, number: str, count: int) -> str | None:
         if number not in self.known:
             return "not on the list"
         if number in self.held:
             return str(self.held[number])
-        if self._calls[number] > self.cap:
-            return f"call {self._calls[number]} of at most {self.cap}"
-        if at > self.opted_out.get(number, at):
-            return "asked not to be called"
-        return None
+        return f"call {count} of at most {self.cap}" if count > self.cap else None
 
 
 def make_people(count: int, seed: int) -> list[Person]:

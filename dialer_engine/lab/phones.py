@@ -22,6 +22,7 @@ class Phone:
     password: str = field(repr=False)
     host: str
     port: int
+    registers: bool = True
 
 
 def phones_files(node: Node, phones: Sequence[Phone], audio_port: int) -> dict[str, str]:
@@ -39,13 +40,12 @@ def phones_files(node: Node, phones: Sequence[Phone], audio_port: int) -> dict[s
 
 
 def _account(phone: Phone) -> str:
-    return fill_file(
-        DIRECTORY / "phone.conf",
-        {
-            "name": phone.name,
-            "user": phone.user,
-            "password": phone.password,
-            "host": phone.host,
-            "port": phone.port,
-        },
-    )
+    values: dict[str, str | int | Block] = {
+        "name": phone.name,
+        "user": phone.user,
+        "password": phone.password,
+        "host": phone.host,
+        "port": phone.port,
+    }
+    parts = ("phone.conf", "registration.conf") if phone.registers else ("phone.conf",)
+    return "\n".join(fill_file(DIRECTORY / part, values) for part in parts)

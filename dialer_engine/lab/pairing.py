@@ -1,0 +1,90 @@
+"""Who heard whom: the carrier's answered calls matched with what the agents' phones heard, by pitch and time.
+
+Neither side is the engine's, so this is the truth that the engine's own counts are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dialer_engine.lab.behaviours import pitch_hz
+from dialer_engine.lab.ears import Heard
+from dialer_engine.lab.ledger import CarrierCall
+
+PITCH_TOLERANCE_HZ = 4.0
+CLOCK_SLACK_S = 0.05
+LATEST_S = 10.0
+AGENT_LIMIT_MS = 2000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One call that a person answered, and the phone that heard that person, if any."""
+
+    call: CarrierCall
+    heard: Heard | None
+
+    @property
+    def delay_ms(self) -> float | None:
+        """Milliseconds from the carrier's 200 OK to the first loud frame at the agent's phone."""
+        if self.heard is None or self.call.answered_at is None:
+            return None
+        return (self.heard.first - self.call.answered_at) * 1000
+
+    @property
+    def silent_s(self) -> float | None:
+        """Seconds from the answer until the person heard anything, or hung up without."""
+        until = self.call.heard_at or self.call.ended_at
+        if until is None or self.call.answered_at is None:
+            return None
+        return until - self.call.answered_at
+
+
+def pair(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Answer]:
+    """Each call that a person answered, with the first fitting unused thing heard at a phone."""
+    free = sorted(heard, key=lambda each: each.first)
+    answers = []
+    for call in sorted((c for c in calls if c.answered_human), key=lambda c: c.answered_at or 0.0):
+        match = next((each for each in free if _fits(call, each)), None)
+        if match is not None:
+            free.remove(match)
+        answers.append(Answer(call, match))
+    return answers
+
+
+def _fits(call: CarrierCall, heard: Heard) -> bool:
+    if call.answered_at is None or abs(heard.pitch - pitch_hz(call.number)) > PITCH_TOLERANCE_HZ:
+        return False
+    latest = min(call.answered_at + LATEST_S, (call.ended_at or heard.first) + CLOCK_SLACK_S)
+    return call.answered_at - CLOCK_SLACK_S <= heard.first <= latest
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Quantiles of delays in milliseconds; None without any."""
+
+    count: int
+    p50: float | None
+    p99: float | None
+    max: float | None
+    over_2s: int
+
+    def as_json(self) -> dict[str, float | None]:
+        """The three figures of the summary."""
+        return {"p50": self.p50, "p99": self.p99, "max": self.max}
+
+
+def delays(values: Iterable[float]) -> Delays:
+    """Quantiles of `values` in milliseconds (nearest rank)."""
+    ordered = sorted(values)
+    if not ordered:
+        return Delays(0, None, None, None, 0)
+    over = sum(value > AGENT_LIMIT_MS for value in ordered)
+    return Delays(len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.99), round(ordered[-1], 1), over)
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value at `share` (0 to 1) of an ordered, non-empty sequence, by nearest rank, to 0.1."""
+    rank = max(0, -(-len(ordered) * share // 1) - 1)
+    return round(ordered[int(rank)], 1)

@@ -1,0 +1,120 @@
+"""All simulated agents with their phones: started, registered, on duty, and at the end hung up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from dialer_engine.lab.agents import Manners, SimAgent
+from dialer_engine.lab.audiosocket import AudioServer
+from dialer_engine.lab.dice import Dice
+from dialer_engine.lab.ears import Heard
+from dialer_engine.lab.phones import Phone, phones_files
+from dialer_engine.pbx.ami import AmiAdapter
+from dialer_engine.pbx.ari.client import AriClient
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.node import Node
+
+APP = "lab-phones"
+DUTY = "100"
+DIGIT_MS = 120
+RING_SECONDS = 10
+
+
+class PhoneBank:
+    """The phones' Asterisk, the server of their audio, and the people who hold them."""
+
+    def __init__(self, node: Node, phones: Sequence[Phone], manners: Manners, seed: int) -> None:
+        dice = Dice(seed)
+        self.agents = {phone.name: SimAgent(phone.name, manners, dice, self._press) for phone in phones}
+        self.audio = AudioServer(self._find)
+        self._node = node
+        self._phones = phones
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ari = AriClient(
+            node.config.ari_url,
+            node.secrets.ari_user,
+            node.secrets.ari_password,
+            APP,
+            on_event=lambda event: None,
+            on_link=lambda up: None,
+            subscribe_all=False,
+        )
+        self._commands = Commands(self._ari)
+        config, secrets = node.config, node.secrets
+        self._ami = AmiAdapter(config.control_bind, config.ami_port, secrets.ami_user, secrets.ami_password)
+
+    @property
+    def heard(self) -> list[Heard]:
+        """Every customer that any agent heard to the end, in the order in which they began."""
+        calls = (heard for agent in self.agents.values() for heard in agent.heard_calls)
+        return sorted(calls, key=lambda heard: heard.first)
+
+    @property
+    def on_duty(self) -> int:
+        """How many phones are in a call with the engine."""
+        return sum(agent.on_duty for agent in self.agents.values())
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the phones' Asterisk."""
+        return self._node.pid
+
+    async def start(self) -> None:
+        """Start the audio server and the phones; they begin to register at once."""
+        await self.audio.start()
+        self._node.render(phones_files(self._node, self._phones, self.audio.port))
+        await self._node.ensure_running()
+        await self._ari.start()
+        await self._ami.start()
+
+    async def go_on_duty(self, timeout_s: float = 30.0) -> None:
+        """Let every agent dial the duty extension, again and again until the engine takes the call."""
+        async with asyncio.timeout(timeout_s):
+            await asyncio.gather(*(self._go(agent) for agent in self.agents.values()))
+
+    async def call(self, phone: str, extension: str, leg: str, context: str = "ears") -> None:
+        """Let a phone dial something; the answered leg's audio goes to the agent that has this leg id."""
+        await self._commands.originate(
+            leg,
+            f"PJSIP/{extension}@{phone}",
+            context=context,
+            extension="s",
+            caller_id=phone,
+            timeout_s=RING_SECONDS,
+            variables={"LEG": leg},
+        )
+
+    async def close(self) -> None:
+        """Hang up every phone and end their Asterisk."""
+        for agent in self.agents.values():
+            agent.leave()
+        for task in self._tasks:
+            task.cancel()
+        await self.audio.close()
+        with contextlib.suppress(AriError, OSError):
+            await self._ami.close()
+            await self._ari.close()
+        await self._node.stop(2.0)
+
+    async def _go(self, agent: SimAgent) -> None:
+        while not agent.on_duty:
+            with contextlib.suppress(AriError):
+                await self.call(agent.name, DUTY, agent.new_leg())
+            for _ in range(15):
+                if agent.on_duty:
+                    return
+                await asyncio.sleep(0.1)
+
+    def _find(self, leg: str) -> SimAgent | None:
+        return next((agent for agent in self.agents.values() if agent.leg == leg), None)
+
+    def _press(self, leg: str, digit: str) -> None:
+        task = asyncio.create_task(self._send_digit(leg, digit), name=f"press {digit}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_digit(self, leg: str, digit: str) -> None:
+        await self._ami.action("PlayDTMF", Channel=leg, Digit=digit, Duration=str(DIGIT_MS))

@@ -1,0 +1,108 @@
+"""Where a lab lives: a private directory, free ports, and the lock that keeps two labs apart."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dialer_engine.pbx.node import NodeConfig
+from dialer_engine.settings.home import ServiceUser
+
+SLOTS = 4
+RTP_BASE = 10000
+RTP_PER_LAB = 5600
+RTP_PER_NODE = 1400
+BIND = "127.0.0.1"
+
+
+class LabError(Exception):
+    """The lab cannot be set up or used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One lab's directory, the slot that tells its RTP ports from others', its services' user."""
+
+    directory: Path
+    slot: int
+    user: ServiceUser
+
+    @property
+    def log(self) -> Path:
+        """Where the lab keeps logs of its own."""
+        return self.directory / "log"
+
+    def node(self, name: str, index: int, directory: Path | None = None) -> NodeConfig:
+        """The addresses of the lab's Asterisk number `index`, all on loopback and free now."""
+        sip, http, ami = free_ports(3)
+        rtp = RTP_BASE + self.slot * RTP_PER_LAB + index * RTP_PER_NODE
+        return NodeConfig(
+            name=name,
+            directory=directory or self.directory / name,
+            user=self.user,
+            bind=BIND,
+            sip_port=sip,
+            http_port=http,
+            ami_port=ami,
+            rtp_start=rtp,
+            rtp_end=rtp + RTP_PER_NODE - 1,
+        )
+
+
+@contextmanager
+def take_place(root: Path, user: ServiceUser) -> Iterator[Place]:
+    """Take the first slot below `root` that no other living lab holds, and keep it while in use."""
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for slot in range(SLOTS):
+            lock = os.open(root / f".lock{slot}", os.O_RDWR | os.O_CREAT, 0o644)
+            stack.callback(os.close, lock)
+            if _locked(lock):
+                yield Place(root / f"lab{slot}", slot, user)
+                return
+    raise LabError(f"{root}: {SLOTS} labs run here already; wait for one to end, or set another DIALER_HOME")
+
+
+def empty(place: Place) -> None:
+    """Remove what an earlier lab left in the directory and make it anew."""
+    if place.directory.exists():
+        shutil.rmtree(place.directory)
+    place.log.mkdir(mode=0o755, parents=True)
+    place.directory.chmod(0o755)
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` ports that are free on loopback for both TCP and UDP at this moment."""
+    with ExitStack() as stack:
+        found: list[int] = []
+        while len(found) < count:
+            port = _free_both(stack)
+            if port is not None:
+                found.append(port)
+        return found
+
+
+def _free_both(stack: ExitStack) -> int | None:
+    tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    tcp.bind((BIND, 0))
+    port = int(tcp.getsockname()[1])
+    udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    try:
+        udp.bind((BIND, port))
+    except OSError:
+        return None
+    return port
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

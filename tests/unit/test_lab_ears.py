@@ -1,0 +1,127 @@
+"""The ears: whose voice, from when to when, also below the engine's arrival tone and with gaps."""
+
+import math
+from array import array
+
+import pytest
+
+from dialer_engine.lab.ears import Ear, Heard, frequency, voice, without_tone
+from dialer_engine.lab.tones import AGENT_VOICE, SILENCE, tone_frame
+
+pytestmark = pytest.mark.unit
+SAMPLES = 160
+
+
+def sound(hertz: float, frames: int, amplitude: int = 7000, start: int = 0) -> list[bytes]:
+    """`frames` consecutive frames of a sine."""
+    samples = [
+        int(amplitude * math.sin(2 * math.pi * hertz * n / 8000))
+        for n in range(start * SAMPLES, (start + frames) * SAMPLES)
+    ]
+    return [array("h", samples[i : i + SAMPLES]).tobytes() for i in range(0, len(samples), SAMPLES)]
+
+
+def mixed(one: list[bytes], other: list[bytes]) -> list[bytes]:
+    """Two sounds at once."""
+    return [
+        array("h", (a + b for a, b in zip(array("h", x), array("h", y), strict=True))).tobytes()
+        for x, y in zip(one, other, strict=True)
+    ]
+
+
+def listen(frames: list[bytes], start: float = 100.0) -> tuple[list[float], list[Heard], Ear]:
+    """Let an ear hear frames 20 ms apart."""
+    starts: list[float] = []
+    ended: list[Heard] = []
+    ear = Ear("agent", starts.append, ended.append)
+    for index, frame in enumerate(frames):
+        ear.frame(start + index * 0.02, frame)
+        ear.tick(start + index * 0.02)
+    return starts, ended, ear
+
+
+@pytest.mark.parametrize("hertz", [400, 410, 750, 1000, 1230, 1590])
+def test_pitch_is_found_to_two_hertz(hertz: int) -> None:
+    _, ended, ear = listen(sound(hertz, 30))
+    ear.finish()
+    assert ended[0].pitch == pytest.approx(hertz, abs=2)
+
+
+def test_start_is_the_first_loud_frame() -> None:
+    starts, _, _ = listen([SILENCE] * 5 + sound(800, 5))
+    assert starts == [pytest.approx(100.1)]
+
+
+def test_silence_is_nobody() -> None:
+    starts, ended, ear = listen([SILENCE] * 50)
+    assert (starts, ended, ear.hearing) == ([], [], False)
+
+
+def test_quiet_noise_is_nobody() -> None:
+    assert voice(sound(800, 1, amplitude=400)[0]) is None
+
+
+def test_arrival_tone_is_not_a_customer() -> None:
+    starts, _, _ = listen(sound(2000, 10, amplitude=9000))
+    assert starts == []
+
+
+@pytest.mark.parametrize("hertz", [400, 900, 1590])
+def test_customer_is_heard_through_the_arrival_tone(hertz: int) -> None:
+    frames = mixed(sound(hertz, 10), sound(2000, 10)) + sound(hertz, 10, start=10)
+    starts, ended, ear = listen(frames)
+    ear.finish()
+    assert starts == [pytest.approx(100.0)]
+    assert ended[0].pitch == pytest.approx(hertz, abs=3)
+
+
+def test_fax_and_agents_own_voice_are_not_customers() -> None:
+    assert voice(sound(2100, 1)[0]) is None
+    assert voice(AGENT_VOICE) is None
+
+
+def test_quarter_second_of_silence_ends_the_customer() -> None:
+    starts, ended, ear = listen(sound(700, 20) + [SILENCE] * 20)
+    assert len(starts) == len(ended) == 1
+    assert ended[0].first == pytest.approx(100.0)
+    assert ended[0].last == pytest.approx(100.38)
+    assert not ear.hearing
+
+
+def test_short_gap_does_not_end_the_customer() -> None:
+    _, ended, ear = listen(sound(700, 20) + [SILENCE] * 8 + sound(700, 20, start=28))
+    assert ended == []
+    assert ear.hearing
+
+
+def test_two_customers_are_told_apart() -> None:
+    _, ended, ear = listen(sound(500, 30) + [SILENCE] * 20 + sound(1200, 30))
+    ear.finish()
+    assert [round(each.pitch) for each in ended] == [500, 1200]
+
+
+def test_lost_frame_does_not_change_the_pitch() -> None:
+    frames = sound(640, 30)
+    del frames[7], frames[12]
+    _, ended, ear = listen(frames)
+    ear.finish()
+    assert ended[0].pitch == pytest.approx(640, abs=2)
+
+
+def test_finish_without_customer_reports_nothing() -> None:
+    _, ended, ear = listen([SILENCE])
+    ear.finish()
+    assert ended == []
+
+
+def test_frequency_needs_three_crossings() -> None:
+    assert frequency([1, 2, 3, 2, 1]) is None
+
+
+def test_notch_takes_2000_hertz_out_completely() -> None:
+    assert max(abs(sample) for sample in without_tone(array("h", tone_frame(2000)))) <= 2
+
+
+def test_odd_number_of_bytes_is_survived() -> None:
+    assert voice(sound(800, 1)[0][:-1]) is not None
+    assert voice(b"") is None
