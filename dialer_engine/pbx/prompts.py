@@ -7,6 +7,7 @@ is not made again.
 
 import hashlib
 import os
+import re
 import subprocess
 import wave
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def drop_message_text(company: str, callback_e164: str, seller: str | None = Non
 def spoken_number(e164: str) -> str:
     """A US or Canadian number as it is read aloud: digit by digit, in its usual groups."""
     digits = e164.removeprefix("+1")
-    if len(digits) != 10 or not digits.isascii() or not digits.isdigit():
+    if not re.fullmatch(r"\+1[0-9]{10}", e164):
         raise PromptError(f"{e164!r} is not a US or Canadian number such as +12105550100")
     return ", ".join(" ".join(group) for group in (digits[:3], digits[3:6], digits[6:]))
 
