@@ -71,10 +71,15 @@ async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[li
     return [_candidates(list(group), known, history) for _, group in by_contact]
 
 
+async def contact_is_live(conn: Connection, contact_id: int) -> bool:
+    """Tell whether an attempt to this contact is under way, of any campaign."""
+    return any(row["live"] for row in await conn.fetch(sql("contact_attempts"), [contact_id], 0))
+
+
 async def number_facts(
-    conn: Connection, numbers: Sequence[str], member_id: int, now: datetime
+    conn: Connection, numbers: Sequence[str], member_id: int | None, now: datetime
 ) -> NumberFacts:
-    """Read suppressions and the last 24 hours' attempts of these numbers."""
+    """Read suppressions (everybody's and this Member's) and the last 24 hours' attempts of these numbers."""
     hits: defaultdict[str, list[SuppressionHit]] = defaultdict(list)
     for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
         scope: Literal["internal", "member"] = "internal" if row["member_id"] is None else "member"

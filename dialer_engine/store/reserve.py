@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from dialer_engine.core.gate import Decision, GateContext, evaluate
+from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
 from dialer_engine.store.caller_ids import assign_caller_ids
 from dialer_engine.store.candidates import Candidate, load_candidates
 from dialer_engine.store.errors import StaleEpoch, UnknownName
@@ -184,8 +184,9 @@ def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> _Hold:
     if verdict is None:
         return _Hold(candidate.contact_id, None, "gate", "cannot be checked")
     until = None
-    if verdict.outcome == "wait":
-        until = max(verdict.until or now + RETRY_UNKNOWN, now + RETRY_SOONEST)
+    if verdict.outcome is Outcome.wait:
+        upcoming = decision.next_allowed or verdict.until or now + RETRY_UNKNOWN
+        until = max(upcoming, now + RETRY_SOONEST)
     return _Hold(candidate.contact_id, until, verdict.rule, verdict.reason)
 
 

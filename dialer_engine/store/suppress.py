@@ -62,8 +62,23 @@ async def add_within(
     note: str | None = None,
 ) -> list[str]:
     """Add entries in the caller's transaction, as its last step; return the numbers that are new."""
-    rows = await conn.fetch(sql("suppressions_add"), list(numbers), member_id, source, at, who, note)
+    new = await insert(conn, numbers, member_id, source, at, who=who, note=note)
     await take_turn(conn)
+    return new
+
+
+async def insert(
+    conn: Connection,
+    numbers: Sequence[str],
+    member_id: int | None,
+    source: str,
+    at: datetime,
+    *,
+    who: str,
+    note: str | None = None,
+) -> list[str]:
+    """Add entries; the caller must take its turn before it commits. Returns the numbers that are new."""
+    rows = await conn.fetch(sql("suppressions_add"), list(numbers), member_id, source, at, who, note)
     return [row["number"] for row in rows]
 
 

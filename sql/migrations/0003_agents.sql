@@ -32,4 +32,5 @@ create table agent_states (
     attempt_id  uuid
 );
 create index states_by_time on agent_states (at);
-create index states_of_session on agent_states (session_id, at, id);
+-- Written again after a lost reply, a change stands once.
+create unique index one_state_per_moment on agent_states (session_id, at, state);

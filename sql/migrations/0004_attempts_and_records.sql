@@ -124,6 +124,8 @@ create table dispositions (
     at         timestamptz not null
 );
 create index dispositions_of_attempt on dispositions (attempt_id, id);
+-- Written again after a lost reply, a disposition stands once.
+create unique index one_disposition_per_moment on dispositions (attempt_id, at, code);
 create trigger dispositions_are_final before update or delete or truncate on dispositions
     for each statement execute function refuse_change();
 

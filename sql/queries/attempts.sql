@@ -110,7 +110,8 @@ update attempts set epoch = $2 where id = any($1::uuid[]) and ended_at is null a
 
 -- name: disposition_add
 -- Records what a call was in business terms.
-insert into dispositions (attempt_id, code, label, given_by, at) values ($1, $2, $3, $4, $5);
+insert into dispositions (attempt_id, code, label, given_by, at) values ($1, $2, $3, $4, $5)
+on conflict do nothing;
 
 -- name: disposition_decide
 -- Lets the disposition decide about the contact: finished, or due again at a moment of the gate's clock. A

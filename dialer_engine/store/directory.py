@@ -1,0 +1,185 @@
+"""Members, lists and campaigns: from the names in the YAML to the rows that everything else points to."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+import asyncpg
+import msgspec
+
+from dialer_engine.store.errors import StoreError, UnknownName
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+
+CampaignState = Literal["draft", "running", "paused", "stopped"]
+
+
+class MemberLike(Protocol):
+    """What a Member's settings must tell."""
+
+    @property
+    def name(self) -> str:
+        """The company's name."""
+
+    @property
+    def callback_number(self) -> str:
+        """Its number for do-not-call requests, E.164."""
+
+    @property
+    def address(self) -> str | None:
+        """Its postal address."""
+
+
+class DropMessageLike(Protocol):
+    """What the drop message must tell."""
+
+    @property
+    def seller(self) -> str | None:
+        """On whose behalf the call is; None means the Member's."""
+
+
+class CampaignLike(Protocol):
+    """What a campaign's settings must tell."""
+
+    @property
+    def member(self) -> str:
+        """The Member's short name."""
+
+    @property
+    def lists(self) -> Sequence[str]:
+        """The names of its lists, in order of calling."""
+
+    @property
+    def offer(self) -> str | None:
+        """The good or service."""
+
+    @property
+    def drop_message(self) -> DropMessageLike:
+        """What is said when nobody is free."""
+
+
+async def sync_members(conn: Connection, members: Mapping[str, MemberLike]) -> dict[str, int]:
+    """Bring the Members of the settings into the database; return short name -> id."""
+    async with conn.transaction():
+        return {
+            key: await conn.fetchval(
+                sql("member_put"), key, member.name, member.callback_number, member.address
+            )
+            for key, member in sorted(members.items())
+        }
+
+
+async def sync_campaigns(conn: Connection, campaigns: Mapping[str, CampaignLike]) -> dict[str, int]:
+    """Bring the campaigns and their lists into the database; return name -> id. Sync the Members first.
+
+    A list that does not exist yet is made, empty. A list that was taken away keeps its contacts' history; its
+    contacts are held until it comes back.
+    """
+    async with conn.transaction():
+        return {
+            name: await _sync_campaign(conn, name, campaign) for name, campaign in sorted(campaigns.items())
+        }
+
+
+async def _sync_campaign(conn: Connection, name: str, campaign: CampaignLike) -> int:
+    member_id = await member_id_of(conn, campaign.member)
+    campaign_id: int = await conn.fetchval(
+        sql("campaign_put"), member_id, name, campaign.drop_message.seller, campaign.offer
+    )
+    lists = [await list_id_of(conn, member_id, one) for one in campaign.lists]
+    for position, list_id in enumerate(lists):
+        await conn.execute(sql("campaign_list_put"), campaign_id, list_id, position)
+    await conn.execute(sql("campaign_lists_drop"), campaign_id, lists)
+    return campaign_id
+
+
+async def member_id_of(conn: Connection, key: str) -> int:
+    """Return the id of a Member; UnknownName lists the Members there are."""
+    found: int | None = await conn.fetchval(sql("member_id"), key)
+    if found is None:
+        known = ", ".join(row["key"] for row in await conn.fetch(sql("member_keys"))) or "none yet"
+        raise UnknownName(f"no Member is called {key!r} (known: {known}); Members stand in dialer.yaml")
+    return found
+
+
+async def list_id_of(conn: Connection, member_id: int, name: str) -> int:
+    """Return the id of a Member's list; the list is made when it is new."""
+    found: int | None = await conn.fetchval(sql("list_put"), member_id, name)
+    if found is None:  # another session made it after this statement began
+        return await list_id_of(conn, member_id, name)
+    return found
+
+
+async def campaign_states(conn: Connection) -> dict[str, CampaignState]:
+    """Return the state of every campaign in the database by its name."""
+    return {row["name"]: row["state"] for row in await conn.fetch(sql("campaign_states"))}
+
+
+async def campaign_id_of(conn: Connection, name: str) -> int:
+    """Return the id of a campaign; UnknownName lists the campaigns there are."""
+    ids: dict[str, int] = {row["name"]: row["id"] for row in await conn.fetch(sql("campaign_states"))}
+    if name not in ids:
+        known = ", ".join(ids) or "none yet"
+        raise UnknownName(f"no campaign is called {name!r} in the database (known: {known})")
+    return ids[name]
+
+
+async def set_campaign_state(
+    conn: Connection, campaign_id: int, state: CampaignState, at: datetime, *, who: str
+) -> None:
+    """Set a campaign's state and remember who did it."""
+    async with conn.transaction():
+        if await conn.fetchval(sql("campaign_set_state"), campaign_id, state, at) is None:
+            raise UnknownName(f"campaign {campaign_id} is not in the database")
+        await audit(conn, at, who, "campaign state", str(campaign_id), {"state": state})
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent's account; `member_id` None serves every Member."""
+
+    id: int
+    name: str
+    password: str = field(repr=False)
+    member_id: int | None
+
+
+def new_password() -> str:
+    """Return a random password; 24 letters and digits that also fit a softphone's settings."""
+    return secrets.token_urlsafe(18)
+
+
+async def add_agent(conn: Connection, member_id: int | None, name: str, password: str) -> int:
+    """Add an agent and return the id; StoreError when the name is taken or cannot be used."""
+    try:
+        added: int = await conn.fetchval(sql("agent_add"), member_id, name, password)
+    except asyncpg.UniqueViolationError as error:
+        raise StoreError(
+            f"an agent called {name!r} exists already; remove it first, or choose another name"
+        ) from error
+    except asyncpg.CheckViolationError as error:
+        raise StoreError(
+            f"{name!r} cannot be an agent's name: letters, digits, '-' and '_', at most 32, starting with a "
+            "letter or digit"
+        ) from error
+    return added
+
+
+async def list_agents(conn: Connection) -> list[AgentRow]:
+    """Return the agents that were not removed, by name."""
+    return [AgentRow(**dict(row)) for row in await conn.fetch(sql("agents_all"))]
+
+
+async def remove_agent(conn: Connection, name: str, at: datetime) -> None:
+    """Remove an agent's account; the records of their calls stay."""
+    if await conn.fetchval(sql("agent_remove"), name, at) is None:
+        raise UnknownName(f"no agent is called {name!r}")
+
+
+async def audit(
+    conn: Connection, at: datetime, who: str, action: str, object_: str, detail: Mapping[str, str]
+) -> None:
+    """Remember who did what to which object."""
+    await conn.execute(sql("audit_add"), at, who, action, object_, msgspec.json.encode(detail).decode())

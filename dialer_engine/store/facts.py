@@ -1,0 +1,72 @@
+"""Everything the gate would be told about a number, for `dialer why`; reads only, changes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from dialer_engine.core.gate import Facts
+from dialer_engine.store.candidates import NumberFacts, contact_is_live, number_facts
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+
+
+@dataclass(frozen=True, slots=True)
+class NumberInCampaign:
+    """A number as one campaign (or, without contacts, nobody) sees it."""
+
+    facts: Facts
+    member: str | None = None
+    list: str | None = None
+    campaign: str | None = None
+    contact_id: int | None = None
+    queue_state: str | None = None
+    next_at: datetime | None = None
+    held_rule: str | None = None
+    held_reason: str | None = None
+
+
+async def facts_for(
+    conn: Connection, number: str, campaign_id: int | None, now: datetime
+) -> list[NumberInCampaign]:
+    """Return the facts per contact and campaign that has this number, at `now` (gate's clock).
+
+    A number on no list gives one entry, with the entries that forbid it to everybody.
+    """
+    rows = await conn.fetch(sql("facts_contacts"), number, campaign_id)
+    if not rows:
+        known = await number_facts(conn, [number], None, now)
+        return [NumberInCampaign(_facts(number, None, known, live=False))]
+    return [await _entry(conn, number, row, now) for row in rows]
+
+
+async def _entry(conn: Connection, number: str, row: asyncpg.Record, now: datetime) -> NumberInCampaign:
+    known = await number_facts(conn, [number], row["member_id"], now)
+    live = await contact_is_live(conn, row["contact_id"])
+    return NumberInCampaign(
+        facts=_facts(number, row, known, live=live),
+        member=row["member"],
+        list=row["list"],
+        campaign=row["campaign"],
+        contact_id=row["contact_id"],
+        queue_state=row["queue_state"],
+        next_at=row["next_at"],
+        held_rule=row["held_rule"],
+        held_reason=row["held_reason"],
+    )
+
+
+def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live: bool) -> Facts:
+    return Facts(
+        number=number,
+        regions=tuple(row["regions"]) if row else (),
+        zones=tuple(row["zones"]) if row else (),
+        suppressions=known.suppressions.get(number, ()),
+        recent_attempts=known.recent.get(number, ()),
+        contact_attempts=row["tries"] if row else 0,
+        last_result=row["last_result"] if row else None,
+        last_attempt_at=row["last_attempt_at"] if row else None,
+        contact_final=bool(row and row["final"]),
+        number_live=number in known.live,
+        contact_live=live,
+    )

@@ -1,0 +1,74 @@
+-- name: member_put
+-- Adds a Member or brings its details up to date, and returns its id.
+insert into members (key, name, callback_number, address) values ($1, $2, $3, $4)
+on conflict (key) do update
+set name = excluded.name, callback_number = excluded.callback_number, address = excluded.address
+returning id;
+
+-- name: member_id
+-- Finds a Member by its short name.
+select id from members where key = $1;
+
+-- name: member_keys
+-- Lists the Members' short names.
+select key from members order by key;
+
+-- name: list_put
+-- Finds or adds a Member's list and returns its id.
+with added as (
+    insert into lists (member_id, name) values ($1, $2) on conflict do nothing returning id
+)
+select id from added union all select id from lists where member_id = $1 and name = $2 limit 1;
+
+-- name: campaign_put
+-- Adds a campaign or brings its details up to date, and returns its id; the seller is the Member unless named.
+insert into campaigns (member_id, name, seller, offer)
+select m.id, $2, coalesce($3, m.name), $4 from members m where m.id = $1
+on conflict (name) do update
+set member_id = excluded.member_id, seller = excluded.seller, offer = excluded.offer
+returning id;
+
+-- name: campaign_list_put
+-- Gives a campaign a list at a position; contacts held since the list was taken away are due again.
+with given as (
+    insert into campaign_lists (campaign_id, list_id, position) values ($1, $2, $3)
+    on conflict (campaign_id, list_id) do update set position = excluded.position, active = true
+)
+update queue set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+where campaign_id = $1 and list_id = $2 and held_rule = 'list' and state = 'held';
+
+-- name: campaign_lists_drop
+-- Takes all lists but these away from a campaign and holds their waiting contacts.
+with dropped as (
+    update campaign_lists set active = false
+    where campaign_id = $1 and active and not list_id = any($2::bigint[])
+    returning list_id
+)
+update queue q set state = 'held', next_at = null, held_rule = 'list',
+       held_reason = 'its list was taken away from the campaign'
+from dropped d
+where q.campaign_id = $1 and q.list_id = d.list_id and q.state in ('due', 'held');
+
+-- name: campaign_states
+-- Lists the campaigns with id and state.
+select id, name, state from campaigns order by name;
+
+-- name: campaign_set_state
+-- Sets a campaign's state.
+update campaigns set state = $2, state_at = $3 where id = $1 returning id;
+
+-- name: audit_add
+-- Remembers who changed what.
+insert into audit (at, who, action, object, detail) values ($1, $2, $3, $4, $5);
+
+-- name: agent_add
+-- Adds an agent and returns the id.
+insert into agents (member_id, name, password) values ($1, $2, $3) returning id;
+
+-- name: agents_all
+-- Lists the agents that were not removed.
+select id, name, password, member_id from agents where removed_at is null order by name;
+
+-- name: agent_remove
+-- Removes an agent's account; the row stays for the records.
+update agents set removed_at = $2, password = '' where name = $1 and removed_at is null returning id;
