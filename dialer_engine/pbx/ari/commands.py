@@ -103,9 +103,15 @@ class Commands:
         return _decode(await self._send("GET", "/endpoints/PJSIP"), list[Endpoint])
 
     async def bridge_create(self, bridge_id: str, type: str = "mixing,dtmf_events", name: str = "") -> Bridge:
-        """Create the bridge, or return the one that has this id."""
+        """Create the bridge, or return the one that already has this id."""
         query = {"type": type, "name": name or bridge_id}
-        return _decode(await self._send("POST", f"/bridges/{_part(bridge_id)}", query=query), Bridge)
+        path = f"/bridges/{_part(bridge_id)}"
+        try:
+            return _decode(await self._send("POST", path, query=query), Bridge)
+        except AriRefused as refusal:
+            if refusal.status != 409:
+                raise
+        return _decode(await self._send("GET", path), Bridge)
 
     async def bridge_destroy(self, bridge_id: str) -> None:
         """Destroy the bridge; channels in it stay up in the application. One that is gone is no error."""
@@ -122,20 +128,23 @@ class Commands:
         await self._send("POST", f"/bridges/{_part(bridge_id)}/removeChannel", query=query)
 
     async def play(self, channel_id: str, media: str | Sequence[str], playback_id: str) -> None:
-        """Play `sound:/path/without/extension` or `tone:spec` to one channel."""
-        await self._play(f"/channels/{_part(channel_id)}", media, playback_id)
+        """Play `sound:/path/without/extension` or an endless `tone:spec`; a bridged channel hears only that."""
+        listed = [media] if isinstance(media, str) else list(media)
+        path = f"/channels/{_part(channel_id)}/play/{_part(playback_id)}"
+        await self._send("POST", path, body={"media": listed})
 
-    async def play_bridge(self, bridge_id: str, media: str | Sequence[str], playback_id: str) -> None:
-        """Play to everybody in a bridge."""
-        await self._play(f"/bridges/{_part(bridge_id)}", media, playback_id)
+    async def whisper(self, channel_id: str, whisper_id: str, args: str = "whisper") -> Channel:
+        """Open a side channel whose playbacks only the phone of `channel_id` hears, mixed into the talk.
+
+        It enters the application with StasisStart and `args`, and ends with the channel it belongs to.
+        """
+        path = f"/channels/{_part(channel_id)}/snoop/{_part(whisper_id)}"
+        query = {"spy": "none", "whisper": "out", "app": self.client.app, "appArgs": args}
+        return _decode(await self._send("POST", path, query=query), Channel)
 
     async def stop_play(self, playback_id: str) -> None:
         """Stop a playback; one that ended is no error."""
         await self._gone_is_fine("DELETE", f"/playbacks/{_part(playback_id)}")
-
-    async def _play(self, path: str, media: str | Sequence[str], playback_id: str) -> None:
-        listed = [media] if isinstance(media, str) else list(media)
-        await self._send("POST", f"{path}/play/{_part(playback_id)}", body={"media": listed})
 
     async def _gone_is_fine(self, method: str, path: str, query: Mapping[str, str] | None = None) -> None:
         try:
