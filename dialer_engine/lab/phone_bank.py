@@ -31,7 +31,7 @@ class PhoneBank:
         self.agents = {phone.name: SimAgent(phone.name, manners, dice, self._press) for phone in phones}
         self.audio = AudioServer(self._find)
         self._node = node
-        self._phones = phones
+        self.accounts = tuple(phones)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ari = AriClient(
             node.config.ari_url,
@@ -65,7 +65,7 @@ class PhoneBank:
     async def start(self) -> None:
         """Start the audio server and the phones; they begin to register at once."""
         await self.audio.start()
-        self._node.render(phones_files(self._node, self._phones, self.audio.port))
+        self._node.render(phones_files(self._node, self.accounts, self.audio.port))
         await self._node.ensure_running()
         await self._ari.start()
         await self._ami.start()

@@ -1,0 +1,166 @@
+"""A whole world on one machine: the engine, its database and its Asterisk, a carrier, and agents with phones.
+
+Everything lives in one private directory and on loopback. Every process is known by its pid, and none is left
+when the world ends; what an earlier, killed world left is ended before a new one begins in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from dialer_engine.lab.agents import Manners
+from dialer_engine.lab.behaviours import Table
+from dialer_engine.lab.carrier import ledger_path, start_carrier
+from dialer_engine.lab.engine_process import EngineProcess, environment, kill_left_over
+from dialer_engine.lab.ledger import Ledger
+from dialer_engine.lab.people import Person, write_contacts, write_suppressed
+from dialer_engine.lab.phone_bank import PhoneBank
+from dialer_engine.lab.phones import Phone
+from dialer_engine.lab.place import LabError, Place, empty
+from dialer_engine.lab.scenario import CAMPAIGN, LIST, MEMBER, Scenario, write_config
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.node import Node, NodeConfig, NodeError
+from dialer_engine.store.directory import add_agent, member_id_of
+from dialer_engine.store.embedded import EmbeddedPostgres
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import connect
+
+Tell = Callable[[str], None]
+NODES = ("main", "carrier", "phones")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a world is made of."""
+
+    scenario: Scenario
+    table: Table
+    people: list[Person]
+    manners: Manners
+    seed: int = 1
+
+
+class World:
+    """The parts of one lab run."""
+
+    def __init__(self, bundle: Bundle, place: Place, setting: Setting, tell: Tell) -> None:
+        self.place = place
+        self.setting = setting
+        self.tell = tell
+        self.home = place.directory
+        self.config = place.directory / "config"
+        self.main = place.node("main", 0, self.home / "nodes" / "main")
+        self.carrier = Node(bundle, place.node("carrier", 1))
+        self.phones = PhoneBank(
+            Node(bundle, place.node("phones", 2)), self._accounts(), setting.manners, setting.seed
+        )
+        self.engine = EngineProcess(
+            self.home, self.config, place.log / "engine.log", environment(self.home, bundle)
+        )
+        self.postgres = EmbeddedPostgres(self.home / "postgres", place.user)
+        self.ledger = Ledger(ledger_path(self.carrier))
+        self._bundle = bundle
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process of this world that lives now."""
+        nodes = (self.carrier.pid, self.phones.pid, Node(self._bundle, self.main).pid)
+        return [pid for pid in (self.engine.pid, self._postmaster(), *nodes) if pid is not None]
+
+    async def start(self) -> None:
+        """Start everything up to agents on duty; the campaign does not run yet."""
+        scenario = self.setting.scenario
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port)
+        self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
+        await self.engine.start()
+        sounds = self.home / "lab-sounds"
+        await asyncio.gather(self.engine.ready(), start_carrier(self.carrier, self.setting.table, sounds))
+        await asyncio.gather(self._import(), self._add_agents())
+        self.tell(f"{scenario.agents} agents register their phones and go on duty")
+        await self.phones.start()
+        await self.phones.go_on_duty()
+
+    async def begin(self) -> None:
+        """Start the campaign."""
+        self.tell("the campaign starts")
+        await self.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
+
+    async def stop(self, drain_s: float = 10.0) -> None:
+        """End every process; calls still in progress have `drain_s` seconds."""
+        steps: list[tuple[str, Awaitable[object]]] = [
+            ("engine", self.engine.stop(drain_s)),
+            ("phones", self.phones.close()),
+            ("carrier", self.carrier.stop(2.0)),
+            ("Asterisk", Node(self._bundle, self.main).stop(3.0)),
+            ("Postgres", asyncio.to_thread(self.postgres.stop)),
+        ]
+        for name, step in steps:
+            try:
+                await step
+            except (NodeError, StoreError, LabError, OSError) as error:
+                self.tell(f"{name} did not end as it should: {error}")
+
+    async def _import(self) -> None:
+        people = self.setting.people
+        self.tell(f"importing {len(people)} contacts")
+        contacts, suppressed = self.home / "contacts.csv", self.home / "do-not-call.csv"
+        write_contacts(people, contacts, self.setting.seed)
+        write_suppressed(people, suppressed)
+        where = ("--config", str(self.config))
+        await asyncio.gather(
+            self.engine.run("list", "import", str(contacts), "--member", MEMBER, "--list", LIST, *where),
+            self.engine.run("dnc", "import", str(suppressed), "--member", MEMBER, *where),
+        )
+
+    def _accounts(self) -> list[Phone]:
+        return [
+            Phone(name, name, secrets.token_hex(8), self.main.bind, self.main.sip_port)
+            for name in self.setting.scenario.agent_names
+        ]
+
+    async def _add_agents(self) -> None:
+        conn = await connect(self.postgres.url())
+        try:
+            member = await member_id_of(conn, MEMBER)
+            for phone in self.phones.accounts:
+                await add_agent(conn, member, phone.user, phone.password)
+        finally:
+            await conn.close()
+        await self.engine.control.post("/agents/reload")
+
+    def _postmaster(self) -> int | None:
+        try:
+            return int((self.postgres.data / "postmaster.pid").read_text().split()[0])
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+@asynccontextmanager
+async def world(bundle: Bundle, place: Place, setting: Setting, tell: Tell) -> AsyncIterator[World]:
+    """A running world, which is gone when the block is left, however it is left."""
+    await clean_up(bundle, place)
+    empty(place)
+    made = World(bundle, place, setting, tell)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await asyncio.shield(made.stop())
+
+
+async def clean_up(bundle: Bundle, place: Place) -> None:
+    """End what an earlier world that was killed left running in this place."""
+    kill_left_over(place.directory / "engine.pid", place.directory / "config")
+    for directory in (
+        place.directory / "nodes" / "main",
+        place.directory / "carrier",
+        place.directory / "phones",
+    ):
+        if directory.exists():
+            await Node(bundle, NodeConfig(directory.name, directory, place.user)).stop(2.0)
+    if (place.directory / "postgres").exists():
+        await asyncio.to_thread(EmbeddedPostgres(place.directory / "postgres", place.user).stop)
