@@ -107,9 +107,7 @@ class Disposition(Model):
 class DropMessage(Model):
     """What an answered person hears when no agent is free in time."""
 
-    prompt: ConfigPath | None = Field(
-        default=None, description="your own recording: wav, 8000 Hz, mono, 16 bit"
-    )
+    prompt: ConfigPath | None = Field(default=None, description="your own recording, a wav file")
     seller: Line | None = Field(
         default=None, description="on whose behalf the call was; default the Member's name"
     )

@@ -1,10 +1,12 @@
 """What differs between two configurations: in words for people, and what a reload cannot change."""
 
 from collections.abc import Iterator, Mapping
+from datetime import time, timedelta
 from typing import Any
 
 from dialer_engine.settings.base import Model
 from dialer_engine.settings.load import Config
+from dialer_engine.settings.values import duration_text
 
 _SECRETS = frozenset({"password", "ari_password", "ami_password", "url"})
 _FIXED = ("database", "asterisk", "control", "lab")
@@ -41,7 +43,7 @@ def _campaign_lines(name: str, before: Model | None, after: Model | None) -> Ite
 
 
 def _plain(model: Model) -> dict[str, Any]:
-    return model.model_dump(mode="json", by_alias=True)
+    return model.model_dump(mode="python", by_alias=True)
 
 
 def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
@@ -49,7 +51,7 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
         for key in sorted({*old, *new}):
             yield from _entry(f"{path}.{key}" if path else str(key), key, old, new)
     elif old != new:
-        yield f"{path}: {_shown(old)} -> {_shown(new)}"
+        yield f"{path}: {_shown(old, path)} -> {_shown(new, path)}"
 
 
 def _entry(path: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -62,7 +64,15 @@ def _entry(path: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]) 
         yield from _differences(path, old[key], new[key])
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, path: str) -> str:
     if value is None:
-        return "not set"
-    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+        return "never" if path.startswith("retry.") else "not set"
+    if isinstance(value, timedelta):
+        return duration_text(value)
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_shown(item, path)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown(item, path) for item in value) + "]"
+    return str(value)

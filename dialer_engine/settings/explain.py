@@ -66,7 +66,8 @@ def _words(detail: Any, key: Key | None) -> Words:
     context = detail.get("ctx") or {}
     if detail["type"] == "dialer_value":
         return context["what"], context["allowed"], context["suggestion"]
-    shown = "the value" if key and key.path[-1] in _SECRETS else _shown(detail["input"])
+    secret = key is not None and key.path[-1] in _SECRETS and isinstance(detail["input"], str)
+    shown = "the value" if secret else _shown(detail["input"])
     make = _KINDS.get(detail["type"])
     return make(shown, detail, key) if make else (f"{shown}: {detail['msg']}", _allowed(key), "")
 

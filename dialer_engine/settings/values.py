@@ -17,9 +17,9 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d{1,5})\s*([smhd])")
-_TIME = re.compile(r"(\d{1,2}):(\d{2})")
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
+_DURATION = re.compile(r"(\d{1,5})\s*([smhd])", re.ASCII)
+_TIME = re.compile(r"(\d{1,2}):(\d{2})", re.ASCII)
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")
 _HOST = re.compile(
     r"(?=.{1,253}$)([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)(\.[a-zA-Z0-9_-]{1,63})*\.?"
@@ -100,7 +100,7 @@ def _check_e164(value: str) -> str:
         return value
     digits = re.sub(r"[\s().-]", "", value).removeprefix("+")
     national = digits.removeprefix("1") if len(digits) == 11 else digits
-    suggestion = f"+1{national}" if len(national) == 10 and national.isdecimal() else ""
+    suggestion = f"+1{national}" if re.fullmatch(r"[2-9][0-9]{9}", national) else ""
     raise refuse(f"'{value}' is not a phone number in E.164 form", E164_ALLOWED, suggestion)
 
 

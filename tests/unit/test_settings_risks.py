@@ -1,0 +1,132 @@
+"""Warnings: what is allowed but risky, at its place, and nothing for a configuration that is fine."""
+
+from pathlib import Path
+
+import pytest
+from settings_support import CAMPAIGN, DIALER, LAB, write_config
+
+from dialer_engine.settings.load import load_config
+
+pytestmark = pytest.mark.unit
+EVERYWHERE = ".".join("0000")
+
+
+def warnings(directory: Path) -> list[str]:
+    return [
+        problem.text("better").replace(f"{directory}/", "") for problem in load_config(directory).warnings
+    ]
+
+
+def test_a_sound_configuration_has_none(tmp_path: Path) -> None:
+    assert warnings(write_config(tmp_path)) == []
+
+
+def test_a_lab_has_none(tmp_path: Path) -> None:
+    assert warnings(write_config(tmp_path, LAB, spring=CAMPAIGN.replace("main", "carrier"))) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "    inbound_ips: [203.0.113.7]\n",
+            "",
+            "dialer.yaml:6:3: trunks.main: neither password nor inbound_ips: ",
+        ),
+        (
+            "192.0.2.10",
+            EVERYWHERE,
+            f"dialer.yaml:11:11: asterisk.node.bind: bind {EVERYWHERE} opens SIP on every network",
+        ),
+        ("192.0.2.10", "'::'", "dialer.yaml:11:11: asterisk.node.bind: bind :: opens SIP on every network"),
+        (
+            "192.0.2.10",
+            "127.0.0.1",
+            "dialer.yaml:11:11: asterisk.node.bind: bind 127.0.0.1 cannot reach trunk 'main'",
+        ),
+        (
+            "    bind: 192.0.2.10\n",
+            "",
+            "dialer.yaml:10:3: asterisk.node.bind: bind 127.0.0.1 cannot reach trunk",
+        ),
+        (
+            "sip.carrier.net",
+            "sip.carrier.example",
+            "dialer.yaml:7:11: trunks.main.host: this is the example's host",
+        ),
+        (
+            "+12102260100",
+            "+18005550100",
+            "dialer.yaml:4:22: members.acme.callback_number: this is the example's number",
+        ),
+        (
+            "sip.carrier.net",
+            "a.pstn.twilio.com\n    calls_per_second: 1.5",
+            "dialer.yaml:8:23: trunks.main.calls_per_second: 1.5 calls per second, above this carrier's ",
+        ),
+        (
+            "sip.carrier.net",
+            "a.net\n    transport: tls",
+            "dialer.yaml:6:3: trunks.main.port: tls on port 5060",
+        ),
+    ],
+)
+def test_risks_in_dialer_yaml(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in DIALER
+    (warning,) = warnings(write_config(tmp_path, DIALER.replace(old, new)))
+    assert warning.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("addition", "expected"),
+    [
+        (
+            "ring_seconds: 15",
+            "5:15: ring_seconds: 15 s of ringing is outside the legal window of some regions; better: 16 ",
+        ),
+        (
+            "ring_seconds: 29",
+            "5:15: ring_seconds: 29 s of ringing is outside the legal window of some regions",
+        ),
+        ("cancel_before_15s: true", "5:20: cancel_before_15s: calls may be cancelled before 15 s of ringing"),
+        (
+            "lines_per_agent: 4",
+            "5:18: lines_per_agent: 4 lines per agent make abandoned calls likely; better: up to 3",
+        ),
+    ],
+)
+def test_risks_in_a_campaign(tmp_path: Path, addition: str, expected: str) -> None:
+    (warning,) = warnings(write_config(tmp_path, spring=f"{CAMPAIGN}{addition}\n"))
+    assert warning.startswith(f"campaigns/spring.yaml:{expected}")
+
+
+def test_many_lines_do_not_matter_when_progressive(tmp_path: Path) -> None:
+    text = CAMPAIGN + "mode: progressive\nlines_per_agent: 8\n"
+    assert warnings(write_config(tmp_path, spring=text)) == []
+
+
+def test_an_example_number_as_caller_id(tmp_path: Path) -> None:
+    text = CAMPAIGN.replace("+12102260101", "+18005550199")
+    (warning,) = warnings(write_config(tmp_path, spring=text))
+    assert warning.startswith("campaigns/spring.yaml:4:14: caller_ids[0]: this is the example's number; ")
+
+
+@pytest.mark.parametrize("secret", ["    username: u\n    password: p\n", ""])
+def test_passwords_that_everybody_can_read(tmp_path: Path, secret: str) -> None:
+    directory = write_config(tmp_path, DIALER.replace("    host:", f"{secret}    host:"))
+    (directory / "dialer.yaml").chmod(0o644)
+    expected = [
+        f"dialer.yaml:1:1: passwords that every user of this machine can read; better: chmod 640 {directory}"
+    ]
+    found = [warning.replace("/dialer.yaml", "") for warning in warnings(directory)]
+    assert [w.replace("chmod 640 dialer.yaml", f"chmod 640 {directory}") for w in found] == (
+        expected if secret else []
+    )
+    (directory / "dialer.yaml").chmod(0o640)
+    assert warnings(directory) == []
+
+
+def test_nothing_to_call_with(tmp_path: Path) -> None:
+    (tmp_path / "dialer.yaml").write_text("logging: {level: info}\n")
+    kinds = [warning.split(": ")[1].split(":")[0] for warning in warnings(tmp_path)]
+    assert kinds == ["no campaigns", "no members", "no trunks"]
