@@ -14,8 +14,8 @@ from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.tasks import Tasks
-from dialer_engine.pbx.ari.errors import AriError, AriRefused
 from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.errors import AriError, AriRefused
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class AsteriskActions:
     commands: Commands
     legs: Legs
     tasks: Tasks
-    on_opt_out: Callable[[], None]
+    on_opt_out: Callable[[], None] = lambda: None
     dispatcher: Dispatcher | None = None
 
     def _feed(self, call: Call, event: life.Event) -> None:

@@ -15,8 +15,8 @@ from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.tasks import Tasks
-from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.settings.models import Campaign
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Legs:
     commands: Commands
     tasks: Tasks
     known: Callable[[str], bool]
-    campaigns: Mapping[str, Campaign]
+    campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     dispatcher: Dispatcher | None = None
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)

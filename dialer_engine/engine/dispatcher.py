@@ -41,7 +41,7 @@ class Actions(Protocol):
 class Recorder(Protocol):
     """Where every change is written, in order, without being waited for."""
 
-    def attempt_event(self, call: Call, event: life.Event) -> None: ...
+    def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None: ...
     def attempt_end(self, call: Call, event: life.Event) -> None: ...
     def disposition(
         self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime
@@ -97,6 +97,20 @@ class Dispatcher:
         self.calls[call.id] = call
         self._campaign_of[call.id] = call.campaign
 
+    def vanished(self, call: Call) -> None:
+        """End an adopted attempt whose channel is gone; how it ended is not known."""
+        now = utc_now()
+        if call.phase is Phase.RESERVED:
+            self.feed(call.id, life.Cancel(now, "the engine ended before the call left"))
+        else:
+            self.feed(call.id, life.Vanished(now))
+
+    def reseat(self, call: Call, agent: str) -> None:
+        """Put an agent of an adopted conversation back into it."""
+        now = utc_now()
+        self.feed_seat(agent, chair.Reserved(now, call.id))
+        self.feed_seat(agent, chair.CustomerIn(now, call.id))
+
     def feed(self, attempt_id: str, event: life.Event) -> None:
         """Step one attempt; an unknown id is an attempt that ended, and is ignored."""
         call = self.calls.get(attempt_id)
@@ -115,14 +129,15 @@ class Dispatcher:
         self.on_change(call.campaign)
 
     def _advance(self, call: Call, after: life.Attempt, event: life.Event) -> None:
-        if after.phase is not call.attempt.phase:
+        moved = after.phase is not call.attempt.phase
+        if moved:
             call.phase_since = event.at
         call.attempt = after
         call.events += 1
         if after.phase is Phase.ENDED:
             self._recorder.attempt_end(call, event)
         else:
-            self._recorder.attempt_event(call, event)
+            self._recorder.attempt_event(call, event, moved)
 
     def _carry(self, call: Call, command: life.Command, event: life.Event) -> None:
         match command:

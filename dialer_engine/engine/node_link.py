@@ -14,8 +14,9 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.node import Node, NodeConfig
+from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
+from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import AsteriskSettings, NodeSettings, Trunk
 
@@ -104,7 +105,7 @@ class ManagedNode:
                 log.error("asterisk has ended; starting it again", node=self.config.name)
                 try:
                     await self.node.ensure_running()
-                except Exception as error:
+                except (NodeError, RenderError, OSError) as error:
                     log.error("asterisk could not be started again", node=self.config.name, why=str(error))
 
 

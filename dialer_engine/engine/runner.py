@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -42,6 +41,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 50
 SAFETY_NET_S = 1.0
+COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
 
 CALL_STATES: dict[Phase, CallState] = {
@@ -90,10 +90,11 @@ class Runner:
     trunks: Trunks
     around: Surroundings
     node: str
-    epoch: Callable[[], int]
+    epoch: int
     limits: tuple[str, ...] = ()
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
+    _empty_until: float = 0.0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _timers: set[asyncio.TimerHandle] = field(default_factory=set)
 
@@ -120,6 +121,8 @@ class Runner:
                 await self._sleep()
 
     async def _sleep(self) -> None:
+        """Sleep until something changes; many changes of one moment make one pass."""
+        await asyncio.sleep(COALESCE_S)
         wait = min(SAFETY_NET_S, max(0.001, self._departure_in()))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), wait)
@@ -142,7 +145,7 @@ class Runner:
             lines_per_agent=self.plan.settings.lines_per_agent,
             channels_free=line.channels_free() if line else 0,
             rate_tokens=line.departures(now) if line else 0,
-            queue_due=0 if self.exhausted else None,
+            queue_due=0 if now < self._empty_until else None,
             cancel_before_15s=self.plan.settings.cancel_before_15s,
             open=self.around.why_not() is None,
         )
@@ -176,17 +179,18 @@ class Runner:
             self.dispatcher.cancel(attempt_id, "no agent is free")
         line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic())
         if decision.place <= 0 or line is None or why_not:
-            self.exhausted = False
             return False
-        result = await self.around.reserve(self._request(min(decision.place, BATCH), line))
+        context = self.around.gate(self.plan)
+        result = await self.around.reserve(self._request(min(decision.place, BATCH), line, context))
         self.held.update(result.held)
         for reservation in result.reserved:
             self._depart(reservation, line)
-        self.exhausted = result.exhausted or not result.reserved
-        return bool(result.reserved) or (bool(result.held) and not result.exhausted)
+        self.exhausted = result.exhausted
+        if not result.reserved:
+            self._empty_until = time.monotonic() + _seconds_until_due(result, context.now)
+        return bool(result.reserved)
 
-    def _request(self, limit: int, line: TrunkLine) -> ReserveRequest:
-        context = self.around.gate(self.plan)
+    def _request(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
         return ReserveRequest(
             campaign_id=self.plan.campaign_id,
             member_id=self.plan.member_id,
@@ -196,7 +200,7 @@ class Runner:
             node=self.node,
             trunk=line.name,
             caller_ids=tuple(self.plan.settings.caller_ids),
-            epoch=self.epoch(),
+            epoch=self.epoch,
             context=context,
         )
 
@@ -246,6 +250,13 @@ class Runner:
         for call in self.dispatcher.calls_of(self.plan.name):
             if call.phase is Phase.RESERVED:
                 self.dispatcher.cancel(call.id, "campaign was paused before the call left")
+
+
+def _seconds_until_due(result: ReserveResult, now: datetime) -> float:
+    """Return how long to leave an empty queue alone: until the next contact is due, at most a second."""
+    if result.next_due is None:
+        return SAFETY_NET_S
+    return min(SAFETY_NET_S, max(0.05, (result.next_due - now).total_seconds()))
 
 
 def _monotonic(moment: datetime | None, now: float, wall: datetime) -> float:

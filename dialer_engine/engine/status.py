@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from dialer_engine.core.pacing import CallState
 from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.campaigns import Campaigns
@@ -15,7 +16,7 @@ from dialer_engine.engine.runner import CALL_STATES
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
 _AGENT_STATES = ("ready", "in_call", "wrap", "paused", "offline")
-_CALLS = ("reserved", "dialing", "ringing", "waiting", "bridged", "message")
+_CALLS: tuple[CallState, ...] = ("reserved", "dialing", "ringing", "waiting", "bridged", "message")
 
 
 def campaigns_status(

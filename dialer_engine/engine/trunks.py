@@ -29,8 +29,15 @@ class TrunkLine:
         return max(0, self.settings.max_channels - self.active)
 
     def departures(self, now: float) -> int:
-        """Return how many calls may be reserved now (monotonic seconds) without waiting long."""
-        return self.slots.free(now, HORIZON_S)
+        """Return how many calls may be reserved now (monotonic seconds) without waiting long.
+
+        None while more than half the horizon is taken: a few large reservations cost less than many small.
+        """
+        return 0 if self.opens_in(now) > 0 else self.slots.free(now, HORIZON_S)
+
+    def opens_in(self, now: float) -> float:
+        """Return the seconds until calls may be reserved again."""
+        return max(0.0, self.slots.opens_in(now) - HORIZON_S / 2)
 
 
 class Trunks:
@@ -59,5 +66,5 @@ class Trunks:
 
     def opens_in(self, names: list[str], now: float) -> float:
         """Return the seconds until any of these trunks has a departure free, for a timer."""
-        waits = [self.lines[name].slots.opens_in(now) for name in names if name in self.lines]
+        waits = [self.lines[name].opens_in(now) for name in names if name in self.lines]
         return min(waits, default=1.0)

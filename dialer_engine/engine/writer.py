@@ -12,18 +12,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import structlog
 
-from dialer_engine.core import attempt as life
-from dialer_engine.core.attempt import Attempt
-from dialer_engine.core.seat import Seat
-from dialer_engine.engine.call import Call
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, write
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +29,7 @@ RETRY_S = (0.1, 0.3, 1.0)
 LIMIT = 200_000
 CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
 
-Job = Callable[[asyncpg.Connection], Awaitable[None]]
+Job = Callable[[Connection], Awaitable[None]]
 """A write of its own (disposition, seat state), carried out after the attempt records queued before it."""
 
 
@@ -51,16 +48,17 @@ class Batch:
 class Writer:
     """The ordered queue to Postgres and its flush loop."""
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], rejected: Path) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Any]], rejected: Path, epoch: int) -> None:
         self.healthy = True
         self.on_health: Callable[[bool], None] = lambda healthy: None
         self._connect = connect
         self._rejected = rejected
+        self._epoch = epoch
         self._queue = Batch([], [], [])
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._conn: asyncpg.Connection | None = None
+        self._conn: Any = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -103,7 +101,7 @@ class Writer:
                 await self._drop_connection()
                 await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
                 tries += 1
-            except (asyncpg.PostgresError, asyncpg.DataError, ValueError) as error:
+            except (asyncpg.PostgresError, asyncpg.DataError, StoreError, ValueError) as error:
                 await self._one_by_one(batch, error)
                 return
             else:
@@ -114,7 +112,7 @@ class Writer:
         conn = await self._connection()
         async with conn.transaction():
             if batch.events or batch.ends:
-                await write(conn, batch.events, batch.ends)
+                await write(conn, batch.events, batch.ends, self._epoch)
             for job in batch.jobs:
                 await job(conn)
 
@@ -131,14 +129,15 @@ class Writer:
             await self._write_until_done(Batch([], [], [job]))
 
     def _set_aside(self, batch: Batch, error: Exception) -> None:
-        rows = [asdict(row) for row in (*batch.events, *batch.ends)] or [{"job": repr(batch.jobs[0])}]
+        rows = [asdict(event) for event in batch.events] + [asdict(end) for end in batch.ends]
+        rows += [{"job": getattr(job, "__qualname__", repr(job))} for job in batch.jobs]
         log.error("record refused by the database, set aside", file=str(self._rejected), why=str(error))
         self._rejected.parent.mkdir(parents=True, exist_ok=True)
         with self._rejected.open("a", encoding="utf-8") as out:
             for row in rows:
                 out.write(json.dumps({"error": str(error), "row": row}, default=str) + "\n")
 
-    async def _connection(self) -> asyncpg.Connection:
+    async def _connection(self) -> Any:
         if self._conn is None or self._conn.is_closed():
             self._conn = await self._connect()
         return self._conn

@@ -1,0 +1,101 @@
+"""`dialer run`: the engine in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+from dialer_engine.engine.daemon import Engine
+from dialer_engine.engine.lock import EngineRuns
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.bundle import BundleError
+from dialer_engine.pbx.instance import NodeError
+from dialer_engine.pbx.prompts import PromptError
+from dialer_engine.pbx.template import RenderError
+from dialer_engine.settings.home import HomeError, home, service_user
+from dialer_engine.settings.load import DEFAULT_DIRECTORY, SettingsError, load_config
+from dialer_engine.settings.models import LoggingSettings
+from dialer_engine.store.errors import StoreError
+
+FAILED_START = 1
+EXPECTED = (
+    AriError,
+    BundleError,
+    EngineRuns,
+    HomeError,
+    NodeError,
+    PromptError,
+    RenderError,
+    SettingsError,
+    StoreError,
+)
+"""Errors whose text is meant for the person at the keyboard."""
+
+
+def configure_logging(settings: LoggingSettings) -> None:
+    """Send structlog's records to standard error, for people or as JSON."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: structlog.types.Processor = structlog.processors.JSONRenderer()
+    if settings.format == "console":
+        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        shared.pop()
+    structlog.configure(
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[settings.level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def run(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="Configuration directory.")
+    ] = DEFAULT_DIRECTORY,
+) -> None:
+    """Run the engine in the foreground; Ctrl-C drains, a second one leaves at once, SIGHUP reloads."""
+    try:
+        settings = load_config(config).settings
+        configure_logging(settings.logging)
+        runner = asyncio.run if os.environ.get("DIALER_LOOP") == "asyncio" else uvloop.run
+        runner(_run(Engine(config.absolute(), home(), service_user())))
+    except EXPECTED as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(FAILED_START) from error
+
+
+async def _run(engine: Engine) -> None:
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, engine.stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, engine.reload_soon)
+    starting = asyncio.ensure_future(engine.start())
+    interrupted = asyncio.ensure_future(engine.stopping.wait())
+    await asyncio.wait((starting, interrupted), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return
+    interrupted.cancel()
+    starting.result()
+    await engine.run()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("run", help="Run the engine in the foreground.")(run)

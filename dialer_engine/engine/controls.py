@@ -1,0 +1,153 @@
+"""What the commands ask of a running engine, over the control socket."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+import dialer_engine
+from dialer_engine.engine.campaigns import UnknownCampaign
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.control import Refused
+from dialer_engine.engine.registry import Registry, read_agents, read_registry
+from dialer_engine.engine.status import agents_status, campaigns_status, trunks_status
+from dialer_engine.pbx.instance import NodeError
+from dialer_engine.pbx.prompts import PromptError
+from dialer_engine.pbx.template import RenderError
+from dialer_engine.settings.changes import changed, restart_needed
+from dialer_engine.settings.load import Config, SettingsError, load_config
+from dialer_engine.store import directory
+from dialer_engine.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from dialer_engine.engine.daemon import Engine
+
+log = structlog.get_logger(__name__)
+
+OPERATOR = "operator"
+STATES: dict[str, directory.CampaignState] = {"start": "running", "pause": "paused", "stop": "stopped"}
+
+
+class Controls:
+    """The commands' view of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return the whole status document."""
+        engine, floor, now = self._engine, self._engine.floor, utc_now()
+        why_not = engine.blockers.why_not()
+        return {
+            "engine": {
+                "pid": os.getpid(),
+                "version": dialer_engine.__version__,
+                "state": "draining" if engine.blockers.draining else "running",
+                "clock": engine.clock.now().isoformat(),
+                "uptime_s": round(time.monotonic() - engine.started, 1),
+                "dialing": why_not is None,
+                "why_not": why_not,
+                "unwritten": len(engine.writer),
+                "refused_events": dict(floor.dispatcher.illegal),
+            },
+            "nodes": [
+                {
+                    "name": engine.access.name,
+                    "ari": engine.client.connected,
+                    "ami": engine.phones.connected,
+                    "channels": len(floor.dispatcher.calls) + len(floor.legs.by_channel),
+                    "journal": str(engine.journal),
+                }
+            ],
+            "trunks": trunks_status(floor.trunks),
+            "campaigns": campaigns_status(
+                floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts
+            ),
+            "agents": agents_status(floor.campaigns, floor.dispatcher, engine.phones.devices, now),
+            "recent": list(floor.board.recent),
+        }
+
+    # --- campaigns --------------------------------------------------------------------------------
+
+    async def set_campaign(self, name: str, action: str) -> dict[str, Any]:
+        """Start, pause or stop a campaign; the state is kept in the database. Raises Refused."""
+        campaigns, state = self._engine.floor.campaigns, STATES[action]
+        try:
+            plan = campaigns.plan(name)
+            async with self._engine.pool.acquire() as conn:
+                await directory.set_campaign_state(conn, plan.campaign_id, state, utc_now(), who=OPERATOR)
+        except (UnknownCampaign, StoreError) as error:
+            raise Refused(str(error)) from error
+        if action == "start":
+            campaigns.start(name)
+        else:
+            campaigns.halt(name, state)
+        return {"campaign": name, "state": state}
+
+    # --- configuration ----------------------------------------------------------------------------
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again: all of it or nothing. Raises Refused with every error."""
+        engine = self._engine
+        try:
+            config = load_config(engine.directory)
+        except SettingsError as error:
+            raise Refused(f"nothing was changed:\n{error}") from error
+        self._refuse_restart(engine.config, config)
+        try:
+            registry = await read_registry(config, engine.pool, engine.bundle, engine.home / "sounds")
+            await self._apply(registry)
+        except (StoreError, PromptError, RenderError, NodeError) as error:
+            raise Refused(f"nothing was changed: {error}") from error
+        changes = changed(engine.config, config)
+        engine.config = config
+        engine.floor.take(registry)
+        log.info("configuration reloaded", changes=len(changes))
+        return {"changes": changes}
+
+    def _refuse_restart(self, old: Config, new: Config) -> None:
+        needed = restart_needed(old, new)
+        if needed:
+            listed = "; ".join(needed)
+            raise Refused(f"nothing was changed: this needs a restart of the engine: {listed}")
+
+    async def reload_agents(self) -> dict[str, Any]:
+        """Read the agents from the database and let their phones register. Raises Refused."""
+        engine, old = self._engine, self._engine.floor.registry
+        try:
+            async with engine.pool.acquire() as conn:
+                agents = await read_agents(conn)
+            registry = Registry(old.config, old.plans, agents, old.states)
+            await self._apply(registry)
+        except (StoreError, RenderError, NodeError) as error:
+            raise Refused(str(error)) from error
+        engine.floor.take(registry)
+        return {"agents": sorted(agents)}
+
+    async def _apply(self, registry: Registry) -> None:
+        """Let Asterisk know trunks and agents; without effect on an Asterisk that somebody else runs."""
+        if self._engine.node is not None:
+            await self._engine.node.apply(registry.config.settings.trunks, registry.accounts)
+
+    # --- agents, numbers, end ---------------------------------------------------------------------
+
+    def log_out_agent(self, name: str) -> dict[str, Any]:
+        """Hang up an agent's leg. Raises Refused when the agent is not on duty."""
+        if not self._engine.floor.legs.log_out(name):
+            raise Refused(f"agent '{name}' is not on duty")
+        return {"agent": name}
+
+    def number_suppressed(self, number: str) -> dict[str, Any]:
+        """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
+        self._engine.floor.suppressed(number)
+        return {}
+
+    def shut_down(self) -> dict[str, Any]:
+        """Drain and end."""
+        self._engine.stopping.set()
+        return {"pid": os.getpid()}

@@ -1,0 +1,156 @@
+"""The calling floor: dispatcher, legs, campaigns and trunks of one node, wired together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.engine.actions import AsteriskActions
+from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.board import Board
+from dialer_engine.engine.call import Call, FinishedCall
+from dialer_engine.engine.campaigns import Campaigns
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.record import Records
+from dialer_engine.engine.recovery import Seen, reconcile, resume
+from dialer_engine.engine.registry import Registry
+from dialer_engine.engine.runner import Runner
+from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.translate import Translator
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.engine.writer import Writer
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.store.attempts import LiveAttempt
+from dialer_engine.store.pool import Pool
+from dialer_engine.store.reserve import Reservation
+
+
+@dataclass(slots=True)
+class Means:
+    """What the floor works with; all of it is open and running."""
+
+    commands: Commands
+    pool: Pool
+    writer: Writer
+    clock: GateClock
+    tasks: Tasks
+    blockers: Blockers
+    node: str
+    epoch: int
+
+
+@dataclass(slots=True)
+class Floor:
+    """The parts that hold calls and agents; `take` gives them a new registry."""
+
+    means: Means
+    registry: Registry
+    board: Board = field(default_factory=Board)
+    records: Records = field(init=False)
+    legs: Legs = field(init=False)
+    actions: AsteriskActions = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    trunks: Trunks = field(init=False)
+    campaigns: Campaigns = field(init=False)
+    surroundings: EngineSurroundings = field(init=False)
+    translator: Translator = field(init=False)
+
+    def __post_init__(self) -> None:
+        means, config = self.means, self.registry.config
+        self.records = Records(means.writer, means.clock, means.node)
+        self.legs = Legs(means.commands, means.tasks, self._is_agent)
+        self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
+        self.dispatcher = Dispatcher(self.actions, self.records)
+        self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
+        self.trunks = Trunks(config.settings.trunks)
+        self.surroundings = EngineSurroundings(config, means.clock, means.pool, self.actions, means.blockers)
+        self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
+        self.translator = Translator(self.dispatcher, self.legs)
+        self.dispatcher.on_change = self.campaigns.changed
+        self.dispatcher.on_finished = self._finished
+        self.records.on_suppressed = self.suppressed
+        means.blockers.on_change = self.campaigns.wake_all
+        self.take(self.registry)
+
+    def _is_agent(self, name: str) -> bool:
+        return name in self.registry.agents
+
+    def _runner(self, plan: CampaignPlan) -> Runner:
+        means = self.means
+        return Runner(plan, self.dispatcher, self.trunks, self.surroundings, means.node, means.epoch)
+
+    def _finished(self, call: FinishedCall) -> None:
+        self.board.finished(call)
+        line = self.trunks.lines.get(call.trunk)
+        if line is not None:
+            line.active = max(0, line.active - 1)
+            line.results[str(call.attempt.result)] += 1
+        self.campaigns.changed(call.campaign)
+
+    def take(self, registry: Registry) -> None:
+        """Work by a new registry from now on; calls in progress go on."""
+        self.registry = registry
+        self.records.plans, self.records.agents = registry.plans, registry.agents
+        self.surroundings.config = registry.config
+        self.trunks.apply(registry.config.settings.trunks)
+        self.campaigns.apply(registry.plans, registry.members_of_agents)
+        self.legs.campaigns = self.campaigns.settings
+
+    def suppressed(self, number: str) -> None:
+        """Cancel what is queued or ringing for a number that must no longer be called (P5)."""
+        for call in self.dispatcher.calls_to(number):
+            self.dispatcher.cancel(call.id, "number was suppressed")
+
+    # --- agreement with Asterisk ------------------------------------------------------------------
+
+    async def compare(self) -> Seen:
+        """Bring the floor's view and Asterisk's into agreement. Raises AriError."""
+        return await reconcile(self.dispatcher, self.legs, self.means.commands)
+
+    def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
+        """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown)."""
+        call = Call(reservation_of(live), live.campaign, attempt_of(live), live.reserved_at, live.last_event)
+        line = self.trunks.lines.get(live.trunk)
+        if line is not None:
+            line.active += 1
+        self.dispatcher.adopt(call)
+        resumed = resume(call, seen)
+        if resumed is None:
+            self.dispatcher.vanished(call)
+            return False
+        call.attempt = resumed
+        if resumed.phase is Phase.BRIDGED and resumed.agent:
+            self.dispatcher.reseat(call, resumed.agent)
+        return True
+
+
+def reservation_of(live: LiveAttempt) -> Reservation:
+    """Return the reservation of an attempt as the database knows it."""
+    return Reservation(
+        attempt_id=live.attempt_id,
+        contact_id=live.contact_id,
+        number_id=live.number_id,
+        number=live.number,
+        caller_id=live.caller_id,
+        trunk=live.trunk,
+        node=live.node,
+        reserved_at=live.reserved_at,
+        local_time=live.local_time,
+    )
+
+
+def attempt_of(live: LiveAttempt) -> Attempt:
+    """Return the pure attempt as the database last knew it."""
+    return Attempt(
+        id=live.attempt_id,
+        phase=Phase(live.state),
+        originated_at=live.originated_at,
+        ringing_at=live.ringing_at,
+        answered_at=live.answered_at,
+        message_at=live.message_at,
+        joined_at=live.joined_at,
+        agent=live.agent,
+    )

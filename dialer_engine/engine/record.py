@@ -1,0 +1,116 @@
+"""Turns the dispatcher's changes into the records that the writer writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.outcome import Result
+from dialer_engine.core.seat import Seat
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.registry import Agent
+from dialer_engine.engine.writer import Writer
+from dialer_engine.settings.campaign import NO_DISPOSITION
+from dialer_engine.store import agents as agent_rows
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose
+from dialer_engine.store.pool import Connection
+
+
+class Records:
+    """The dispatcher's recorder; `plans` and `agents` are replaced by a reload."""
+
+    def __init__(self, writer: Writer, clock: GateClock, node: str) -> None:
+        self.plans: Mapping[str, CampaignPlan] = {}
+        self.agents: Mapping[str, Agent] = {}
+        self._writer = writer
+        self._clock = clock
+        self._node = node
+        self.on_suppressed: Callable[[str], None] = lambda number: None
+
+    # --- attempts ---------------------------------------------------------------------------------
+
+    def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None:
+        """Record one step of an attempt; a step into another phase is called like the phase."""
+        kind = call.phase.value if moved else type(event).__name__.lower()
+        self._writer.put(AttemptEvent(call.id, call.events, kind, event.at, self._data(call, event)))
+
+    def _data(self, call: Call, event: life.Event) -> dict[str, str]:
+        """Return the event's own fields as text, and the agent's id once there is one."""
+        own = (field.name for field in fields(event) if field.name != "at")
+        data = {name: str(value) for name in own if (value := getattr(event, name)) is not None}
+        agent = self.agents.get(call.attempt.agent or "")
+        return data | {"agent_id": str(agent.id)} if agent else data
+
+    def attempt_end(self, call: Call, event: life.Event) -> None:
+        """Record the last step, the CDR and what the queue does with the contact next."""
+        a, plan = call.attempt, self.plans.get(call.campaign)
+        result = a.result or Result.UNKNOWN
+        delay = plan.retry_delay(result.value) if plan else None
+        agent = self.agents.get(a.agent or "")
+        self._writer.put(
+            AttemptEnd(
+                attempt_id=call.id,
+                event_number=call.events,
+                result=result.value,
+                ended_at=a.ended_at or event.at,
+                ended_by=(a.ended_by or life.EndedBy.UNKNOWN).value,
+                originated_at=a.originated_at,
+                ringing_at=a.ringing_at,
+                answered_at=a.answered_at,
+                message_at=a.message_at,
+                joined_at=a.joined_at,
+                cause=a.cause,
+                cause_text=a.cancel_reason,
+                sip_code=a.sip_code,
+                agent_id=agent.id if agent else None,
+                prompt_version=plan.prompt.version if plan and a.message_at else None,
+                caller_id_name=plan.settings.caller_id_name if plan else None,
+                used_prerecorded=a.message_at is not None,
+                retry_at=None if delay is None else self._clock.now() + delay,
+                final=delay is None,
+            )
+        )
+
+    # --- agents -----------------------------------------------------------------------------------
+
+    def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
+        """Record how the conversation ended in business terms; None is the campaign's default."""
+        plan = self.plans.get(campaign)
+        meaning = plan.disposition(code) if plan else None
+        disposed = Disposed(
+            attempt_id=attempt_id,
+            code=meaning.code if meaning else NO_DISPOSITION,
+            label=meaning.label if meaning else "no disposition",
+            by="default" if code is None else "agent",
+            at=at,
+            now=self._clock.now(),
+            final=meaning.final if meaning else True,
+            suppress=meaning.suppress if meaning else False,
+            retry=meaning.retry if meaning else None,
+        )
+
+        async def job(conn: Connection) -> None:
+            number = await dispose(conn, disposed)
+            if number is not None:
+                self.on_suppressed(number)
+
+        self._writer.put(job)
+
+    def seat_state(self, seat: Seat, campaign: str | None) -> None:
+        """Record a change of what an agent is doing; coming on and going off duty is a session."""
+        agent, plan = self.agents.get(seat.agent), self.plans.get(campaign or "")
+        if agent is None or seat.since is None:
+            return
+        at, node, attempt = seat.since, self._node, seat.attempt
+        campaign_id = plan.campaign_id if plan else None
+
+        async def job(conn: Connection) -> None:
+            await agent_rows.record_state(
+                conn, agent.id, seat.state.value, at, node=node, campaign_id=campaign_id, attempt_id=attempt
+            )
+
+        self._writer.put(job)

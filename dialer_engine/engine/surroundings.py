@@ -1,0 +1,75 @@
+"""What a campaign's runner needs of the engine around it: may it dial, by which rules, and how to send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dialer_engine.core.gate import GateContext
+from dialer_engine.engine.actions import AsteriskActions, Leg
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.settings.load import Config
+from dialer_engine.store.pool import Pool
+from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
+
+
+@dataclass(slots=True)
+class Blockers:
+    """Reasons why no call may be placed; calls may when all are False (P8)."""
+
+    draining: bool = False
+    database_away: bool = False
+    asterisk_away: bool = True
+    on_change: Callable[[], None] = field(default=lambda: None)
+
+    def set(self, **changes: bool) -> None:
+        """Change some reasons and tell whoever waits for it."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.on_change()
+
+    def why_not(self) -> str | None:
+        """Return the first reason in words, None when calls may be placed."""
+        if self.draining:
+            return "the engine is draining: no new calls"
+        if self.database_away:
+            return "the database is away: no new calls until it is back"
+        if self.asterisk_away:
+            return "Asterisk is not connected: no new calls until it is"
+        return None
+
+
+@dataclass(slots=True)
+class EngineSurroundings:
+    """The runner's view of the engine; `config` is replaced by a reload."""
+
+    config: Config
+    clock: GateClock
+    pool: Pool
+    actions: AsteriskActions
+    blockers: Blockers
+
+    def why_not(self) -> str | None:
+        """Return why no call may be placed now, None when calls may."""
+        return self.blockers.why_not()
+
+    def gate(self, plan: CampaignPlan) -> GateContext:
+        """Return the gate's context for this moment."""
+        return GateContext(
+            now=self.clock.now(),
+            rules=self.config.rules,
+            plan=self.config.plan,
+            limits=plan.limits,
+            lab=self.config.settings.lab is not None,
+        )
+
+    async def reserve(self, request: ReserveRequest) -> ReserveResult:
+        """Reserve through the gate, one transaction."""
+        async with self.pool.acquire() as conn:
+            return await reserve(conn, request)
+
+    def send(self, call: Call, leg: Leg) -> None:
+        """Send the originate of a reserved call now."""
+        self.actions.originate(call, leg)
