@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAUNCHER = CHECKOUT / "dialer"
+TOOLS = ("sh", "id", "readlink", "dirname", "cksum", "uname", "mkdir", "flock", "tail", "awk", "grep", "env")
 
 
 def launch(
@@ -110,6 +111,44 @@ def test_without_a_python_the_way_out_is_told(tmp_path: Path) -> None:
     assert "python3 >= 3.11 is needed" in done.stderr
     assert "container images" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """The programs of a machine without apt-get and sudo, whose python has no ensurepip."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in TOOLS:
+        (tools / name).symlink_to(shutil.which(name) or name)
+    write_tool(
+        tools / "python3", f'case "$*" in *ensurepip*) exit 1 ;; *) exec {sys.executable} "$@" ;; esac'
+    )
+    return tools
+
+
+def write_tool(path: Path, text: str) -> None:
+    """A program of the machine."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_without_apt_the_container_images_are_named(tmp_path: Path, bare: Path) -> None:
+    done = launch(tmp_path, "x", PATH=str(bare), DIALER_PYTHON="python3")
+    assert done.returncode == 1
+    assert "no apt-get" in done.stderr
+    assert "container images: docker/, docs/operations.md" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root uses apt-get without sudo")
+def test_apt_is_announced_and_its_failure_told(tmp_path: Path, bare: Path) -> None:
+    asked = tmp_path / "asked"
+    write_tool(bare / "apt-get", f'echo "$*" >>{asked}; echo "E: no such host" >&2; exit 100')
+    done = launch(tmp_path, "x", PATH=str(bare), DIALER_PYTHON="python3")
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+    assert done.returncode == 1
+    assert done.stderr.index(f"installing with apt-get: {package}") < done.stderr.index("E: no such host")
+    assert f"apt-get could not install {package}" in done.stderr
+    assert [line.split()[0] for line in asked.read_text().splitlines()] == ["install", "update"]
 
 
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
