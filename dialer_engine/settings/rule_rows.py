@@ -96,8 +96,8 @@ def _refuse_overlap(rule: RegionRule, others: list[RegionRule]) -> None:
             raise CellError(f"a second row for {rule.region} is in force at the same time")
 
 
-def parse_areas(table: RuleTable, regions: Regions, zones: dict[str, ZoneInfo]) -> dict[str, Area]:
-    """Return the area codes; their regions must have a rule and their zones must exist."""
+def parse_areas(table: RuleTable, regions: Regions | None, zones: dict[str, ZoneInfo]) -> dict[str, Area]:
+    """Return the area codes; their zones must exist, and their regions have a rule (None: rules unknown)."""
     areas: dict[str, Area] = {}
     for line, row in table.rows:
         try:
@@ -116,7 +116,9 @@ def _area(cells: Mapping[str, str]) -> Area:
     return Area(cells["npa"], "US" if country == "US" else "CA", tuple(cells["regions"].split()), zones)
 
 
-def _check_area(area: Area, seen: dict[str, Area], regions: Regions, zones: dict[str, ZoneInfo]) -> None:
+def _check_area(
+    area: Area, seen: dict[str, Area], regions: Regions | None, zones: dict[str, ZoneInfo]
+) -> None:
     if not (len(area.npa) == 3 and area.npa.isdecimal() and area.npa[0] in "23456789"):
         raise CellError(f"{area.npa!r} is not an area code")
     if area.npa in seen:
@@ -124,15 +126,20 @@ def _check_area(area: Area, seen: dict[str, Area], regions: Regions, zones: dict
     if not area.regions or not area.zones:
         raise CellError(f"area code {area.npa} needs at least one region and one zone")
     for region in area.regions:
-        if region not in regions or not region.startswith(f"{area.country}-"):
+        if not _has_rule(region, regions) or not region.startswith(f"{area.country}-"):
             raise CellError(f"region {region!r} has no calling rule for {area.country}")
     for zone in area.zones:
         if zone not in zones:
             raise CellError(f"zone {zone!r} is not an American or Pacific zone of the tzdata package")
 
 
-def parse_holidays(table: RuleTable, regions: Regions) -> Holidays:
-    """Return the names of the forbidden days per region."""
+def _has_rule(region: str, regions: Regions | None) -> bool:
+    """With a spoiled rule file nobody knows; its own errors are enough to report."""
+    return regions is None or region in regions
+
+
+def parse_holidays(table: RuleTable, regions: Regions | None) -> Holidays:
+    """Return the names of the forbidden days per region, which must have a rule (None: rules unknown)."""
     found: Holidays = {}
     for line, row in table.rows:
         try:
@@ -142,9 +149,9 @@ def parse_holidays(table: RuleTable, regions: Regions) -> Holidays:
     return found
 
 
-def _add_holiday(cells: Mapping[str, str], regions: Regions, found: Holidays) -> None:
+def _add_holiday(cells: Mapping[str, str], regions: Regions | None, found: Holidays) -> None:
     region, day = cells["region"], day_or(cells["date"], None)
-    if region not in regions:
+    if not _has_rule(region, regions):
         raise CellError(f"region {region!r} has no calling rule")
     if day is None or not cells["name"]:
         raise CellError("a holiday needs a date and a name")

@@ -46,8 +46,9 @@ def load_rules(directory: Path) -> tuple[RuleBook, NumberPlan]:
     holidays = read_table(directory / "holidays.csv", HOLIDAY_COLUMNS)
     zones = load_zones()
     regions = parse_regions(rules)
-    plan = NumberPlan(parse_areas(areas, regions, zones))
-    days = parse_holidays(holidays, regions)
+    known = None if rules.problems else regions
+    plan = NumberPlan(parse_areas(areas, known, zones))
+    days = parse_holidays(holidays, known)
     problems = tuple(problem for table in (rules, areas, holidays) for problem in table.problems)
     if problems:
         raise RulesError(problems)
