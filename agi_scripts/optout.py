@@ -4,9 +4,9 @@ Asterisk runs this from the dialplan as an AGI script:
 
     python3 -IS optout.py JOURNAL_DIRECTORY ATTEMPT_ID NUMBER MEMBER_ID KEY
 
-It writes one JSON file per attempt into the journal directory, which the engine takes in later. The file is on
-disk, complete and under its final name, or it is not there at all; a second call for the same attempt
-changes nothing. The channel variable OPTOUT_SAVED becomes 1 or 0. Only the standard library of Python 3.9 is used.
+It writes one JSON file per attempt into the journal directory, which the engine takes in later. The file is
+on disk, complete and under its final name, or it is not there at all; a second call for the same attempt
+changes nothing. The channel variable OPTOUT_SAVED becomes 1 or 0. Python 3.9's standard library is enough.
 """
 
 import json

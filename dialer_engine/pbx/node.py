@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -57,6 +58,15 @@ _RELOADS: Mapping[str, tuple[str, ...]] = {
     "ari.conf": ("res_ari",),
     "rtp.conf": ("res_rtp_asterisk",),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProcessor:
+    """One of Asterisk's work queues: tasks done, waiting now, and most that ever waited."""
+
+    processed: int
+    waiting: int
+    most_waiting: int
 
 
 class Node:
@@ -216,8 +226,12 @@ class Node:
         return done.stdout
 
     async def trim_memory(self) -> None:
-        """Give the memory that Asterisk has freed back to the system; after many calls that is most of it."""
+        """Give memory that Asterisk has freed back to the system; after many calls that is most of it."""
         await asyncio.to_thread(self.console, "malloc trim")
+
+    def task_processors(self) -> dict[str, TaskProcessor]:
+        """Return Asterisk's work queues by name; above 500 waiting tasks it turns calls away."""
+        return parse_task_processors(self.console("core show taskprocessors"))
 
     async def reload(self, changed: Iterable[str]) -> set[str]:
         """Let the instance read changed files, calls stay up; return the files that need a restart."""
@@ -227,6 +241,16 @@ class Node:
                 for module in modules:
                     await asyncio.to_thread(self.console, _reload_command(module))
         return names - set(_RELOADS)
+
+
+def parse_task_processors(text: str) -> dict[str, TaskProcessor]:
+    """Read the console's table of work queues: name, processed, in queue, most ever in queue, ..."""
+    found = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 4 and all(word.isdigit() for word in words[1:4]):
+            found[words[0]] = TaskProcessor(int(words[1]), int(words[2]), int(words[3]))
+    return found
 
 
 def _reload_command(module: str) -> str:

@@ -128,7 +128,7 @@ class Commands:
         await self._send("POST", f"/bridges/{_part(bridge_id)}/removeChannel", query=query)
 
     async def play(self, channel_id: str, media: str | Sequence[str], playback_id: str) -> None:
-        """Play `sound:/path/without/extension` or an endless `tone:spec`; a bridged channel hears only that."""
+        """Play `sound:/path/without/extension` or an endless `tone:...`; a talk pauses for it."""
         listed = [media] if isinstance(media, str) else list(media)
         path = f"/channels/{_part(channel_id)}/play/{_part(playback_id)}"
         await self._send("POST", path, body={"media": listed})
