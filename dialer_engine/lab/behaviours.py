@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-PITCH_LOW_HZ = 400
+PITCH_LOW_HZ = 1500
 PITCH_STEP_HZ = 10
 PITCH_COUNT = 120
 MESSAGE_PATIENCE_S = 3.0
@@ -101,5 +101,5 @@ def behaviour(table: Table, number: str) -> Behaviour:
 
 
 def pitch_hz(number: str) -> int:
-    """The pitch of the voice at `number` (E.164, +1NPANXXXXXX), in hertz, 400-1590 in steps of 10."""
+    """The pitch of the voice at `number` (E.164, +1NPANXXXXXX), in hertz, 1500-2690 in steps of 10."""
     return PITCH_LOW_HZ + PITCH_STEP_HZ * (int(number[2:5] + number[-2:]) % PITCH_COUNT)

@@ -41,7 +41,8 @@ def line(view: View) -> str:
     campaign = view.campaign
     agents, calls, totals = campaign["agents"], campaign["calls"], campaign["totals"]
     return (
-        f"{view.seconds:5.0f} s | agents: {agents['ready']} ready, {agents['in_call']} talking, {agents['wrap']} wrap"
+        f"{view.seconds:5.0f} s | agents: {agents['ready']} ready, {agents['in_call']} talking,"
+        f" {agents['wrap']} wrap"
         f" | lines: {sum(calls[state] for state in FLIGHT)} up, {calls['ringing']} ringing"
         f" | dialed {totals['attempts']}, answered {totals['answered']}, bridged {totals['bridged']},"
         f" abandoned {totals['abandoned']} | answer to agent {_delay(view.delays)}"

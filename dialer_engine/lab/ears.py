@@ -1,7 +1,8 @@
 """What a simulated agent hears: when a customer's voice starts and stops, and which customer it is, by pitch.
 
-A customer's voice is a pure tone of 400-1590 Hz. The engine's own arrival tone is taken out first: it is
-2000 Hz, a quarter of the sampling rate, where each sample and the one two before it cancel.
+A customer's voice is a pure tone of 1500-2690 Hz; the engine's own signals to the agent are all below. Its
+arrival tone, which sounds together with the customer, is taken out first: it is 1000 Hz, an eighth of the
+sampling rate, where each sample and the one four before it cancel.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from itertools import pairwise
 
 RATE = 8000
 LOUD = 1500
-VOICE_HZ = (350.0, 1650.0)
+VOICE_HZ = (1450.0, 2750.0)
+NOTCH = 4
 SILENCE_S = 0.25
 PITCH_FRAMES = 20
 
@@ -30,8 +32,8 @@ class Heard:
 
 
 def without_tone(samples: array[int]) -> list[int]:
-    """The samples with 2000 Hz removed."""
-    return [now + before for now, before in zip(samples[2:], samples, strict=False)]
+    """The samples with 1000 Hz removed."""
+    return [now + before for now, before in zip(samples[NOTCH:], samples, strict=False)]
 
 
 def frequency(samples: list[int]) -> float | None:
