@@ -38,7 +38,7 @@ def answer_lines(answer: Answer) -> Iterator[str]:
         yield f"database: {answer.database_error}"
     for question in answer.questions:
         yield ""
-        yield _heading(question.entry)
+        yield _heading(question.entry, answer.database_error is not None)
         yield from _rules(question.decision, answer.database_error is not None)
         yield from _conclusion(question, answer)
     if answer.questions:
@@ -56,10 +56,12 @@ def as_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _heading(entry: NumberInCampaign) -> str:
+def _heading(entry: NumberInCampaign, unchecked: bool) -> str:
     parts = (("campaign", entry.campaign), ("list", entry.list), ("Member", entry.member))
     named = [f"{word} {name}" for word, name in parts if name is not None]
-    return ", ".join(named) if named else "on none of the lists in question"
+    if named:
+        return ", ".join(named)
+    return "whatever list it is on" if unchecked else "on none of the lists in question"
 
 
 def _rules(decision: Decision, unchecked: bool) -> Iterator[str]:
@@ -125,7 +127,7 @@ def _plain(question: Question, unchecked: bool) -> dict[str, Any]:
         "held_rule": entry.held_rule,
         "held_reason": entry.held_reason,
         "allowed": decision.allowed and not unchecked,
-        "blocking": decision.blocking.rule if decision.blocking is not None else None,
+        "blocking": _blocking(decision, unchecked),
         "local_time": decision.local_time,
         "zone": decision.zone,
         "next_allowed": _iso(moment),
@@ -133,6 +135,14 @@ def _plain(question: Question, unchecked: bool) -> dict[str, Any]:
         "rule_versions": decision.rule_versions,
         "rules": [_plain_verdict(verdict, unchecked) for verdict in decision.verdicts],
     }
+
+
+def _blocking(decision: Decision, unchecked: bool) -> str | None:
+    """Name the first rule that refuses; a rule that was not checked does."""
+    for verdict in decision.verdicts:
+        if verdict.outcome is not Outcome.allow or (unchecked and verdict.rule in NEEDS_DATABASE):
+            return verdict.rule
+    return None
 
 
 def _plain_verdict(verdict: Verdict, unchecked: bool) -> dict[str, Any]:

@@ -19,6 +19,7 @@ RETRY: dict[str, timedelta | None] = {
     "no_answer": timedelta(hours=4),
     "busy": timedelta(minutes=30),
     "rejected": None,
+    "bridged": None,
 }
 LIMITS = Limits(per_number_24h=3, per_contact_total=6, retry=RETRY)
 NOON = datetime(2026, 6, 10, 17, 0, tzinfo=UTC)

@@ -60,7 +60,7 @@ class CampaignHours:
 class Limits:
     """The campaign's limits; `retry` maps a result to the delay after it, None meaning never again.
 
-    A result that is missing from `retry` waits 24 hours, except `bridged`: there the disposition decides.
+    A result that is missing from `retry` waits 24 hours; after `bridged` the disposition alone decides.
     """
 
     per_number_24h: int

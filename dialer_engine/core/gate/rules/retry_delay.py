@@ -19,10 +19,9 @@ def check(facts: Facts, context: GateContext) -> Verdict:
     result = facts.last_result
     if result is None:
         return _NEVER_CALLED
-    retry = context.limits.retry
-    if result == "bridged" and result not in retry:
+    if result == "bridged":
         return _BRIDGED
-    delay = retry.get(result, UNLISTED)
+    delay = context.limits.retry.get(result, UNLISTED)
     if delay is None:
         return block(NAME, f"the last result was {result}, and the campaign never retries that")
     if facts.last_attempt_at is None:

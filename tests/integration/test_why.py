@@ -1,0 +1,98 @@
+"""`dialer why` with a real database: lists, suppressions, attempts and what the queue holds back."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+from store_support import NOON, Campaign, make_world, put_contacts
+
+from dialer_engine.cli.why import find_out
+from dialer_engine.cli.why_text import answer_lines, as_json
+from dialer_engine.core.gate import Outcome
+from dialer_engine.settings.load import Config, load_config
+from dialer_engine.store.suppress import add
+
+pytestmark = pytest.mark.postgres
+
+NUMBER = "+12105550143"
+CLOCK = timedelta(minutes=1)
+
+
+@pytest.fixture
+def config(tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A laboratory with two campaigns over the test's database; no engine runs."""
+    monkeypatch.setenv("DIALER_HOME", str(tmp_path / "home"))
+    directory = tmp_path / "config"
+    (directory / "campaigns").mkdir(parents=True)
+    (directory / "dialer.yaml").write_text(
+        "members: {acme: {name: Acme, callback_number: +18005550100}}\n"
+        "trunks: {main: {host: 127.0.0.1}}\n"
+        f"database: {{url: '{pg_url}'}}\n"
+        f"lab: {{clock: '{NOON.isoformat()}'}}\n",
+        encoding="utf-8",
+    )
+    for name, total in (("spring", 6), ("autumn", 1)):
+        (directory / "campaigns" / f"{name}.yaml").write_text(
+            "member: acme\nlists: [june]\ntrunks: [main]\ncaller_ids: [+12125550100]\n"
+            f"attempts: {{per_contact_total: {total}}}\n",
+            encoding="utf-8",
+        )
+    return load_config(directory)
+
+
+async def test_a_number_on_a_list_is_answered_per_campaign(
+    conn: "asyncpg.Connection[asyncpg.Record]", config: Config
+) -> None:
+    world = await make_world(conn, {"spring": Campaign(), "autumn": Campaign()})
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    answer = await find_out(NUMBER, None, config)
+    assert answer.database_error is None
+    assert sorted(q.entry.campaign or "" for q in answer.questions) == ["autumn", "spring"]
+    assert all(question.decision.allowed for question in answer.questions)
+    assert timedelta(0) <= answer.clock - NOON < CLOCK
+    assert "  may be called now" in list(answer_lines(answer))
+    only = await find_out(NUMBER, "spring", config)
+    assert [question.entry.campaign for question in only.questions] == ["spring"]
+
+
+async def test_a_suppression_is_the_reason_and_there_is_no_next_time(
+    conn: "asyncpg.Connection[asyncpg.Record]", config: Config
+) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    await add(conn, NUMBER, None, "drop_message", NOON, who="test")
+    answer = await find_out(NUMBER, "spring", config)
+    (question,) = answer.questions
+    assert question.decision.blocking is not None
+    assert question.decision.blocking.rule == "internal_suppression"
+    plain = json.loads(json.dumps(as_json(answer)))["answers"][0]
+    assert plain["allowed"] is False
+    assert plain["next_allowed"] is None
+    assert plain["rules"][1]["evidence"] == {"source": "drop_message"}
+
+
+async def test_a_number_on_no_list_is_still_answered(
+    conn: "asyncpg.Connection[asyncpg.Record]", config: Config
+) -> None:
+    await make_world(conn)
+    answer = await find_out("+12125550100", None, config)
+    (question,) = answer.questions
+    assert question.entry.campaign is None
+    assert question.decision.allowed
+    assert "on none of the lists in question" in list(answer_lines(answer))
+
+
+async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str, config: Config) -> None:
+    database = config.settings.database.model_copy(update={"url": empty_pg_url})
+    settings = config.settings.model_copy(update={"database": database})
+    answer = await find_out(
+        NUMBER, "spring", Config(settings, config.campaigns, config.rules, config.plan, config.directory)
+    )
+    assert answer.database_error is not None
+    (question,) = answer.questions
+    assert question.entry.campaign == "spring"
+    verdicts = {verdict.rule: verdict.outcome for verdict in question.decision.verdicts}
+    assert verdicts["calling_hours"] is Outcome.allow
+    assert as_json(answer)["answers"][0]["allowed"] is False
