@@ -74,6 +74,7 @@ class Attempt:
     message_at: datetime | None = None
     joined_at: datetime | None = None
     ended_at: datetime | None = None
+    ring_seconds: int | None = None
     agent: str | None = None
     cancel_reason: str | None = None
     opted_out: bool = False
@@ -96,7 +97,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Sent(Event):
-    """The originate is about to leave for Asterisk."""
+    """The originate is about to leave for Asterisk, which ends it itself after `ring_seconds`."""
+
+    ring_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,8 +297,8 @@ def _end(a: Attempt, event: Event, result: Result, by: EndedBy) -> Step:
     return ended, (Finish(),)
 
 
-def _sent(a: Attempt, e: Event) -> Step:
-    return replace(a, phase=Phase.DIALING, originated_at=e.at), ()
+def _sent(a: Attempt, e: Sent) -> Step:
+    return replace(a, phase=Phase.DIALING, originated_at=e.at, ring_seconds=e.ring_seconds), ()
 
 
 def _refused(a: Attempt, e: Event) -> Step:
@@ -381,8 +384,14 @@ def _gone_unanswered(a: Attempt, e: Gone) -> Step:
     if a.cancel_reason is not None:
         return _end(coded, e, Result.CANCELLED, EndedBy.ENGINE)
     result = result_of_failure(e.cause, e.sip_code, rang=a.ringing_at is not None)
-    by = EndedBy.ENGINE if result is Result.NO_ANSWER and e.sip_code is None else EndedBy.CARRIER
-    return _end(coded, e, result, by)
+    return _end(coded, e, result, EndedBy.ENGINE if _timed_out(a, e) else EndedBy.CARRIER)
+
+
+def _timed_out(a: Attempt, e: Event) -> bool:
+    """Whether our own ring time was over: then nobody but us ended the call."""
+    if a.originated_at is None or a.ring_seconds is None:
+        return False
+    return e.at - a.originated_at >= timedelta(seconds=a.ring_seconds)
 
 
 def _gone_waiting(a: Attempt, e: Gone) -> Step:

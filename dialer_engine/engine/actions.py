@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -48,7 +49,7 @@ class AsteriskActions:
 
     def originate(self, call: Call, leg: Leg) -> None:
         """Send the originate now; the attempt row is already committed (P1)."""
-        self._feed(call, life.Sent(utc_now()))
+        self._feed(call, life.Sent(utc_now(), leg.ring_seconds))
         self.tasks.spawn(self._originate(call, leg), "originate")
 
     async def _originate(self, call: Call, leg: Leg) -> None:
@@ -63,7 +64,10 @@ class AsteriskActions:
                 variables=leg.variables,
             )
         except AriRefused as error:
-            self._feed(call, life.Refused(utc_now(), str(error)))
+            # 409 says that the id is taken, but also that the endpoint is unknown: only a look can tell.
+            lost = error.status == HTTPStatus.CONFLICT
+            now = utc_now()
+            self._feed(call, life.ReplyLost(now) if lost else life.Refused(now, str(error)))
         except AriError:
             self._feed(call, life.ReplyLost(utc_now()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,18 +23,24 @@ from dialer_engine.settings.models import Campaign
 log = structlog.get_logger(__name__)
 
 SOUNDS: Mapping[str, str] = {
-    "arrived": "tone:1000/120,0/1",
-    "ready": "tone:600/100,0/50,900/100;@once",
-    "paused": "tone:900/100,0/50,600/100;@once",
-    "noted": "tone:1200/60;@once",
-    "refused": "tone:300/250;@once",
+    "on_duty": "on-duty",
+    "ready": "ready",
+    "paused": "paused",
+    "arrived": "tone-arrived",
+    "noted": "tone-noted",
+    "refused": "tone-refused",
 }
-"""What the agent hears, as Asterisk tone descriptions (Hz/ms)."""
+"""What the agent alone hears, as names of standard recordings."""
 
 
 def bridge_of(agent: str) -> str:
     """Return the id of the agent's own mixing bridge."""
     return f"agent-{agent}"
+
+
+def whisper_of(channel_id: str) -> str:
+    """Return the id of the side channel whose sounds only this leg hears."""
+    return f"whisper-{channel_id}"
 
 
 @dataclass(slots=True)
@@ -42,6 +49,7 @@ class Legs:
 
     commands: Commands
     tasks: Tasks
+    sounds: Path
     known: Callable[[str], bool]
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     dispatcher: Dispatcher | None = None
@@ -76,6 +84,7 @@ class Legs:
         try:
             await self._ensure_bridge(agent)
             await self.commands.bridge_add(bridge_of(agent), channel_id)
+            await self.commands.whisper(channel_id, whisper_of(channel_id))
         except AriError as error:
             log.warning("agent's leg could not be seated", agent=agent, why=str(error))
             self.gone(channel_id)
@@ -83,7 +92,7 @@ class Legs:
             return
         if self.by_agent.get(agent) == channel_id:
             self._feed(agent, chair.LegUp(utc_now()))
-            self.tell(agent, "ready")
+            self.tell(agent, "on_duty")
 
     async def _ensure_bridge(self, agent: str) -> None:
         if bridge_of(agent) not in self._bridges:
@@ -141,10 +150,11 @@ class Legs:
     # --- what the dispatcher asks for -------------------------------------------------------------
 
     def tell(self, agent: str, what: str) -> None:
-        """Let the agent alone hear a short sound, see SOUNDS."""
+        """Let the agent alone hear a short sound, see SOUNDS; it is mixed into a conversation."""
         channel = self.by_agent.get(agent)
         if channel is not None:
-            playing = self.commands.play(channel, SOUNDS[what], playback_id=uuid4().hex)
+            media = f"sound:{self.sounds / SOUNDS[what]}"
+            playing = self.commands.play(whisper_of(channel), media, playback_id=uuid4().hex)
             self.tasks.spawn(self._quietly(playing), "play a sound to an agent")
 
     def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:

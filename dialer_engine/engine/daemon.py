@@ -61,7 +61,7 @@ class Engine:
         self.blockers = Blockers()
         self.stopping = asyncio.Event()
         self._owner = _owner(home)
-        self.recovered = False
+        self.recovered = self.closing = False
         self.started = time.monotonic()
         self._lock = EngineLock(home / "run" / "engine.lock")
         self._closing = contextlib.AsyncExitStack()
@@ -109,12 +109,14 @@ class Engine:
     async def _open_asterisk(self) -> None:
         self.bundle = await asyncio.to_thread(install_bundle, self.home, _log_progress())
         sounds = self.home / "sounds"
-        standard = await asyncio.to_thread(standard_prompts, self.bundle, sounds)
+        self.standard_sounds = await asyncio.to_thread(standard_prompts, self.bundle, sounds)
         self.registry = await read_registry(self.config, self.pool, self.bundle, sounds)
         self.node: ManagedNode | None = None
         settings = self.config.settings.asterisk
         if settings.managed:
-            self.node = ManagedNode(self.bundle, node_config(settings.node, self.home, self.user), standard)
+            self.node = ManagedNode(
+                self.bundle, node_config(settings.node, self.home, self.user), self.standard_sounds
+            )
             changed = self.node.render(self.config.settings.trunks, self.registry.accounts)
             if await self.node.node.ensure_running():
                 log.info("a running asterisk was adopted", node=settings.node.name)
@@ -136,6 +138,7 @@ class Engine:
             self.clock,
             self.tasks,
             self.blockers,
+            self.standard_sounds,
             self.access.name,
             self.lease,
         )
@@ -215,6 +218,8 @@ class Engine:
 
     def _on_link(self, up: bool) -> None:
         """Nothing is dialed while blind; after a reconnect both views are compared first (P8)."""
+        if self.closing:
+            return
         if not up:
             self.blockers.set(asterisk_away=True)
             log.error("link to asterisk lost; no new calls until it is back", node=self.access.name)
@@ -274,6 +279,7 @@ class Engine:
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError):
             async with self.pool.acquire() as conn:
                 await lease.release(conn, self._lease_name, self._owner, self.lease)
+        self.closing = True
         await self._closing.aclose()
         log.info("engine has ended")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.engine.actions import AsteriskActions
@@ -38,6 +39,7 @@ class Means:
     clock: GateClock
     tasks: Tasks
     blockers: Blockers
+    sounds: Path
     node: str
     epoch: int
 
@@ -61,7 +63,7 @@ class Floor:
     def __post_init__(self) -> None:
         means, config = self.means, self.registry.config
         self.records = Records(means.writer, means.clock, means.node)
-        self.legs = Legs(means.commands, means.tasks, self._is_agent)
+        self.legs = Legs(means.commands, means.tasks, means.sounds, self._is_agent)
         self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher

@@ -13,7 +13,15 @@ from dialer_engine.pbx.prompts import (
     make_standard_prompts,
     prompt_version,
 )
+from dialer_engine.pbx.tones import make_tones
 from dialer_engine.settings.models import Campaign, MemberSettings
+
+
+DEFAULT_DROP = (
+    "Hello. This was a call for telemarketing purposes that could not be connected. "
+    "To be taken off the calling list, press 9 now. Good bye."
+)
+"""Played only when a campaign's own recording cannot be opened at that moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ def standard_prompts(bundle: Bundle, sounds: Path) -> Path:
     """Make the prompts that every node needs; returns their directory. Raises PromptError."""
     directory = sounds / "standard"
     make_standard_prompts(bundle, directory)
+    make_prompt(bundle, DEFAULT_DROP, directory / "default-drop.wav")
+    make_tones(bundle, directory)
     return directory
 
 

@@ -19,6 +19,7 @@ EVENT_TYPES = (
     "ChannelDtmfReceived",
     "ChannelUserevent",
     "CallBroadcast",
+    "Dial",
 )
 """The only event types the engine asks Asterisk for."""
 
@@ -49,6 +50,8 @@ class Translator:
                 self._start(channel.id, list(args), moment(event.timestamp))
             case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
                 self.dispatcher.feed(channel.id, life.Joined(moment(event.timestamp)))
+            case ari.Dial(peer=peer, dialstatus="PROGRESS"):
+                self.dispatcher.feed(peer.id, life.Ringing(moment(event.timestamp)))
             case ari.ChannelDestroyed(channel=channel):
                 self._destroyed(event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):

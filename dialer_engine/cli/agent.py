@@ -1,0 +1,105 @@
+"""`dialer agent add|ls|remove|logout`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    engine,
+    print_json,
+    read_config,
+)
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.settings.home import home
+from dialer_engine.settings.load import Config
+from dialer_engine.store import directory
+from dialer_engine.store.locate import ensure_database, ensure_migrated
+from dialer_engine.store.pool import connect
+
+NameArgument = Annotated[str, typer.Argument(help="The agent's name, which is also the SIP user.")]
+
+
+def add(
+    name: NameArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    member: Annotated[
+        str | None, typer.Option("--member", "-m", help="Only this Member's campaigns.")
+    ] = None,
+    password: Annotated[str | None, typer.Option(help="SIP password; default a random one.")] = None,
+) -> None:
+    """Add an agent and print what their softphone needs; the password is shown only now."""
+    settings = read_config(config)
+    secret = password or directory.new_password()
+    carry_out(_add(settings, name, member, secret))
+    told = carry_out(_tell_engine(config))
+    node = settings.settings.asterisk.node
+    host = node.external_address or node.bind
+    typer.echo(f"agent {name} added{'' if told else ' (the engine is not running yet)'}")
+    typer.echo(f"  SIP server  {host}:{node.sip_port}\n  user        {name}\n  password    {secret}")
+    typer.echo("  then dial   100 to go on duty")
+
+
+async def _add(config: Config, name: str, member: str | None, password: str) -> None:
+    url = ensure_database(config.settings, home())
+    await ensure_migrated(url)
+    conn = await connect(url)
+    try:
+        await directory.sync_members(conn, config.settings.members)
+        member_id = await directory.member_id_of(conn, member) if member else None
+        await directory.add_agent(conn, member_id, name, password)
+    finally:
+        await conn.close()
+
+
+async def _tell_engine(config: ConfigOption) -> bool:
+    try:
+        await engine(config).post("/agents/reload")
+    except EngineNotRunning:
+        return False
+    return True
+
+
+def remove(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Remove an agent's account; the records of their calls stay."""
+    carry_out(_remove(read_config(config), name))
+    carry_out(_tell_engine(config))
+    typer.echo(f"agent {name} removed")
+
+
+async def _remove(config: Config, name: str) -> None:
+    conn = await connect(ensure_database(config.settings, home()))
+    try:
+        await directory.remove_agent(conn, name, utc_now())
+    finally:
+        await conn.close()
+
+
+def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """List the agents with what they are doing now."""
+    agents = carry_out(engine(config).status())["agents"]
+    if json:
+        print_json(agents)
+        return
+    for one in agents:
+        typer.echo(f"{one['name']:24} {one['state']:8} {one['campaign'] or '-':24} phone {one['phone']}")
+
+
+def logout(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Hang up an agent's leg: the shift ends."""
+    carry_out(engine(config).post(f"/agents/{name}/logout"))
+    typer.echo(f"agent {name} is logged out")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(no_args_is_help=True, help="Agents: add, list, remove, log out.")
+    for command in (add, ls, remove, logout):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name="agent")

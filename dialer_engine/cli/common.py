@@ -1,0 +1,67 @@
+"""What several commands share: the configuration option, the running engine, errors for people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
+from dialer_engine.pbx.bundle import BundleError
+from dialer_engine.pbx.instance import NodeError
+from dialer_engine.settings.home import HomeError, home
+from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
+from dialer_engine.store.errors import StoreError
+
+T = TypeVar("T")
+
+FAILED = 1
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration directory.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_CONFIG = DEFAULT_DIRECTORY
+EXPECTED = (BundleError, EngineNotRunning, EngineRefused, HomeError, NodeError, SettingsError, StoreError)
+
+
+def carry_out(doing: Coroutine[Any, Any, T]) -> T:
+    """Run one command's work; an error meant for people is printed and ends the command with status 1."""
+    try:
+        return asyncio.run(doing)
+    except EXPECTED as error:
+        raise fail(str(error)) from error
+
+
+def fail(message: str) -> typer.Exit:
+    """Print an error and return the exit to raise."""
+    typer.echo(message, err=True)
+    return typer.Exit(FAILED)
+
+
+def read_config(directory: Path) -> Config:
+    """Load the configuration or end the command with all its errors."""
+    try:
+        return load_config(directory)
+    except SettingsError as error:
+        raise fail(str(error)) from error
+
+
+def control_socket(config: Path) -> Path:
+    """Return where the engine of this configuration listens; the default place when there is none."""
+    if (config / "dialer.yaml").exists():
+        chosen = read_config(config).settings.control.socket
+        if chosen is not None:
+            return chosen
+    return home() / "run" / "control.sock"
+
+
+def engine(config: Path) -> ControlClient:
+    """Return the way to the running engine."""
+    return ControlClient(control_socket(config))
+
+
+def print_json(document: object) -> None:
+    """Print a document as JSON."""
+    typer.echo(json.dumps(document, indent=2, default=str))

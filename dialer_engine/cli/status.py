@@ -1,0 +1,177 @@
+"""`dialer status` and `dialer reload`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    EXPECTED,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    engine,
+    fail,
+    print_json,
+)
+
+REFRESH_S = 0.5
+
+
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until Ctrl-C.")] = False,
+) -> None:
+    """Show what the running engine does: calls, agents, trunks, queues, and what limits it."""
+    client = engine(config)
+    document = carry_out(client.status())
+    if json:
+        print_json(document)
+        return
+    if not watch:
+        Console().print(render(document))
+        return
+    try:
+        with Live(render(document), refresh_per_second=4) as live:
+            while True:
+                time.sleep(REFRESH_S)
+                live.update(render(carry_out(client.status())))
+    except KeyboardInterrupt:
+        return
+
+
+def render(document: dict[str, Any]) -> Group:
+    """Return the status document as tables."""
+    return Group(
+        _headline(document["engine"]),
+        _campaigns(document["campaigns"]),
+        *(_queue(campaign) for campaign in document["campaigns"]),
+        _agents(document["agents"]),
+        _trunks(document["trunks"]),
+        _recent(document["recent"]),
+    )
+
+
+def _headline(engine: dict[str, Any]) -> Text:
+    words = f"engine {engine['state']} (pid {engine['pid']}), gate's clock {engine['clock'][:19]}"
+    text = Text(words, style="bold")
+    if engine["why_not"]:
+        text.append(f"\nno calls: {engine['why_not']}", style="bold red")
+    return text
+
+
+def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
+    table = Table(title="Campaigns", title_justify="left", expand=True)
+    for column in ("campaign", "state", "mode", "agents", "lines", "attempts", "answered", "bridged"):
+        table.add_column(column)
+    for column in ("abandoned", "answer to agent ms p50/p99/max"):
+        table.add_column(column)
+    for one in campaigns:
+        totals, delay, calls, agents = (
+            one["totals"],
+            one["answer_to_agent_ms"],
+            one["calls"],
+            one["agents"],
+        )
+        table.add_row(
+            one["name"],
+            one["state"],
+            f"{one['mode']} x{one['lines_per_agent']:g}",
+            _parts(agents, ("ready", "in_call", "wrap", "paused")),
+            _parts(calls, ("dialing", "ringing", "waiting")),
+            str(totals["attempts"]),
+            str(totals["answered"]),
+            str(totals["bridged"]),
+            str(totals["abandoned"]),
+            "/".join(_ms(delay[key]) for key in ("p50", "p99", "max")),
+        )
+    return table
+
+
+def _parts(counts: dict[str, int], shown: tuple[str, ...]) -> str:
+    return "  ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in shown)
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
+
+
+def _queue(campaign: dict[str, Any]) -> Text:
+    queue = campaign["queue"]
+    held = ", ".join(f"{rule} {count}" for rule, count in sorted((queue["held"] or {}).items())) or "none"
+    words = (
+        f"{campaign['name']}: due {queue['due']}, waiting {queue['waiting']}, done {queue['done']}; "
+        f"held back by: {held}"
+    )
+    limits = "; ".join(campaign["limits"])
+    return Text(f"{words}\n  now limited by: {limits}" if limits else words)
+
+
+def _agents(agents: list[dict[str, Any]]) -> Table:
+    table = Table(title="Agents", title_justify="left")
+    for column in ("agent", "state", "for s", "campaign", "phone"):
+        table.add_column(column)
+    for one in agents:
+        since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
+        table.add_row(one["name"], one["state"], since, one["campaign"] or "-", one["phone"])
+    return table
+
+
+def _trunks(trunks: list[dict[str, Any]]) -> Table:
+    table = Table(title="Trunks", title_justify="left")
+    for column in ("trunk", "calls", "of", "calls/s", "registered", "reachable"):
+        table.add_column(column)
+    for one in trunks:
+        table.add_row(
+            one["name"],
+            str(one["active"]),
+            str(one["max_channels"]),
+            f"{one['calls_per_second']:g}",
+            _yes(one["registered"]),
+            _yes(one["reachable"]),
+        )
+    return table
+
+
+def _yes(value: bool | None) -> str:
+    return "-" if value is None else "yes" if value else "NO"
+
+
+def _recent(recent: list[dict[str, Any]]) -> Table:
+    table = Table(title="Last calls", title_justify="left")
+    for column in ("ended", "campaign", "result", "agent", "answer to agent ms", "talk s"):
+        table.add_column(column)
+    for one in recent[:8]:
+        delay = _ms(one["answer_to_agent_ms"])
+        table.add_row(
+            one["at"][11:19],
+            one["campaign"],
+            one["result"],
+            one["agent"] or "-",
+            delay,
+            f"{one['talk_s']:.0f}",
+        )
+    return table
+
+
+def reload(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let the running engine read its configuration again: all of it, or nothing with the errors."""
+    try:
+        changes = carry_out(engine(config).post("/reload"))["changes"]
+    except EXPECTED as error:
+        raise fail(str(error)) from error
+    typer.echo("\n".join(changes) if changes else "nothing has changed")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command("status", help="Show what the running engine does.")(status)
+    app.command("reload", help="Let the running engine read its configuration again.")(reload)

@@ -1,0 +1,69 @@
+"""`dialer stop`: end the engine, and on request Asterisk and the embedded Postgres too."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
+from dialer_engine.engine.control_client import ControlClient, EngineNotRunning
+from dialer_engine.engine.node_link import node_config
+from dialer_engine.pbx.bundle import find_bundle
+from dialer_engine.pbx.node import Node
+from dialer_engine.settings.home import home, service_user
+from dialer_engine.settings.load import Config
+from dialer_engine.store.locate import embedded
+
+LOOK_S = 0.2
+
+
+def stop(
+    config: ConfigOption = DEFAULT_CONFIG,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Also end Asterisk (and its calls) and Postgres.")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait for calls in progress.")] = False,
+) -> None:
+    """End the running engine after its calls; Asterisk and Postgres stay up unless --all is given."""
+    carry_out(_stop(config, now))
+    if all_:
+        carry_out(_stop_services(read_config(config)))
+
+
+async def _stop(config: Path, now: bool) -> None:
+    client = engine(config)
+    try:
+        await client.post("/shutdown")
+        if now:
+            await client.post("/shutdown")
+        typer.echo("the engine is draining")
+        await _gone(client)
+    except EngineNotRunning:
+        typer.echo("no engine is running")
+
+
+async def _gone(client: ControlClient) -> None:
+    try:
+        while True:
+            await client.status()
+            await asyncio.sleep(LOOK_S)
+    except EngineNotRunning:
+        typer.echo("the engine has ended")
+
+
+async def _stop_services(config: Config) -> None:
+    bundle, settings = find_bundle(home()), config.settings
+    if bundle is not None and settings.asterisk.managed:
+        await Node(bundle, node_config(settings.asterisk.node, home(), service_user())).stop()
+        typer.echo("Asterisk has ended")
+    if settings.database.url is None:
+        await asyncio.to_thread(embedded(home()).stop)
+        typer.echo("Postgres has ended")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("stop", help="End the running engine; --all ends Asterisk and Postgres too.")(stop)
