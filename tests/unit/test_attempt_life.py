@@ -1,0 +1,255 @@
+"""The attempt's machine: every pair is decided, the races of its essay end as it says, invariants hold."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import IGNORED, TABLE, Attempt, EndedBy, IllegalTransition, Phase, step
+from dialer_engine.core.outcome import Result, result_of_failure
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def walk(*events: life.Event, attempt: Attempt | None = None) -> tuple[Attempt, list[life.Command]]:
+    state, said = attempt or Attempt("a"), []
+    for event in events:
+        state, commands = step(state, event)
+        said.extend(commands)
+    return state, said
+
+
+RINGING = (life.Sent(at(0), 22), life.Ringing(at(2)))
+ANSWERED = (*RINGING, life.Answered(at(5)), life.Offered(at(5.001)))
+BRIDGED = (*ANSWERED, life.AgentChosen(at(5.001), "alice"), life.Entered(at(5.002)), life.Joined(at(5.01)))
+
+
+def test_a_good_call_is_claimed_joined_and_told_to_the_seat() -> None:
+    ended, said = walk(*BRIDGED, life.Gone(at(65), cause=16))
+    assert said == [
+        life.Offer(),
+        life.Claim("alice"),
+        life.Join("alice"),
+        life.CustomerJoined("alice"),
+        life.CustomerLeft("alice"),
+        life.Finish(),
+    ]
+    assert (ended.result, ended.ended_by) == (Result.BRIDGED, EndedBy.CUSTOMER)
+    assert (ended.answered_at, ended.joined_at, ended.ended_at) == (at(5), at(5.01), at(65))
+
+
+def test_the_agents_key_ends_the_call_and_is_named_for_it() -> None:
+    ended, said = walk(*BRIDGED, life.AgentHangup(at(30)), life.Gone(at(30.1), cause=16))
+    assert life.HangUp() in said
+    assert (ended.result, ended.ended_by) == (Result.BRIDGED, EndedBy.AGENT)
+
+
+def test_the_offer_may_come_before_the_answer() -> None:
+    early, said = walk(*RINGING, life.Offered(at(5)), life.Answered(at(5.001)))
+    assert early.phase is Phase.WAITING
+    assert early.answered_at == at(5)
+    assert said == [life.Offer()]
+
+
+def test_nobody_free_ends_in_the_message_and_counts_as_abandoned() -> None:
+    ended, said = walk(*ANSWERED, life.MessageStarted(at(6.8)), life.OptedOut(at(10)), life.Gone(at(12)))
+    assert ended.result is Result.ABANDONED
+    assert ended.opted_out
+    assert said == [life.Offer(), life.Suppress(), life.Finish()]
+
+
+@pytest.mark.parametrize(("waited", "result"), [(1.9, Result.HUNG_UP), (2.0, Result.ABANDONED)])
+def test_hanging_up_while_waiting_is_judged_by_the_time(waited: float, result: Result) -> None:
+    ended, _ = walk(*ANSWERED, life.Gone(at(5 + waited)))
+    assert (ended.result, ended.ended_by) == (result, EndedBy.CUSTOMER)
+
+
+def test_a_claim_that_lost_gives_the_agent_back_and_is_not_offered_again() -> None:
+    lost, said = walk(*ANSWERED, life.AgentChosen(at(6.7), "bob"), life.ClaimLost(at(6.8)))
+    assert lost.phase is Phase.UNCLAIMED
+    assert lost.agent is None
+    assert said[-1] == life.FreeAgent("bob")
+    ended, after = walk(life.MessageStarted(at(6.81)), life.Gone(at(9)), attempt=lost)
+    assert after == [life.Finish()]
+    assert ended.result is Result.ABANDONED
+
+
+def test_the_message_may_start_before_the_lost_claim_is_known() -> None:
+    told, said = walk(*ANSWERED, life.AgentChosen(at(6.7), "bob"), life.MessageStarted(at(6.8)))
+    assert said[-1] == life.FreeAgent("bob")
+    same, nothing = step(told, life.ClaimLost(at(6.81)))
+    assert same is told
+    assert nothing == ()
+
+
+def test_a_claim_whose_reply_was_lost_but_worked_goes_to_the_message() -> None:
+    _, said = walk(*ANSWERED, life.AgentChosen(at(6), "bob"), life.ClaimLost(at(11)), life.Entered(at(11.1)))
+    assert said[-1] == life.PlayDropMessage()
+
+
+def test_a_bridge_that_fails_frees_the_agent_and_plays_the_message() -> None:
+    _, said = walk(*ANSWERED, life.AgentChosen(at(5), "bob"), life.Entered(at(5)), life.JoinFailed(at(5)))
+    assert said[-2:] == [life.FreeAgent("bob"), life.PlayDropMessage()]
+
+
+def test_an_agent_who_is_lost_before_the_customer_entered_is_not_joined() -> None:
+    _, said = walk(*ANSWERED, life.AgentChosen(at(5), "bob"), life.AgentLost(at(5.1)), life.Entered(at(5.2)))
+    assert said[-1] == life.PlayDropMessage()
+
+
+def test_a_cancel_that_crosses_the_answer_is_never_called_cancelled() -> None:
+    ended, said = walk(
+        *RINGING, life.Cancel(at(17), "surplus"), life.Answered(at(17.01)), life.Gone(at(17.1))
+    )
+    assert said == [life.HangUp(), life.Finish()]
+    assert (ended.result, ended.ended_by) == (Result.ABANDONED, EndedBy.ENGINE)
+
+
+def test_a_cancelled_offer_is_not_given_to_an_agent() -> None:
+    _, said = walk(*RINGING, life.Cancel(at(17), "surplus"), life.Offered(at(17.01)))
+    assert said == [life.HangUp()]
+
+
+def test_a_cancelled_ringing_call_is_cancelled_by_us() -> None:
+    ended, _ = walk(*RINGING, life.Cancel(at(17), "surplus"), life.Gone(at(17.1), cause=16))
+    assert (ended.result, ended.ended_by) == (Result.CANCELLED, EndedBy.ENGINE)
+    assert ended.cancel_reason == "surplus"
+
+
+def test_a_reserved_call_that_never_left_is_cancelled_at_once() -> None:
+    ended, said = walk(life.Cancel(at(0), "paused"))
+    assert ended.result is Result.CANCELLED
+    assert said == [life.Finish()]
+
+
+def test_a_lost_reply_is_looked_up_and_never_sent_again() -> None:
+    asked, said = walk(life.Sent(at(0), 22), life.ReplyLost(at(5)))
+    assert said == [life.LookUp()]
+    ended, _ = step(asked, life.Vanished(at(5.1)))
+    assert (ended.result, ended.ended_by) == (Result.UNKNOWN, EndedBy.UNKNOWN)
+
+
+def test_a_refused_originate_failed_on_our_side() -> None:
+    ended, _ = walk(life.Sent(at(0), 22), life.Refused(at(0.1), "404"))
+    assert (ended.result, ended.ended_by) == (Result.FAILED, EndedBy.ENGINE)
+
+
+@pytest.mark.parametrize(("after", "by"), [(22.1, EndedBy.ENGINE), (10.0, EndedBy.CARRIER)])
+def test_who_ended_an_unanswered_call_is_told_by_the_ring_time(after: float, by: EndedBy) -> None:
+    ended, _ = walk(*RINGING, life.Gone(at(after), cause=19, sip_code=480))
+    assert (ended.result, ended.ended_by) == (Result.NO_ANSWER, by)
+
+
+def test_a_vanished_conversation_gives_the_agent_back() -> None:
+    _, said = walk(*BRIDGED, life.Vanished(at(60)))
+    assert said[-2:] == [life.CustomerLeft("alice"), life.Finish()]
+
+
+@pytest.mark.parametrize(
+    ("cause", "sip", "rang", "result"),
+    [
+        (17, 486, True, Result.BUSY),
+        (19, 480, True, Result.NO_ANSWER),
+        (34, 503, False, Result.CONGESTION),
+        (1, 404, False, Result.NOT_IN_SERVICE),
+        (21, 603, True, Result.REJECTED),
+        (127, 608, False, Result.BLOCKED),
+        (21, 403, False, Result.FAILED),
+        (17, None, True, Result.BUSY),
+        (None, None, True, Result.NO_ANSWER),
+        (None, None, False, Result.FAILED),
+        (16, None, False, Result.FAILED),
+    ],
+)
+def test_carriers_words_become_results(
+    cause: int | None, sip: int | None, rang: bool, result: Result
+) -> None:
+    assert result_of_failure(cause, sip, rang=rang) is result
+
+
+EVENTS: dict[type[life.Event], life.Event] = {
+    life.Sent: life.Sent(at(1), 22),
+    life.Refused: life.Refused(at(1), "no"),
+    life.ReplyLost: life.ReplyLost(at(1)),
+    life.Ringing: life.Ringing(at(1)),
+    life.Answered: life.Answered(at(1)),
+    life.Offered: life.Offered(at(1)),
+    life.AgentChosen: life.AgentChosen(at(1), "alice"),
+    life.ClaimLost: life.ClaimLost(at(1)),
+    life.Entered: life.Entered(at(1)),
+    life.JoinFailed: life.JoinFailed(at(1)),
+    life.Joined: life.Joined(at(1)),
+    life.MessageStarted: life.MessageStarted(at(1)),
+    life.OptedOut: life.OptedOut(at(1)),
+    life.Cancel: life.Cancel(at(1), "why"),
+    life.AgentHangup: life.AgentHangup(at(1)),
+    life.AgentLost: life.AgentLost(at(1)),
+    life.Gone: life.Gone(at(1), 16, None),
+    life.Vanished: life.Vanished(at(1)),
+}
+
+
+def test_every_event_type_is_sampled() -> None:
+    assert {kind.__name__ for kind in EVENTS} == {kind.__name__ for kind in life.Event.__subclasses__()}
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.ENDED])
+@pytest.mark.parametrize("kind", list(EVENTS))
+def test_each_pair_moves_is_ignored_or_is_refused(phase: Phase, kind: type[life.Event]) -> None:
+    before = Attempt("a", phase=phase, agent="alice")
+    if (phase, kind) in TABLE:
+        step(before, EVENTS[kind])
+    elif (phase, kind) in IGNORED:
+        assert step(before, EVENTS[kind]) == (before, ())
+    else:
+        with pytest.raises(IllegalTransition, match=f"{kind.__name__} is illegal in phase {phase.value}"):
+            step(before, EVENTS[kind])
+
+
+def test_no_pair_is_both_moved_and_ignored() -> None:
+    assert not set(TABLE) & IGNORED
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p not in (Phase.ENDED, Phase.RESERVED)])
+def test_every_live_phase_ends_when_the_channel_is_gone(phase: Phase) -> None:
+    for event in (EVENTS[life.Gone], EVENTS[life.Vanished]):
+        ended, said = step(Attempt("a", phase=phase, agent="alice"), event)
+        assert ended.phase is Phase.ENDED
+        assert said[-1] == life.Finish()
+
+
+@pytest.mark.parametrize("kind", list(EVENTS))
+def test_ended_stays_ended(kind: type[life.Event]) -> None:
+    ended, _ = walk(*BRIDGED, life.Gone(at(60)))
+    assert step(ended, EVENTS[kind]) == (ended, ())
+
+
+def _sequence() -> st.SearchStrategy[list[type[life.Event]]]:
+    return st.lists(st.sampled_from(list(EVENTS)), max_size=25)
+
+
+@settings(max_examples=400, deadline=None)
+@given(_sequence())
+def test_whatever_comes_the_promises_of_the_machine_hold(kinds: list[type[Any]]) -> None:
+    attempt, finished, held = Attempt("a"), 0, 0
+    for kind in kinds:
+        try:
+            attempt, commands = step(attempt, EVENTS[kind])
+        except IllegalTransition:
+            continue
+        finished += sum(isinstance(c, life.Finish) for c in commands)
+        held += sum(isinstance(c, life.Claim) for c in commands)
+        held -= sum(isinstance(c, life.FreeAgent | life.CustomerLeft) for c in commands)
+        assert held in (0, 1), "an agent was freed twice or chosen twice"
+        assert (attempt.phase is Phase.ENDED) == (attempt.result is not None)
+        assert attempt.result is not Result.CANCELLED or attempt.answered_at is None
+    assert finished == (attempt.phase is Phase.ENDED)

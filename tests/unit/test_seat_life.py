@@ -1,0 +1,166 @@
+"""The seat's machine: presence from the leg, one attempt at a time, one disposition per conversation."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dialer_engine.core import seat as chair
+from dialer_engine.core.seat import SEAT_IGNORED, SEAT_TABLE, IllegalSeatEvent, Seat, SeatState, step
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def walk(*events: chair.SeatEvent, seat: Seat | None = None) -> tuple[Seat, list[chair.SeatCommand]]:
+    state, said = seat or Seat("alice"), []
+    for event in events:
+        state, commands = step(state, event)
+        said.extend(commands)
+    return state, said
+
+
+TALKING = (chair.LegUp(at(0)), chair.Reserved(at(10), "x"), chair.CustomerIn(at(10.01), "x"))
+WRAP = (*TALKING, chair.CustomerOut(at(70), "x"))
+
+
+def test_a_shift_with_one_call() -> None:
+    seat, said = walk(*WRAP, chair.DispositionKey(at(75), "sale"), chair.LegDown(at(80)))
+    assert seat.state is SeatState.OFF
+    assert said == [
+        chair.BecameReady(),
+        chair.Tell("arrived"),
+        chair.StartWrap("x"),
+        chair.Dispose("x", "sale"),
+        chair.Tell("noted"),
+        chair.BecameReady(),
+    ]
+
+
+def test_the_wrap_time_gives_the_default_disposition() -> None:
+    seat, said = walk(*WRAP, chair.WrapOver(at(90), "x"))
+    assert seat.state is SeatState.READY
+    assert said[-2:] == [chair.Dispose("x", None), chair.BecameReady()]
+
+
+def test_a_late_wrap_timer_of_an_earlier_call_changes_nothing() -> None:
+    seat, _ = walk(*WRAP, chair.DispositionKey(at(75), "sale"), chair.Reserved(at(76), "y"))
+    assert step(seat, chair.WrapOver(at(90), "x")) == (seat, ())
+    talked, _ = walk(chair.CustomerIn(at(77), "y"), chair.CustomerOut(at(80), "y"), seat=seat)
+    assert step(talked, chair.WrapOver(at(90), "x")) == (talked, ())
+
+
+def test_freeing_names_its_attempt() -> None:
+    seat, _ = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "y"))
+    assert step(seat, chair.Freed(at(2), "x")) == (seat, ())
+    freed, said = step(seat, chair.Freed(at(2), "y"))
+    assert freed.state is SeatState.READY
+    assert said == (chair.BecameReady(),)
+
+
+def test_star_ends_the_call_only_while_talking() -> None:
+    talking, _ = walk(*TALKING)
+    assert step(talking, chair.HangupKey(at(20))) == (talking, (chair.EndCall("x"),))
+    ready, _ = walk(chair.LegUp(at(0)))
+    assert step(ready, chair.HangupKey(at(1))) == (ready, ())
+
+
+def test_zero_pauses_and_resumes() -> None:
+    paused, said = walk(chair.LegUp(at(0)), chair.PauseKey(at(1)))
+    assert paused.state is SeatState.PAUSED
+    assert said[-1] == chair.Tell("paused")
+    ready, said = walk(chair.PauseKey(at(2)), seat=paused)
+    assert ready.state is SeatState.READY
+    assert said == [chair.Tell("ready"), chair.BecameReady()]
+
+
+def test_zero_in_a_call_pauses_after_the_wrap_and_can_be_taken_back() -> None:
+    wanted, _ = walk(*WRAP, chair.PauseKey(at(71)))
+    paused, said = step(wanted, chair.WrapOver(at(80), "x"))
+    assert paused.state is SeatState.PAUSED
+    assert chair.BecameReady() not in said
+    taken_back, _ = walk(*WRAP, chair.PauseKey(at(71)), chair.PauseKey(at(72)), chair.WrapOver(at(80), "x"))
+    assert taken_back.state is SeatState.READY
+
+
+def test_a_leg_that_dies_in_a_call_leaves_customer_and_disposition_to_the_engine() -> None:
+    seat, said = walk(*TALKING, chair.LegDown(at(20)))
+    assert seat.state is SeatState.OFF
+    assert said[-2:] == [chair.CustomerAlone("x"), chair.Dispose("x", None)]
+
+
+def test_a_leg_that_dies_before_the_customer_came_disposes_nothing() -> None:
+    _, said = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "x"), chair.LegDown(at(2)))
+    assert said[-1] == chair.CustomerAlone("x")
+
+
+def test_a_leg_that_dies_in_wrap_gives_the_default() -> None:
+    _, said = walk(*WRAP, chair.LegDown(at(71)))
+    assert said[-1] == chair.Dispose("x", None)
+
+
+def test_a_ready_seat_is_not_reserved_twice() -> None:
+    seat, _ = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "x"))
+    with pytest.raises(IllegalSeatEvent, match="Reserved is illegal for a seat that is reserved"):
+        step(seat, chair.Reserved(at(2), "y"))
+
+
+SAMPLES: tuple[chair.SeatEvent, ...] = (
+    chair.LegUp(at(1)),
+    chair.LegDown(at(1)),
+    chair.Reserved(at(1), "x"),
+    chair.Reserved(at(1), "y"),
+    chair.Freed(at(1), "x"),
+    chair.Freed(at(1), "y"),
+    chair.CustomerIn(at(1), "x"),
+    chair.CustomerIn(at(1), "y"),
+    chair.CustomerOut(at(1), "x"),
+    chair.CustomerOut(at(1), "y"),
+    chair.HangupKey(at(1)),
+    chair.PauseKey(at(1)),
+    chair.DispositionKey(at(1), "sale"),
+    chair.WrapOver(at(1), "x"),
+    chair.WrapOver(at(1), "y"),
+)
+
+
+def test_every_event_type_is_sampled() -> None:
+    sampled = {type(event).__name__ for event in SAMPLES}
+    assert sampled == {kind.__name__ for kind in chair.SeatEvent.__subclasses__()}
+
+
+@pytest.mark.parametrize("state", list(SeatState))
+@pytest.mark.parametrize("event", SAMPLES, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'attempt', '')}")
+def test_each_pair_moves_is_ignored_or_is_refused(state: SeatState, event: chair.SeatEvent) -> None:
+    before = Seat("alice", state, at(0), "x")
+    pair = (state, type(event))
+    if pair in SEAT_TABLE:
+        step(before, event)
+    elif pair in SEAT_IGNORED:
+        assert step(before, event) == (before, ())
+    else:
+        with pytest.raises(IllegalSeatEvent):
+            step(before, event)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(SAMPLES), max_size=30))
+def test_each_conversation_gets_exactly_one_disposition(events: list[chair.SeatEvent]) -> None:
+    seat, disposed, talked = Seat("alice"), 0, 0
+    for event in events:
+        before = seat
+        try:
+            seat, commands = step(seat, event)
+        except IllegalSeatEvent:
+            continue
+        talked += before.state is not SeatState.IN_CALL and seat.state is SeatState.IN_CALL
+        disposed += sum(isinstance(command, chair.Dispose) for command in commands)
+        assert (seat.state in (SeatState.RESERVED, SeatState.IN_CALL, SeatState.WRAP)) == bool(seat.attempt)
+    open_ = seat.state in (SeatState.IN_CALL, SeatState.WRAP)
+    assert talked == disposed + open_
