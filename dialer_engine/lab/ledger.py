@@ -76,7 +76,7 @@ class Ledger:
     """Follows the carrier's file as it grows."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._position = 0
         self._calls: dict[str, CarrierCall] = {}
 
@@ -99,9 +99,9 @@ class Ledger:
         return fresh
 
     def _new_lines(self) -> list[str]:
-        if not self._path.exists():
+        if not self.path.exists():
             return []
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(self._position)
             text = file.read()
         complete = text[: text.rfind(b"\n") + 1]

@@ -1,0 +1,52 @@
+"""`dialer demo`: the whole way of a call on this machine, with a simulated carrier and simulated agents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dialer_engine.lab.demo import Wishes, demo
+from dialer_engine.lab.people import MOST_PEOPLE
+from dialer_engine.lab.place import LabError
+from dialer_engine.lab.session import INTERRUPTED, Interrupted, run_to_end
+from dialer_engine.pbx.bundle import BundleError
+from dialer_engine.pbx.node import NodeError
+from dialer_engine.settings.home import HomeError
+from dialer_engine.store.errors import StoreError
+
+EXPECTED = (BundleError, HomeError, LabError, NodeError, StoreError)
+
+
+def run_demo(
+    agents: Annotated[int, typer.Option(min=1, max=60, help="Simulated agents.")] = 5,
+    contacts: Annotated[int, typer.Option(min=1, max=MOST_PEOPLE, help="Fictional contacts.")] = 300,
+    lines: Annotated[float, typer.Option(min=1, max=10, help="Calls in flight per ready agent.")] = 3.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Longest time to dial, in seconds.")] = 600.0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the data for a look.")] = False,
+    seed: Annotated[int, typer.Option(help="Another number gives other people and manners.")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary to this file.")] = None,
+) -> None:
+    """Dial a list of fictional contacts on this machine and show it; nobody is called."""
+    console = Console()
+    wishes = Wishes(agents, contacts, lines, seconds, keep, seed)
+    try:
+        summary = run_to_end(demo(wishes, console))
+    except Interrupted as error:
+        console.print("- interrupted; everything that was started has ended")
+        raise typer.Exit(INTERRUPTED) from error
+    except EXPECTED as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    if json_file is not None:
+        json_file.write_text(json.dumps(summary.as_json(), indent=1) + "\n", encoding="utf-8")
+    if not summary.clean:
+        raise typer.Exit(2)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("demo")(run_demo)
