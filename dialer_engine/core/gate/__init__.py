@@ -4,7 +4,7 @@ The gate is the only way to a call. It is pure: the clock, the rules and the fac
 the same question always has the same answer. Whatever cannot be checked is refused.
 """
 
-from dialer_engine.core.gate.evaluate import evaluate
+from dialer_engine.core.gate.decide import evaluate
 from dialer_engine.core.gate.model import (
     CampaignHours,
     Decision,
