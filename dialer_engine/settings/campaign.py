@@ -129,7 +129,7 @@ AgentChoice = Annotated[
 class Campaign(Model):
     """One campaign: whom to call, how, with which agents and what to say when nobody is free."""
 
-    name: Name = Field(description="the file's name without .yaml; may be left out")
+    name: Name = Field(description="may be left out; must be the file's name without .yaml")
     member: str = Field(description="a Member of dialer.yaml")
     lists: list[Line] = Field(min_length=1, description="the Member's contact lists to call")
     agents: AgentChoice = Field(default="all", description="names of the agents, or all of the Member's")
