@@ -16,6 +16,7 @@ import uvloop
 
 from dialer_engine.engine.daemon import Engine
 from dialer_engine.engine.lock import EngineRuns
+from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.pbx.bundle import BundleError
 from dialer_engine.pbx.instance import NodeError
@@ -28,6 +29,7 @@ from dialer_engine.store.errors import StoreError
 
 FAILED_START = 1
 EXPECTED = (
+    AmiError,
     AriError,
     BundleError,
     EngineRuns,

@@ -151,6 +151,8 @@ class Engine:
         self._closing.push_async_callback(self.client.close)
         self.tasks.spawn(self.writer.run(), "writer")
         await self.client.start()
+        await self.phones.start()
+        self._closing.push_async_callback(self.phones.close)
 
     @property
     def _lease_name(self) -> str:

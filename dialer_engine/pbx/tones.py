@@ -23,7 +23,7 @@ class Tone:
 
 AGENT_TONES: Mapping[str, Tone] = {
     "arrived": Tone(1000, 0.12),
-    "noted": Tone(1400, 0.08, -16),
+    "noted": Tone(800, 0.08, -16),
     "refused": Tone(300, 0.3),
 }
 """A customer is there; a disposition was taken; a key has no meaning now."""

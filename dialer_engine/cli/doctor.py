@@ -1,0 +1,181 @@
+"""`dialer doctor`: look at everything a dialer needs and say what is wrong and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
+from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
+from dialer_engine.pbx.process import host_name_problem
+from dialer_engine.settings.home import home, service_user, unreachable
+from dialer_engine.settings.load import Config, SettingsError, load_config
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.locate import database_url
+from dialer_engine.store.migrate import pending
+from dialer_engine.store.pool import connect
+
+OK, WARNING, CRITICAL = "ok", "warning", "critical"
+EXIT = {OK: 0, WARNING: 1, CRITICAL: 2}
+LEAST_FREE = 2 * 1024**3
+EVENTFUL_TZDATA = (2026, 6)
+TZDATA_REMEDY = (
+    "Canada is not dialed with older zone data: start through ./dialer, which installs the pinned one"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, how it is, and what to do when it is not well."""
+
+    what: str
+    state: str
+    words: str
+
+
+Check = Callable[[Path], Awaitable[Finding]]
+
+
+async def _configuration(config: Path) -> Finding:
+    try:
+        loaded = load_config(config)
+    except SettingsError as error:
+        return Finding("configuration", CRITICAL, str(error))
+    warnings = "; ".join(str(one) for one in loaded.warnings)
+    return Finding(
+        "configuration", WARNING if warnings else OK, warnings or f"{len(loaded.campaigns)} campaigns"
+    )
+
+
+async def _home(config: Path) -> Finding:
+    barrier = unreachable(home(), service_user()) if home().exists() else None
+    if barrier is not None:
+        words = f"{service_user().name!r} may not enter {barrier}; set DIALER_HOME to another place"
+        return Finding("home", CRITICAL, words)
+    return Finding("home", OK, f"{home()}, services run as {service_user().name}")
+
+
+async def _disk(config: Path) -> Finding:
+    place = home() if home().exists() else Path("/")
+    free = shutil.disk_usage(place).free
+    words = f"{free / 1024**3:.1f} GiB free at {place}"
+    if free < LEAST_FREE:
+        return Finding("disk", CRITICAL, f"{words}; records need room: at least 2 GiB")
+    return Finding("disk", OK, words)
+
+
+async def _host_name(config: Path) -> Finding:
+    problem = host_name_problem()
+    return Finding("host name", CRITICAL if problem else OK, problem or socket.gethostname())
+
+
+async def _zones(config: Path) -> Finding:
+    found = version("tzdata")
+    year, release = (int(part) for part in found.split(".")[:2])
+    if (year, release) < EVENTFUL_TZDATA:
+        return Finding("zone data", CRITICAL, f"tzdata {found}; {TZDATA_REMEDY}")
+    return Finding("zone data", OK, f"tzdata {found}")
+
+
+async def _asterisk(config: Path) -> Finding:
+    bundle = find_bundle(home())
+    if bundle is None:
+        return Finding(
+            "asterisk", WARNING, "not installed yet; the first 'dialer run' or 'dialer demo' does it"
+        )
+    found = bundle.version
+    if tuple(int(part) for part in found.split(".")[:3]) < MINIMUM_VERSION:
+        least = ".".join(map(str, MINIMUM_VERSION))
+        return Finding("asterisk", CRITICAL, f"{found} is older than {least}, which closes security holes")
+    return Finding("asterisk", OK, f"{found} at {bundle.root}")
+
+
+async def _database(config: Path) -> Finding:
+    try:
+        url = database_url(_settings(config).settings, home())
+        conn = await connect(url)
+    except SettingsError:
+        return Finding("database", WARNING, "not looked at: the configuration has errors")
+    except StoreError as error:
+        return Finding("database", CRITICAL, str(error))
+    try:
+        missing = await pending(conn)
+        server = conn.get_server_version()
+    except StoreError as error:
+        return Finding("database", CRITICAL, str(error))
+    finally:
+        await conn.close()
+    if missing:
+        return Finding(
+            "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
+        )
+    return Finding("database", OK, f"PostgreSQL {server.major}.{server.minor}")
+
+
+def _settings(config: Path) -> Config:
+    return load_config(config)
+
+
+async def _engine(config: Path) -> Finding:
+    try:
+        status = await engine(config).status()
+    except EngineNotRunning as error:
+        return Finding("engine", WARNING, str(error))
+    found, node = status["engine"], status["nodes"][0]
+    if found["why_not"]:
+        return Finding("engine", CRITICAL, found["why_not"])
+    if not node["ami"]:
+        return Finding("engine", WARNING, "AMI is not connected: states of phones and trunks are stale")
+    return Finding("engine", OK, f"pid {found['pid']}, dialing is possible")
+
+
+async def _trunks(config: Path) -> Finding:
+    try:
+        trunks = (await engine(config).status())["trunks"]
+    except EngineNotRunning:
+        return Finding("trunks", WARNING, "not looked at: no engine is running")
+    down = [one["name"] for one in trunks if one["reachable"] is False or one["registered"] is False]
+    if down:
+        return Finding("trunks", CRITICAL, f"not reachable or not registered: {', '.join(down)}")
+    return Finding("trunks", OK, ", ".join(one["name"] for one in trunks) or "none")
+
+
+CHECKS: tuple[Check, ...] = (
+    _configuration,
+    _home,
+    _disk,
+    _host_name,
+    _zones,
+    _asterisk,
+    _database,
+    _engine,
+    _trunks,
+)
+
+
+def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Look at everything; exit status 0 all well, 1 warnings, 2 something critical."""
+    findings = asyncio.run(_all(config))
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.state:9} {finding.what:14} {finding.words}")
+    raise typer.Exit(max(EXIT[finding.state] for finding in findings))
+
+
+async def _all(config: Path) -> list[Finding]:
+    return [await check(config) for check in CHECKS]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("doctor", help="Look at everything the dialer needs and say what is wrong.")(doctor)
