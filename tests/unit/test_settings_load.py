@@ -4,9 +4,13 @@ from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from settings_support import CAMPAIGN, DIALER, LAB, found, only, problems_of, write_config
 
+from dialer_engine.settings.catalogue import keys
 from dialer_engine.settings.load import load_config
+from dialer_engine.settings.models import Campaign, Settings
 from dialer_engine.settings.problems import Problem, SettingsError
 
 pytestmark = pytest.mark.unit
@@ -505,3 +509,23 @@ def test_problems_read_well() -> None:
     assert problem.text() == "a.yaml:3:9: x.y[0]: wrong; allowed: right; did you mean 'rigth'?"
     assert Problem(Path("a"), 0, 0, "", "gone").text() == "a: gone"
     assert str(SettingsError([problem, problem])) == problem.text()
+
+
+_WORDS = st.sampled_from(
+    ["", "x", "-1", "nan", "[a]", "{a: b}", "~", "+12102260100", "10:30", "4h", "'", "é"]
+)
+_KEYS = st.sampled_from(sorted({key.path[-1] for model in (Settings, Campaign) for key in keys(model)}))
+
+
+@given(st.dictionaries(_KEYS, _WORDS, max_size=6), st.dictionaries(_KEYS, _WORDS, max_size=6))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_wrong_values_are_always_explained(
+    tmp_path: Path, engine: dict[str, str], campaign: dict[str, str]
+) -> None:
+    texts = ["".join(f"{key}: {word}\n" for key, word in group.items()) for group in (engine, campaign)]
+    problems: tuple[Problem, ...] = ()
+    try:
+        load_config(write_config(tmp_path, texts[0], spring=texts[1]))
+    except SettingsError as error:
+        problems = error.problems
+    assert all(problem.what and problem.file.is_relative_to(tmp_path) for problem in problems)

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dialer_engine.settings.text_file import LARGEST_FILE, UnreadableError
 from dialer_engine.settings.yaml_text import Document, Place, read_document
@@ -165,3 +167,19 @@ def test_odd_keys(tmp_path: Path, content: str, expected: str) -> None:
     document, problems = read(tmp_path, content)
     assert problems == [expected]
     assert document.content == {"a": "1"}
+
+
+@given(
+    st.one_of(st.binary(max_size=200), st.text("ab:-[]{}&*!|>'\"# \n\t,?%@`~0+", max_size=60).map(str.encode))
+)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_content_gets_past_the_reader(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_bytes(content)
+    try:
+        document, problems = read_document(file)
+    except UnreadableError as error:
+        problems = [error.problem]
+    else:
+        assert all(isinstance(key, str) for key in document.content)
+    assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
