@@ -2,7 +2,7 @@
 
 It never places, moves or answers calls: those go through ARI, where a repeated command is refused by the
 channel's id. Every action has a time-out and is sent once. Events go into a bounded queue; when its reader
-falls behind, or the link was lost, the queue holds one `Resync` instead: events are missing, ask for the state.
+falls behind, or the link was lost, the queue holds one `Resync` instead: events are missing, read the state.
 
 There is no AMI action for task processors; `Node.task_processors` reads them from the console.
 """

@@ -197,7 +197,7 @@ class Node:
         )
 
     async def stop(self, timeout_s: float = 10.0) -> None:
-        """End the instance, and with it every call; kill it when it has not ended after `timeout_s` seconds."""
+        """End the instance, and with it every call; after `timeout_s` seconds kill it."""
         pid = self.pid
         if pid is not None:
             await asyncio.to_thread(terminate, pid, self.config, timeout_s)
