@@ -1,0 +1,289 @@
+"""The dispatcher: who gets whom, in which order, and what is recorded, with the far sides written down."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core import seat as chair
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.outcome import Result
+from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.engine.call import Call, FinishedCall
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.store.reserve import Reservation
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+@dataclass
+class Notebook:
+    """Writes down what the dispatcher asks of the world and of the records."""
+
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    events: list[tuple[str, int, str, bool]] = field(default_factory=list)
+    ended: list[tuple[str, int, str]] = field(default_factory=list)
+    dispositions: list[tuple[str, str, str, str | None]] = field(default_factory=list)
+    seats: list[tuple[str, str]] = field(default_factory=list)
+
+    def look_up(self, call: Call) -> None:
+        self.asked.append(("look_up", call.id))
+
+    def claim(self, call: Call) -> None:
+        self.asked.append(("claim", call.id, call.attempt.agent))
+
+    def join(self, call: Call, agent: str) -> None:
+        self.asked.append(("join", call.id, agent))
+
+    def play_drop_message(self, call: Call) -> None:
+        self.asked.append(("drop", call.id))
+
+    def hang_up(self, call: Call) -> None:
+        self.asked.append(("hang_up", call.id))
+
+    def take_opt_outs(self) -> None:
+        self.asked.append(("opt_outs",))
+
+    def tell_agent(self, agent: str, what: str) -> None:
+        self.asked.append(("tell", agent, what))
+
+    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
+        self.asked.append(("wrap", agent, attempt_id, campaign))
+
+    def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None:
+        self.events.append((call.id, call.events, type(event).__name__, moved))
+
+    def attempt_end(self, call: Call, event: life.Event) -> None:
+        self.ended.append((call.id, call.events, str(call.attempt.result)))
+
+    def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
+        self.dispositions.append((attempt_id, campaign, agent, code))
+
+    def seat_state(self, seat: Seat, campaign: str | None) -> None:
+        self.seats.append((seat.agent, seat.state.value))
+
+
+def reservation(attempt_id: str, number: str = "+12105550100") -> Reservation:
+    return Reservation(attempt_id, 1, 1, number, "+12105550199", "main", "main", START, "")
+
+
+class Floor:
+    """A dispatcher with helpers to move calls and agents."""
+
+    def __init__(self, **agents: str) -> None:
+        self.book = Notebook()
+        self.dispatcher = Dispatcher(self.book, self.book)
+        self.finished: list[FinishedCall] = []
+        self.dispatcher.on_finished = self.finished.append
+        self.dispatcher.assign(agents)
+
+    def on_duty(self, agent: str, second: float = 0.0) -> None:
+        self.dispatcher.feed_seat(agent, chair.LegUp(at(second)))
+
+    def ring(self, attempt_id: str, campaign: str = "spring", number: str = "+12105550100") -> None:
+        self.dispatcher.adopt(Call(reservation(attempt_id, number), campaign, Attempt(attempt_id), START))
+        self.dispatcher.feed(attempt_id, life.Sent(at(1), 22))
+        self.dispatcher.feed(attempt_id, life.Ringing(at(2)))
+
+    def answer(self, attempt_id: str, second: float = 5.0) -> None:
+        self.dispatcher.feed(attempt_id, life.Answered(at(second)))
+        self.dispatcher.feed(attempt_id, life.Offered(at(second)))
+
+    def join(self, attempt_id: str, second: float = 5.01) -> None:
+        self.dispatcher.feed(attempt_id, life.Entered(at(second)))
+        self.dispatcher.feed(attempt_id, life.Joined(at(second)))
+
+    def hang_up(self, attempt_id: str, second: float = 60.0) -> None:
+        self.dispatcher.feed(attempt_id, life.Gone(at(second), 16))
+
+    def state(self, agent: str) -> SeatState:
+        return self.dispatcher.seats[agent].state
+
+    def claims(self) -> list[tuple[Any, ...]]:
+        return [asked for asked in self.book.asked if asked[0] == "claim"]
+
+
+def test_a_call_from_answer_to_disposition() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    assert floor.state("alice") is SeatState.RESERVED
+    floor.join("x")
+    assert floor.state("alice") is SeatState.IN_CALL
+    floor.hang_up("x")
+    assert floor.state("alice") is SeatState.WRAP
+    assert ("wrap", "alice", "x", "spring") in floor.book.asked
+    floor.dispatcher.feed_seat("alice", chair.DispositionKey(at(65), "sale"))
+    assert floor.book.dispositions == [("x", "spring", "alice", "sale")]
+    assert floor.state("alice") is SeatState.READY
+    assert floor.book.ended == [("x", 8, "bridged")]
+    assert [call.attempt_id for call in floor.finished] == ["x"]
+    assert floor.dispatcher.calls == {}
+
+
+def test_event_numbers_run_from_one_without_a_gap() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.hang_up("x")
+    numbers = [number for _, number, _, _ in floor.book.events] + [floor.book.ended[0][1]]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_agent_who_is_ready_longest_gets_the_call() -> None:
+    floor = Floor(alice="spring", bob="spring", carol="spring")
+    for second, agent in enumerate(("bob", "carol", "alice")):
+        floor.on_duty(agent, second)
+    for number, attempt_id in enumerate("xyz"):
+        floor.ring(attempt_id, number=f"+1210555010{number}")
+        floor.answer(attempt_id)
+    assert floor.claims() == [("claim", "x", "bob"), ("claim", "y", "carol"), ("claim", "z", "alice")]
+
+
+def test_two_answers_of_one_moment_never_win_the_same_agent() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.ring("y", number="+12105550101")
+    floor.answer("x")
+    floor.answer("y")
+    assert floor.claims() == [("claim", "x", "alice")]
+    assert floor.dispatcher.calls["y"].phase is Phase.WAITING
+
+
+def test_an_agent_who_becomes_ready_takes_the_longest_waiting_person() -> None:
+    floor = Floor(alice="spring")
+    for second, attempt_id in enumerate("xyz"):
+        floor.ring(attempt_id, number=f"+1210555010{second}")
+        floor.answer(attempt_id, 5 + second / 10)
+    floor.hang_up("x", 5.5)
+    floor.on_duty("alice", 6)
+    assert floor.claims() == [("claim", "y", "alice")]
+
+
+def test_an_agent_of_another_campaign_is_not_taken() -> None:
+    floor = Floor(alice="autumn")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    assert floor.claims() == []
+
+
+def test_a_waiting_person_whose_cancel_is_under_way_is_skipped() -> None:
+    floor = Floor(alice="spring")
+    floor.ring("x")
+    floor.dispatcher.cancel("x", "suppressed")
+    floor.answer("x")
+    floor.on_duty("alice", 6)
+    assert floor.claims() == []
+    assert ("hang_up", "x") in floor.book.asked
+
+
+def test_a_lost_claim_gives_the_agent_to_the_next_person_at_once() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.ring("y", number="+12105550101")
+    floor.answer("x")
+    floor.answer("y")
+    floor.dispatcher.feed("x", life.ClaimLost(at(6)))
+    assert floor.claims()[-1] == ("claim", "y", "alice")
+    assert floor.state("alice") is SeatState.RESERVED
+
+
+def test_the_agents_star_hangs_the_customer_up() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.dispatcher.feed_seat("alice", chair.HangupKey(at(20)))
+    assert ("hang_up", "x") in floor.book.asked
+    floor.hang_up("x", 20.1)
+    assert floor.finished[0].attempt.ended_by is life.EndedBy.AGENT
+
+
+def test_a_leg_that_is_lost_in_a_call_ends_it_and_disposes_once() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(20)))
+    floor.hang_up("x", 20.1)
+    assert floor.book.dispositions == [("x", "spring", "alice", None)]
+    assert floor.finished[0].attempt.result is Result.BRIDGED
+    assert floor.state("alice") is SeatState.OFF
+
+
+def test_cancel_reaches_only_unanswered_calls() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.dispatcher.cancel("x", "suppressed")
+    assert ("hang_up", "x") not in floor.book.asked
+
+
+def test_an_illegal_event_is_counted_and_changes_nothing() -> None:
+    floor = Floor()
+    floor.ring("x")
+    floor.dispatcher.feed("x", life.Joined(at(3)))
+    assert floor.dispatcher.calls["x"].phase is Phase.RINGING
+    assert floor.dispatcher.illegal == {"Joined is illegal in phase ringing": 1}
+
+
+def test_events_of_unknown_attempts_are_ignored() -> None:
+    floor = Floor()
+    floor.dispatcher.feed("nobody", life.Gone(at(1)))
+    assert floor.book.ended == []
+
+
+def test_an_opt_out_takes_the_journal_in_at_once() -> None:
+    floor = Floor()
+    floor.ring("x")
+    floor.answer("x")
+    floor.dispatcher.feed("x", life.MessageStarted(at(6.8)))
+    floor.dispatcher.feed("x", life.OptedOut(at(9)))
+    assert ("opt_outs",) in floor.book.asked
+
+
+@pytest.mark.parametrize(
+    ("phase", "result"), [(Phase.RESERVED, Result.CANCELLED), (Phase.RINGING, Result.UNKNOWN)]
+)
+def test_an_adopted_attempt_without_a_channel_ends(phase: Phase, result: Result) -> None:
+    floor = Floor()
+    call = Call(reservation("x"), "spring", Attempt("x", phase=phase), START, 3)
+    floor.dispatcher.adopt(call)
+    floor.dispatcher.vanished(call)
+    assert floor.book.ended == [("x", 4, result.value)]
+
+
+def test_an_adopted_conversation_puts_the_agent_back_into_it() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    call = Call(reservation("x"), "spring", Attempt("x", phase=Phase.BRIDGED, agent="alice"), START, 6)
+    floor.dispatcher.adopt(call)
+    floor.dispatcher.reseat(call, "alice")
+    assert floor.state("alice") is SeatState.IN_CALL
+    floor.hang_up("x")
+    assert floor.state("alice") is SeatState.WRAP
+
+
+def test_numbers_and_campaigns_find_their_calls() -> None:
+    floor = Floor()
+    floor.ring("x", "spring", "+12105550100")
+    floor.ring("y", "autumn", "+12105550101")
+    assert [call.id for call in floor.dispatcher.calls_to("+12105550101")] == ["y"]
+    assert [call.id for call in floor.dispatcher.calls_of("spring")] == ["x"]

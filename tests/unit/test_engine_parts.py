@@ -1,0 +1,130 @@
+"""Small parts of the engine: trunks, board, clock, translation of Asterisk's events, tasks, the lock."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.outcome import Result
+from dialer_engine.engine.board import Board, quantile
+from dialer_engine.engine.call import FinishedCall
+from dialer_engine.engine.clock import GateClock, utc_now
+from dialer_engine.engine.lock import EngineLock, EngineRuns
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.translate import moment
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.settings.models import Trunk
+
+pytestmark = pytest.mark.unit
+
+START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
+
+
+def trunk(rate: float = 10.0, channels: int = 2) -> Trunk:
+    return Trunk(host="127.0.0.1", calls_per_second=rate, max_channels=channels)
+
+
+def test_trunks_are_tried_in_the_campaigns_order() -> None:
+    trunks = Trunks({"a": trunk(), "b": trunk()})
+    first = trunks.first_free(["b", "a"], 100.0)
+    assert first is not None
+    assert first.name == "b"
+    first.active = 2
+    second = trunks.first_free(["b", "a"], 100.0)
+    assert second is not None
+    assert second.name == "a"
+
+
+def test_a_trunk_without_a_departure_is_not_free() -> None:
+    trunks = Trunks({"a": trunk(rate=1.0)})
+    trunks.lines["a"].slots.take(100.0)
+    assert trunks.first_free(["a"], 100.0) is None
+    assert trunks.opens_in(["a"], 100.0) == pytest.approx(0.875)
+    assert trunks.first_free(["a"], 100.9) is not None
+
+
+def test_a_reload_keeps_counts_and_drops_idle_trunks() -> None:
+    trunks = Trunks({"a": trunk(), "b": trunk(), "c": trunk()})
+    trunks.lines["a"].active, trunks.lines["b"].active = 1, 1
+    trunks.apply({"a": trunk(rate=5.0)})
+    assert set(trunks.lines) == {"a", "b"}
+    assert (trunks.lines["a"].active, trunks.lines["a"].slots.rate) == (1, 5.0)
+
+
+def finished(result: Result, answered: float | None = None, joined: float | None = None) -> FinishedCall:
+    def at(seconds: float | None) -> datetime | None:
+        return None if seconds is None else START + timedelta(seconds=seconds)
+
+    attempt = Attempt(
+        "x", Phase.ENDED, answered_at=at(answered), joined_at=at(joined), ended_at=at(60), result=result
+    )
+    return FinishedCall("x", "spring", "main", attempt)
+
+
+def test_the_board_counts_results_and_delays() -> None:
+    board = Board()
+    for call in (
+        finished(Result.BRIDGED, 5, 5.02),
+        finished(Result.BRIDGED, 5, 7.5),
+        finished(Result.ABANDONED, 5),
+        finished(Result.BUSY),
+    ):
+        board.finished(call)
+    tally = board.tallies["spring"]
+    totals = tally.totals()
+    assert (totals["attempts"], totals["answered"], totals["bridged"], totals["busy"]) == (4, 3, 2, 1)
+    delay = tally.answer_to_agent()
+    assert (delay["count"], delay["over_2s"], delay["max"]) == (2, 1, pytest.approx(2500.0))
+    assert board.recent[0]["result"] == "busy"
+    assert board.recent[-1]["talk_s"] == pytest.approx(54.98)
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [([], 0.5, None), ([1.0], 0.99, 1.0), ([1.0, 2.0, 3.0, 4.0], 0.5, 3.0), ([1.0, 2.0], 1.0, 2.0)],
+)
+def test_quantiles(values: list[float], share: float, expected: float | None) -> None:
+    assert quantile(values, share) == expected
+
+
+def test_the_lab_clock_starts_at_its_moment_and_runs() -> None:
+    clock = GateClock.starting_at(datetime.fromisoformat("2026-06-10T11:00:00-05:00"))
+    assert abs(clock.now() - START) < timedelta(seconds=5)
+    assert abs(GateClock.starting_at(None).now() - utc_now()) < timedelta(seconds=5)
+
+
+def test_asterisks_time_stamps_become_utc() -> None:
+    assert moment("2026-06-10T11:00:00.250-0500") == START + timedelta(milliseconds=250)
+    assert abs(moment(None) - utc_now()) < timedelta(seconds=5)
+
+
+async def test_a_failing_background_task_is_logged_by_name() -> None:
+    async def fail() -> None:
+        raise RuntimeError("broken")
+
+    tasks = Tasks()
+    with capture_logs() as logs:
+        await asyncio.wait([tasks.spawn(fail(), "the broken one")])
+        await asyncio.sleep(0)
+    assert [entry["task"] for entry in logs] == ["the broken one"]
+    assert len(tasks) == 0
+
+
+async def test_close_cancels_what_is_left() -> None:
+    tasks = Tasks()
+    task = tasks.spawn(asyncio.Event().wait(), "waits for ever")
+    await tasks.close()
+    assert task.cancelled()
+
+
+def test_a_second_engine_on_the_same_home_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
+    first, second = EngineLock(tmp_path / "engine.lock"), EngineLock(tmp_path / "engine.lock")
+    first.take()
+    with pytest.raises(EngineRuns, match=r"already runs .*pid \d+.*dialer stop"):
+        second.take()
+    first.release()
+    second.take()
+    second.release()
