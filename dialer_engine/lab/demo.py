@@ -43,7 +43,6 @@ class Wishes:
     keep: bool = False
     seed: int = 1
     pace: Pace = PACE
-    retry: str = "20s"
 
 
 async def demo(wishes: Wishes, console: Console) -> Summary:
@@ -65,7 +64,7 @@ async def demo(wishes: Wishes, console: Console) -> Summary:
 
 
 def _setting(wishes: Wishes) -> Setting:
-    scenario = Scenario(agents=wishes.agents, lines=wishes.lines, retry=wishes.retry)
+    scenario = Scenario(agents=wishes.agents, lines=wishes.lines)
     people = make_people(wishes.contacts, wishes.seed)
     return Setting(scenario, life_like(wishes.pace), people, Manners(), wishes.seed)
 

@@ -42,22 +42,34 @@ class Answer:
 
 
 def pair(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Answer]:
-    """Each call that a person answered, with the first fitting unused thing heard at a phone."""
-    free = sorted(heard, key=lambda each: each.first)
-    answers = []
-    for call in sorted((c for c in calls if c.answered_human), key=lambda c: c.answered_at or 0.0):
-        match = next((each for each in free if _fits(call, each)), None)
-        if match is not None:
-            free.remove(match)
-        answers.append(Answer(call, match))
-    return answers
+    """Each call that a person answered, with what a phone heard of that person.
+
+    Several numbers share a pitch; then the smallest delay wins, and nothing heard is used twice.
+    """
+    answered = sorted((c for c in calls if c.answered_human), key=lambda c: c.answered_at or 0.0)
+    fitting = sorted(
+        (delay, c, h)
+        for c, call in enumerate(answered)
+        for h, each in enumerate(heard)
+        if (delay := _delay(call, each)) is not None
+    )
+    match: dict[int, int] = {}
+    used: set[int] = set()
+    for _, c, h in fitting:
+        if c not in match and h not in used:
+            match[c] = h
+            used.add(h)
+    return [Answer(call, heard[match[c]] if c in match else None) for c, call in enumerate(answered)]
 
 
-def _fits(call: CarrierCall, heard: Heard) -> bool:
+def _delay(call: CarrierCall, heard: Heard) -> float | None:
+    """Seconds from the answer until it was heard, when this voice can be that call's."""
     if call.answered_at is None or abs(heard.pitch - pitch_hz(call.number)) > PITCH_TOLERANCE_HZ:
-        return False
+        return None
     latest = min(call.answered_at + LATEST_S, (call.ended_at or heard.first) + CLOCK_SLACK_S)
-    return call.answered_at - CLOCK_SLACK_S <= heard.first <= latest
+    if not call.answered_at - CLOCK_SLACK_S <= heard.first <= latest:
+        return None
+    return abs(heard.first - call.answered_at)
 
 
 @dataclass(frozen=True, slots=True)

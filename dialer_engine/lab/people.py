@@ -47,6 +47,9 @@ LAST_NAMES = (
     "Inkpen", "Juniper", "Kettlewell", "Larkspur", "Merriweather", "Nightingale", "Oakenshaw", "Pennyfeather",
     "Quillfeather", "Rosewater", "Silverlock", "Thistlewood", "Underhill", "Violet", "Wintergreen", "Yarrow",
 )  # fmt: skip
+# Weights of the last digits: many do not answer, some are machines, about a quarter are people.
+LIFE_LIKE_MIX = (6, 6, 6, 3, 34, 10, 14, 10, 7, 4)
+EVEN_MIX = (1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 FORMATS = ("({npa}) 555-{line}", "{npa}-555-{line}", "+1{npa}555{line}", "1 {npa} 555 {line}")
 
 
@@ -101,14 +104,22 @@ class Oracle:
         return f"call {count} of at most {self.cap}" if count > self.cap else None
 
 
-def make_people(count: int, seed: int) -> list[Person]:
-    """`count` people with different numbers; every 12th is made uncallable, by suppression or by the hour."""
+def make_people(count: int, seed: int, mix: Sequence[int] = LIFE_LIKE_MIX) -> list[Person]:
+    """`count` people with different numbers; every 12th is made uncallable, by suppression or by the hour.
+
+    `mix` gives the weights of the last digits 0 to 9, and with them of what the carrier will do.
+    """
     if not 1 <= count <= MOST_PEOPLE:
         raise ValueError(f"{count} contacts: the lab has numbers for 1 to {MOST_PEOPLE}")
     dice = Dice(seed)
-    lines = [f"{100 + n:04d}" for n in range(NUMBERS_PER_AREA)]
-    lines_of = {npa: dice.shuffled(lines, npa) for npa, _ in (*PLACES, OUT_OF_HOURS)}
+    lines_of = {npa: _lines(dice, npa, mix) for npa, _ in (*PLACES, OUT_OF_HOURS)}
     return [_person(dice, index, lines_of) for index in range(count)]
+
+
+def _lines(dice: Dice, npa: str, mix: Sequence[int]) -> list[str]:
+    """All last four digits of an area code; taken from the end they follow the mix while it lasts."""
+    lines = [f"{100 + n:04d}" for n in range(NUMBERS_PER_AREA)]
+    return sorted(lines, key=lambda line: dice.fraction(npa, line) ** (1 / mix[int(line[-1])]))
 
 
 def _person(dice: Dice, index: int, lines_of: dict[str, list[str]]) -> Person:

@@ -11,7 +11,7 @@ from dialer_engine.lab.audiosocket import AudioServer
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.phones import Phone, phones_files
-from dialer_engine.pbx.ami import AmiAdapter
+from dialer_engine.pbx.ami import AmiAdapter, AmiError
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
@@ -30,6 +30,7 @@ class PhoneBank:
         dice = Dice(seed)
         self.agents = {phone.name: SimAgent(phone.name, manners, dice, self._press) for phone in phones}
         self.audio = AudioServer(self._find)
+        self.failed_presses = 0
         self._node = node
         self.accounts = tuple(phones)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,4 +118,10 @@ class PhoneBank:
         task.add_done_callback(self._tasks.discard)
 
     async def _send_digit(self, leg: str, digit: str) -> None:
-        await self._ami.action("PlayDTMF", Channel=leg, Digit=digit, Duration=str(DIGIT_MS))
+        press = {"Channel": leg, "Digit": digit, "Duration": str(DIGIT_MS)}
+        try:
+            # Async only because the AMI library looks for it when a reply says "successfully queued".
+            await self._ami.action("PlayDTMF", **press, Async="false")
+        except AmiError:
+            # The engine may have ended the leg in this very moment; anything more shows in the count.
+            self.failed_presses += 1

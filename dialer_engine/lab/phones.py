@@ -10,7 +10,7 @@ from dialer_engine.pbx.render import base_files, instance_values, pjsip_base
 from dialer_engine.pbx.template import TEMPLATES, Block, fill_file
 
 DIRECTORY = TEMPLATES / "lab" / "phones"
-MODULES = ("app_audiosocket", "func_callerid", "res_audiosocket")
+MODULES = ("app_audiosocket", "app_senddtmf", "func_callerid", "res_audiosocket")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from dialer_engine.lab.summary import Summary, summarize
 from dialer_engine.lab.world import World
 
 POLL_S = 0.25
-QUIET_S = 3.0
+QUIET_S = 4.0
 DRAIN_S = 45.0
 SETTLE_S = 5.0
 
@@ -47,7 +47,7 @@ async def _watch(world: World, seconds: float, show: Show, started_at: float) ->
             quiet_since = None
         elif quiet_since is None:
             quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since > QUIET_S:
+        elif time.monotonic() - quiet_since > QUIET_S + world.setting.scenario.retry_s:
             return
         await asyncio.sleep(POLL_S)
 

@@ -69,7 +69,7 @@ class Scenario:
     wrap_seconds: int = 4
     ring_seconds: int = 16
     cancel_early: bool = False
-    retry: str = "20s"
+    retry_s: int = 20
     cap: int = CALLS_PER_NUMBER
     calls_per_second: float = 10.0
     max_channels: int = 60
@@ -105,6 +105,6 @@ def write_config(scenario: Scenario, directory: Path, node: NodeConfig, carrier_
         cancel_early=str(scenario.cancel_early).lower(),
         wrap_seconds=scenario.wrap_seconds,
         cap=scenario.cap,
-        retry=scenario.retry,
+        retry=f"{scenario.retry_s}s",
     )
     (campaigns / f"{CAMPAIGN}.yaml").write_text(campaign, encoding="utf-8")
