@@ -16,7 +16,6 @@ from dialer_engine.pbx.prompts import (
 from dialer_engine.pbx.tones import make_tones
 from dialer_engine.settings.models import Campaign, MemberSettings
 
-
 DEFAULT_DROP = (
     "Hello. This was a call for telemarketing purposes that could not be connected. "
     "To be taken off the calling list, press 9 now. Good bye."
