@@ -1,0 +1,160 @@
+"""Which column is what: guessed from headers and content, corrected by `--map`."""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.contacts.phone import looks_like_phone
+
+PHONE = "phone"
+IGNORE = "ignore"
+_NAMES: Mapping[str, str] = {
+    PHONE: "phone phonenumber telephone telephonenumber tel mobile mobilephone mobilenumber cell cellphone "
+    "cellular home homephone work workphone businessphone office officephone number msisdn contactnumber "
+    "dayphone eveningphone primaryphone altphone alternatephone secondaryphone otherphone landline "
+    "telefono telefonofijo celular movil telefonocasa telefonotrabajo numero numerodetelefono "
+    "telephonemobile telephonefixe telephoneportable portable cellulaire domicile travail numerodetelephone",
+    "external_id": "id leadid customerid clientid recordid externalid accountid account reference ref",
+    "first_name": "firstname first fname givenname nombre nombres prenom",
+    "last_name": "lastname last lname surname familyname apellido apellidos nom nomdefamille",
+    "name": "name fullname contact contactname customername nombrecompleto nomcomplet",
+    "company": "company companyname organization organisation business empresa compania entreprise societe",
+    "email": "email emailaddress mail correo correoelectronico courriel",
+    "street": "street address streetaddress mailingaddress direccion calle adresse rue",
+    "city": "city town ciudad ville municipality",
+    "state": "state province stateprovince st estado provincia region etat",
+    "postal_code": "zip zipcode postal postalcode postcode codigopostal cp codepostal",
+    "country": "country countrycode pais pays",
+    "zone": "timezone tz zone zonahoraria husohorario fuseauhoraire",
+}
+NAMES: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _NAMES.items()}
+FIELDS = tuple(NAMES)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_TRAILING_DIGITS = re.compile(r"\d+$")
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What each column of a file is."""
+
+    has_header: bool
+    columns: tuple[str, ...]
+    phones: tuple[tuple[int, str], ...]
+    fields: Mapping[str, int] = field(default_factory=dict)
+    extra: tuple[tuple[int, str], ...] = ()
+
+    def described(self) -> dict[str, str]:
+        """Return column name -> what it is taken for, in the file's order."""
+        known = {index: name for name, index in self.fields.items()}
+        known |= {index: f"phone ({label})" for index, label in self.phones}
+        known |= {index: "kept as it is" for index, _ in self.extra}
+        return {name: known.get(index, "ignored") for index, name in enumerate(self.columns)}
+
+
+def choose(sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]]) -> Columns:
+    """Decide what the columns are from the first rows of a file and the `--map` pairs (field, column)."""
+    first, rest = list(sample[0]), sample[1:]
+    has_header = _is_header(first, rest)
+    width = max(len(row) for row in sample)
+    names = [
+        first[i].strip() if has_header and i < len(first) and first[i].strip() else f"column {i + 1}"
+        for i in range(width)
+    ]
+    guessed = _guess(names if has_header else [""] * width, rest if has_header else sample)
+    for column in _ignored(given, names):
+        guessed.pop(column, None)
+    _apply(guessed, given, names)
+    return _columns(has_header, names, guessed, _ignored(given, names))
+
+
+def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    if any(looks_like_phone(cell) for cell in first):
+        return False
+    return bool(rest) or any(_field_of(cell) for cell in first)
+
+
+def _guess(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[int, str]:
+    guessed: dict[int, str] = {}
+    for index, name in enumerate(names):
+        found = _field_of(name)
+        if found and (found == PHONE or found not in guessed.values()):
+            guessed[index] = found
+    if PHONE not in guessed.values():
+        guessed |= {i: PHONE for i in range(len(names)) if _share(rows, i, looks_like_phone) >= 0.5}
+    if "email" not in guessed.values():
+        mail = next((i for i in range(len(names)) if _share(rows, i, _is_mail) >= 0.5), None)
+        guessed |= {} if mail is None or mail in guessed else {mail: "email"}
+    return guessed
+
+
+def _share(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> float:
+    """The share of the filled cells of a column that pass a test."""
+    cells = [row[index] for row in rows if index < len(row) and row[index].strip()]
+    return sum(map(test, cells)) / len(cells) if cells else 0.0
+
+
+def _apply(guessed: dict[int, str], given: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
+    """Let what was given replace what was guessed; a given phone column replaces all guessed ones."""
+    wanted = {what for what, _ in given} - {IGNORE}
+    for index in [i for i, what in guessed.items() if what in wanted]:
+        del guessed[index]
+    for what, column in given:
+        if what not in (*FIELDS, IGNORE):
+            raise ContactsError(f"--map {what}=...: fields are {', '.join(FIELDS)} and {IGNORE}")
+        if what != IGNORE:
+            # Removed and put in again: the order given is the order of calling.
+            guessed.pop(index := _find(column, names), None)
+            guessed[index] = what
+
+
+def _ignored(given: Sequence[tuple[str, str]], names: Sequence[str]) -> set[int]:
+    return {_find(column, names) for what, column in given if what == IGNORE}
+
+
+def _find(column: str, names: Sequence[str]) -> int:
+    """Find a column by its header, or by its place counted from 1."""
+    folded = [name.casefold() for name in names]
+    if column.strip().casefold() in folded:
+        return folded.index(column.strip().casefold())
+    if column.isdigit() and 1 <= int(column) <= len(names):
+        return int(column) - 1
+    near = difflib.get_close_matches(column.casefold(), folded, n=1)
+    hint = f"; did you mean {names[folded.index(near[0])]!r}?" if near else ""
+    raise ContactsError(f"--map: there is no column {column!r}{hint} (columns: {', '.join(names)})")
+
+
+def _columns(
+    has_header: bool, names: Sequence[str], guessed: Mapping[int, str], ignored: set[int]
+) -> Columns:
+    phones = tuple((i, _label(names[i])) for i, what in guessed.items() if what == PHONE)
+    if not phones:
+        raise ContactsError(
+            f"no phone column found (columns: {', '.join(names)}); name it with --map phone=COLUMN"
+        )
+    fields = {what: i for i, what in guessed.items() if what != PHONE}
+    extra = tuple((i, name) for i, name in enumerate(names) if i not in guessed and i not in ignored)
+    return Columns(has_header, tuple(names), phones, fields, extra)
+
+
+def _field_of(header: str) -> str | None:
+    """Return the field a header names, in English, Spanish or French; `Phone 2` is a phone."""
+    word = _folded(header)
+    bare = _TRAILING_DIGITS.sub("", word)
+    return next((what for what, words in NAMES.items() if word in words or bare in words), None)
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if letter.isascii() and letter.isalnum())
+
+
+def _label(name: str) -> str:
+    return name.strip().lower()[:LONGEST_NAME] or PHONE
+
+
+def _is_mail(text: str) -> bool:
+    return _EMAIL.fullmatch(text.strip()) is not None

@@ -1,0 +1,172 @@
+"""A file of contacts as rows of text, whatever its encoding and delimiter; what is no table is refused."""
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dialer_engine.contacts.errors import ContactsError
+
+SAMPLE_BYTES = 64 * 1024
+LONGEST_LINE = 1024 * 1024  # characters; keeps memory flat when a file has no line ends
+DELIMITERS = (",", ";", "\t", "|")
+NAME_OF_DELIMITER = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_EXCEL_HINT = re.compile(r"sep=(.)\r?\n?\Z")
+_NOT_TEXT: tuple[tuple[bytes, str], ...] = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "an Excel workbook or another zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel or Word file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"{\\rtf", "a rich-text document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<?xml", "an XML file"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A readable file: how its text is coded and divided."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    hinted: bool  # the first line is Excel's "sep=;" and no data
+    size: int
+    changed: int
+
+
+def inspect(path: Path, encoding: str | None = None) -> Source:
+    """Find out how to read a file; ContactsError names what it is when it is not a table of text."""
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            head = file.read(SAMPLE_BYTES)
+            chosen = encoding or _encoding(path, head)
+    except OSError as error:
+        raise ContactsError(f"{path}: cannot be read ({error.strerror})") from error
+    if not head.strip():
+        raise ContactsError(f"{path}: the file is empty")
+    sample = _decode_sample(path, head, chosen)
+    hint = _EXCEL_HINT.match(sample.split("\n", 1)[0])
+    delimiter = hint[1] if hint else sniff_delimiter(sample, complete=len(head) < SAMPLE_BYTES)
+    return Source(path, chosen, delimiter, hint is not None, status.st_size, status.st_mtime_ns)
+
+
+def rows(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Read the file's records with their numbers, the first record being 1; blank ones are left out."""
+    number = 0
+    with source.path.open("r", encoding=source.encoding, newline="") as file:
+        reader = csv.reader(_lines(source, file), delimiter=source.delimiter)
+        try:
+            for cells in reader:
+                number += 1
+                if any(cells) and not (source.hinted and number == 1):
+                    yield number, cells
+        except csv.Error as error:
+            raise ContactsError(
+                f"{source.path}:{reader.line_num}: {error}; is a quotation mark opened and never closed?"
+            ) from error
+        except UnicodeError as error:
+            raise ContactsError(
+                f"{source.path}:{reader.line_num}: is not {source.encoding} throughout; give --encoding"
+            ) from error
+
+
+def unchanged(source: Source) -> bool:
+    """Tell whether the file is still the one that was inspected."""
+    status = source.path.stat()
+    return (status.st_size, status.st_mtime_ns) == (source.size, source.changed)
+
+
+def sniff_delimiter(sample: str, *, complete: bool = True) -> str:
+    """Return the delimiter that divides the sample most evenly into several columns; comma if none does."""
+    best, best_score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        widths = _widths(sample, delimiter, complete)
+        if not widths:
+            continue
+        width, times = Counter(widths).most_common(1)[0]
+        score = (times / len(widths), width)
+        if width > 1 and score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _widths(sample: str, delimiter: str, complete: bool) -> list[int]:
+    try:
+        found = [len(cells) for cells in csv.reader(io.StringIO(sample), delimiter=delimiter) if cells]
+    except csv.Error:
+        return []
+    return found[:100] if complete else found[:-1][:100]
+
+
+def _lines(source: Source, file: io.TextIOBase) -> Iterator[str]:
+    for count, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), start=1):
+        if len(line) == LONGEST_LINE and not line.endswith("\n"):
+            raise ContactsError(f"{source.path}:{count}: a line of more than a million characters")
+        yield line
+
+
+def _encoding(path: Path, head: bytes) -> str:
+    _refuse_other_kinds(path, head)
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in head:
+        return _utf16_without_mark(path, head)
+    if _decodes(path, "utf-8"):
+        return "utf-8"
+    if _decodes(path, "cp1252"):
+        return "cp1252"
+    raise ContactsError(f"{path}: is neither UTF-8 nor Windows text; name its encoding with --encoding")
+
+
+def _refuse_other_kinds(path: Path, head: bytes) -> None:
+    start = head.lstrip()[:32]
+    for mark, kind in _NOT_TEXT:
+        if start.startswith(mark) or start.lower().startswith(mark):
+            raise ContactsError(f"{path}: this is {kind}, not a table of text; save it as CSV and try again")
+
+
+def _utf16_without_mark(path: Path, head: bytes) -> str:
+    """Latin text in UTF-16 has its zero bytes all on one side."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > 4 * even and odd > len(head) // 8:
+        return "utf-16-le"
+    if even > 4 * odd and even > len(head) // 8:
+        return "utf-16-be"
+    raise ContactsError(f"{path}: this is not text; save the contacts as CSV and try again")
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as file:
+        try:
+            while piece := file.read(1024 * 1024):
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            return False
+    return True
+
+
+def _decode_sample(path: Path, head: bytes, encoding: str) -> str:
+    try:
+        sample = codecs.getincrementaldecoder(encoding)().decode(head)
+    except LookupError as error:
+        raise ContactsError(f"{encoding!r} is not an encoding; try utf-8, cp1252 or utf-16") from error
+    except UnicodeError as error:
+        raise ContactsError(f"{path}: is not {encoding}") from error
+    control = sum(1 for letter in sample[:4096] if ord(letter) < 32 and letter not in "\t\r\n\f")
+    if control > 8:
+        raise ContactsError(f"{path}: this is not text; save the contacts as CSV and try again")
+    return sample

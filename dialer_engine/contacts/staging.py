@@ -1,0 +1,135 @@
+"""A file's rows as records for COPY: contacts, their numbers, and what is wrong with the rest."""
+
+import itertools
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from dialer_engine.contacts.columns import Columns
+from dialer_engine.contacts.phone import read_number
+from dialer_engine.contacts.regions import region_hints, zone_hints
+from dialer_engine.core.numbers import NumberPlan
+from dialer_engine.store.pool import Connection
+
+BATCH = 5000
+TEXT_FIELDS = ("external_id", "first_name", "last_name", "company", "email", "street", "city", "state")
+CONTACT_COLUMNS = (
+    "row_number",
+    *TEXT_FIELDS,
+    "postal_code",
+    "country",
+    "regions",
+    "zones",
+    "extra",
+)
+NUMBER_COLUMNS = ("row_number", "position", "label", "number")
+PROBLEM_COLUMNS = ("row_number", "position", "reason")
+_NO_EXTRA = "{}"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of up to BATCH rows, ready for COPY."""
+
+    rows: int = 0
+    contacts: list[tuple[Any, ...]] = field(default_factory=list)
+    numbers: list[tuple[int, int, str, str]] = field(default_factory=list)
+    problems: list[tuple[int, int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns rows into records."""
+
+    columns: Columns
+    plan: NumberPlan
+    zones: Container[str]
+    lab: bool
+
+    def batches(self, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Batch]:
+        """Read rows in batches; the header, when there is one, must have been taken off."""
+        source = iter(rows)
+        while piece := list(itertools.islice(source, BATCH)):
+            batch = Batch(rows=len(piece))
+            for number, cells in piece:
+                self._read(batch, number, cells)
+            yield batch
+
+    def _read(self, batch: Batch, row: int, cells: list[str]) -> None:
+        width = len(self.columns.columns)
+        if len(cells) > width and any(cells[width:]):
+            reason = f"has {len(cells)} columns, the file has {width}"
+            batch.problems.append((row, 0, reason))
+            return
+        cells += [""] * (width - len(cells))
+        if self._numbers(batch, row, cells):
+            batch.contacts.append(self._contact(row, cells))
+
+    def _numbers(self, batch: Batch, row: int, cells: Sequence[str]) -> bool:
+        found: set[str] = set()
+        filled = False
+        for position, (index, label) in enumerate(self.columns.phones):
+            text = cells[index]
+            if not text or text.isspace():
+                continue
+            filled = True
+            number, reason = read_number(text, self.plan, lab=self.lab)
+            if number is None:
+                batch.problems.append((row, position, reason))
+            elif number not in found:
+                found.add(number)
+                batch.numbers.append((row, position, label, number))
+        if not filled:
+            batch.problems.append((row, 0, "no phone number"))
+        return bool(found)
+
+    def _contact(self, row: int, cells: Sequence[str]) -> tuple[Any, ...]:
+        fields = self.columns.fields
+        got = {what: clean(cells[index]) for what, index in fields.items()}
+        if "name" in got:
+            first, last = split_name(got["name"] or "")
+            got.setdefault("first_name", first)
+            got.setdefault("last_name", last)
+        state, postal = got.get("state") or "", got.get("postal_code") or ""
+        zone = got.get("zone")
+        return (
+            row,
+            *(got.get(what) for what in TEXT_FIELDS),
+            got.get("postal_code"),
+            got.get("country"),
+            region_hints(state, postal) if state or postal else (),
+            zone_hints(zone, self.zones) if zone else (),
+            self._extra(cells),
+        )
+
+    def _extra(self, cells: Sequence[str]) -> str:
+        kept = {name: text for i, name in self.columns.extra if (text := clean(cells[i]))}
+        return msgspec.json.encode(kept).decode() if kept else _NO_EXTRA
+
+
+async def copy(conn: Connection, batch: Batch) -> None:
+    """Write a batch into the staging tables."""
+    tables: tuple[tuple[str, Sequence[tuple[Any, ...]], tuple[str, ...]], ...] = (
+        ("stage_contacts", batch.contacts, CONTACT_COLUMNS),
+        ("stage_numbers", batch.numbers, NUMBER_COLUMNS),
+        ("stage_problems", batch.problems, PROBLEM_COLUMNS),
+    )
+    for table, records, columns in tables:
+        if records:
+            await conn.copy_records_to_table(table, records=records, columns=columns)
+
+
+def clean(text: str) -> str | None:
+    """Return the cell without blanks around it and without zero bytes, which Postgres cannot hold."""
+    return text.replace("\0", "").strip() or None
+
+
+def split_name(name: str) -> tuple[str | None, str | None]:
+    """Split a full name: 'Last, First', else the last word is the last name."""
+    if "," in name:
+        last, _, first = name.partition(",")
+        return first.strip() or None, last.strip() or None
+    first, _, last = name.rpartition(" ")
+    return (first or last or None), (last if first else None)

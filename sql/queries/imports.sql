@@ -1,0 +1,130 @@
+-- name: import_turn
+-- Lets one import into a Member's lists work at a time, so that contact ids grow in order of commit.
+select pg_advisory_xact_lock(7204604, $1);
+
+-- name: import_stage
+-- Makes the tables that a file is read into; they vanish with the transaction.
+create temp table stage_contacts (
+    row_number bigint, external_id text, first_name text, last_name text, company text, email text, street text,
+    city text, state text, postal_code text, country text, regions text[], zones text[], extra jsonb,
+    id bigint default nextval(pg_get_serial_sequence('contacts', 'id'))
+) on commit drop;
+create temp table stage_numbers (row_number bigint, position smallint, label text, number text) on commit drop;
+create temp table stage_problems (row_number bigint, position smallint, reason text) on commit drop;
+
+-- name: import_analyze
+-- Tells the planner how much was staged.
+analyze stage_contacts; analyze stage_numbers; analyze stage_problems;
+
+-- name: import_drop_repeated
+-- Takes out numbers that stood earlier in the file.
+with doubled as (
+    select ctid, row_number, position,
+           row_number() over (partition by number order by row_number, position) as turn
+    from stage_numbers
+), gone as (
+    delete from stage_numbers n using doubled d where n.ctid = d.ctid and d.turn > 1
+    returning n.row_number, n.position
+)
+insert into stage_problems select row_number, position, 'stands earlier in this file' from gone;
+
+-- name: import_drop_known
+-- Takes out numbers that stand on one of the Member's lists already.
+with gone as (
+    delete from stage_numbers n using contact_numbers k
+    where k.member_id = $1 and k.number = n.number
+    returning n.row_number, n.position
+)
+insert into stage_problems select row_number, position, 'stands on a list of this Member already' from gone;
+
+-- name: import_drop_unreachable
+-- Takes out contacts without a number.
+delete from stage_contacts c
+where not exists (select 1 from stage_numbers n where n.row_number = c.row_number);
+
+-- name: import_record
+-- Records the import and returns its id.
+insert into imports (list_id, member_id, file_name, imported_at, imported_by, mapping, rows_read, contacts, numbers,
+                     rejected, first_id, last_id)
+select $1, $2, $3, $4, $5, $6, $7, count(*), (select count(*) from stage_numbers), $7 - count(*), min(id), max(id)
+from stage_contacts
+returning id, contacts, numbers, rejected;
+
+-- name: import_contacts
+-- Moves the staged contacts to the list, in the order of the file.
+insert into contacts (id, member_id, list_id, import_id, row_number, external_id, first_name, last_name, company,
+                      email, street, city, state, postal_code, country, regions, zones, extra)
+select id, $1, $2, $3, row_number, external_id, first_name, last_name, company, email, street, city, state,
+       postal_code, country, regions, zones, extra
+from stage_contacts order by id;
+
+-- name: import_numbers
+-- Moves the staged numbers to their contacts.
+insert into contact_numbers (contact_id, member_id, number, label, position)
+select c.id, $1, n.number, n.label, n.position
+from stage_numbers n join stage_contacts c on c.row_number = n.row_number
+order by c.id, n.position;
+
+-- name: import_reasons
+-- Counts the reasons of rejected rows.
+select reason, count(*) as n from (
+    select row_number, string_agg(distinct reason, '; ') as reason from stage_problems p
+    where not exists (select 1 from stage_contacts c where c.row_number = p.row_number)
+    group by row_number
+) r group by reason order by n desc, reason;
+
+-- name: import_numbers_left_out
+-- Counts the reasons why numbers of accepted rows were left out.
+select p.reason, count(*) as n from stage_problems p
+join stage_contacts c on c.row_number = p.row_number
+group by p.reason order by n desc, p.reason;
+
+-- name: import_rejected_rows
+-- Lists the rejected rows in the order of the file with their reasons.
+select row_number, string_agg(distinct reason, '; ') as reason from stage_problems p
+where not exists (select 1 from stage_contacts c where c.row_number = p.row_number)
+group by row_number order by row_number;
+
+-- name: lists_all
+-- Lists the lists with their size and last import.
+select m.key as member, l.name as list,
+       (select count(*) from contacts c where c.list_id = l.id) as contacts,
+       (select max(i.id) from imports i where i.list_id = l.id and i.undone_at is null) as last_import,
+       (select max(i.imported_at) from imports i where i.list_id = l.id and i.undone_at is null) as imported_at
+from lists l join members m on m.id = l.member_id
+where $1::text is null or m.key = $1
+order by m.key, l.name;
+
+-- name: undo_find
+-- Finds an import by id, or a list's newest that was not undone.
+select i.id, i.list_id, i.member_id, i.first_id, i.last_id, i.file_name, i.contacts, i.undone_at, l.name as list
+from imports i join lists l on l.id = i.list_id join members m on m.id = i.member_id
+where ($1::bigint is not null and i.id = $1)
+   or ($1::bigint is null and m.key = $2 and l.name = $3 and i.undone_at is null)
+order by i.id desc limit 1;
+
+-- name: undo_stop_filling
+-- Keeps campaigns from moving contacts of this list into their queues meanwhile.
+select campaign_id from campaign_lists where list_id = $1 for update;
+
+-- name: undo_unqueue
+-- Takes the import's contacts out of the queues, except those that were called.
+delete from queue q using contacts c
+where c.id between $1 and $2 and c.import_id = $3 and q.contact_id = c.id
+  and not exists (select 1 from attempts a where a.contact_id = c.id);
+
+-- name: undo_called
+-- Counts the import's contacts that were called: they stay, their records point to them.
+select count(*) from contacts c
+where c.id between $1 and $2 and c.import_id = $3
+  and exists (select 1 from attempts a where a.contact_id = c.id);
+
+-- name: undo_delete
+-- Removes the import's contacts, except those that were called.
+delete from contacts c
+where c.id between $1 and $2 and c.import_id = $3
+  and not exists (select 1 from attempts a where a.contact_id = c.id);
+
+-- name: undo_record
+-- Remembers who undid the import.
+update imports set undone_at = $2, undone_by = $3 where id = $1;
