@@ -4,10 +4,13 @@ The gate is the only way to a call. It is pure: the clock, the rules and the fac
 the same question always has the same answer. Whatever cannot be checked is refused.
 """
 
+from dialer_engine.core.gate.consent import Consent, ConsentKind
 from dialer_engine.core.gate.decide import evaluate
 from dialer_engine.core.gate.model import (
     CampaignHours,
     Decision,
+    Dialing,
+    EmergencyStop,
     Facts,
     GateContext,
     Limits,
@@ -21,7 +24,11 @@ from dialer_engine.core.gate.rules import RULES
 __all__ = [
     "RULES",
     "CampaignHours",
+    "Consent",
+    "ConsentKind",
     "Decision",
+    "Dialing",
+    "EmergencyStop",
     "Facts",
     "GateContext",
     "Limits",

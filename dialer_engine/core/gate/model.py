@@ -10,6 +10,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from dialer_engine.core.gate.consent import Consent
 from dialer_engine.core.gate.rulebook import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 
@@ -31,7 +32,8 @@ class Facts:
 
     `regions` and `zones` are hints from the contact's address; `recent_attempts` are the starts of every
     attempt to this number in the last 24 hours, of any campaign, ascending; `contact_attempts` counts
-    this campaign's attempts to this contact.
+    this campaign's attempts to this contact. `person_attempts` are the starts of every attempt in the last 24
+    hours to any number of the same person, of any campaign; `business` is a number of a business.
     """
 
     number: str
@@ -45,6 +47,9 @@ class Facts:
     contact_final: bool = False
     number_live: bool = False
     contact_live: bool = False
+    consents: tuple[Consent, ...] = ()
+    person_attempts: tuple[datetime, ...] = ()
+    business: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +74,36 @@ class Limits:
     hours: CampaignHours | None = None
 
 
+Dialing = Literal["manual", "progressive", "power", "predictive"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmergencyStop:
+    """No calls into a region (`US-LA`, or a whole country) until somebody ends it; who said so and why."""
+
+    region: str
+    reason: str
+    since: datetime
+    who: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class GateContext:
-    """What holds for a whole pass: the gate's clock (aware), the rules, the number plan, the limits."""
+    """What holds for a whole pass: the gate's clock (aware), the rules, the number plan, the limits.
+
+    `territories` are the US territories the campaign opted in to; `strict_predictive` also asks for the
+    windows of announcing devices; `stops` are the emergency stops in force.
+    """
 
     now: datetime
     rules: RuleBook
     plan: NumberPlan
     limits: Limits
     lab: bool = False
+    dialing: Dialing = "power"
+    strict_predictive: bool = False
+    territories: frozenset[str] = frozenset()
+    stops: tuple[EmergencyStop, ...] = ()
 
 
 class Outcome(StrEnum):
@@ -104,7 +130,8 @@ class Decision:
     """Every verdict up to the first refusal (or all), and the moment the number may next be called.
 
     `local_time` is ISO 8601 with offset in `zone`, the strictest candidate zone; `next_allowed` is exact
-    for facts that do not change, and None when no moment is known.
+    for facts that do not change, and None when no moment is known. `ring_window` is how many seconds an
+    unanswered call must ring at least and may ring at most; None when the place is not known.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -114,3 +141,4 @@ class Decision:
     zone: str
     rule_versions: str
     next_allowed: datetime | None
+    ring_window: tuple[int, int] | None = None
