@@ -31,7 +31,9 @@ class Snapshot:
     """A campaign at one moment; `now` is monotonic seconds.
 
     `channels_free` and `rate_tokens` are whole calls the trunk takes now, `queue_due` is how many contacts
-    are due (None: not known, taken as enough), `open` is whether the campaign is running.
+    are due (None: not known, taken as enough), `open` is whether the campaign is running. `budget` is how
+    many more abandoned calls the law leaves this campaign, before the lines in flight are counted (None: no
+    ledger is kept, as for a mode that is tried out).
     """
 
     now: float
@@ -43,6 +45,7 @@ class Snapshot:
     queue_due: int | None
     cancel_before_15s: bool
     open: bool
+    budget: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
