@@ -6,6 +6,7 @@ the same question always has the same answer. Whatever cannot be checked is refu
 
 from dialer_engine.core.gate.consent import Consent, ConsentKind
 from dialer_engine.core.gate.decide import evaluate
+from dialer_engine.core.gate.lists import ListHit, ListPolicy, ListState, ReassignedAnswer, RequiredList
 from dialer_engine.core.gate.model import (
     CampaignHours,
     Decision,
@@ -32,8 +33,13 @@ __all__ = [
     "Facts",
     "GateContext",
     "Limits",
+    "ListHit",
+    "ListPolicy",
+    "ListState",
     "Outcome",
+    "ReassignedAnswer",
     "RegionRule",
+    "RequiredList",
     "RuleBook",
     "SuppressionHit",
     "Verdict",

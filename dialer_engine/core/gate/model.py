@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from dialer_engine.core.gate.consent import Consent
+from dialer_engine.core.gate.lists import NOTHING_REQUIRED, ListHit, ListPolicy, ListState, ReassignedAnswer
 from dialer_engine.core.gate.rulebook import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 
@@ -34,6 +35,8 @@ class Facts:
     attempt to this number in the last 24 hours, of any campaign, ascending; `contact_attempts` counts
     this campaign's attempts to this contact. `person_attempts` are the starts of every attempt in the last 24
     hours to any number of the same person, of any campaign; `business` is a number of a business.
+    `lists` name the number, `list_states` are all lists that its area code needs or has, and `reassigned` is
+    the newest answer of the reassigned-numbers database.
     """
 
     number: str
@@ -47,6 +50,9 @@ class Facts:
     contact_final: bool = False
     number_live: bool = False
     contact_live: bool = False
+    lists: tuple[ListHit, ...] = ()
+    list_states: tuple[ListState, ...] = ()
+    reassigned: ReassignedAnswer | None = None
     consents: tuple[Consent, ...] = ()
     person_attempts: tuple[datetime, ...] = ()
     business: bool = False
@@ -92,7 +98,8 @@ class GateContext:
     """What holds for a whole pass: the gate's clock (aware), the rules, the number plan, the limits.
 
     `territories` are the US territories the campaign opted in to; `strict_predictive` also asks for the
-    windows of announcing devices; `stops` are the emergency stops in force.
+    windows of announcing devices; `stops` are the emergency stops in force. `lists` says which registries a
+    call needs and how old they may be.
     """
 
     now: datetime
@@ -104,6 +111,7 @@ class GateContext:
     strict_predictive: bool = False
     territories: frozenset[str] = frozenset()
     stops: tuple[EmergencyStop, ...] = ()
+    lists: ListPolicy = NOTHING_REQUIRED
 
 
 class Outcome(StrEnum):
