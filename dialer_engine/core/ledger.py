@@ -16,8 +16,8 @@ calendar month.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil
@@ -31,6 +31,8 @@ MIN_RING = timedelta(seconds=15)
 FIRST_ANSWERS = 100
 FIRST_ABANDONS = 2
 """Before FIRST_ANSWERS live answers in a period at most FIRST_ABANDONS calls may be abandoned."""
+FLIGHT = timedelta(minutes=2)
+"""A line placed now is answered, or given up, within this time."""
 MACHINE_FALSE_SHARE = Fraction(1, 20)
 """The share of machine-detection hang-ups taken for people who were hung up on."""
 
@@ -135,3 +137,69 @@ def period_start(limit: AbandonLimit, first_day: date, day: date) -> date:
         return day.replace(day=1)
     passed = max(0, (day - first_day).days)
     return first_day + timedelta(days=passed - passed % limit.days)
+
+
+def counts_of(times: CallTimes) -> Counts:
+    """Return what one ended attempt adds to the ledger; a connected one is doubtful until its disposition."""
+    match standing(times):
+        case Standing.CONNECTED:
+            return Counts(doubtful=1)
+        case Standing.ABANDONED:
+            return Counts(abandoned=1, messages=int(_message_in_time(times)))
+        case Standing.SHORT:
+            return Counts(short=1)
+        case Standing.MACHINE:
+            return Counts(machine_hangups=int(times.ended_by_us))
+    return Counts(rung_short=int(_rung_short(times)))
+
+
+def _message_in_time(times: CallTimes) -> bool:
+    if times.message_at is None or times.answered_at is None:
+        return False
+    return times.message_at - times.answered_at <= CONNECT_WITHIN
+
+
+def _rung_short(times: CallTimes) -> bool:
+    rang = times.ringing_at is not None and times.ended_at - times.ringing_at < MIN_RING
+    return rang and times.ended_by_us
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One legal campaign (one seller, one offer): counts by country and UTC day."""
+
+    limits: Mapping[str, AbandonLimit] = field(default_factory=lambda: LIMITS)
+    days: dict[tuple[str, date], Counts] = field(default_factory=dict)
+    first_days: dict[str, date] = field(default_factory=dict)
+
+    def began(self, country: str, day: date) -> None:
+        """Take note of a day with a call; the earliest one begins the country's first period."""
+        self.first_days[country] = min(day, self.first_days.get(country, day))
+
+    def add(self, country: str, day: date, counts: Counts) -> None:
+        """Count something on a day."""
+        self.began(country, day)
+        self.days[country, day] = self.days.get((country, day), Counts()) + counts
+
+    def period(self, country: str, day: date) -> date:
+        """Return the first day of the country's period that holds a day."""
+        return period_start(self.limits[country], self.first_days.get(country, day), day)
+
+    def counts(self, country: str, day: date) -> Counts:
+        """Return what was counted in the country's period that holds a day."""
+        start = self.period(country, day)
+        inside = (c for (k, d), c in self.days.items() if k == country and self.period(country, d) == start)
+        return sum(inside, Counts())
+
+    def left(self, country: str, now: datetime) -> int:
+        """Return how many more calls may be abandoned, before the lines in flight are counted.
+
+        Shortly before a period ends a line in flight may be answered in the next one, so the smaller of the
+        two counts. Negative after a failure that abandoned more than the limit.
+        """
+        moments = {now.astimezone(UTC).date(), (now + FLIGHT).astimezone(UTC).date()}
+        return min(self._left_on(country, day) for day in moments)
+
+    def _left_on(self, country: str, day: date) -> int:
+        counts = self.counts(country, day)
+        return allowed(self.limits[country], counts.live) - counts.counted_abandoned

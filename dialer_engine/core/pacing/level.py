@@ -5,7 +5,8 @@ from dialer_engine.core.pacing.model import CallView, Decision, Snapshot
 MIN_RING_S = 15.0
 """The law's least ringing, in seconds, before an unanswered call may be ended."""
 
-IN_FLIGHT = frozenset({"reserved", "dialing", "ringing", "waiting"})
+UNANSWERED = frozenset({"reserved", "dialing", "ringing"})
+IN_FLIGHT = UNANSWERED | {"waiting"}
 
 
 def ready_agents(snapshot: Snapshot) -> int:
@@ -18,11 +19,22 @@ def in_flight(snapshot: Snapshot) -> int:
     return sum(call.state in IN_FLIGHT for call in snapshot.calls)
 
 
+def free_agents(snapshot: Snapshot) -> int:
+    """Count the agents who can take a customer, and those who are getting one that is still in flight."""
+    return sum(agent.state in ("ready", "reserved") for agent in snapshot.agents)
+
+
+def at_risk(snapshot: Snapshot) -> int:
+    """Count the lines that no free agent stands behind: answered all at once, that many are abandoned."""
+    return max(0, in_flight(snapshot) - free_agents(snapshot))
+
+
 def steer(snapshot: Snapshot, wanted: int, why: str) -> Decision:
     """Bring the calls in flight towards `wanted` lines, within what campaign, trunk and queue allow."""
     reasons = [why]
     place = _limited(snapshot, wanted, reasons)
     cancel = _surplus(snapshot, reasons)
+    cancel += _beyond_budget(snapshot, frozenset(cancel), reasons)
     return Decision(place, cancel, tuple(reasons))
 
 
@@ -45,6 +57,11 @@ def _ceilings(snapshot: Snapshot) -> list[tuple[int, str]]:
         (snapshot.channels_free, f"trunk has {snapshot.channels_free} free channels"),
         (snapshot.rate_tokens, f"trunk's calls per second leave {snapshot.rate_tokens} calls now"),
     ]
+    if snapshot.budget is not None:
+        free, allowed = free_agents(snapshot), max(0, snapshot.budget)
+        room = free + allowed - in_flight(snapshot)
+        text = f"the law leaves {allowed} abandoned calls: {free} free agents and {allowed} lines beyond them"
+        ceilings.append((room, text))
     if snapshot.queue_due is not None:
         ceilings.append((snapshot.queue_due, f"queue has {snapshot.queue_due} contacts due"))
     return ceilings
@@ -64,3 +81,25 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
 
 def _may_end(call: CallView, snapshot: Snapshot) -> bool:
     return snapshot.cancel_before_15s or call.rang >= MIN_RING_S
+
+
+def _beyond_budget(snapshot: Snapshot, cancelled: frozenset[str], reasons: list[str]) -> tuple[str, ...]:
+    """End lines at once when an agent left while they were ringing and the law leaves no room for them."""
+    if snapshot.budget is None:
+        return ()
+    left = max(0, snapshot.budget + snapshot.ending)
+    excess = at_risk(snapshot) - len(cancelled) - left
+    if excess <= 0:
+        return ()
+    lines = [call for call in snapshot.calls if call.state in UNANSWERED and call.id not in cancelled]
+    cancel = tuple(call.id for call in sorted(lines, key=_harm)[:excess])
+    reasons.append(
+        f"{at_risk(snapshot)} lines at risk, the law leaves {left} abandoned calls: "
+        f"{len(cancel)} cancelled at once"
+    )
+    return cancel
+
+
+def _harm(call: CallView) -> tuple[bool, bool, float, str]:
+    """Order lines by what ending them costs: rung long enough, not ringing yet, and then the youngest."""
+    return (call.rang < MIN_RING_S, call.state == "ringing", call.rang, call.id)

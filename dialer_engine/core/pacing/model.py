@@ -33,7 +33,8 @@ class Snapshot:
     `channels_free` and `rate_tokens` are whole calls the trunk takes now, `queue_due` is how many contacts
     are due (None: not known, taken as enough), `open` is whether the campaign is running. `budget` is how
     many more abandoned calls the law leaves this campaign, before the lines in flight are counted (None: no
-    ledger is kept, as for a mode that is tried out).
+    ledger is kept, as for a mode that is tried out); `ending` are lines that are being cancelled, which
+    stand no longer in `calls` but are taken off the budget until they are gone.
     """
 
     now: float
@@ -46,6 +47,7 @@ class Snapshot:
     cancel_before_15s: bool
     open: bool
     budget: int | None = None
+    ending: int = 0
 
 
 @dataclass(frozen=True, slots=True)
