@@ -11,6 +11,7 @@ from dialer_engine.lab.audiosocket import AudioServer
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.phones import Phone, phones_files
+from dialer_engine.lab.place import LabError
 from dialer_engine.pbx.ami import AmiAdapter, AmiError
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
@@ -73,15 +74,19 @@ class PhoneBank:
 
     async def go_on_duty(self, timeout_s: float = 30.0) -> None:
         """Let every agent dial the duty extension, again and again until the engine takes the call."""
-        async with asyncio.timeout(timeout_s):
-            await asyncio.gather(*(self._go(agent) for agent in self.agents.values()))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(self._go(agent) for agent in self.agents.values()))
+        except TimeoutError as error:
+            missing = [name for name, agent in self.agents.items() if not agent.on_duty]
+            raise LabError(f"these agents could not go on duty in {timeout_s:g} s: {missing}") from error
 
-    async def call(self, phone: str, extension: str, leg: str, context: str = "ears") -> None:
+    async def call(self, phone: str, extension: str, leg: str) -> None:
         """Let a phone dial something; the answered leg's audio goes to the agent that has this leg id."""
         await self._commands.originate(
             leg,
             f"PJSIP/{extension}@{phone}",
-            context=context,
+            context="ears",
             extension="s",
             caller_id=phone,
             timeout_s=RING_SECONDS,
