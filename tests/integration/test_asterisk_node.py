@@ -260,3 +260,29 @@ async def test_two_pairs_live_side_by_side(pair: Pair, bundle: Bundle, node_home
     finally:
         await second.engine.stop(2.0)
     await until(lambda: not second.engine.alive())
+
+
+async def test_a_lost_pid_file_does_not_hide_the_instance(pair: Pair) -> None:
+    pid = pair.engine.pid
+    pid_file(pair.engine.config).unlink()
+    try:
+        assert pair.engine.pid == pid
+        assert await Node(pair.engine.bundle, pair.engine.config).ensure_running() is True
+    finally:
+        pid_file(pair.engine.config).write_text(f"{pid}\n")
+
+
+def test_it_may_open_many_files(pair: Pair) -> None:
+    limits = Path(f"/proc/{pair.engine.pid}/limits").read_text()
+    soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
+    assert soft == hard
+    assert int(soft) >= min(65536, int(hard))
+
+
+async def test_long_logs_are_rotated(pair: Pair) -> None:
+    log = pair.engine.config.path("log", "messages.log")
+    assert await pair.engine.rotate_logs() is False
+    for _ in range(5):
+        assert await pair.engine.rotate_logs(limit_bytes=-1) is True
+    assert log.exists()
+    assert len(list(log.parent.glob("messages.log.*"))) <= 3
