@@ -7,6 +7,7 @@ when the world ends; what an earlier, killed world left is ended before a new on
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ class Setting:
     manners: Manners
     seed: int = 1
     more_phones: tuple[Phone, ...] = ()
+    deaf: bool = False
 
 
 class World:
@@ -62,6 +64,7 @@ class World:
             [*self.accounts, *setting.more_phones],
             setting.manners,
             setting.seed,
+            deaf=setting.deaf,
         )
         self.engine = EngineProcess(
             self.home, self.config, place.log / "engine.log", environment(self.home, bundle)
@@ -71,10 +74,26 @@ class World:
         self._bundle = bundle
 
     @property
+    def main_node(self) -> Node:
+        """A handle on the engine's Asterisk."""
+        return Node(self._bundle, self.main)
+
+    @property
+    def named_pids(self) -> dict[str, int | None]:
+        """The processes of this world by name, and this program itself."""
+        return {
+            "engine": self.engine.pid,
+            "Postgres": self._postmaster(),
+            "Asterisk": self.main_node.pid,
+            "carrier": self.carrier.pid,
+            "phones": self.phones.pid,
+            "lab": os.getpid(),
+        }
+
+    @property
     def pids(self) -> list[int]:
-        """Every process of this world that lives now."""
-        nodes = (self.carrier.pid, self.phones.pid, Node(self._bundle, self.main).pid)
-        return [pid for pid in (self.engine.pid, self._postmaster(), *nodes) if pid is not None]
+        """Every process that this world started and that lives now."""
+        return [pid for name, pid in self.named_pids.items() if pid is not None and name != "lab"]
 
     async def start(self, on_duty: bool = True) -> None:
         """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
@@ -101,7 +120,7 @@ class World:
             ("engine", self.engine.stop(drain_s)),
             ("phones", self.phones.close()),
             ("carrier", self.carrier.stop(2.0)),
-            ("Asterisk", Node(self._bundle, self.main).stop(3.0)),
+            ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
         ]
         for name, step in steps:
