@@ -55,7 +55,7 @@ async def test_a_failing_file_leaves_nothing_of_itself(conn: Conn) -> None:
 
 async def test_every_query_is_valid(conn: Conn) -> None:
     """Postgres parses and plans each named query against the schema."""
-    several = {"reserve_open", "import_analyze", "import_stage"}
+    several = {"import_analyze", "import_stage"}
     await conn.execute("begin")
     await conn.execute(sql("import_stage"))
     for name in query_names():
