@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+import yaml
 
 from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 from dialer_engine.pbx.bundle import BundleError
 from dialer_engine.pbx.instance import NodeError
 from dialer_engine.settings.home import HomeError, home
-from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
+from dialer_engine.settings.load import DEFAULT_DIRECTORY, ENGINE_FILE, Config, SettingsError, load_config
 from dialer_engine.store.errors import StoreError
 
 T = TypeVar("T")
@@ -49,12 +50,17 @@ def read_config(directory: Path) -> Config:
 
 
 def control_socket(config: Path) -> Path:
-    """Return where the engine of this configuration listens; the default place when there is none."""
-    if (config / "dialer.yaml").exists():
-        chosen = read_config(config).settings.control.socket
-        if chosen is not None:
-            return chosen
-    return home() / "run" / "control.sock"
+    """Return where the engine of this configuration listens.
+
+    Read on its own: a running engine must be reachable while its configuration has errors.
+    """
+    default = home() / "run" / "control.sock"
+    try:
+        document = yaml.safe_load((config / ENGINE_FILE).read_text(encoding="utf-8"))
+        chosen = document["control"]["socket"]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return default
+    return config.absolute() / str(chosen) if chosen else default
 
 
 def engine(config: Path) -> ControlClient:

@@ -1,8 +1,8 @@
 """From what stands in a phone column to E.164, or to the reason why it cannot be called.
 
 `phonenumbers` reads the notation. Whether the area code may be called is decided by the engine's own number
-plan, which knows area codes that `phonenumbers` does not know yet. Clean US notation, which is nearly all there
-is in nearly every file, takes a short cut with the same outcome.
+plan, which knows area codes that `phonenumbers` does not know yet. Clean US notation, which is nearly all
+there is in nearly every file, takes a short cut with the same outcome.
 """
 
 import re
@@ -33,18 +33,22 @@ UNREADABLE = "not a phone number"
 
 def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, str]:
     """Return (E.164, "") for a number that may stand on a list, else (None, reason)."""
-    clean = _CLEAN.fullmatch(text)
-    if clean is None:
-        number, reason = _read_odd(text)
-        if number is None:
-            return None, reason
-    else:
-        area, other_area, exchange, line = clean.groups()
-        number = f"+1{area or other_area}{exchange}{line}"
+    number, reason = read_notation(text)
+    if number is None:
+        return None, reason
     kind = classify(number, plan)
     if kind is NumberClass.geographic or (lab and kind is NumberClass.fictional):
         return number, ""
     return None, REASONS[kind]
+
+
+def read_notation(text: str) -> tuple[str | None, str]:
+    """Return (E.164, "") for a number of the +1 plan, whatever kind of number it is, else (None, reason)."""
+    clean = _CLEAN.fullmatch(text)
+    if clean is None:
+        return _read_odd(text)
+    area, other_area, exchange, line = clean.groups()
+    return f"+1{area or other_area}{exchange}{line}", ""
 
 
 def looks_like_phone(text: str) -> bool:

@@ -96,7 +96,7 @@ class Runner:
     exhausted: bool = False
     _empty_until: float = 0.0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _timers: set[asyncio.TimerHandle] = field(default_factory=set)
+    _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     def wake(self) -> None:
         """Something changed: decide again at once."""
@@ -215,12 +215,11 @@ class Runner:
             self.around.send(call, self._leg(reservation, line))
             return
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(delay, self._send_later, call, self._leg(reservation, line))
-        self._timers.add(timer)
+        leg = self._leg(reservation, line)
+        self._timers[call.id] = loop.call_later(delay, self._send_later, call, leg)
 
     def _send_later(self, call: Call, leg: Leg) -> None:
-        now = asyncio.get_running_loop().time()
-        self._timers = {timer for timer in self._timers if timer.when() > now}
+        self._timers.pop(call.id, None)
         if call.phase is Phase.RESERVED and self.around.why_not() is None:
             self.around.send(call, leg)
         else:
@@ -244,7 +243,7 @@ class Runner:
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""
-        for timer in self._timers:
+        for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         for call in self.dispatcher.calls_of(self.plan.name):

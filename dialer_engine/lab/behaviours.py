@@ -13,7 +13,7 @@ from enum import StrEnum
 PITCH_LOW_HZ = 1500
 PITCH_STEP_HZ = 10
 PITCH_COUNT = 120
-MESSAGE_PATIENCE_S = 3.0
+GONE_AFTER_S = 0.1
 
 
 class Kind(StrEnum):
@@ -83,16 +83,21 @@ def life_like(pace: Pace | None = None) -> Table:
         Behaviour(
             kind_of(variant, last),
             round((1 + (variant + last) % 6) * scale.ring, 3),
-            round((4 + 2 * variant) * scale.talk, 3),
+            talk_s(kind_of(variant, last), variant, scale.talk),
         )
         for variant in range(10)
         for last in range(10)
     )
 
 
-def uniform(ring_s: float, talk_s: float) -> Table:
-    """A table for load tests: every number is a human with these seconds."""
-    return tuple(Behaviour(Kind.HUMAN, ring_s, talk_s) for _ in range(100))
+def talk_s(kind: Kind, variant: int, scale: float) -> float:
+    """How long a kind stays after the answer, in seconds; whoever hangs up at once does so at any pace."""
+    return GONE_AFTER_S if kind is Kind.ANSWER_HANGUP else round((4 + 2 * variant) * scale, 3)
+
+
+def uniform(ring_s: float, talk_s: float, kind: Kind = Kind.HUMAN) -> Table:
+    """A table for load tests: every number is of this kind and has these seconds."""
+    return tuple(Behaviour(kind, ring_s, talk_s) for _ in range(100))
 
 
 def behaviour(table: Table, number: str) -> Behaviour:

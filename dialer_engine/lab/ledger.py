@@ -79,6 +79,7 @@ class Ledger:
         self.path = path
         self._position = 0
         self._calls: dict[str, CarrierCall] = {}
+        self.ended = 0
 
     @property
     def calls(self) -> list[CarrierCall]:
@@ -86,14 +87,20 @@ class Ledger:
         return sorted(self._calls.values(), key=lambda call: call.came_at)
 
     @property
+    def count(self) -> int:
+        """How many calls came so far."""
+        return len(self._calls)
+
+    @property
     def live(self) -> int:
         """How many calls are up or ringing now."""
-        return sum(call.live for call in self._calls.values())
+        return self.count - self.ended
 
     def read(self) -> list[CarrierCall]:
         """Take in what was written since the last read, and return it."""
         fresh = [call for line in self._new_lines() if (call := parse_line(line)) is not None]
         for call in fresh:
+            self.ended += not call.live
             if not call.live or call.id not in self._calls:
                 self._calls[call.id] = call
         return fresh

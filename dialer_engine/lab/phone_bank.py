@@ -11,6 +11,7 @@ from dialer_engine.lab.audiosocket import AudioServer
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.phones import Phone, phones_files
+from dialer_engine.lab.place import LabError
 from dialer_engine.pbx.ami import AmiAdapter, AmiError
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
@@ -21,17 +22,21 @@ APP = "lab-phones"
 DUTY = "100"
 DIGIT_MS = 120
 RING_SECONDS = 10
+TOGETHER = 20
 
 
 class PhoneBank:
     """The phones' Asterisk, the server of their audio, and the people who hold them."""
 
-    def __init__(self, node: Node, phones: Sequence[Phone], manners: Manners, seed: int) -> None:
+    def __init__(
+        self, node: Node, phones: Sequence[Phone], manners: Manners, seed: int, *, deaf: bool = False
+    ) -> None:
         dice = Dice(seed)
         self.agents = {phone.name: SimAgent(phone.name, manners, dice, self._press) for phone in phones}
         self.audio = AudioServer(self._find)
         self.failed_presses = 0
         self._node = node
+        self._context = "deaf" if deaf else "ears"
         self.accounts = tuple(phones)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ari = AriClient(
@@ -73,15 +78,20 @@ class PhoneBank:
 
     async def go_on_duty(self, timeout_s: float = 30.0) -> None:
         """Let every agent dial the duty extension, again and again until the engine takes the call."""
-        async with asyncio.timeout(timeout_s):
-            await asyncio.gather(*(self._go(agent) for agent in self.agents.values()))
+        try:
+            async with asyncio.timeout(timeout_s):
+                few = asyncio.Semaphore(TOGETHER)
+                await asyncio.gather(*(self._go(agent, few) for agent in self.agents.values()))
+        except TimeoutError as error:
+            missing = [name for name, agent in self.agents.items() if not agent.on_duty]
+            raise LabError(f"these agents could not go on duty in {timeout_s:g} s: {missing}") from error
 
-    async def call(self, phone: str, extension: str, leg: str, context: str = "ears") -> None:
+    async def call(self, phone: str, extension: str, leg: str) -> None:
         """Let a phone dial something; the answered leg's audio goes to the agent that has this leg id."""
         await self._commands.originate(
             leg,
             f"PJSIP/{extension}@{phone}",
-            context=context,
+            context=self._context,
             extension="s",
             caller_id=phone,
             timeout_s=RING_SECONDS,
@@ -100,14 +110,23 @@ class PhoneBank:
             await self._ari.close()
         await self._node.stop(2.0)
 
-    async def _go(self, agent: SimAgent) -> None:
-        while not agent.on_duty:
-            with contextlib.suppress(AriError):
-                await self.call(agent.name, DUTY, agent.new_leg())
-            for _ in range(15):
-                if agent.on_duty:
-                    return
-                await asyncio.sleep(0.1)
+    async def _go(self, agent: SimAgent, few: asyncio.Semaphore) -> None:
+        async with few:
+            while not agent.on_duty:
+                with contextlib.suppress(AriError):
+                    await self.call(agent.name, DUTY, agent.new_leg())
+                for _ in range(15):
+                    agent.on_duty = agent.on_duty or await self._answered(agent.leg)
+                    if agent.on_duty:
+                        return
+                    await asyncio.sleep(0.1)
+
+    async def _answered(self, leg: str) -> bool:
+        """Whether a deaf phone's call was answered; one with ears is known by its audio."""
+        if self._context != "deaf":
+            return False
+        channel = await self._commands.channel(leg)
+        return channel is not None and channel.state == "Up"
 
     def _find(self, leg: str) -> SimAgent | None:
         return next((agent for agent in self.agents.values() if agent.leg == leg), None)

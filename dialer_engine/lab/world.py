@@ -7,6 +7,7 @@ when the world ends; what an earlier, killed world left is ended before a new on
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,7 +31,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import connect
 
 Tell = Callable[[str], None]
-NODES = ("main", "carrier", "phones")
+OLD_NODES = ("nodes/main", "carrier", "phones", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Setting:
     people: list[Person]
     manners: Manners
     seed: int = 1
+    more_phones: tuple[Phone, ...] = ()
+    deaf: bool = False
 
 
 class World:
@@ -55,8 +58,13 @@ class World:
         self.config = place.directory / "config"
         self.main = place.node("main", 0, self.home / "nodes" / "main")
         self.carrier = Node(bundle, place.node("carrier", 1))
+        self.accounts = self._accounts()
         self.phones = PhoneBank(
-            Node(bundle, place.node("phones", 2)), self._accounts(), setting.manners, setting.seed
+            Node(bundle, place.node("phones", 2)),
+            [*self.accounts, *setting.more_phones],
+            setting.manners,
+            setting.seed,
+            deaf=setting.deaf,
         )
         self.engine = EngineProcess(
             self.home, self.config, place.log / "engine.log", environment(self.home, bundle)
@@ -66,13 +74,29 @@ class World:
         self._bundle = bundle
 
     @property
-    def pids(self) -> list[int]:
-        """Every process of this world that lives now."""
-        nodes = (self.carrier.pid, self.phones.pid, Node(self._bundle, self.main).pid)
-        return [pid for pid in (self.engine.pid, self._postmaster(), *nodes) if pid is not None]
+    def main_node(self) -> Node:
+        """A handle on the engine's Asterisk."""
+        return Node(self._bundle, self.main)
 
-    async def start(self) -> None:
-        """Start everything up to agents on duty; the campaign does not run yet."""
+    @property
+    def named_pids(self) -> dict[str, int | None]:
+        """The processes of this world by name, and this program itself."""
+        return {
+            "engine": self.engine.pid,
+            "Postgres": self._postmaster(),
+            "Asterisk": self.main_node.pid,
+            "carrier": self.carrier.pid,
+            "phones": self.phones.pid,
+            "lab": os.getpid(),
+        }
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process that this world started and that lives now."""
+        return [pid for name, pid in self.named_pids.items() if pid is not None and name != "lab"]
+
+    async def start(self, on_duty: bool = True) -> None:
+        """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
         scenario = self.setting.scenario
         write_config(scenario, self.config, self.main, self.carrier.config.sip_port)
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
@@ -82,7 +106,8 @@ class World:
         await asyncio.gather(self._import(), self._add_agents())
         self.tell(f"{scenario.agents} agents register their phones and go on duty")
         await self.phones.start()
-        await self.phones.go_on_duty()
+        if on_duty:
+            await self.phones.go_on_duty()
 
     async def begin(self) -> None:
         """Start the campaign."""
@@ -95,7 +120,7 @@ class World:
             ("engine", self.engine.stop(drain_s)),
             ("phones", self.phones.close()),
             ("carrier", self.carrier.stop(2.0)),
-            ("Asterisk", Node(self._bundle, self.main).stop(3.0)),
+            ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
         ]
         for name, step in steps:
@@ -126,7 +151,7 @@ class World:
         conn = await connect(self.postgres.url())
         try:
             member = await member_id_of(conn, MEMBER)
-            for phone in self.phones.accounts:
+            for phone in self.accounts:
                 await add_agent(conn, member, phone.user, phone.password)
         finally:
             await conn.close()
@@ -140,13 +165,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(bundle: Bundle, place: Place, setting: Setting, tell: Tell) -> AsyncIterator[World]:
+async def world(
+    bundle: Bundle, place: Place, setting: Setting, tell: Tell, *, on_duty: bool = True
+) -> AsyncIterator[World]:
     """A running world, which is gone when the block is left, however it is left."""
     await clean_up(bundle, place)
     empty(place)
     made = World(bundle, place, setting, tell)
     try:
-        await made.start()
+        await made.start(on_duty)
         yield made
     finally:
         await asyncio.shield(made.stop())
@@ -155,11 +182,7 @@ async def world(bundle: Bundle, place: Place, setting: Setting, tell: Tell) -> A
 async def clean_up(bundle: Bundle, place: Place) -> None:
     """End what an earlier world that was killed left running in this place."""
     kill_left_over(place.directory / "engine.pid", place.directory / "config")
-    for directory in (
-        place.directory / "nodes" / "main",
-        place.directory / "carrier",
-        place.directory / "phones",
-    ):
+    for directory in (place.directory / name for name in OLD_NODES):
         if directory.exists():
             await Node(bundle, NodeConfig(directory.name, directory, place.user)).stop(2.0)
     if (place.directory / "postgres").exists():

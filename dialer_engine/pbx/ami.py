@@ -23,6 +23,8 @@ from dialer_engine.pbx.ami_link import Link
 log = structlog.get_logger(__name__)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _LONGEST_VALUE = 900
+# PJSIPShowRegistrationsOutbound sends passwords along.
+_SECRET = frozenset(("md5cred", "oauthsecret", "password", "passworddigest", "refreshtoken"))
 # Actions that place or move calls, run commands or change files: never through here.
 REFUSED_ACTIONS = frozenset(
     (
@@ -182,12 +184,12 @@ class AmiAdapter:
 
     async def contacts(self) -> dict[str, str]:
         """Return the status of every contact by agent or trunk endpoint: Reachable, NonQualified ..."""
-        rows = await self._list("PJSIPShowContacts")
+        rows = await self._list("PJSIPShowContacts", "ContactList")
         return {_endpoint(row.fields): row.fields.get("status", "") for row in rows}
 
     async def registrations(self) -> dict[str, str]:
         """Return our registration's state at each carrier by trunk endpoint: Registered, Rejected ..."""
-        rows = await self._list("PJSIPShowRegistrationsOutbound")
+        rows = await self._list("PJSIPShowRegistrationsOutbound", "OutboundRegistrationDetail")
         return {
             row.fields["objectname"]: row.fields.get("status", "")
             for row in rows
@@ -198,9 +200,9 @@ class AmiAdapter:
         """Let one module, such as `res_pjsip.so`, read its files again; calls stay up."""
         await self.action("Reload", Module=module)
 
-    async def _list(self, name: str) -> tuple[AmiEvent, ...]:
+    async def _list(self, name: str, row_name: str) -> tuple[AmiEvent, ...]:
         try:
-            return (await self.action(name)).rows
+            return tuple(row for row in (await self.action(name)).rows if row.name == row_name)
         except AmiError as error:
             # An empty list comes as an error that says so.
             if "no " in str(error).lower() and "found" in str(error).lower():
@@ -277,7 +279,7 @@ def _event(message: Any) -> AmiEvent:
 
 
 def _fields(message: Any) -> dict[str, str]:
-    pairs = ((str(key).lower(), value) for key, value in message.items())
+    pairs = ((str(key).lower(), value) for key, value in message.items() if str(key).lower() not in _SECRET)
     return {
         key: ", ".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in pairs
     }

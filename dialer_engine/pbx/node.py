@@ -114,7 +114,7 @@ class Node:
 
     async def ensure_running(self) -> bool:
         """Adopt the instance when it runs (True), else start it and wait until it serves (False)."""
-        problem = host_name_problem()
+        problem = await asyncio.to_thread(host_name_problem)
         if problem:
             log.warning("host_name_unresolved", problem=problem)
         if self.alive():
@@ -224,6 +224,17 @@ class Node:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NodeError(f"the console of Asterisk {self.config.name} does not answer: {error}") from error
         return done.stdout
+
+    async def rotate_logs(self, limit_bytes: int = 50_000_000) -> bool:
+        """Start a new log when the present one is longer than the limit; the last three old ones are kept."""
+        path = self.config.path("log", "messages.log")
+        if _size(path) <= limit_bytes:
+            return False
+        await asyncio.to_thread(self.console, "logger rotate")
+        for old in path.parent.glob("messages.log.*"):
+            if int(old.suffix[1:] or 0) > 2:
+                old.unlink(missing_ok=True)
+        return True
 
     async def trim_memory(self) -> None:
         """Give memory that Asterisk has freed back to the system; after many calls that is most of it."""

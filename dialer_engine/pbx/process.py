@@ -47,12 +47,15 @@ def pid_file(config: NodeConfig) -> Path:
 
 
 def running_pid(config: NodeConfig) -> int | None:
-    """Return the pid when the process of the pid file lives and is this instance, else None."""
-    try:
-        pid = int(pid_file(config).read_text("ascii"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return pid if is_instance(pid, config) else None
+    """Return the pid of this instance's living process, else None; Asterisk's own pid file serves as well."""
+    for path in (pid_file(config), config.path("run", "asterisk.pid")):
+        try:
+            pid = int(path.read_text("ascii"))
+        except (FileNotFoundError, ValueError):
+            continue
+        if is_instance(pid, config):
+            return pid
+    return None
 
 
 def is_instance(pid: int, config: NodeConfig) -> bool:

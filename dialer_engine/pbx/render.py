@@ -7,7 +7,7 @@ import ipaddress
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
@@ -34,7 +34,7 @@ class AgentAccount:
     """An agent's SIP account."""
 
     name: str
-    password: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 DATABASE = "dialer"
 ROLE = "dialer"
+_TELLING = ("FATAL", "PANIC", "HINT", "invalid", "unrecognized")
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes for the whole path
 
 SETTINGS: Mapping[str, str] = {
@@ -165,7 +166,7 @@ class EmbeddedPostgres:
         fresh.replace(target)
 
     def _launch(self) -> None:
-        postmaster.drop_stale(self.data)
+        postmaster.drop_stale(self.data, self._socket_directory())
         done = self._run(
             *("pg_ctl", "start", "-D", str(self.data), "-l", str(self.log)),
             *("-w", "-t", str(START_TIMEOUT_S), "-s"),
@@ -231,5 +232,5 @@ def _last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()[-40:]
     except OSError as error:
         return f"no log could be read ({error.strerror})"
-    telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "HINT" in line]
+    telling = [line for line in lines if any(word in line for word in _TELLING)]
     return " ".join((telling or lines)[-2:]) or "it said nothing"

@@ -22,15 +22,22 @@ else:
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
-# A frozen engine must not keep the locks of a half-done reservation: the server ends its session.
+# A frozen engine must not keep the locks of a half-done reservation: the server ends its session. The engine
+# asks for single rows only; a plan made while a table was small must not read all of it once it is large.
 _SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "10s",
     "jit": "off",
+    "enable_seqscan": "off",
 }
-_BATCH_SESSION = {**_SESSION, "idle_in_transaction_session_timeout": "0", "lock_timeout": "60s"}
+_BATCH_SESSION = {
+    **_SESSION,
+    "enable_seqscan": "on",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "60s",
+}
 
 
 async def open_pool(url: str, size: int) -> Pool:

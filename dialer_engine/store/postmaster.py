@@ -1,8 +1,11 @@
 """Which server works in a data directory: its pid file, checked against the process itself."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+CHILDREN_GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +34,28 @@ def ready(data: Path) -> bool:
     return found is not None and found.ready
 
 
-def drop_stale(data: Path) -> None:
-    """Remove a pid file whose process id now belongs to something else: Postgres would refuse to start."""
-    path = data / "postmaster.pid"
-    try:
-        pid = int(path.read_text().split("\n", 1)[0])
-    except (OSError, ValueError):
-        return
-    if _alive(pid) and not _works_in(pid, data):
+def drop_stale(data: Path, sockets: Path) -> None:
+    """Remove lock files that a killed server left: Postgres refuses to start when their process id is in use.
+
+    They are kept while any process works in `data`: a killed server's children may still write there, and the
+    files are how Postgres knows.
+    """
+    deadline = time.monotonic() + CHILDREN_GRACE_S
+    while _anybody_in(data):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+    for path in (data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
         path.unlink(missing_ok=True)
 
 
+def _anybody_in(data: Path) -> bool:
+    return any(_works_in(int(path.name), data) for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
 def _works_in(pid: int, data: Path) -> bool:
-    """Postgres makes its data directory its working directory, which no other program does."""
+    """Postgres and its children make the data directory their working directory; no other program does."""
     try:
         return Path(os.readlink(f"/proc/{pid}/cwd")) == data.resolve()
     except OSError:
         return False
-
-
-def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

@@ -93,6 +93,11 @@ async def live_to_cancel(conn: Connection, numbers: Iterable[str], member_id: in
     return [str(row["id"]) for row in rows]
 
 
+async def live_suppressed(conn: Connection) -> list[str]:
+    """Return every number that is being called now although an entry forbids it."""
+    return [row["number"] for row in await conn.fetch(sql("live_suppressed"))]
+
+
 async def remove(
     conn: Connection, number: str, member_id: int | None, at: datetime, *, who: str, note: str | None = None
 ) -> bool:

@@ -1,9 +1,12 @@
 -- name: queue_fill
--- Moves the next contacts of the campaign's first unfinished list into its queue and returns how many.
+-- Moves the next contacts of the campaign's first unfinished list into its queue and returns how many. The
+-- comparisons of pairs leave no plan but the index of (list_id, id): others read all contacts of later lists.
 with source as (
     select l.list_id, l.cursor_id from campaign_lists l
     where l.campaign_id = $1 and l.active
-      and exists (select 1 from contacts c where c.list_id = l.list_id and c.id > l.cursor_id)
+      and (select c.id from contacts c
+           where (c.list_id, c.id) > (l.list_id, l.cursor_id) and c.list_id <= l.list_id
+           order by c.list_id, c.id limit 1) is not null
     order by l.position
     limit 1
     for update skip locked
@@ -11,8 +14,9 @@ with source as (
     select c.id, c.list_id
     from source s
     cross join lateral (
-        select id, list_id from contacts where list_id = s.list_id and id > s.cursor_id
-        order by id limit $3 for key share
+        select id, list_id from contacts
+        where (list_id, id) > (s.list_id, s.cursor_id) and list_id <= s.list_id
+        order by list_id, id limit $3 for key share
     ) c
 ), moved as (
     insert into queue (campaign_id, contact_id, list_id, state, next_at)
@@ -41,7 +45,11 @@ from (select held_rule from queue where campaign_id = $1 and held_rule is not nu
 group by held_rule
 union all
 select 'unfilled', null, count(*)
-from (select 1 from campaign_lists l join contacts c on c.list_id = l.list_id and c.id > l.cursor_id
+from (select 1 from campaign_lists l
+      cross join lateral (
+          select c.id from contacts c
+          where (c.list_id, c.id) > (l.list_id, l.cursor_id) and c.list_id <= l.list_id
+          order by c.list_id, c.id limit $3) c
       where l.campaign_id = $1 and l.active limit $3) u;
 
 -- name: queue_requeue

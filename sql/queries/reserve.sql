@@ -1,6 +1,6 @@
 -- name: reserve_open
--- Opens a reservation: waits for a suppression that is being committed, and keeps small-table plans off.
-set local enable_seqscan = off; select pg_advisory_xact_lock_shared(7204602);
+-- Opens a reservation: waits for a suppression that is being committed.
+select pg_advisory_xact_lock_shared(7204602);
 
 -- name: reserve_raise_epoch
 -- Remembers the newest owner's epoch; no row is touched when it is known already.
@@ -99,5 +99,7 @@ on conflict (campaign_id, day, caller_id) do update set used = caller_id_use.use
 select (select min(next_at) from queue where campaign_id = $1 and next_at is not null) as next_at,
        exists (select 1 from campaign_lists l
                where l.campaign_id = $1 and l.active
-                 and exists (select 1 from contacts c where c.list_id = l.list_id and c.id > l.cursor_id)) as more,
+                 and (select c.id from contacts c
+                      where (c.list_id, c.id) > (l.list_id, l.cursor_id) and c.list_id <= l.list_id
+                      order by c.list_id, c.id limit 1) is not null) as more,
        exists (select 1 from attempts where campaign_id = $1 and ended_at is null) as live;

@@ -53,3 +53,9 @@ from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $
 left join members m on m.key = o.member or m.id::text = o.member
 on conflict do nothing
 returning attempt_id, number, member_id, at, source;
+
+-- name: live_suppressed
+-- Lists the numbers that are being called although an entry forbids it now.
+select distinct a.number from attempts a
+join suppressions s on s.number = a.number and (s.member_id is null or s.member_id = a.member_id)
+where a.ended_at is null;

@@ -198,12 +198,21 @@ async def test_a_failing_handler_does_not_stop_the_reader(pair: Pair) -> None:
         await client.close()
 
 
-async def test_a_second_engine_is_noticed(pair: Pair, watcher: Watcher) -> None:
+async def test_a_displaced_engine_gives_way_and_comes_back(pair: Pair, watcher: Watcher) -> None:
+    """The socket of an engine whose application was taken stays open but deaf: not connected."""
     first, second = pair.client(watcher), pair.client(Watcher())
     await first.start()
     await second.start()
     try:
-        await until(lambda: first.counts["replaced"] == 1)
+        await until(lambda: watcher.links == [True, False])
+        await asyncio.sleep(0.5)
+        assert not first.connected
+        assert second.connected
+        assert second.counts["replaced"] == 0
+        await second.close()
+        await until(lambda: watcher.links == [True, False, True], seconds=8)
+        customer = await originate(Commands(first), pair.prompts, "10")
+        await watcher.wait(CallBroadcast, customer)
     finally:
         await second.close()
         await first.close()

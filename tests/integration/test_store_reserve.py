@@ -28,6 +28,12 @@ from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
 
+COLUMNS = (
+    "campaign_id, member_id, contact_id, number_id, number, caller_id, trunk, node, epoch, gate_at,"
+    " local_time, zone, rule_versions, list_versions, reserved_at"
+)
+SECOND_ATTEMPT = " ".join(("insert into attempts (", COLUMNS, ") select", COLUMNS, "from attempts"))
+
 
 async def test_takes_the_list_in_order_and_records_the_verdict(conn: Conn) -> None:
     world = await make_world(conn)
@@ -95,9 +101,7 @@ async def test_number_live_for_another_member_waits(conn: Conn) -> None:
     for key in members:
         await put_contacts(conn, world.members[key], "june", fictional(5))
     await reserve(conn, request(world, 5))
-    other = replace(
-        request(world, 5), campaign_id=world.campaigns["bolts"], member_id=world.members["bolt"]
-    )
+    other = replace(request(world, 5), campaign_id=world.campaigns["bolts"], member_id=world.members["bolt"])
     result = await reserve(conn, other)
     assert result.reserved == ()
     assert set(result.held) == {"live_call"}
@@ -274,9 +278,4 @@ async def test_database_refuses_a_second_live_attempt(conn: Conn) -> None:
     await put_contacts(conn, world.members["acme"], "june", fictional(1))
     await reserve(conn, request(world))
     with pytest.raises(asyncpg.UniqueViolationError, match="one_live_attempt_per"):
-        await conn.execute(
-            "insert into attempts (campaign_id, member_id, contact_id, number_id, number, caller_id, trunk, node,"
-            " epoch, gate_at, local_time, zone, rule_versions, list_versions, reserved_at) select campaign_id,"
-            " member_id, contact_id, number_id, number, caller_id, trunk, node, epoch, gate_at, local_time, zone,"
-            " rule_versions, list_versions, reserved_at from attempts"
-        )
+        await conn.execute(SECOND_ATTEMPT)

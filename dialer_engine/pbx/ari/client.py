@@ -6,6 +6,9 @@ with back-off and jitter, and connects again. Events of the time between are gon
 owner must compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; the outcome of a
 command without a reply is unknown.
 
+When another engine connects for the same application, Asterisk sends it all events and us none. The link then
+counts as lost, and comes back only when the other engine is gone.
+
 Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
 """
 
@@ -76,6 +79,8 @@ class AriClient:
         self._task: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
         self._closing = False
+        self._displaced = False
+        self._closer: asyncio.Task[bool] | None = None
         self.counts: Counter[str] = Counter()
 
     @property
@@ -216,6 +221,9 @@ class AriClient:
         delay = _FIRST_DELAY
         while True:
             await asyncio.sleep(delay * _JITTER.uniform(0.5, 1.0))
+            if await self._still_displaced():
+                delay = _LONGEST_DELAY / 2
+                continue
             try:
                 socket = await self._connect()
             except AriError as error:
@@ -250,18 +258,33 @@ class AriClient:
         if isinstance(event, RawEvent):
             self._note_unknown(event)
         elif isinstance(event, ApplicationReplaced) and event.application == self.app:
-            self.counts["replaced"] += 1
-            log.error(
-                "ari_application_taken",
-                app=self.app,
-                remedy="another engine uses the same Asterisk: stop one",
-            )
+            self._give_way()
         self.counts["events"] += 1
         try:
             self._on_event(event)
         except Exception:
             self.counts["handler_errors"] += 1
             log.exception("ari_event_handler_failed", event_type=type(event).__name__)
+
+    def _give_way(self) -> None:
+        """Leave the application to the engine that took it: this socket would get no event any more."""
+        self.counts["replaced"] += 1
+        self._displaced = True
+        remedy = "another engine uses the same Asterisk: stop one of them"
+        log.error("ari_application_taken", app=self.app, remedy=remedy)
+        if self._socket is not None:
+            self._closer = asyncio.create_task(self._socket.close())
+
+    async def _still_displaced(self) -> bool:
+        """Whether the other engine still holds the application; asked over HTTP, which displaces nobody."""
+        if not self._displaced or self._session is None:
+            return False
+        try:
+            async with self._session.get(f"{self._base_url}/ari/applications/{self.app}") as reply:
+                self._displaced = reply.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            self._displaced = False
+        return self._displaced
 
     def _note_unknown(self, event: RawEvent) -> None:
         self.counts[f"unknown:{event.type}"] += 1

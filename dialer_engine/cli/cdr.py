@@ -1,0 +1,73 @@
+"""`dialer cdr export`: call-detail records as CSV or JSON lines."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, read_config
+from dialer_engine.cli.database import database, moment
+from dialer_engine.settings.load import Config
+from dialer_engine.store.cdr import CdrQuery, Format, export
+
+BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+FromOption = Annotated[str | None, typer.Option("--from", help="First day (UTC) or ISO moment.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="Last day (UTC, included) or ISO moment.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="csv or jsonl.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="File; default the terminal.")]
+CampaignOption = Annotated[str | None, typer.Option("--campaign", help="Only this campaign.")]
+MemberOption = Annotated[str | None, typer.Option("--member", "-m", help="Only this Member.")]
+
+
+def export_(
+    start: FromOption = None,
+    end: ToOption = None,
+    form: FormatOption = "csv",
+    output: OutputOption = None,
+    campaign: CampaignOption = None,
+    member: MemberOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Export call-detail records, oldest first; cells that a spreadsheet would run are made harmless."""
+    query = CdrQuery(moment(start, BEGINNING), moment(end, END, end=True), campaign, member)
+    settings = read_config(config)
+    if output is None:
+        try:
+            carry_out(_export(settings, query, None, form))
+        except BrokenPipeError:
+            # The reader had enough (`| head`); nothing is left to be flushed to it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    count = carry_out(_to_file(settings, query, output, form))
+    typer.echo(f"{count:,} records in {output}")
+
+
+async def _to_file(config: Config, query: CdrQuery, output: Path, form: Format) -> int:
+    """Write beside the target and rename: a half-written export is never taken for a whole one."""
+    fresh = output.with_name(f"{output.name}.{os.getpid()}.part")
+    try:
+        count = await _export(config, query, fresh, form)
+        fresh.replace(output)
+    except OSError as error:
+        raise fail(f"{output}: cannot be written ({error.strerror})") from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return count
+
+
+async def _export(config: Config, query: CdrQuery, target: Path | None, form: Format) -> int:
+    async with database(config) as conn:
+        if target is None:
+            return await export(conn, query, sys.stdout, form)
+        with target.open("w", encoding="utf-8", newline="") as file:
+            return await export(conn, query, file, form)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(no_args_is_help=True, help="Call-detail records.")
+    group.command("export")(export_)
+    app.add_typer(group, name="cdr")

@@ -1,0 +1,51 @@
+"""What the commands on stored data share: a connection, and moments given on the command line."""
+
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import typer
+
+from dialer_engine.settings.home import home
+from dialer_engine.settings.load import Config
+from dialer_engine.store.directory import sync_members
+from dialer_engine.store.locate import ensure_database, ensure_migrated
+from dialer_engine.store.pool import Connection, connect
+
+
+@asynccontextmanager
+async def database(config: Config) -> AsyncIterator[Connection]:
+    """Connect to the configuration's database, up to date and with its Members; start the embedded one."""
+    url = ensure_database(config.settings, home())
+    await ensure_migrated(url)
+    conn = await connect(url, batch=True)
+    try:
+        await sync_members(conn, config.settings.members)
+        yield conn
+    finally:
+        await conn.close()
+
+
+def who() -> str:
+    """Return the name of the person at the keyboard, for the logs of changes."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def moment(text: str | None, default: datetime, *, end: bool = False) -> datetime:
+    """Read a date (UTC) or an ISO 8601 moment; a date that ends a span includes its whole day."""
+    if text is None:
+        return default
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is neither a date (2026-06-10) nor a moment (ISO 8601)"
+        ) from error
+    whole_day = end and len(text) == len("2026-06-10")
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.astimezone(UTC) + (timedelta(days=1) if whole_day else timedelta(0))

@@ -1,0 +1,159 @@
+"""`dialer dnc add|remove|check|import`: numbers that must not be called."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    engine,
+    fail,
+    read_config,
+)
+from dialer_engine.cli.database import database, who
+from dialer_engine.contacts.phone import read_notation
+from dialer_engine.contacts.suppression_file import SuppressionImport, import_suppressions
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
+from dialer_engine.settings.load import Config
+from dialer_engine.store import suppress
+from dialer_engine.store.directory import member_id_of
+
+NumberArgument = Annotated[str, typer.Argument(help="The number, such as +12105550100.")]
+MemberOption = Annotated[
+    str | None, typer.Option("--member", "-m", help="Only this Member; default nobody here may call it.")
+]
+NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept in the log.")]
+SourceOption = Annotated[str, typer.Option("--source", help="Where it comes from.")]
+
+
+def add(
+    number: NumberArgument,
+    member: MemberOption = None,
+    source: SourceOption = "request",
+    note: NoteOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Forbid a number; calls to it that are queued or ringing are cancelled."""
+    e164 = _number(number)
+    live = carry_out(_add(read_config(config), e164, member, source, note))
+    told = carry_out(_tell_engine(config, [e164]))
+    typer.echo(f"{e164} will not be called {_scope(member)}")
+    if live and not told:
+        typer.echo(f"{len(live)} call(s) to it are under way, and the engine could not be told", err=True)
+
+
+async def _add(config: Config, number: str, member: str | None, source: str, note: str | None) -> list[str]:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member) if member else None
+        return await suppress.add(conn, number, member_id, source, utc_now(), who=who(), note=note)
+
+
+def remove(
+    number: NumberArgument,
+    member: MemberOption = None,
+    note: NoteOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Allow a number again; who did it, when and why stays in the log."""
+    e164 = _number(number)
+    if not carry_out(_remove(read_config(config), e164, member, note)):
+        raise fail(f"{e164} does not stand on that list; see 'dialer dnc check {e164}'")
+    carry_out(_tell_engine(config, [e164]))
+    typer.echo(f"{e164} may be called again {_scope(member)}, as far as this list goes")
+
+
+async def _remove(config: Config, number: str, member: str | None, note: str | None) -> bool:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member) if member else None
+        return await suppress.remove(conn, number, member_id, utc_now(), who=who(), note=note)
+
+
+def check(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show every entry of a number and what was ever done with it."""
+    e164 = _number(number)
+    entries, log = carry_out(_check(read_config(config), e164))
+    if as_json:
+        document = {"number": e164, "entries": [asdict(e) for e in entries], "log": [asdict(e) for e in log]}
+        typer.echo(json.dumps(document, default=str))
+        return
+    typer.echo(f"{e164}: {'must not be called' if entries else 'stands on no list'}")
+    for entry in entries:
+        note = f" ({entry.note})" if entry.note else ""
+        typer.echo(f"  {_scope(entry.member)}: {entry.source} since {entry.since:%Y-%m-%d %H:%M} UTC{note}")
+    for line in log:
+        note = f" ({line.note})" if line.note else ""
+        scope = _scope(line.member)
+        typer.echo(
+            f"  {line.at:%Y-%m-%d %H:%M} UTC  {line.action} {scope}, {line.source}, by {line.who}{note}"
+        )
+
+
+async def _check(config: Config, number: str) -> tuple[list[suppress.Suppression], list[suppress.LogEntry]]:
+    async with database(config) as conn:
+        return await suppress.check(conn, number), await suppress.history(conn, number)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="Text or CSV with one number per row.")],
+    member: MemberOption = None,
+    source: SourceOption = "import",
+    note: NoteOption = None,
+    column: Annotated[str | None, typer.Option("--column", help="The column of the numbers.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Forbid all numbers of a file, in one transaction."""
+    done = carry_out(_import(read_config(config), file, member, source, note, column))
+    carry_out(_tell_engine(config, done.to_cancel))
+    typer.echo(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
+    for row, reason in done.unreadable[:10]:
+        typer.echo(f"  row {row}: {reason}", err=True)
+    if done.unreadable:
+        typer.echo(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
+
+
+async def _import(
+    config: Config, file: Path, member: str | None, source: str, note: str | None, column: str | None
+) -> SuppressionImport:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member) if member else None
+        return await import_suppressions(
+            conn, file, member_id, source, utc_now(), who=who(), note=note, column=column
+        )
+
+
+async def _tell_engine(config: Path, numbers: list[str]) -> bool:
+    """Let the running engine cancel calls to these numbers; False when it could not be told."""
+    try:
+        for number in numbers:
+            await engine(config).post("/suppressions/changed", {"number": number})
+    except (EngineNotRunning, EngineRefused, TimeoutError):
+        return False
+    return True
+
+
+def _number(text: str) -> str:
+    number, reason = read_notation(text)
+    if number is None:
+        raise fail(f"{text!r}: {reason}")
+    return number
+
+
+def _scope(member: str | None) -> str:
+    return f"by {member}" if member else "by anybody"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(no_args_is_help=True, help="Do not call: add, remove, check, import.")
+    group.command("add")(add)
+    group.command("remove")(remove)
+    group.command("check")(check)
+    group.command("import")(import_)
+    app.add_typer(group, name="dnc")

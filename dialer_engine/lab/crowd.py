@@ -1,0 +1,32 @@
+"""Many contacts for load tests: the fictional numbers of all area codes awake at the crowd's hour."""
+
+from __future__ import annotations
+
+from dialer_engine.core.numbers import NumberPlan
+from dialer_engine.lab.people import NUMBERS_PER_AREA, Person
+from dialer_engine.lab.place import LabError
+from dialer_engine.settings.rules import SHIPPED, load_rules
+
+CROWD_CLOCK = "2026-06-10T14:00:00-05:00"
+EARLY_OR_AWAY = ("US-HI", "US-AK", "US-PR", "US-VI", "US-GU", "US-AS", "US-MP")
+
+
+def make_crowd(count: int) -> list[Person]:
+    """`count` people spread over all area codes of the United States and Canada but a few far away."""
+    areas = awake_areas(load_rules(SHIPPED)[1])
+    if count > len(areas) * NUMBERS_PER_AREA:
+        raise LabError(f"{count} contacts: there are {len(areas) * NUMBERS_PER_AREA} fictional numbers")
+    return [
+        Person("Ada", "Crowd", npa, f"{100 + index // len(areas):04d}", state)
+        for index in range(count)
+        for npa, state in (areas[index % len(areas)],)
+    ]
+
+
+def awake_areas(plan: NumberPlan) -> list[tuple[str, str]]:
+    """Area codes where it is between 11:00 and 16:00 at the crowd's clock, each with a state."""
+    return [
+        (area.npa, area.regions[0].split("-")[1])
+        for area in plan.areas.values()
+        if not set(area.regions) & set(EARLY_OR_AWAY)
+    ]

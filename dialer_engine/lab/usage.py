@@ -1,0 +1,79 @@
+"""What processes use: CPU seconds and memory, read from /proc by pid."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+FAMILIES = ("Postgres",)
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system CPU seconds of a process so far; 0.0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and of its living children, such as Postgres and its sessions."""
+    return cpu_seconds(pid) + sum(cpu_seconds(child) for child in children(pid))
+
+
+def children(pid: int) -> list[int]:
+    """The pids of the living children of a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _parent(entry) == pid:
+            found.append(int(entry.name))
+    return found
+
+
+def _parent(entry: Path) -> int | None:
+    try:
+        return int((entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process in megabytes; 0.0 when it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return round(pages * PAGE / 1_000_000, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """CPU seconds of some processes at one moment."""
+
+    at: float
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def read(cls, pids: Mapping[str, int | None]) -> Meter:
+        """Read the meters of the named processes now; those named in FAMILIES count with their children."""
+        used = {
+            name: (tree_cpu_seconds if name in FAMILIES else cpu_seconds)(pid)
+            for name, pid in pids.items()
+            if pid is not None
+        }
+        return cls(time.monotonic(), used)
+
+    def since(self, earlier: Meter) -> dict[str, float]:
+        """CPU seconds used by each process since an earlier reading."""
+        return {name: used - earlier.seconds.get(name, 0.0) for name, used in self.seconds.items()}
+
+    def shares(self, earlier: Meter) -> dict[str, float]:
+        """The share of one CPU that each process had since an earlier reading; 1.0 is a whole CPU."""
+        span = max(0.001, self.at - earlier.at)
+        return {name: round(used / span, 2) for name, used in self.since(earlier).items()}

@@ -1,0 +1,44 @@
+-- name: report_campaigns
+-- Sums up each campaign and day (UTC): results, abandonment, waiting for an agent, talking.
+select c.campaign, (c.reserved_at at time zone 'UTC')::date as day,
+       count(*) as attempts,
+       count(*) filter (where c.answered_at is not null) as answered,
+       count(*) filter (where c.result = 'bridged') as bridged,
+       count(*) filter (where c.result = 'abandoned') as abandoned,
+       count(*) filter (where c.result = 'hung_up') as hung_up,
+       count(*) filter (where c.result = 'no_answer') as no_answer,
+       count(*) filter (where c.result = 'busy') as busy,
+       count(*) filter (where c.result in ('congestion', 'failed', 'rejected', 'blocked', 'not_in_service')) as failed,
+       count(*) filter (where c.result in ('cancelled', 'unknown')) as other,
+       percentile_cont(0.5) within group (order by c.answer_to_agent_ms) as wait_p50_ms,
+       percentile_cont(0.95) within group (order by c.answer_to_agent_ms) as wait_p95_ms,
+       percentile_cont(0.99) within group (order by c.answer_to_agent_ms) as wait_p99_ms,
+       count(c.answer_to_agent_ms) as joined,
+       count(*) filter (where c.answer_to_agent_ms > 2000) as wait_over_2s,
+       coalesce(sum(c.talk_ms), 0)::bigint as talk_ms
+from cdrs c
+where c.reserved_at >= $1 and c.reserved_at < $2 and ($3::text is null or c.campaign = $3)
+group by c.campaign, day
+order by day, c.campaign;
+
+-- name: report_agents
+-- Sums up each agent per campaign and day (UTC): seconds waiting, talking, in wrap-up and paused, and calls.
+with spans as (
+    select s.agent_id, s.campaign_id, s.state, s.attempt_id, s.at,
+           least(coalesce(lead(s.at) over (partition by s.session_id order by s.at, s.id), x.ended_at, $2), $2) as until
+    from agent_states s join agent_sessions x on x.id = s.session_id
+    where s.at >= $1 and s.at < $2
+)
+select a.name as agent, coalesce(k.name, '-') as campaign, (p.at at time zone 'UTC')::date as day,
+       coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state in ('ready', 'reserved'))), 0)::float8
+           as wait_s,
+       coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'in_call')), 0)::float8 as talk_s,
+       coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'wrap')), 0)::float8 as wrap_s,
+       coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'paused')), 0)::float8 as paused_s,
+       count(distinct p.attempt_id) filter (where p.state = 'in_call') as calls
+from spans p
+join agents a on a.id = p.agent_id
+left join campaigns k on k.id = p.campaign_id
+where p.state <> 'off' and ($3::text is null or k.name = $3)
+group by a.name, k.name, day
+order by day, k.name, a.name;

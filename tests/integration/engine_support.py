@@ -1,0 +1,130 @@
+"""A whole lab world for tests of the engine: real Asterisk three times, real Postgres, people by choice."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.lab.agents import Manners
+from dialer_engine.lab.behaviours import Behaviour, Kind, Table
+from dialer_engine.lab.ledger import CarrierCall
+from dialer_engine.lab.people import Person
+from dialer_engine.lab.place import take_place
+from dialer_engine.lab.scenario import CAMPAIGN, Scenario
+from dialer_engine.lab.world import Setting, World, world
+from dialer_engine.pbx.bundle import install_bundle, silent
+from dialer_engine.settings.home import home, prepare_home, service_user
+from dialer_engine.store.pool import connect
+
+QUIET = Manners(ends_share=0.0, digits="")
+"""Agents who press nothing by themselves: the test presses their keys."""
+
+HUMAN = Behaviour(Kind.HUMAN, 0.5, 20.0)
+RINGS = Behaviour(Kind.NO_ANSWER, 60.0, 0.0)
+WANTS_OUT = Behaviour(Kind.OPT_OUT, 0.5, 20.0)
+
+
+def table(*behaviours: Behaviour) -> Table:
+    """Every person behaves like the behaviour of their index, the last one for all others."""
+    return tuple(behaviours[min(i, len(behaviours) - 1)] for i in range(100))
+
+
+def people(count: int) -> list[Person]:
+    """Texans with the numbers +12145550100, ...01, in the order of the table."""
+    return [Person("Ann", f"Nr{i}", "214", f"{100 + i:04d}", "TX") for i in range(count)]
+
+
+@asynccontextmanager
+async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) -> AsyncIterator[World]:
+    """A running world with agents on duty and the campaign not yet started."""
+    root, user = home(), service_user()
+    prepare_home(root, user)
+    bundle = await asyncio.to_thread(install_bundle, root, silent)
+    setting = Setting(scenario, behaviours, people(count), more.pop("manners", QUIET))
+    with _open_directory() as directory, take_place(directory / "lab", user) as place:
+        async with world(bundle, place, setting, lambda text: None, **more) as made:
+            yield made
+
+
+@contextmanager
+def _open_directory() -> Iterator[Path]:
+    """A directory for one test that the service user may enter, under a short path for its sockets."""
+    with tempfile.TemporaryDirectory(prefix="dialer-test-", dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+async def status(made: World) -> dict[str, Any]:
+    """The engine's status document."""
+    return await made.engine.control.status()
+
+
+async def agent_state(made: World, number: int = 0) -> str:
+    """What the engine says an agent is doing."""
+    return str((await status(made))["agents"][number]["state"])
+
+
+async def totals(made: World) -> dict[str, int]:
+    """The campaign's totals since the engine started."""
+    found: dict[str, int] = (await status(made))["campaigns"][0]["totals"]
+    return found
+
+
+async def until(what: Callable[[], Awaitable[bool]], words: str, seconds: float = 15.0) -> None:
+    """Wait until something is true, or fail with what was waited for."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not await _true(what):
+        assert asyncio.get_running_loop().time() < end, f"never came true in {seconds:g} s: {words}"
+        await asyncio.sleep(0.05)
+
+
+async def _true(what: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        return await what()
+    except EngineNotRunning:
+        return False
+
+
+async def until_state(made: World, state: str, number: int = 0, seconds: float = 15.0) -> None:
+    """Wait until an agent is in a state."""
+
+    async def reached() -> bool:
+        return await agent_state(made, number) == state
+
+    await until(reached, f"agent {number} is {state}", seconds)
+
+
+def press(made: World, digit: str, number: int = 0) -> None:
+    """Press a key on an agent's phone."""
+    agent = list(made.phones.agents.values())[number]
+    made.phones._press(agent.leg, digit)
+
+
+async def rows(made: World, query: str) -> list[asyncpg.Record]:
+    """Ask the engine's database."""
+    conn = await connect(made.postgres.url())
+    try:
+        return list(await conn.fetch(query))
+    finally:
+        await conn.close()
+
+
+def at_carrier(made: World) -> list[CarrierCall]:
+    """Every call that the carrier has seen."""
+    made.ledger.read()
+    return made.ledger.calls
+
+
+async def begin(made: World) -> None:
+    """Start the campaign as a person does."""
+    await made.engine.run("campaign", "start", CAMPAIGN, "--config", str(made.config))
+
+
+PROGRESSIVE = Scenario(agents=1, lines=1.0, mode="progressive", wrap_seconds=30)
+POWER = replace(PROGRESSIVE, lines=3.0, mode="power")

@@ -1,0 +1,288 @@
+"""Start, adoption, reload and end of a real Asterisk instance, and what goes wrong with them."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from asterisk_support import (
+    AGENT,
+    Pair,
+    Watcher,
+    build_pair,
+    make_prompts,
+    node_config,
+    originate,
+    until,
+)
+
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.models import CallBroadcast, ChannelDestroyed, StasisStart
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.instance import NodeConfig, NodeError
+from dialer_engine.pbx.node import Node
+from dialer_engine.pbx.process import host_name_problem, is_instance, pid_file
+from dialer_engine.pbx.render import AgentAccount, render_engine_node
+
+pytestmark = pytest.mark.asterisk
+
+
+def rendered(bundle: Bundle, config: NodeConfig) -> Node:
+    """A node with its files written, not started."""
+    node = Node(bundle, config)
+    prompts = make_prompts(config.directory.parent / "prompts")
+    node.render(render_engine_node(bundle, config, node.secrets, {}, [AGENT], prompts))
+    return node
+
+
+async def test_a_second_handle_adopts_the_running_instance(pair: Pair) -> None:
+    pid = pair.engine.pid
+    other = Node(pair.engine.bundle, pair.engine.config)
+    assert other.secrets == pair.engine.secrets
+    assert other.alive()
+    assert await other.ensure_running() is True
+    assert other.pid == pid
+
+
+def test_asterisk_is_neither_root_nor_our_process_group(pair: Pair) -> None:
+    pid = pair.engine.pid
+    assert pid is not None
+    owner = Path(f"/proc/{pid}").stat().st_uid
+    assert owner == pair.engine.config.user.uid != 0
+    assert os.getsid(pid) == pid
+
+
+def test_secrets_and_configuration_are_private(pair: Pair) -> None:
+    directory = pair.engine.config.directory
+    for path in (directory / "secrets.json", *(directory / "etc").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert (directory / "etc" / "pjsip.conf").stat().st_uid == pair.engine.config.user.uid
+
+
+def test_control_ports_listen_on_loopback_only(pair: Pair) -> None:
+    config = pair.engine.config
+    listening = subprocess.run(
+        ["/bin/cat", "/proc/net/tcp"], capture_output=True, text=True, check=True
+    ).stdout
+    for port in (config.http_port, config.ami_port):
+        addresses = [
+            line.split()[1] for line in listening.splitlines() if f":{port:04X} 00000000:0000 0A" in line
+        ]
+        assert addresses == [f"0100007F:{port:04X}"]
+
+
+async def test_it_outlives_the_process_that_started_it(bundle: Bundle, node_home: Path) -> None:
+    node = rendered(bundle, node_config(node_home, "orphan"))
+    config = node.config
+    values = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in ((f, getattr(config, f)) for f in ("name", "directory", "sip_port", "http_port"))
+    }
+    values |= {"ami_port": config.ami_port, "rtp_start": config.rtp_start, "rtp_end": config.rtp_end}
+    program = (
+        "import asyncio, json, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from dialer_engine.pbx.bundle import Bundle\n"
+        "from dialer_engine.pbx.node import Node, NodeConfig\n"
+        "from dialer_engine.settings.home import service_user\n"
+        "given = json.loads(sys.argv[1])\n"
+        "given['directory'] = Path(given['directory'])\n"
+        "config = NodeConfig(user=service_user(), **given)\n"
+        "asyncio.run(Node(Bundle(Path(sys.argv[2]), sys.argv[3]), config).ensure_running())\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", program, json.dumps(values), str(bundle.root), bundle.triple]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
+    try:
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert await node.ensure_running() is True
+    finally:
+        await node.stop(2.0)
+    assert not node.alive()
+    assert not pid_file(config).exists()
+
+
+async def test_a_port_in_use_is_named_with_its_setting(bundle: Bundle, node_home: Path) -> None:
+    config = node_config(node_home, "clash")
+    for setting, kind in (("http_port", socket.SOCK_STREAM), ("sip_port", socket.SOCK_DGRAM)):
+        node = rendered(bundle, config)
+        port = getattr(config, setting)
+        with socket.socket(socket.AF_INET, kind) as taken:
+            taken.bind(("127.0.0.1", port))
+            if kind is socket.SOCK_STREAM:
+                taken.listen()
+            with pytest.raises(NodeError, match=rf"port {port}: .*asterisk.node.{setting}"):
+                await node.ensure_running()
+        assert not node.alive()
+
+
+async def test_a_configuration_that_asterisk_refuses_gives_its_reason(
+    bundle: Bundle, node_home: Path
+) -> None:
+    node = rendered(bundle, node_config(node_home, "broken"))
+    modules = node.config.path("etc", "modules.conf")
+    modules.write_text("[modules]\nautoload = no\nrequire = res_nothing.so\n")
+    with pytest.raises(NodeError, match=r"Its last words:[\s\S]*res_nothing"):
+        await node.ensure_running()
+    assert not node.alive()
+
+
+async def test_starting_unrendered_is_refused(bundle: Bundle, node_home: Path) -> None:
+    node = Node(bundle, node_config(node_home, "empty"))
+    with pytest.raises(NodeError, match="render the configuration"):
+        await node.ensure_running()
+
+
+async def test_foreign_secrets_are_noticed_at_adoption(pair: Pair) -> None:
+    other = Node(pair.engine.bundle, pair.engine.config)
+    other.secrets = replace(other.secrets, ari_password="changed")
+    with pytest.raises(NodeError, match=r"does not answer us \(401"):
+        await other.ensure_running()
+    assert pair.engine.alive()
+
+
+async def test_a_stale_pid_file_is_not_believed(bundle: Bundle, node_home: Path) -> None:
+    node = rendered(bundle, node_config(node_home, "stale"))
+    pid_file(node.config).write_text(f"{os.getpid()}\n")
+    assert not node.alive()
+    assert not is_instance(os.getpid(), node.config)
+    await node.stop()
+    pid_file(node.config).write_text("not a number")
+    assert node.pid is None
+
+
+def test_a_directory_too_long_for_the_socket_is_refused(bundle: Bundle, node_home: Path) -> None:
+    config = replace(node_config(node_home, "long"), directory=node_home / ("x" * 120))
+    with pytest.raises(NodeError, match="too long"):
+        Node(bundle, config)
+
+
+def test_unreadable_secrets_are_an_error_and_not_replaced(bundle: Bundle, node_home: Path) -> None:
+    config = node_config(node_home, "secret")
+    Node(bundle, config)
+    path = config.path("secrets.json")
+    path.write_text("{")
+    with pytest.raises(NodeError, match="cannot be read"):
+        Node(bundle, config)
+    assert path.read_text() == "{"
+
+
+def test_this_machine_resolves_its_own_name() -> None:
+    assert host_name_problem() is None
+
+
+def test_the_console_answers_and_refuses_two_commands(pair: Pair) -> None:
+    assert "22." in pair.engine.console("core show version")
+    with pytest.raises(NodeError):
+        pair.engine.console("core show version\ncore stop now")
+
+
+async def test_memory_can_be_given_back(pair: Pair) -> None:
+    await pair.engine.trim_memory()
+    assert pair.engine.alive()
+
+
+def test_task_processors_are_read(pair: Pair) -> None:
+    found = pair.engine.task_processors()
+    assert any(name.startswith("stasis") for name in found)
+    assert all(each.waiting < 500 for each in found.values())
+
+
+def test_only_listed_modules_are_loaded(pair: Pair) -> None:
+    listed = (pair.engine.config.path("etc", "modules.conf")).read_text()
+    running = pair.engine.console("module show")
+    loaded = {
+        line.split()[0] for line in running.splitlines() if line.split()[:1] and ".so" in line.split()[0]
+    }
+    asked = {line.partition("= ")[2] for line in listed.splitlines() if line.startswith("load")}
+    assert loaded <= asked
+    assert asked - loaded == set()
+
+
+async def test_the_log_of_a_good_start_has_no_errors(pair: Pair) -> None:
+    first = pair.engine.config.path("log", "messages.log").read_text().splitlines()[:12]
+    assert not [line for line in first if "ERROR" in line]
+
+
+async def test_agents_come_and_go_by_reload_with_a_call_up(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    customer = await originate(commands, pair.prompts, "01")
+    await watcher.wait(CallBroadcast, customer)
+    await commands.claim(customer)
+    await watcher.wait(StasisStart, customer)
+    pid = pair.engine.pid
+    changed = pair.engine.render(pair.files((AGENT, AgentAccount("berta", "correct-horse-2"))))
+    assert changed == {"pjsip.conf"}
+    assert await pair.engine.reload(changed) == set()
+    assert "berta" in pair.engine.console("pjsip show endpoints")
+    back = pair.engine.render(pair.files())
+    await pair.engine.reload(back)
+    assert "berta" not in pair.engine.console("pjsip show endpoints")
+    assert not watcher.of(ChannelDestroyed, customer)
+    channel = await commands.channel(customer)
+    assert channel is not None
+    assert channel.state == "Up"
+    assert pair.engine.pid == pid
+
+
+def test_unchanged_files_are_left_alone_and_foreign_ones_removed(pair: Pair) -> None:
+    assert pair.engine.render(pair.files()) == set()
+    stray = pair.engine.config.path("etc", "users.conf")
+    stray.write_text("[general]\n")
+    assert pair.engine.render(pair.files()) == {"users.conf"}
+    assert not stray.exists()
+
+
+async def test_files_that_need_a_restart_are_named(pair: Pair) -> None:
+    assert await pair.engine.reload({"modules.conf"}) == {"modules.conf"}
+
+
+async def test_two_pairs_live_side_by_side(pair: Pair, bundle: Bundle, node_home: Path) -> None:
+    directory = node_home / "second"
+    directory.mkdir(mode=0o755)
+    second = build_pair(bundle, directory)
+    try:
+        assert await second.engine.ensure_running() is False
+        watcher = Watcher()
+        client = second.client(watcher)
+        await client.start()
+        assert await Commands(client).channels() == []
+        await client.close()
+        assert pair.engine.pid != second.engine.pid
+    finally:
+        await second.engine.stop(2.0)
+    await until(lambda: not second.engine.alive())
+
+
+async def test_a_lost_pid_file_does_not_hide_the_instance(pair: Pair) -> None:
+    pid = pair.engine.pid
+    pid_file(pair.engine.config).unlink()
+    try:
+        assert pair.engine.pid == pid
+        assert await Node(pair.engine.bundle, pair.engine.config).ensure_running() is True
+    finally:
+        pid_file(pair.engine.config).write_text(f"{pid}\n")
+
+
+def test_it_may_open_many_files(pair: Pair) -> None:
+    limits = Path(f"/proc/{pair.engine.pid}/limits").read_text()
+    soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
+    assert soft == hard
+    assert int(soft) >= min(65536, int(hard))
+
+
+async def test_long_logs_are_rotated(pair: Pair) -> None:
+    log = pair.engine.config.path("log", "messages.log")
+    assert await pair.engine.rotate_logs() is False
+    for _ in range(5):
+        assert await pair.engine.rotate_logs(limit_bytes=-1) is True
+    assert log.exists()
+    assert len(list(log.parent.glob("messages.log.*"))) <= 3

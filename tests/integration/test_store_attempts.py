@@ -1,0 +1,219 @@
+"""Writing attempts: idempotent events, one record each, retries, dispositions, immutability, epochs."""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from store_support import NOON, WALL, Conn, World, end_of, fictional, make_world, put_contacts, request, sizes
+
+from dialer_engine.store import suppress
+from dialer_engine.store.attempts import (
+    AttemptEvent,
+    Disposed,
+    adopt,
+    dispose,
+    live_attempts,
+    write,
+)
+from dialer_engine.store.directory import add_agent, remove_agent
+from dialer_engine.store.errors import StaleEpoch
+from dialer_engine.store.reserve import Reservation, reserve
+
+pytestmark = pytest.mark.postgres
+
+LIFE = ("dialing", "ringing", "waiting", "joining", "bridged")
+
+
+async def reserved(conn: Conn, count: int = 1) -> tuple[World, list[Reservation]]:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(count))
+    return world, list((await reserve(conn, request(world, count))).reserved)
+
+
+def life_of(reservation: Reservation) -> list[AttemptEvent]:
+    return [
+        AttemptEvent(reservation.attempt_id, n, kind, WALL + timedelta(seconds=n))
+        for n, kind in enumerate(LIFE, start=1)
+    ]
+
+
+def disposed(reservation: Reservation, **changes: object) -> Disposed:
+    base = Disposed(reservation.attempt_id, "sale", "Sale", "agent", WALL, NOON, final=True)
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+async def test_events_move_the_row_and_set_its_times(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    agent = await add_agent(conn, None, "ana", "secret")
+    events = life_of(one)
+    events[3] = replace(events[3], data={"agent_id": str(agent), "why": 'quo"te'})
+    await write(conn, events, [], 1)
+    [live] = await live_attempts(conn, "main")
+    assert (live.state, live.agent, live.last_event) == ("bridged", "ana", 5)
+    assert live.originated_at == WALL + timedelta(seconds=1)
+    assert live.ringing_at == WALL + timedelta(seconds=2)
+    assert live.answered_at == WALL + timedelta(seconds=3)
+    assert live.joined_at == WALL + timedelta(seconds=5)
+    assert await live_attempts(conn, "other") == []
+
+
+async def test_writing_again_changes_nothing(conn: Conn) -> None:
+    _, attempts = await reserved(conn, 3)
+    events = [event for one in attempts for event in life_of(one)]
+    ends = [end_of(one, "bridged", event_number=6, final=True) for one in attempts]
+    for _ in range(3):
+        await write(conn, events, ends, 1)
+        await write(conn, events[:4], ends[:1], 1)
+    assert await sizes(conn, "attempt_events", "cdrs") == [3 * 6, 3]
+
+
+async def test_late_older_events_do_not_turn_the_row_back(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    events = life_of(one)
+    await write(conn, events[3:], [], 1)
+    await write(conn, events[:3], [], 1)
+    [live] = await live_attempts(conn, None)
+    assert live.state == "bridged"
+    assert (await sizes(conn, "attempt_events")) == [5]
+
+
+async def test_the_end_writes_the_record_and_frees_the_number(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    end = end_of(
+        one,
+        "bridged",
+        originated_at=WALL + timedelta(milliseconds=100),
+        ringing_at=WALL + timedelta(seconds=1),
+        answered_at=WALL + timedelta(seconds=5),
+        joined_at=WALL + timedelta(seconds=5, milliseconds=17),
+        cause=16,
+        sip_code=200,
+        ended_by="agent",
+        caller_id_name="ACME",
+        final=True,
+    )
+    await write(conn, life_of(one), [end], 1)
+    cdr = await conn.fetchrow("select * from cdr_export")
+    assert cdr is not None
+    assert (cdr["member"], cdr["seller"], cdr["offer"], cdr["campaign"]) == (
+        "Acme",
+        "Acme",
+        "roof repair",
+        "spring",
+    )
+    assert (cdr["calling_number"], cdr["called_number"]) == (one.caller_id, one.number)
+    assert (cdr["ring_ms"], cdr["answer_to_agent_ms"], cdr["talk_ms"]) == (4000, 17, 14983)
+    assert (cdr["result"], cdr["cause"], cdr["sip_code"], cdr["ended_by"]) == ("bridged", 16, 200, "agent")
+    assert cdr["local_time"] == one.local_time
+    assert cdr["disposition"] is None
+    assert await live_attempts(conn, None) == []
+
+
+async def test_the_first_end_counts(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    await write(conn, [], [end_of(one, "busy")], 1)
+    await write(conn, [], [end_of(one, "bridged", event_number=9)], 1)
+    assert await conn.fetchval("select string_agg(result, ',') from cdrs") == "busy"
+
+
+async def test_unknown_attempts_are_named_and_do_not_stop_the_others(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    stranger = str(uuid.uuid4())
+    events = [AttemptEvent(stranger, 1, "dialing", WALL), *life_of(one)]
+    assert await write(conn, events, [end_of(one, event_number=6)], 1) == (stranger,)
+    assert await sizes(conn, "attempt_events", "cdrs") == [6, 1]
+
+
+async def test_retry_and_final_decide_about_the_contact(conn: Conn) -> None:
+    world, [first, second, third] = await reserved(conn, 3)
+    ends = [
+        end_of(first, "no_answer", retry_at=NOON + timedelta(hours=4)),
+        end_of(second, "failed"),
+        end_of(third, "bridged", final=True),
+    ]
+    await write(conn, [], ends, 1)
+    rows = await conn.fetch(
+        "select state, next_at, held_rule, last_result, tries from queue order by contact_id"
+    )
+    assert [row["state"] for row in rows] == ["due", "due", "done"]
+    assert rows[0]["next_at"] == NOON + timedelta(hours=4)
+    assert rows[0]["held_rule"] == "retry"
+    again = await reserve(conn, request(world, 5))
+    assert [r.number for r in again.reserved] == [second.number]
+
+
+async def test_a_disposition_decides_over_the_result(conn: Conn) -> None:
+    world, [one, two] = await reserved(conn, 2)
+    await write(conn, [], [end_of(r, "bridged", final=False) for r in (one, two)], 1)
+    await dispose(conn, disposed(one, final=False, retry=timedelta(days=2)))
+    await dispose(conn, disposed(two))
+    await dispose(conn, disposed(two))
+    rows = await conn.fetch("select state, next_at from queue order by contact_id")
+    assert (rows[0]["state"], rows[0]["next_at"]) == ("due", NOON + timedelta(days=2))
+    assert rows[1]["state"] == "done"
+    assert await sizes(conn, "dispositions") == [2]
+    assert (await reserve(conn, request(world))).reserved == ()
+
+
+async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
+    world, [one] = await reserved(conn)
+    await write(conn, [], [end_of(one, "bridged", final=True)], 1)
+    assert await dispose(conn, disposed(one, code="dnc", suppress=True)) == one.number
+    [entry] = await suppress.check(conn, one.number)
+    assert (entry.member, entry.source) == ("acme", "disposition")
+    assert (await reserve(conn, request(world))).reserved == ()
+
+
+async def test_a_corrected_disposition_is_a_further_row_and_the_newest_counts(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    await write(conn, [], [end_of(one, "bridged", final=True)], 1)
+    await dispose(conn, disposed(one))
+    await dispose(conn, disposed(one, code="no", at=WALL + timedelta(minutes=1)))
+    assert await conn.fetchval("select disposition from cdr_export") == "no"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update cdrs set result = 'busy'",
+        "delete from cdrs",
+        "truncate cdrs",
+        "update attempt_events set kind = 'x'",
+        "delete from attempt_events",
+        "delete from dispositions",
+        "update dispositions set code = 'x'",
+    ],
+)
+async def test_records_cannot_be_changed(conn: Conn, statement: str) -> None:
+    _, [one] = await reserved(conn)
+    await write(conn, life_of(one), [end_of(one)], 1)
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="only ever added"):
+        await conn.execute(statement)
+
+
+async def test_an_unknown_result_is_refused_whole(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await write(conn, life_of(one), [end_of(one, "great")], 1)
+    assert await sizes(conn, "attempt_events", "cdrs") == [0, 0]
+
+
+async def test_an_older_engine_cannot_write_to_adopted_attempts(conn: Conn) -> None:
+    _, [one, two] = await reserved(conn, 2)
+    assert await adopt(conn, [one.attempt_id, two.attempt_id], 5) == {one.attempt_id, two.attempt_id}
+    with pytest.raises(StaleEpoch):
+        await write(conn, life_of(one), [end_of(one)], 1)
+    assert await sizes(conn, "attempt_events", "cdrs") == [0, 0]
+    await write(conn, life_of(one), [end_of(one)], 5)
+    assert await adopt(conn, [one.attempt_id, two.attempt_id], 4) == set()
+
+
+async def test_removed_agents_stay_in_the_records(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    agent = await add_agent(conn, None, "ana", "secret")
+    await write(conn, [], [end_of(one, "bridged", agent_id=agent, final=True)], 1)
+    await remove_agent(conn, "ana", WALL)
+    await add_agent(conn, None, "ana", "other")
+    assert await conn.fetchval("select agent from cdrs") == "ana"

@@ -1,0 +1,211 @@
+"""Opt-out journal, leases, agents' shifts, Members and campaigns, facts for `why`."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+from store_support import (
+    NOON,
+    WALL,
+    Campaign,
+    Conn,
+    DropMessage,
+    Member,
+    end_of,
+    fictional,
+    make_world,
+    put_contacts,
+    request,
+    sizes,
+)
+
+from dialer_engine.store import agents, lease, suppress
+from dialer_engine.store.attempts import write
+from dialer_engine.store.directory import (
+    add_agent,
+    campaign_id_of,
+    campaign_states,
+    list_agents,
+    member_id_of,
+    new_password,
+    remove_agent,
+    set_campaign_state,
+    sync_campaigns,
+    sync_members,
+)
+from dialer_engine.store.errors import LeaseHeld, StoreError, UnknownName
+from dialer_engine.store.facts import facts_for
+from dialer_engine.store.journal import take_journal
+from dialer_engine.store.report import agent_days
+from dialer_engine.store.reserve import reserve
+
+pytestmark = pytest.mark.postgres
+
+TTL = timedelta(seconds=30)
+
+
+def opt_out(directory: Path, attempt: str, number: str, **more: object) -> Path:
+    path = directory / f"{attempt}.json"
+    fields = {
+        "attempt_id": attempt,
+        "number": number,
+        "at": "2026-11-23T16:00:00.123Z",
+        "key": "9",
+        "source": "drop_message",
+    }
+    path.write_text(json.dumps(fields | more))
+    return path
+
+
+def left(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) -> None:
+    world = await make_world(conn)
+    opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
+    opt_out(tmp_path, "a2", "+12105550102", member_id=str(world.members["acme"]))
+    opt_out(tmp_path, "a3", "+12105550103", member_id="")
+    assert sorted(await take_journal(conn, tmp_path, WALL)) == [
+        "+12105550101",
+        "+12105550102",
+        "+12105550103",
+    ]
+    assert left(tmp_path) == []
+    assert [s.member for s in await suppress.check(conn, "+12105550101")] == ["acme"]
+    assert [s.member for s in await suppress.check(conn, "+12105550102")] == ["acme"]
+    assert [s.member for s in await suppress.check(conn, "+12105550103")] == [None]
+    opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
+    await take_journal(conn, tmp_path, WALL)
+    assert await sizes(conn, "opt_outs", "suppressions", "suppression_log") == [3, 3, 3]
+
+
+async def test_an_unreadable_journal_file_is_put_aside(conn: Conn, tmp_path: Path) -> None:
+    await make_world(conn)
+    (tmp_path / "bad.json").write_text("{")
+    opt_out(tmp_path, "worse", "911")
+    opt_out(tmp_path, "late", "+12105550105", at="2026-11-23T16:00:00")
+    opt_out(tmp_path, "good", "+12105550104", member_id="acme")
+    (tmp_path / "half.json.tmp").write_text("{")
+    assert await take_journal(conn, tmp_path, WALL) == ["+12105550104"]
+    assert left(tmp_path) == ["bad.unreadable", "half.json.tmp", "late.unreadable", "worse.unreadable"]
+
+
+async def test_an_opt_out_of_an_unknown_member_counts_for_all(conn: Conn, tmp_path: Path) -> None:
+    opt_out(tmp_path, "a1", "+12105550101", member_id="nobody")
+    await take_journal(conn, tmp_path, WALL)
+    assert [s.member for s in await suppress.check(conn, "+12105550101")] == [None]
+
+
+async def test_a_lease_has_one_owner_and_a_rising_epoch(conn: Conn) -> None:
+    assert await lease.take(conn, "engine", "one", TTL) == 1
+    with pytest.raises(LeaseHeld, match="held by one"):
+        await lease.take(conn, "engine", "two", TTL)
+    assert await lease.take(conn, "engine", "one", TTL) == 2
+    assert not await lease.heartbeat(conn, "engine", "one", 1, TTL)
+    assert await lease.heartbeat(conn, "engine", "one", 2, TTL)
+    await lease.release(conn, "engine", "one", 2)
+    assert await lease.take(conn, "engine", "two", TTL) == 3
+    assert not await lease.heartbeat(conn, "engine", "one", 2, TTL)
+
+
+async def test_an_expired_lease_can_be_taken(conn: Conn) -> None:
+    await lease.take(conn, "engine", "one", timedelta(0))
+    assert await lease.take(conn, "engine", "two", TTL) == 2
+
+
+async def test_shifts_and_states_make_the_agents_report(conn: Conn) -> None:
+    world = await make_world(conn)
+    spring = world.campaigns["spring"]
+    agent = await add_agent(conn, world.members["acme"], "ana", "secret")
+    day = WALL
+    attempt = "5b6a35c2-6c58-4a0e-8d2d-0f6a0a2f8f11"
+    plan = [
+        ("ready", 0),
+        ("reserved", 60),
+        ("in_call", 61),
+        ("wrap", 181),
+        ("paused", 196),
+        ("ready", 256),
+        ("off", 316),
+    ]
+    for state, second in plan:
+        at = day + timedelta(seconds=second)
+        busy = attempt if state in ("in_call", "wrap") else None
+        for _ in range(2):  # written again after a lost reply
+            if state != "off" or await conn.fetchval("select ended_at is null from agent_sessions"):
+                await agents.record_state(
+                    conn, agent, state, at, node="main", campaign_id=spring, attempt_id=busy
+                )
+    [row] = await agent_days(conn, day - timedelta(hours=1), day + timedelta(hours=1))
+    assert (row.agent, row.campaign, row.calls) == ("ana", "spring", 1)
+    assert (row.wait_s, row.talk_s, row.wrap_s, row.paused_s) == (121, 120, 15, 60)
+    assert row.calls_per_hour == pytest.approx(3600 / 256)
+    assert await conn.fetchval("select ended_at from agent_sessions") == day + timedelta(seconds=316)
+
+
+async def test_one_open_session_per_agent(conn: Conn) -> None:
+    agent = await add_agent(conn, None, "ana", "secret")
+    first = await agents.start_session(conn, agent, "main", "c1", WALL)
+    assert await agents.start_session(conn, agent, "main", "c2", WALL) == first
+    await agents.end_sessions(conn, "main", WALL, "node lost")
+    assert not await agents.end_session(conn, agent, WALL, "hung up")
+    assert await agents.start_session(conn, agent, "main", "c3", WALL) != first
+
+
+async def test_agents_accounts(conn: Conn) -> None:
+    await add_agent(conn, None, "ana", "secret")
+    with pytest.raises(StoreError, match="exists already"):
+        await add_agent(conn, None, "ana", "other")
+    with pytest.raises(StoreError, match="cannot be an agent's name"):
+        await add_agent(conn, None, "ana;[x]", "other")
+    assert "secret" not in repr(await list_agents(conn))
+    await remove_agent(conn, "ana", WALL)
+    with pytest.raises(UnknownName):
+        await remove_agent(conn, "ana", WALL)
+    assert await list_agents(conn) == []
+    assert len({new_password() for _ in range(100)}) == 100
+
+
+async def test_campaigns_and_members_are_kept_up_to_date(conn: Conn) -> None:
+    world = await make_world(conn)
+    await sync_members(conn, {"acme": Member("Acme Roofing")})
+    again = await sync_campaigns(conn, {"spring": Campaign(drop_message=DropMessage("Roof Partners"))})
+    assert again == dict(world.campaigns)
+    assert await conn.fetchval("select seller from campaigns") == "Roof Partners"
+    assert await campaign_states(conn) == {"spring": "draft"}
+    await set_campaign_state(conn, again["spring"], "running", WALL, who="op")
+    assert await campaign_states(conn) == {"spring": "running"}
+    assert await sizes(conn, "audit") == [1]
+    assert await campaign_id_of(conn, "spring") == again["spring"]
+    with pytest.raises(UnknownName, match="known: spring"):
+        await campaign_id_of(conn, "sping")
+    with pytest.raises(UnknownName, match="known: acme"):
+        await member_id_of(conn, "acne")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await conn.execute("update campaigns set state = 'flying'")
+
+
+async def test_facts_tell_what_the_gate_would_be_told(conn: Conn) -> None:
+    world = await make_world(conn)
+    acme = world.members["acme"]
+    [[number], *_] = contacts = fictional(2)
+    await put_contacts(conn, acme, "june", contacts)
+    await suppress.add(conn, number, acme, "request", WALL, who="op")
+    got = await reserve(conn, request(world, 5))
+    await write(conn, [], [end_of(got.reserved[0], "busy", retry_at=NOON + timedelta(minutes=30))], 1)
+    [entry] = await facts_for(conn, number, None, NOON)
+    assert (entry.campaign, entry.list, entry.queue_state, entry.held_rule) == (
+        "spring",
+        "june",
+        "held",
+        "member_suppression",
+    )
+    assert [hit.scope for hit in entry.facts.suppressions] == ["member"]
+    [other] = await facts_for(conn, contacts[1][0], world.campaigns["spring"], NOON)
+    assert (other.facts.last_result, other.facts.contact_attempts) == ("busy", 1)
+    assert other.facts.recent_attempts == (NOON,)
+    [stranger] = await facts_for(conn, "+12145550199", None, NOON)
+    assert stranger.campaign is None

@@ -1,0 +1,314 @@
+"""Rendering of Asterisk's configuration: every value in its place, none that could mean something else."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.instance import NodeConfig, NodeSecrets
+from dialer_engine.pbx.node import parse_task_processors
+from dialer_engine.pbx.render import (
+    AgentAccount,
+    Prompts,
+    base_files,
+    instance_values,
+    pjsip_base,
+    render_engine_node,
+    trunk_endpoint,
+)
+from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill, setting_lines
+from dialer_engine.settings.home import ServiceUser, service_user
+from dialer_engine.settings.trunk import Trunk
+
+pytestmark = pytest.mark.unit
+
+SECRETS = NodeSecrets(ari_password="ari-pass", ami_password="ami-pass")
+BUNDLE = Bundle(Path("/bundle"), "x86_64-linux-gnu")
+PROMPTS = Prompts(Path("/s/drop"), Path("/s/removed"), Path("/s/away"), Path("/s/wrong"))
+CONFIG = NodeConfig("main", Path("/srv/dialer/nodes/main"), service_user(), sip_port=5070, rtp_start=12000)
+ANNA = AgentAccount("anna", "s3cret-word")
+Sections = list[tuple[str, dict[str, list[str]]]]
+
+
+def files(
+    config: NodeConfig = CONFIG,
+    trunks: dict[str, Trunk] | None = None,
+    agents: tuple[AgentAccount, ...] = (ANNA,),
+) -> dict[str, str]:
+    return render_engine_node(BUNDLE, config, SECRETS, trunks or {}, agents, PROMPTS)
+
+
+def sections(text: str) -> Sections:
+    """Read a configuration file as Asterisk would: sections in order, each with its settings."""
+    found: Sections = []
+    for raw in text.splitlines():
+        line = re.sub(r"(?<!\\);.*", "", raw).strip()
+        if header := re.fullmatch(r"\[([^]]+)\](?:\((.*)\))?", line):
+            found.append((header[1], {"(": [header[2]] if header[2] else []}))
+        elif line:
+            name, _, value = line.partition("=")
+            found[-1][1].setdefault(name.strip(), []).append(value.lstrip(">").strip())
+    return found
+
+
+def trunk_sections(**options: object) -> dict[str, dict[str, list[str]]]:
+    """The sections of one trunk by type; the endpoint has none of its own."""
+    text = files(trunks={"acme": Trunk(host="203.0.113.5", **options)})["pjsip.conf"]
+    mine = [body for name, body in sections(text) if name == "trunk-acme"]
+    return {body.get("type", ["endpoint"])[0]: body for body in mine}
+
+
+def test_no_placeholder_is_left_over() -> None:
+    for name, text in files(trunks={"acme": Trunk(host="203.0.113.5", transport="tls")}).items():
+        assert "{{" not in text, name
+
+
+def test_every_instance_has_the_same_base() -> None:
+    values = instance_values(BUNDLE, CONFIG, SECRETS)
+    base = base_files(values, ["app_queue"])
+    assert "load = app_queue.so" in base["modules.conf"]
+    assert "load = app_queue.so" not in files()["modules.conf"]
+    assert set(base) <= set(files())
+    assert isinstance(pjsip_base(values), Block)
+
+
+def test_modules_are_loaded_by_name_and_the_risky_ones_are_not_there() -> None:
+    modules = dict(sections(files()["modules.conf"]))["modules"]
+    assert modules["autoload"] == ["no"]
+    loaded = modules["load"]
+    assert len(loaded) == len(set(loaded))
+    risky = "app_system func_shell func_curl pbx_spool cdr_csv res_pjsip_mwi res_phoneprov res_pjsip_refer"
+    assert not {f"{name}.so" for name in [*risky.split(), "app_dial"]} & set(loaded)
+
+
+def test_hardening_settings() -> None:
+    rendered = files()
+    options = dict(sections(rendered["asterisk.conf"]))["options"]
+    assert options["live_dangerously"] == ["no"]
+    assert options["disable_remote_console_shell"] == ["yes"]
+    rtp = dict(sections(rendered["rtp.conf"]))["general"]
+    assert (rtp["icesupport"], rtp["strictrtp"]) == (["no"], ["yes"])
+    ari = dict(sections(rendered["ari.conf"]))["general"]
+    assert int(ari["websocket_write_timeout"][0]) >= 5000
+    manager = dict(sections(rendered["manager.conf"]))
+    assert manager["general"]["webenabled"] == ["no"]
+    assert int(manager["engine"]["writetimeout"][0]) >= 5000
+    assert "originate" not in manager["engine"]["write"][0]
+    assert "command" not in manager["engine"]["write"][0]
+    for name in ("cdr.conf", "cel.conf"):
+        assert dict(sections(rendered[name]))["general"]["enable"] == ["no"]
+
+
+def test_control_stays_on_loopback_when_phones_are_elsewhere() -> None:
+    rendered = files(replace(CONFIG, bind="192.0.2.10"))
+    assert "bind = 192.0.2.10:5070" in rendered["pjsip.conf"]
+    assert dict(sections(rendered["http.conf"]))["general"]["bindaddr"] == ["127.0.0.1"]
+    assert dict(sections(rendered["manager.conf"]))["general"]["bindaddr"] == ["127.0.0.1"]
+
+
+def test_addresses_and_directories_are_the_instances_own() -> None:
+    config = replace(CONFIG, directory=Path("/other/place"), http_port=1234, ami_port=1235, rtp_end=12100)
+    rendered = files(config)
+    assert "astrundir = /other/place/run" in rendered["asterisk.conf"]
+    assert "bindport = 1234" in rendered["http.conf"]
+    assert "port = 1235" in rendered["manager.conf"]
+    assert "rtpend = 12100" in rendered["rtp.conf"]
+    assert "/srv/dialer" not in "".join(rendered.values())
+
+
+def test_nat_is_written_for_every_transport_when_asked() -> None:
+    config = replace(
+        CONFIG, external_address="198.51.100.7", local_networks=("1192.0.2.10/8", "192.168.0.0/16")
+    )
+    text = files(config)["pjsip.conf"]
+    transports = [body for name, body in sections(text) if name.startswith("transport-")]
+    assert len(transports) == 2
+    for body in transports:
+        assert body["local_net"] == ["1192.0.2.10/8", "192.168.0.0/16"]
+        assert body["external_media_address"] == body["external_signaling_address"] == ["198.51.100.7"]
+    assert "external" not in files()["pjsip.conf"]
+
+
+def test_users_are_asked_before_addresses() -> None:
+    assert dict(sections(files()["pjsip.conf"]))["global"]["endpoint_identifier_order"] == ["username,ip"]
+
+
+def test_an_agent_has_endpoint_auth_and_aor() -> None:
+    mine = [body for name, body in sections(files()["pjsip.conf"]) if name == "anna"]
+    endpoint, auth, aor = mine
+    assert (endpoint["("], endpoint["aors"], endpoint["auth"]) == (["agent"], ["anna"], ["anna"])
+    assert (auth["username"], auth["password"]) == (["anna"], ["s3cret-word"])
+    assert aor["("] == ["agent-aor"]
+    template = dict(sections(files()["pjsip.conf"]))["agent"]
+    assert template["context"] == ["agents"]
+    assert template["dtmf_mode"] == ["rfc4733"]
+    assert "rtp_timeout" not in template
+
+
+def test_a_trunk_with_ip_authentication() -> None:
+    found = trunk_sections(inbound_ips=["203.0.113.0/24"])
+    assert set(found) == {"endpoint", "aor", "identify"}
+    assert found["aor"]["contact"] == ["sip:203.0.113.5:5060"]
+    assert found["aor"]["qualify_frequency"] == ["30"]
+    assert found["identify"]["match"] == ["203.0.113.5,203.0.113.0/24"]
+    assert found["endpoint"]["send_pai"] == ["yes"]
+    assert found["endpoint"]["allow"] == ["ulaw"]
+    assert "outbound_auth" not in found["endpoint"]
+
+
+def test_a_trunk_that_registers() -> None:
+    found = trunk_sections(username="acct", password="pw-1", register=True, port=5080)
+    assert found["auth"]["username"] == ["acct"]
+    assert found["auth"]["password"] == ["pw-1"]
+    assert found["registration"]["client_uri"] == ["sip:acct@203.0.113.5:5080"]
+    assert found["registration"]["server_uri"] == ["sip:203.0.113.5:5080"]
+    assert found["endpoint"]["outbound_auth"] == ["trunk-acme"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_other_transports(transport: str) -> None:
+    found = trunk_sections(transport=transport)
+    assert found["endpoint"]["transport"] == [f"transport-{transport}"]
+    assert found["aor"]["contact"] == [f"sip:203.0.113.5:5060\\;transport={transport}"]
+
+
+def test_tls_listens_only_when_a_trunk_needs_it() -> None:
+    assert "transport-tls" not in files()["pjsip.conf"]
+    text = files(trunks={"acme": Trunk(host="sip.example.com", transport="tls")})["pjsip.conf"]
+    assert dict(sections(text))["transport-tls"]["verify_server"] == ["yes"]
+
+
+@pytest.mark.parametrize(
+    ("header", "pai", "rpid"), [("from", "no", "no"), ("pai", "yes", "no"), ("rpid", "no", "yes")]
+)
+def test_where_the_caller_id_goes(header: str, pai: str, rpid: str) -> None:
+    endpoint = trunk_sections(caller_id_header=header)["endpoint"]
+    assert (endpoint["send_pai"], endpoint["send_rpid"]) == ([pai], [rpid])
+
+
+def test_codecs_and_from_as_the_carrier_wants_them() -> None:
+    endpoint = trunk_sections(codecs=["alaw", "ulaw"], from_user="acme", from_domain="example.com")[
+        "endpoint"
+    ]
+    assert endpoint["allow"] == ["alaw,ulaw"]
+    assert (endpoint["from_user"], endpoint["from_domain"]) == (["acme"], ["example.com"])
+
+
+def test_a_carrier_on_loopback_is_not_probed() -> None:
+    text = files(trunks={"lab": Trunk(host="127.0.0.1")})["pjsip.conf"]
+    aor = next(body for name, body in sections(text) if name == "trunk-lab" and body.get("type") == ["aor"])
+    assert aor["qualify_frequency"] == ["0"]
+
+
+def test_order_of_names_does_not_change_the_text() -> None:
+    one = {"b": Trunk(host="203.0.113.5"), "a": Trunk(host="203.0.113.6")}
+    other = dict(reversed(one.items()))
+    berta = AgentAccount("berta", "pw-2")
+    assert files(trunks=one, agents=(ANNA, berta)) == files(trunks=other, agents=(berta, ANNA))
+
+
+def test_the_dialplan_waits_for_the_claim_and_then_plays_the_message() -> None:
+    text = files()["extensions.conf"]
+    assert "StasisBroadcast(${MAX_WAIT_MS},^dialer$,customer)" in text
+    assert "/srv/dialer/nodes/main/agi/optout.py,/srv/dialer/nodes/main/journal/optout,${UNIQUEID}" in text
+    assert "exten => 100,1,Answer()" in text
+    contexts = [name for name, _ in sections(text)]
+    assert contexts == ["general", "outbound", "drop-message", "agents", "from-trunk"]
+
+
+def test_agents_and_carriers_cannot_dial_out() -> None:
+    text = files()["extensions.conf"]
+    assert not re.search(r"\b(Dial|System|Originate|Exec|TrySystem|Macro|Gosub|SHELL|CURL)\b", text)
+
+
+@pytest.mark.parametrize(
+    "value", ["a\nb", "a\rb", "a\0b", "a;b", "a[b", "${SHELL(x)}", "$[1+1]", " a", "a ", "", ">a", "a\x1b"]
+)
+def test_values_that_could_mean_more_are_refused_by_name(value: str) -> None:
+    with pytest.raises(RenderError, match=r"^trunks\.acme\.password: "):
+        checked(value, "trunks.acme.password")
+
+
+@pytest.mark.parametrize("value", ["a", "a b", "p@ss=w,rd#!%&()*", "ünïcode", "a'b\"c", "a]b"])
+def test_ordinary_values_pass(value: str) -> None:
+    assert checked(value, "x") == value
+
+
+@pytest.mark.parametrize("password", ["semi;colon", "line\nbreak", "brack[et"])
+def test_bad_passwords_name_their_owner(password: str) -> None:
+    with pytest.raises(RenderError, match="password of agent berta"):
+        files(agents=(AgentAccount("berta", password),))
+
+
+def test_bad_trunk_values_name_the_setting() -> None:
+    bad = Trunk.model_construct(
+        **(Trunk(host="203.0.113.5", username="u", password="p").model_dump() | {"password": "a;b"})
+    )
+    with pytest.raises(RenderError, match=r"trunks\.acme\.password"):
+        files(trunks={"acme": bad})
+
+
+@pytest.mark.parametrize(
+    "name", ["", "an na", "anna]", "anna\n", "a;b", "ünna", "trunk-acme", "transport-udp", "agent", "global"]
+)
+def test_bad_or_reserved_agent_names_are_refused(name: str) -> None:
+    with pytest.raises(RenderError):
+        files(agents=(AgentAccount(name, "pw"),))
+
+
+def test_bad_node_values_are_refused() -> None:
+    with pytest.raises(RenderError, match="node name"):
+        files(replace(CONFIG, name="a b"))
+    with pytest.raises(RenderError, match="external_address"):
+        files(replace(CONFIG, external_address="1.2.3.4\n[x]"))
+    with pytest.raises(RenderError, match="local_networks"):
+        files(replace(CONFIG, local_networks=("1192.0.2.10/8;x",)))
+
+
+def test_trunk_endpoints_cannot_collide_with_agents() -> None:
+    assert trunk_endpoint("acme") == "trunk-acme"
+    with pytest.raises(RenderError):
+        trunk_endpoint("a@b")
+
+
+def test_a_template_needs_all_its_values() -> None:
+    assert fill("a {{ b }} {{c}}", {"b": 1, "c": Block("x\ny")}) == "a 1 x\ny"
+    with pytest.raises(RenderError, match="no value for"):
+        fill("{{ missing }}", {})
+
+
+def test_setting_lines_check_every_value() -> None:
+    assert setting_lines({"a": "1", "b": "2"}, "w").text == "a = 1\nb = 2\n"
+    with pytest.raises(RenderError, match=r"^w\.b: "):
+        setting_lines({"a": "1", "b": ";"}, "w")
+
+
+def test_secrets_do_not_show_in_representations() -> None:
+    assert "ari-pass" not in repr(SECRETS)
+
+
+def test_every_template_explains_itself() -> None:
+    for path in sorted((TEMPLATES / "shared").glob("*.conf")):
+        assert path.read_text().startswith(";"), path.name
+
+
+def test_task_processors_of_the_console_are_read() -> None:
+    text = (
+        "Processor                      Processed   In Queue  Max Depth  Low water High water\n"
+        "ast_msg_queue                          0          0          0        450        500\n"
+        "stasis/m:channel:all-0000001b        120          3         41        450        500\n\n"
+        "2 taskprocessors\n"
+    )
+    found = parse_task_processors(text)
+    assert found["stasis/m:channel:all-0000001b"].waiting == 3
+    assert found["stasis/m:channel:all-0000001b"].most_waiting == 41
+    assert len(found) == 2
+
+
+def test_a_user_without_any_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = ServiceUser(65534, 65534, "nobody")
+    monkeypatch.setattr("dialer_engine.pbx.render.unreachable", lambda path, user: path)
+    with pytest.raises(Exception, match="install /usr/bin/python3"):
+        files(replace(CONFIG, user=nobody))
