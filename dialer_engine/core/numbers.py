@@ -103,10 +103,15 @@ def classify(e164: str, plan: NumberPlan) -> NumberClass:
         return NumberClass.invalid
     if not TERRITORY_REGIONS.isdisjoint(area.regions):
         return NumberClass.territory
-    if exchange in _RESERVED_EXCHANGES:
-        fictional = exchange == "555" and e164[8:10] == "01"
-        return NumberClass.fictional if fictional else NumberClass.non_geographic
-    return NumberClass.geographic
+    return classify_exchange(e164)
+
+
+def classify_exchange(e164: str) -> NumberClass:
+    """Name the class of a number in a geographic area code; the exchanges 555, 950, 958, 959 are reserved."""
+    if e164[5:8] not in _RESERVED_EXCHANGES:
+        return NumberClass.geographic
+    fictional = e164[5:8] == "555" and e164[8:10] == "01"
+    return NumberClass.fictional if fictional else NumberClass.non_geographic
 
 
 def _classify_malformed(e164: str) -> NumberClass:

@@ -10,6 +10,25 @@ from datetime import date, timedelta
 
 DAY = timedelta(days=1)
 ALL = "AL LA PA RI UT"
+NE = "NE"
+"""Nebraska forbids no calls on holidays but lets announcing devices play less; the federal days are taken."""
+
+
+FEDERAL = frozenset(
+    {
+        "New Year's Day",
+        "Martin Luther King Day",
+        "Presidents' Day",
+        "Memorial Day",
+        "Juneteenth",
+        "Independence Day",
+        "Labor Day",
+        "Columbus Day",
+        "Veterans Day",
+        "Thanksgiving Day",
+        "Christmas Day",
+    }
+)
 
 
 def rows(first: int, last: int) -> list[tuple[str, str, str, str]]:
@@ -26,6 +45,13 @@ def rows(first: int, last: int) -> list[tuple[str, str, str, str]]:
 
 
 def _year(year: int) -> Iterator[tuple[str, str, date]]:
+    yield from _forbidden(year)
+    for _, name, holiday in _forbidden(year):
+        if name in FEDERAL:
+            yield NE, name, holiday
+
+
+def _forbidden(year: int) -> Iterator[tuple[str, str, date]]:
     easter = _easter(year)
     yield ALL, "New Year's Day", date(year, 1, 1)
     yield ALL, "Martin Luther King Day", _nth(year, 1, 0, 3)

@@ -1,36 +1,46 @@
-"""The rows of the three rule files, checked one by one; an error names its line and spoils the whole file."""
+"""The rows of the first rule files, checked one by one; an error names its line and spoils the whole file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from dialer_engine.core.gate import RegionRule
-from dialer_engine.core.gate.rulebook import Window
+from dialer_engine.core.gate.rulebook import Dated, Window
 from dialer_engine.core.numbers import Area
 from dialer_engine.settings.rule_table import CellError, RuleTable, day_or, limit_or_none, minutes, one_of
 
-RULE_COLUMNS = (
-    "country",
-    "region_code",
-    "region_name",
+PLACE_COLUMNS = ("country", "region_code", "region_name")
+WINDOW_COLUMNS = (
     "weekday_start",
     "weekday_end",
     "saturday_start",
     "saturday_end",
     "sunday_start",
     "sunday_end",
+)
+DATED_COLUMNS = ("source", "confidence", "effective_from", "effective_to", "reviewed_by")
+"""The last columns of every file of rules: where a row comes from, its dates, and who confirmed it."""
+
+RULE_COLUMNS = (
+    *PLACE_COLUMNS,
+    *WINDOW_COLUMNS,
     "holidays_prohibited",
     "max_attempts_per_24h",
     "all_party_recording_consent",
-    "source",
-    "confidence",
-    "effective_from",
-    "effective_to",
-    "reviewed_by",
+    *DATED_COLUMNS,
 )
 AREA_COLUMNS = ("npa", "country", "regions", "zones", "library_zones")
 HOLIDAY_COLUMNS = ("region", "date", "kind", "name")
 COUNTRIES = ("US", "CA")
+CONFIDENCES = ("high", "medium", "low")
+RECORDING: Mapping[str, Literal["yes", "no", "mixed", "notice"]] = {
+    "yes": "yes",
+    "no": "no",
+    "mixed": "mixed",
+    "notice": "notice",
+}
+"""Must all parties consent to a recording? `mixed`: sources differ, so yes; `notice`: they must be told."""
 
 Regions = dict[str, tuple[RegionRule, ...]]
 Holidays = dict[str, dict[date, str]]
@@ -42,7 +52,7 @@ def parse_regions(table: RuleTable) -> Regions:
     for line, row in table.rows:
         try:
             rule = _region_rule(row)
-            _refuse_overlap(rule, found.get(rule.region, []))
+            refuse_overlap(rule, found.get(rule.region, []))
         except CellError as error:
             table.fail(line, str(error))
             continue
@@ -56,44 +66,68 @@ def parse_regions(table: RuleTable) -> Regions:
 
 
 def _region_rule(cells: Mapping[str, str]) -> RegionRule:
+    return RegionRule(
+        **dated_cells(cells),
+        windows=day_windows(cells),
+        attempts_24h=limit_or_none(cells["max_attempts_per_24h"]),
+        holidays_prohibited=one_of(cells["holidays_prohibited"], "yes", "no") == "yes",
+        recording=RECORDING[one_of(cells["all_party_recording_consent"], *RECORDING)],
+    )
+
+
+def dated_cells(cells: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that every dated row has: region and name, dates, source, confidence, reviewer."""
     country = one_of(cells["country"], *COUNTRIES)
     code = cells["region_code"]
     if code != "*" and not (len(code) == 2 and code.isalpha() and code.isupper()):
         raise CellError(f"region code {code!r} is neither two capital letters nor *")
-    weekday = _window(cells["weekday_start"], cells["weekday_end"])
-    saturday = _window(cells["saturday_start"], cells["saturday_end"])
-    sunday = _window(cells["sunday_start"], cells["sunday_end"])
-    return RegionRule(
-        region=country if code == "*" else f"{country}-{code}",
-        name=cells["region_name"] or code,
-        windows=(weekday,) * 5 + (saturday, sunday),
-        effective_from=day_or(cells["effective_from"], date.min) or date.min,
-        effective_to=day_or(cells["effective_to"], None),
-        attempts_24h=limit_or_none(cells["max_attempts_per_24h"]),
-        holidays_prohibited=one_of(cells["holidays_prohibited"], "yes", "no") == "yes",
-        source=cells["source"],
-        confidence=one_of(cells["confidence"], "high", "medium", "low"),
-    )
+    if not cells["source"]:
+        raise CellError("a rule needs its source")
+    return {
+        "region": country if code == "*" else f"{country}-{code}",
+        "name": cells["region_name"] or code,
+        "effective_from": day_or(cells["effective_from"], date.min) or date.min,
+        "effective_to": day_or(cells["effective_to"], None),
+        "source": cells["source"],
+        "confidence": one_of(cells["confidence"], *CONFIDENCES),
+        "reviewed_by": cells["reviewed_by"],
+    }
 
 
-def _window(opens: str, closes: str) -> Window:
+def day_windows(cells: Mapping[str, str]) -> tuple[Window, ...]:
+    """Return the seven windows from Monday to Sunday."""
+    weekday = window(cells["weekday_start"], cells["weekday_end"])
+    saturday = window(cells["saturday_start"], cells["saturday_end"])
+    sunday = window(cells["sunday_start"], cells["sunday_end"])
+    return (weekday,) * 5 + (saturday, sunday)
+
+
+def window(opens: str, closes: str) -> Window:
+    """Return a window of the local day, None for a closed one."""
     if "closed" in (opens, closes):
         if opens != closes:
             raise CellError(f"a closed day needs closed in both cells, found {opens!r} and {closes!r}")
         return None
-    window = (minutes(opens), minutes(closes))
-    if window[0] >= window[1]:
+    found = (minutes(opens), minutes(closes))
+    if found[0] >= found[1]:
         raise CellError(f"the window {opens}-{closes} ends before it begins")
-    return window
+    return found
 
 
-def _refuse_overlap(rule: RegionRule, others: list[RegionRule]) -> None:
+def refuse_overlap(rule: Dated, others: Iterable[Dated]) -> None:
+    """Refuse a row that is in force at the same time as another one of its region."""
     last = rule.effective_to or date.max
     if last < rule.effective_from:
         raise CellError("effective_to lies before effective_from")
     for other in others:
         if rule.effective_from <= (other.effective_to or date.max) and other.effective_from <= last:
             raise CellError(f"a second row for {rule.region} is in force at the same time")
+
+
+def refuse_unknown(region: str, regions: Regions | None) -> None:
+    """Refuse a region without a calling rule; with a spoiled rule file (None) nobody knows."""
+    if not _has_rule(region, regions):
+        raise CellError(f"region {region!r} has no calling rule")
 
 
 def parse_areas(table: RuleTable, regions: Regions | None, zones: dict[str, ZoneInfo]) -> dict[str, Area]:
@@ -151,8 +185,7 @@ def parse_holidays(table: RuleTable, regions: Regions | None) -> Holidays:
 
 def _add_holiday(cells: Mapping[str, str], regions: Regions | None, found: Holidays) -> None:
     region, day = cells["region"], day_or(cells["date"], None)
-    if not _has_rule(region, regions):
-        raise CellError(f"region {region!r} has no calling rule")
+    refuse_unknown(region, regions)
     if day is None or not cells["name"]:
         raise CellError("a holiday needs a date and a name")
     observed = one_of(cells["kind"], "date", "observed") == "observed"

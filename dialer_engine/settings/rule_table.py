@@ -116,3 +116,14 @@ def limit_or_none(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise CellError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def percent_or_none(text: str) -> float | None:
+    """Return a share between 0 and 1 for a percentage such as 3 or 2.5, or None for an empty cell."""
+    if not text:
+        return None
+    whole, point, part = text.partition(".")
+    valid = whole.isdecimal() and (not point or part.isdecimal())
+    if not valid or not 0 < float(text) < 100:
+        raise CellError(f"{text!r} is not a percentage between 0 and 100")
+    return float(text) / 100

@@ -1,10 +1,15 @@
 """Read the dated calling rules and the number plan from `config/rules/`; a bad file is refused whole.
 
-Three files: `calling_rules.csv` (windows and caps per region; region `*` is the federal row that bounds all
-others), `area_codes.csv` (our own table, with the zones `phonenumbers` knows beside ours) and `holidays.csv`.
-Zone data comes from the `tzdata` package only: the host's own copy may be years old.
+`calling_rules.csv` has windows and caps per region (region `*` is the federal row that bounds all others),
+`automated_dialing.csv` the consents, `announcing_devices.csv` the windows of strict mode, `dialing_terms.csv`
+ring time, abandonment and age of lists, `holidays.csv` the forbidden days, `area_codes.csv` our own table of
+area codes with the zones `phonenumbers` knows beside ours, `upcoming.csv` what may change. Over them lies the
+operator's own `rules.yaml`. Zone data comes from the `tzdata` package only: the host's own copy may be years
+old.
 """
 
+import hashlib
+from dataclasses import dataclass
 from datetime import date
 from importlib import metadata, resources
 from importlib.resources.abc import Traversable
@@ -13,6 +18,20 @@ from zoneinfo import ZoneInfo
 
 from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
+from dialer_engine.settings.own_merge import OwnBook, put_over, read_own
+from dialer_engine.settings.own_rules import OWN_RULES
+from dialer_engine.settings.rule_more import (
+    AUTOMATED_COLUMNS,
+    DEVICE_COLUMNS,
+    TERMS_COLUMNS,
+    UPCOMING_COLUMNS,
+    Upcoming,
+    automated_rule,
+    device_rule,
+    parse_rows,
+    parse_upcoming,
+    terms_rule,
+)
 from dialer_engine.settings.rule_rows import (
     AREA_COLUMNS,
     HOLIDAY_COLUMNS,
@@ -23,14 +42,46 @@ from dialer_engine.settings.rule_rows import (
     parse_holidays,
     parse_regions,
 )
-from dialer_engine.settings.rule_table import RulesError, RulesProblem, read_table
+from dialer_engine.settings.rule_table import RulesError, RulesProblem, RuleTable, read_table
 
-__all__ = ["SHIPPED", "RulesError", "RulesProblem", "load_rules", "load_zones", "rules_directory"]
+__all__ = [
+    "SHIPPED",
+    "RuleSet",
+    "RulesError",
+    "RulesProblem",
+    "load_rule_set",
+    "load_rules",
+    "load_zones",
+    "own_rules_file",
+    "rules_directory",
+]
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "rules"
 """The rule files that come with the engine."""
 
+FILES = {
+    "calling_rules": RULE_COLUMNS,
+    "automated_dialing": AUTOMATED_COLUMNS,
+    "announcing_devices": DEVICE_COLUMNS,
+    "dialing_terms": TERMS_COLUMNS,
+    "area_codes": AREA_COLUMNS,
+    "holidays": HOLIDAY_COLUMNS,
+    "upcoming": UPCOMING_COLUMNS,
+}
+"""Every rule file without `.csv`, and its columns."""
+
+_RULES = ("calling_rules", "automated_dialing", "announcing_devices", "dialing_terms")
 _ZONE_FOLDERS = ("America", "Pacific", "US", "Canada")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """Everything read from one directory of rules and the operator's file; `files` are the ones read."""
+
+    book: RuleBook
+    plan: NumberPlan
+    upcoming: tuple[Upcoming, ...]
+    files: tuple[Path, ...]
 
 
 def rules_directory(config: Path) -> Path:
@@ -39,25 +90,73 @@ def rules_directory(config: Path) -> Path:
     return own if own.is_dir() else SHIPPED
 
 
-def load_rules(directory: Path) -> tuple[RuleBook, NumberPlan]:
-    """Read `calling_rules.csv`, `area_codes.csv` and `holidays.csv` of a directory; RulesError if bad."""
-    rules = read_table(directory / "calling_rules.csv", RULE_COLUMNS)
-    areas = read_table(directory / "area_codes.csv", AREA_COLUMNS)
-    holidays = read_table(directory / "holidays.csv", HOLIDAY_COLUMNS)
+def own_rules_file(config: Path) -> Path | None:
+    """Return the configuration's `rules.yaml`, or None when it has none."""
+    own = config / OWN_RULES
+    return own if own.exists() else None
+
+
+def load_rules(directory: Path, own: Path | None = None) -> tuple[RuleBook, NumberPlan]:
+    """Read the rules of a directory and the operator's file over them; RulesError holds every problem."""
+    found = load_rule_set(directory, own)
+    return found.book, found.plan
+
+
+def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
+    """Read rules, number plan and announced changes; RulesError holds every problem of every file."""
+    tables = {name: read_table(directory / f"{name}.csv", columns) for name, columns in FILES.items()}
     zones = load_zones()
-    regions = parse_regions(rules)
-    known = None if rules.problems else regions
-    plan = NumberPlan(parse_areas(areas, known, zones))
-    days = parse_holidays(holidays, known)
-    problems = tuple(problem for table in (rules, areas, holidays) for problem in table.problems)
+    regions = parse_regions(tables["calling_rules"])
+    known = None if tables["calling_rules"].problems else regions
+    automated = parse_rows(tables["automated_dialing"], automated_rule, known)
+    devices = parse_rows(tables["announcing_devices"], device_rule, known)
+    terms = parse_rows(tables["dialing_terms"], terms_rule, known)
+    areas = parse_areas(tables["area_codes"], known, zones)
+    holidays = parse_holidays(tables["holidays"], known)
+    upcoming = parse_upcoming(tables["upcoming"], known)
+    problems = [problem for table in tables.values() for problem in table.problems]
+    merged = OwnBook(regions, automated, terms)
+    digest = _merge_own(merged, own, problems)
     if problems:
-        raise RulesError(problems)
+        raise RulesError(tuple(problems))
     tzdata = metadata.version("tzdata")
-    version = " ".join(f"{table.file.stem}:{table.digest}" for table in (rules, areas, holidays))
     book = RuleBook(
-        regions, days, _reviewed_years(regions, days), zones, tzdata, f"{version} tzdata:{tzdata}"
+        regions=merged.regions,
+        holidays=holidays,
+        holiday_years=_reviewed_years(merged.regions, holidays),
+        zones=zones,
+        tzdata=tzdata,
+        version=_version(tables, digest, tzdata),
+        automated=merged.automated,
+        devices=devices,
+        terms=merged.terms,
+        closures=merged.closures,
+        loosened=tuple(merged.loosened),
     )
-    return book, plan
+    files = (*(table.file for table in tables.values()), *([own] if own else []))
+    return RuleSet(book, NumberPlan(areas), upcoming, files)
+
+
+def _merge_own(book: OwnBook, own: Path | None, problems: list[RulesProblem]) -> str:
+    """Put the operator's rules over the book; with spoiled shipped files only their form is checked."""
+    if own is None:
+        return ""
+    document, rules, found = read_own(own)
+    spoiled = bool(problems)
+    problems += found
+    if document is None or found or spoiled:
+        return ""
+    put_over(book, document, rules.rules)
+    problems += book.problems
+    return hashlib.sha256(document.raw).hexdigest()
+
+
+def _version(tables: dict[str, RuleTable], own: str, tzdata: str) -> str:
+    """Name the version of everything a verdict depends on; one digest stands for the files of rules."""
+    together = "".join(tables[name].digest for name in _RULES) + own
+    rules = hashlib.sha256(together.encode()).hexdigest()[:8]
+    areas, holidays = tables["area_codes"].digest, tables["holidays"].digest
+    return f"rules:{rules} area_codes:{areas} holidays:{holidays} tzdata:{tzdata}"
 
 
 def load_zones() -> dict[str, ZoneInfo]:

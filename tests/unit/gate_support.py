@@ -11,7 +11,16 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from dialer_engine.core.gate import CampaignHours, Decision, Facts, GateContext, Limits, evaluate
+from dialer_engine.core.gate import (
+    CampaignHours,
+    Consent,
+    ConsentKind,
+    Decision,
+    Facts,
+    GateContext,
+    Limits,
+    evaluate,
+)
 from dialer_engine.settings.rules import SHIPPED, load_rules
 
 BOOK, PLAN = load_rules(SHIPPED)
@@ -26,19 +35,28 @@ NOON = datetime(2026, 6, 10, 17, 0, tzinfo=UTC)
 """A Wednesday, 13:00 in New York, 10:00 in Los Angeles: open everywhere on the mainland."""
 
 
+SIGNED = Consent(ConsentKind.express_written, datetime(2020, 1, 1, tzinfo=UTC), "test")
+"""A consent that satisfies every state, so that the other rules can be looked at everywhere."""
+
+
 def context(now: datetime = NOON, *, lab: bool = False, limits: Limits = LIMITS) -> GateContext:
     """The shipped rules at a moment."""
     return GateContext(now, BOOK, PLAN, limits, lab)
 
 
 def ask(facts: Facts, now: datetime = NOON, *, all_rules: bool = False, lab: bool = False) -> Decision:
-    """Evaluate with the shipped rules and ordinary limits."""
-    return evaluate(facts, context(now, lab=lab), all_rules=all_rules)
+    """Evaluate with the shipped rules and ordinary limits, for a person who consented."""
+    return evaluate(consenting(facts), context(now, lab=lab), all_rules=all_rules)
 
 
 def ask_hours(facts: Facts, now: datetime, hours: CampaignHours | None) -> Decision:
     """Evaluate with a campaign's own hours."""
-    return evaluate(facts, context(now, limits=replace(LIMITS, hours=hours)))
+    return evaluate(consenting(facts), context(now, limits=replace(LIMITS, hours=hours)))
+
+
+def consenting(facts: Facts) -> Facts:
+    """The same facts with a signed consent."""
+    return replace(facts, consents=(*facts.consents, SIGNED))
 
 
 @cache

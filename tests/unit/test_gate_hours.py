@@ -19,7 +19,7 @@ HOURS = [
     CampaignHours(time(10, 30), time(10, 31)),
     CampaignHours(time(19, 45), time(23, 59), ("sat", "sun")),
 ]
-moments = st.datetimes(datetime.fromisoformat("2026-01-01"), datetime.fromisoformat("2027-12-31")).map(
+moments = st.datetimes(datetime.fromisoformat("2026-01-02"), datetime.fromisoformat("2027-12-31")).map(
     lambda naive: naive.replace(tzinfo=UTC)
 )
 

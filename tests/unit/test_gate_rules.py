@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, Literal
 
 import pytest
-from gate_support import BOOK, LIMITS, NOON, PLAN, ask, context
+from gate_support import BOOK, LIMITS, NOON, PLAN, ask, consenting, context
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,12 +43,16 @@ def test_rules_are_asked_in_the_documented_order() -> None:
         "number_class",
         "internal_suppression",
         "member_suppression",
+        "emergency_stop",
         "contact_finished",
         "live_call",
         "zone_data",
+        "automated_dialing",
         "holiday",
         "calling_hours",
+        "announcing_device",
         "number_attempts",
+        "person_attempts",
         "contact_attempts",
         "retry_delay",
     ]
@@ -61,7 +65,7 @@ def test_an_ordinary_contact_is_allowed_with_versions_and_local_time() -> None:
     assert decision.next_allowed == NOON
     assert decision.local_time == "2026-06-10T13:00:00-04:00"
     assert decision.rule_versions == BOOK.version
-    for name in ("calling_rules:", "area_codes:", "holidays:", "tzdata:2026."):
+    for name in ("rules:", "area_codes:", "holidays:", "tzdata:2026."):
         assert name in decision.rule_versions
 
 
@@ -184,7 +188,7 @@ def test_regions_cap_counts() -> None:
     rows = tuple(replace(row, attempts_24h=2) for row in BOOK.regions["US-FL"])
     strict = replace(BOOK, regions={**BOOK.regions, "US-FL": rows}, memo={})
     facts = Facts("+13052345678", recent_attempts=(NOON - 2 * HOUR, NOON - HOUR))
-    verdict = blocking(evaluate(facts, replace(context(), rules=strict)))
+    verdict = blocking(evaluate(consenting(facts), replace(context(), rules=strict)))
     assert "Florida allows 2" in verdict.reason
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.gate.rulebook import AutomatedRule, RuleBook, in_force
 
 _DAY = timedelta(days=1)
 
@@ -22,7 +22,8 @@ class Holiday:
 class Day:
     """From `begins` until `ends` no candidate zone changes its date, so holidays and caps stay the same.
 
-    `unreviewed` are the regions with forbidden holidays whose list does not cover the year.
+    `unreviewed` are the regions with forbidden holidays whose list does not cover the year; `automated` are
+    the rules on automated dialing, `ring_window` the seconds a call rings at least and at most.
     """
 
     begins: datetime
@@ -31,6 +32,8 @@ class Day:
     unreviewed: tuple[str, ...]
     cap: int | None
     cap_region: str
+    automated: tuple[AutomatedRule, ...]
+    ring_window: tuple[int, int]
 
 
 def day_of(rules: RuleBook, regions: tuple[str, ...], zones: tuple[str, ...], now: datetime) -> Day:
@@ -41,9 +44,25 @@ def day_of(rules: RuleBook, regions: tuple[str, ...], zones: tuple[str, ...], no
     banned = [(r, z, d) for r in regions for z, d in local if _forbids_holidays(rules, r, d)]
     names = rules.holidays
     holidays = tuple(Holiday(r, z, d, names[r][d]) for r, z, d in banned if d in names.get(r, {}))
+    holidays += _closures(rules, regions, local)
     unreviewed = tuple(dict.fromkeys(r for r, _, d in banned if d.year not in rules.holiday_years))
-    cap, region = _cap(rules, regions, {day for _, day in local})
-    return Day(begins, ends, holidays, unreviewed, cap, region)
+    days = {day for _, day in local}
+    cap, region = _cap(rules, regions, days)
+    automated = _automated(rules, regions, days)
+    return Day(begins, ends, holidays, unreviewed, cap, region, automated, rules.ring_window(regions, days))
+
+
+def _closures(
+    rules: RuleBook, regions: tuple[str, ...], local: list[tuple[str, date]]
+) -> tuple[Holiday, ...]:
+    """The operator's own closed days, also in regions that forbid no holidays."""
+    own = [(region, rules.closures[region]) for region in regions if region in rules.closures]
+    return tuple(Holiday(r, z, d, names[d]) for r, names in own for z, d in local if d in names)
+
+
+def _automated(rules: RuleBook, regions: tuple[str, ...], days: set[date]) -> tuple[AutomatedRule, ...]:
+    rows = (in_force(rules.automated.get(region, ()), day) for region in regions for day in sorted(days))
+    return tuple(dict.fromkeys(row for row in rows if row is not None))
 
 
 def _midnight(rules: RuleBook, zone: str, day: date) -> datetime:

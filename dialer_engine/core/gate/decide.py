@@ -48,7 +48,8 @@ def evaluate(facts: Facts, context: GateContext, *, all_rules: bool = False) -> 
     local_time, zone = _local(facts, context)
     upcoming = context.now if blocking is None else _next_allowed(blocking, facts, context)
     version = context.rules.version
-    return Decision(tuple(verdicts), blocking is None, blocking, local_time, zone, version, upcoming)
+    ring = _ring_window(facts, context)
+    return Decision(tuple(verdicts), blocking is None, blocking, local_time, zone, version, upcoming, ring)
 
 
 def _ask(rule: Rule, facts: Facts, context: GateContext) -> Verdict:
@@ -73,6 +74,12 @@ def _next_allowed(refusal: Verdict | None, facts: Facts, context: GateContext) -
 def _first_refusal(facts: Facts, context: GateContext) -> Verdict | None:
     verdicts = (_ask(rule, facts, context) for rule in RULES)
     return next((verdict for verdict in verdicts if verdict.outcome is not Outcome.allow), None)
+
+
+def _ring_window(facts: Facts, context: GateContext) -> tuple[int, int] | None:
+    with _FailClosed():
+        return places_for(facts, context).day(context.now).ring_window
+    return None
 
 
 def _local(facts: Facts, context: GateContext) -> tuple[str, str]:

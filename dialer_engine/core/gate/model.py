@@ -20,11 +20,15 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 @dataclass(frozen=True, slots=True)
 class SuppressionHit:
-    """A do-not-call entry that covers the number: whose it is, where it came from, since when."""
+    """A do-not-call entry that covers the number: whose it is, where it came from, since when.
+
+    With `other_number` it stands at another number of the same person, and covers this one as well.
+    """
 
     scope: Literal["internal", "member"]
     source: str
     since: datetime
+    other_number: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Limits:
     per_contact_total: int
     retry: Mapping[str, timedelta | None]
     hours: CampaignHours | None = None
+    per_person_24h: int = 3
 
 
 Dialing = Literal["manual", "progressive", "power", "predictive"]
@@ -85,12 +90,16 @@ Dialing = Literal["manual", "progressive", "power", "predictive"]
 
 @dataclass(frozen=True, slots=True)
 class EmergencyStop:
-    """No calls into a region (`US-LA`, or a whole country) until somebody ends it; who said so and why."""
+    """No calls into a region (`US-LA`, or a whole country) until somebody ends it; who said so and why.
+
+    With `exempts_consent` people with a consent or relationship that exempts from the registry are called.
+    """
 
     region: str
     reason: str
     since: datetime
     who: str = ""
+    exempts_consent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,8 @@ class GateContext:
     """What holds for a whole pass: the gate's clock (aware), the rules, the number plan, the limits.
 
     `territories` are the US territories the campaign opted in to; `strict_predictive` also asks for the
-    windows of announcing devices; `stops` are the emergency stops in force. `lists` says which registries a
+    windows of announcing devices; `stops` are the emergency stops in force; `business` is a campaign to
+    businesses only. `lists` says which registries a
     call needs and how old they may be.
     """
 
@@ -111,6 +121,7 @@ class GateContext:
     strict_predictive: bool = False
     territories: frozenset[str] = frozenset()
     stops: tuple[EmergencyStop, ...] = ()
+    business: bool = False
     lists: ListPolicy = NOTHING_REQUIRED
 
 

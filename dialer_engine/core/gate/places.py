@@ -11,7 +11,7 @@ from typing import Any
 from dialer_engine.core.gate.days import Day, day_of
 from dialer_engine.core.gate.model import CampaignHours, Facts, GateContext
 from dialer_engine.core.gate.rulebook import RuleBook
-from dialer_engine.core.gate.schedule import Schedule
+from dialer_engine.core.gate.schedule import DeviceSchedule, Schedule
 from dialer_engine.core.numbers import Area, NumberPlan
 
 _MEMO_LIMIT = 20_000
@@ -34,6 +34,12 @@ class Places:
     canadian: bool
     _day: Day | None = None
     _schedules: dict[CampaignHours | None, Schedule] = field(default_factory=dict)
+    _devices: DeviceSchedule | None = None
+
+    @property
+    def every_region(self) -> tuple[str, ...]:
+        """The candidate regions, and the hints that have no rule of their own."""
+        return (*self.regions, *self.unknown)
 
     def schedule(self, hours: CampaignHours | None) -> Schedule:
         """Return the open hours of all candidates together, with the campaign's own hours intersected."""
@@ -41,6 +47,13 @@ class Places:
         if found is None:
             found = self._schedules[hours] = Schedule(self.rules, self.regions, self.zones, hours)
         return found
+
+    def device_schedule(self) -> DeviceSchedule | None:
+        """Return when announcing devices may play at all candidates, None where no rule limits them."""
+        concerned = tuple(region for region in self.regions if region in self.rules.devices)
+        if self._devices is None and concerned:
+            self._devices = DeviceSchedule(self.rules, concerned, self.zones, None)
+        return self._devices
 
     def day(self, now: datetime) -> Day:
         """Return the stretch of time around `now` in which no candidate zone changes its date."""

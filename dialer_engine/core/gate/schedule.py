@@ -8,9 +8,10 @@ A call must also end its first minute inside: the last moment to place it is 60 
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
 
 from dialer_engine.core.gate.model import WEEKDAYS, CampaignHours, Verdict
-from dialer_engine.core.gate.rulebook import RuleBook, Window
+from dialer_engine.core.gate.rulebook import DAY_LONG, RuleBook, Window, in_force
 
 AHEAD = timedelta(seconds=60)
 """How long the hours must still hold when a call is placed."""
@@ -30,6 +31,13 @@ class Interval:
     ends: datetime
     opening_zone: str
     closing_zone: str
+
+
+class Origin(NamedTuple):
+    """Who sets a window: a name for people, and the source of the rule."""
+
+    name: str
+    source: str
 
 
 class Schedule:
@@ -68,6 +76,11 @@ class Schedule:
         row = self.rules.rule(region, day)
         return None if row is None else row.windows[day.weekday()]
 
+    def said_by(self, region: str, day: date) -> Origin:
+        """Return who sets a region's window on a local date, and on what ground."""
+        row = self.rules.rule(region, day)
+        return Origin(region, CAMPAIGN) if row is None else Origin(row.name, row.source)
+
     def _first_usable(self, now: datetime) -> Interval | None:
         block = now.astimezone(UTC).date().toordinal() // _BLOCK_DAYS
         intervals = self._blocks.get(block)
@@ -104,6 +117,24 @@ class Schedule:
                 return None
             opens, closes = max(opens, window[0]), min(closes, window[1])
         return (opens, closes) if names and opens < closes else None
+
+
+class DeviceSchedule(Schedule):
+    """When announcing devices may play in all candidate zones; regions without such a rule are open."""
+
+    def window(self, region: str, day: date) -> Window:
+        """Return the region's window for announcing devices on a local date."""
+        row = in_force(self.rules.devices.get(region, ()), day)
+        if row is None:
+            return DAY_LONG
+        if row.holiday != "same" and day in self.rules.holidays.get(region, {}):
+            return row.holiday
+        return row.windows[day.weekday()]
+
+    def said_by(self, region: str, day: date) -> Origin:
+        """Return who sets the window."""
+        row = in_force(self.rules.devices.get(region, ()), day)
+        return Origin(region, "") if row is None else Origin(row.name, row.source)
 
 
 def _campaign_window(hours: CampaignHours | None, day: date) -> Window:

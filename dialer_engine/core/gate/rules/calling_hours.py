@@ -15,46 +15,49 @@ _INSTANT = timedelta(microseconds=1)
 
 def check(facts: Facts, context: GateContext) -> Verdict:
     """Allow inside the hours of all candidates; else wait for the moment they are all open."""
-    schedule = places_for(facts, context).schedule(context.limits.hours)
-    interval = schedule.current(context.now)
+    return within(NAME, places_for(facts, context).schedule(context.limits.hours), context.now)
+
+
+def within(rule: str, schedule: Schedule, now: datetime) -> Verdict:
+    """Allow, in the name of a rule, while a schedule is open; else wait for its next opening."""
+    interval = schedule.current(now)
     if interval is not None:
-        return _open(schedule, interval)
-    opening = schedule.opening(context.now)
+        return _open(rule, schedule, interval)
+    opening = schedule.opening(now)
     until = opening.begins if opening is not None else None
-    return _closed(schedule, context.now, until)
+    return _closed(rule, schedule, now, until)
 
 
-def _open(schedule: Schedule, interval: Interval) -> Verdict:
+def _open(rule: str, schedule: Schedule, interval: Interval) -> Verdict:
     """Say until when; the verdict is the same all day, so it is made once."""
     if schedule.said is not None and schedule.said[0] is interval:
         return schedule.said[1]
     zone = interval.closing_zone
     closes = interval.ends.astimezone(schedule.rules.zones[zone])
     reason = f"open until {closes:%H:%M} in {zone}"
-    verdict = allow(NAME, reason, zone=zone, regions=" ".join(schedule.regions))
+    verdict = allow(rule, reason, zone=zone, regions=" ".join(schedule.regions))
     schedule.said = (interval, verdict)
     return verdict
 
 
-def _closed(schedule: Schedule, now: datetime, until: datetime | None) -> Verdict:
+def _closed(rule: str, schedule: Schedule, now: datetime, until: datetime | None) -> Verdict:
     zone, region, window = _culprit(schedule, now)
     local = now.astimezone(schedule.rules.zones[zone])
-    row = schedule.rules.rule(region, local.date())
-    name = row.name if row is not None else region
-    reason = f"{_say(name, window)}; local time there is {local:%a %H:%M} ({zone})"
+    origin = schedule.said_by(region, local.date())
+    reason = f"{_say(origin.name, window)}; local time there is {local:%a %H:%M} ({zone})"
     if window is not None and window[0] <= local.hour * 60 + local.minute < window[1]:
         reason += ", less than 60 s before closing"
     if until is None:
         reason += "; no common opening within 8 days"
     return wait(
-        NAME,
+        rule,
         reason,
         until,
         region=region,
         zone=zone,
         window=_span(window),
         local_time=local.isoformat(timespec="seconds"),
-        source=row.source if row is not None else CAMPAIGN,
+        source=origin.source,
     )
 
 

@@ -16,5 +16,6 @@ def check(facts: Facts, context: GateContext) -> Verdict:
     for hit in facts.suppressions:
         if hit.scope != "internal":
             since = hit.since.isoformat(timespec="seconds")
-            return block(NAME, f"on the Member's do-not-call list since {since}", source=hit.source)
+            whose = "another number of this person is on" if hit.other_number else "on"
+            return block(NAME, f"{whose} the Member's do-not-call list since {since}", source=hit.source)
     return _ALLOW

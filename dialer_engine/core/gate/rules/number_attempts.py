@@ -17,7 +17,7 @@ _FRESH = allow(NAME, "not called in the last 24 hours")
 
 def check(facts: Facts, context: GateContext) -> Verdict:
     """Wait until the oldest attempt that counts is 24 hours ago."""
-    cap, owner = _cap(facts, context)
+    cap, owner = smallest_cap(facts, context, context.limits.per_number_24h)
     if cap < 1:
         return block(NAME, f"{owner} allows no attempts")
     since = context.now - PERIOD
@@ -29,9 +29,10 @@ def check(facts: Facts, context: GateContext) -> Verdict:
     return wait(NAME, reason, oldest + PERIOD, oldest=oldest.isoformat(timespec="seconds"), cap=str(cap))
 
 
-def _cap(facts: Facts, context: GateContext) -> tuple[int, str]:
+def smallest_cap(facts: Facts, context: GateContext, campaign: int) -> tuple[int, str]:
+    """Return the smallest of the house's, the campaign's and all candidate regions' caps, and whose it is."""
     day = places_for(facts, context).day(context.now)
-    caps = [(HOUSE_CAP, "the house limit"), (context.limits.per_number_24h, "the campaign")]
+    caps = [(HOUSE_CAP, "the house limit"), (campaign, "the campaign")]
     if day.cap is not None:
         caps.append((day.cap, day.cap_region))
     return min(caps, key=lambda each: each[0])
