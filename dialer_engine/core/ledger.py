@@ -181,6 +181,13 @@ class Ledger:
         self.began(country, day)
         self.days[country, day] = self.days.get((country, day), Counts()) + counts
 
+    def take(self, other: Ledger) -> None:
+        """Count everything of another ledger here too."""
+        for country, day in other.first_days.items():
+            self.began(country, day)
+        for (country, day), counts in other.days.items():
+            self.add(country, day, counts)
+
     def period(self, country: str, day: date) -> date:
         """Return the first day of the country's period that holds a day."""
         return period_start(self.limits[country], self.first_days.get(country, day), day)

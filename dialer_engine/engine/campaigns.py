@@ -80,6 +80,7 @@ class Campaigns:
         if runner is not None:
             runner.cancel_departures()
             self._assign()
+            runner.settle()
             log.info("campaign halted", campaign=name, state=state)
 
     def changed(self, name: str) -> None:

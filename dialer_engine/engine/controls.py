@@ -66,7 +66,7 @@ class Controls:
             ],
             "trunks": trunks_status(floor.trunks),
             "campaigns": campaigns_status(
-                floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts
+                floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers
             ),
             "agents": agents_status(floor.campaigns, floor.dispatcher, engine.phones.devices, now),
             "recent": list(floor.board.recent),
@@ -102,6 +102,8 @@ class Controls:
         try:
             registry = await read_registry(config, engine.pool, engine.bundle, engine.home / "sounds")
             await self._apply(registry)
+            async with engine.pool.acquire() as conn:
+                await engine.floor.ledgers.load(conn, registry.plans)
         except (StoreError, PromptError, RenderError, NodeError) as error:
             raise Refused(f"nothing was changed: {error}") from error
         changes = changed(engine.config, config)

@@ -173,6 +173,7 @@ class Engine:
         """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
         seen = await self.floor.compare()
         async with self.pool.acquire() as conn:
+            await self.floor.ledgers.load(conn, self.registry.plans)
             live = await live_attempts(conn, self.access.name)
             ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.lease)
         kept = [self.floor.adopt(attempt, seen) for attempt in live if attempt.attempt_id in ours]

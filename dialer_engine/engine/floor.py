@@ -13,6 +13,7 @@ from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.record import Records
 from dialer_engine.engine.recovery import Seen, reconcile, resume
@@ -55,6 +56,7 @@ class Floor:
     legs: Legs = field(init=False)
     actions: AsteriskActions = field(init=False)
     dispatcher: Dispatcher = field(init=False)
+    ledgers: Ledgers = field(init=False)
     trunks: Trunks = field(init=False)
     campaigns: Campaigns = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
@@ -67,6 +69,9 @@ class Floor:
         self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
+        self.ledgers = Ledgers(self.dispatcher, config.plan)
+        self.records.on_end = self.ledgers.ended
+        self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
         self.trunks = Trunks(config.settings.trunks)
         self.surroundings = EngineSurroundings(config, means.clock, means.pool, self.actions, means.blockers)
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
@@ -82,7 +87,9 @@ class Floor:
 
     def _runner(self, plan: CampaignPlan) -> Runner:
         means = self.means
-        return Runner(plan, self.dispatcher, self.trunks, self.surroundings, means.node, means.epoch)
+        return Runner(
+            plan, self.dispatcher, self.trunks, self.surroundings, means.node, means.epoch, self.ledgers
+        )
 
     def _finished(self, call: FinishedCall) -> None:
         self.board.finished(call)

@@ -25,10 +25,14 @@ DEFAULT_DROP = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A recording that Asterisk can play: its path without the ending, and its version for the CDR."""
+    """A recording that Asterisk can play: its path without the ending, and its version for the CDR.
+
+    `content` is what it says, as far as it is known: a recording of one's own is named by its file.
+    """
 
     asterisk_name: str
     version: str
+    content: str = ""
 
 
 def standard_prompts(bundle: Bundle, sounds: Path) -> Path:
@@ -51,8 +55,8 @@ def drop_prompt(bundle: Bundle, sounds: Path, campaign: Campaign, member: Member
         version = import_prompt(bundle, own.prompt, staged)
         final = staged.with_name(f"{campaign.name}-{version}.wav")
         import_prompt(bundle, own.prompt, final)
-        return Prompt(str(final.with_suffix("")), version)
+        return Prompt(str(final.with_suffix("")), version, f"own recording {own.prompt.name}")
     callback = own.callback_number or member.callback_number
     text = drop_message_text(member.name, callback, own.seller)
     target = sounds / "campaigns" / f"{campaign.name}-{prompt_version(text)}.wav"
-    return Prompt(str(target.with_suffix("")), make_prompt(bundle, text, target))
+    return Prompt(str(target.with_suffix("")), make_prompt(bundle, text, target), text)

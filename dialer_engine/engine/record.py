@@ -30,6 +30,8 @@ class Records:
         self._clock = clock
         self._node = node
         self.on_suppressed: Callable[[str], None] = lambda number: None
+        self.on_end: Callable[[Call], None] = lambda call: None
+        self.on_disposition: Callable[[str, bool], None] = lambda attempt_id, person: None
 
     # --- attempts ---------------------------------------------------------------------------------
 
@@ -47,6 +49,7 @@ class Records:
 
     def attempt_end(self, call: Call, event: life.Event) -> None:
         """Record the last step, the CDR and what the queue does with the contact next."""
+        self.on_end(call)
         a, plan = call.attempt, self.plans.get(call.campaign)
         result = a.result or Result.UNKNOWN
         delay = plan.retry_delay(result.value) if plan else None
@@ -91,7 +94,9 @@ class Records:
             final=meaning.final if meaning else True,
             suppress=meaning.suppress if meaning else False,
             retry=meaning.retry if meaning else None,
+            person=meaning.person if meaning else True,
         )
+        self.on_disposition(attempt_id, disposed.person)
 
         async def job(conn: Connection) -> None:
             number = await dispose(conn, disposed)

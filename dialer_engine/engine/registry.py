@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import CampaignPlan, limits_of
 from dialer_engine.engine.prompts import Prompt, drop_prompt
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.render import AgentAccount
 from dialer_engine.settings.load import Config
+from dialer_engine.settings.models import Campaign
 from dialer_engine.store import directory
+from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.pool import Connection, Pool
 
 
@@ -62,6 +67,8 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
         ids = await directory.sync_campaigns(conn, config.campaigns)
         states = await directory.campaign_states(conn)
         agents = await read_agents(conn)
+        for name, campaign in config.campaigns.items():
+            await _remember(conn, ids[name], campaign, prompts[name])
     plans = {
         name: CampaignPlan(campaign, ids[name], members[campaign.member], prompts[name], limits_of(campaign))
         for name, campaign in config.campaigns.items()
@@ -73,6 +80,31 @@ async def read_agents(conn: Connection) -> dict[str, Agent]:
     """Return the agents by name."""
     rows = await directory.list_agents(conn)
     return {row.name: Agent(row.id, row.name, row.password, row.member_id) for row in rows}
+
+
+async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt) -> None:
+    """Keep the campaign's recording and script by their versions, for its call-detail records."""
+    now = utc_now()
+    recording = KeptText(
+        prompt.version, "drop_message", prompt.content, f"{Path(prompt.asterisk_name).name}.wav"
+    )
+    await keep_text(conn, recording, now)
+    script = await asyncio.to_thread(_script, campaign)
+    if script is not None:
+        await keep_text(conn, script, now)
+    version = script.version if script is not None else None
+    await set_record_fields(conn, campaign_id, campaign.telemarketer, version, campaign.caller_id_proof)
+
+
+def _script(campaign: Campaign) -> KeptText | None:
+    if campaign.script is None:
+        return None
+    try:
+        content = campaign.script.read_bytes()
+    except OSError as error:
+        raise PromptError(f"{campaign.script}: the script cannot be read ({error.strerror})") from error
+    version = hashlib.sha256(content).hexdigest()[:12]
+    return KeptText(version, "script", content.decode("utf-8", "replace"), campaign.script.name)
 
 
 def _prompts(config: Config, bundle: Bundle, sounds: Path) -> dict[str, Prompt]:

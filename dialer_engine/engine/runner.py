@@ -32,6 +32,7 @@ from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.render import trunk_endpoint
@@ -91,6 +92,7 @@ class Runner:
     around: Surroundings
     node: str
     epoch: int
+    ledgers: Ledgers
     limits: tuple[str, ...] = ()
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
@@ -148,6 +150,8 @@ class Runner:
             queue_due=0 if now < self._empty_until else None,
             cancel_before_15s=self.plan.settings.cancel_before_15s,
             open=self.around.why_not() is None,
+            budget=self.ledgers.budget(self.plan.name).lines_at_risk,
+            ending=self.ledgers.ending(self.plan.name),
         )
 
     def _agents(self, now: float, wall: datetime) -> tuple[AgentView, ...]:
@@ -181,14 +185,25 @@ class Runner:
         if decision.place <= 0 or line is None or why_not:
             return False
         context = self.around.gate(self.plan)
-        result = await self.around.reserve(self._request(min(decision.place, BATCH), line, context))
+        result = await self._reserve(min(decision.place, BATCH), line, context)
         self.held.update(result.held)
-        for reservation in result.reserved:
-            self._depart(reservation, line)
         self.exhausted = result.exhausted
         if not result.reserved:
             self._empty_until = time.monotonic() + _seconds_until_due(result, context.now)
         return bool(result.reserved)
+
+    async def _reserve(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
+        """Reserve and send; meanwhile other campaigns of the same offer count these lines as placed."""
+        promised, name = self.ledgers.promised, self.plan.name
+        request = self._request(limit, line, context)
+        promised[name] = limit
+        try:
+            result = await self.around.reserve(request)
+        finally:
+            del promised[name]
+        for reservation in result.reserved:
+            self._depart(reservation, line)
+        return result
 
     def _request(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
         return ReserveRequest(
@@ -202,6 +217,7 @@ class Runner:
             caller_ids=tuple(self.plan.settings.caller_ids),
             epoch=self.epoch,
             context=context,
+            rooms=self.ledgers.budget(self.plan.name).rooms(limit),
         )
 
     def _depart(self, reservation: Reservation, line: TrunkLine) -> None:
@@ -240,6 +256,12 @@ class Runner:
                 "MEMBER_ID": str(self.plan.member_id),
             },
         )
+
+    def settle(self) -> None:
+        """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
+        decision = make_pacer(self.plan.settings.mode).decide(self.snapshot())
+        for attempt_id in decision.cancel:
+            self.dispatcher.cancel(attempt_id, "no agent is free")
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""

@@ -12,6 +12,7 @@ from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.runner import CALL_STATES
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
@@ -20,10 +21,17 @@ _CALLS: tuple[CallState, ...] = ("reserved", "dialing", "ringing", "waiting", "b
 
 
 def campaigns_status(
-    campaigns: Campaigns, dispatcher: Dispatcher, board: Board, queues: Mapping[str, Mapping[str, Any]]
+    campaigns: Campaigns,
+    dispatcher: Dispatcher,
+    board: Board,
+    queues: Mapping[str, Mapping[str, Any]],
+    ledgers: Ledgers,
 ) -> list[dict[str, Any]]:
     """Return one entry per campaign: agents and calls by state, totals, delays, queue, what limits it."""
-    return [_campaign(name, campaigns, dispatcher, board, queues) for name in sorted(campaigns.plans)]
+    return [
+        _campaign(name, campaigns, dispatcher, board, queues) | {"abandonment": ledgers.status(name)}
+        for name in sorted(campaigns.plans)
+    ]
 
 
 def _campaign(
@@ -46,6 +54,7 @@ def _campaign(
         "answer_to_agent_ms": tally.answer_to_agent(),
         "queue": dict(queues.get(name, {"due": 0, "waiting": 0, "done": 0, "held": {}})),
         "limits": list(runner.limits) if runner else [],
+        "held_since_start": dict(runner.held) if runner else {},
     }
 
 

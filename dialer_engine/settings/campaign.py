@@ -93,6 +93,9 @@ class Disposition(Model):
     retry: RetryDelay = Field(
         default=None, description="when final is false: how long until the next attempt"
     )
+    person: bool = Field(
+        default=True, description="false: a machine or fax, not a live answer of the abandonment measure"
+    )
 
     @field_validator("retry")
     @classmethod
@@ -181,7 +184,23 @@ class Campaign(Model):
     retry: Retry = Field(default_factory=Retry, description="when to try again, per result")
     drop_message: DropMessage = Field(default_factory=DropMessage, description="when no agent is free")
     autostart: bool = Field(default=False, description="true: starts with the engine")
-    offer: Line | None = Field(default=None, description="the good or service offered, for the call records")
+    offer: Line | None = Field(
+        default=None,
+        description="the good or service offered, for the call records; campaigns of one seller and offer share "
+        "one abandonment measure",
+    )
+    telemarketer: Line | None = Field(
+        default=None,
+        description="the company that places the calls, for the call records; default the Member",
+    )
+    script: ConfigPath | None = Field(
+        default=None,
+        description="text file with the agents' script; each version is kept for the call records",
+    )
+    caller_id_proof: Line | None = Field(
+        default=None,
+        description="the contract that gives you the caller IDs, with its dates, for the call records",
+    )
 
     @field_validator("dispositions")
     @classmethod

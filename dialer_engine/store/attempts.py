@@ -142,7 +142,10 @@ async def adopt(conn: Connection, attempt_ids: Sequence[str], epoch: int) -> set
 
 @dataclass(frozen=True, slots=True)
 class Disposed:
-    """One call's disposition: `at` is UTC, `now` the gate's clock, `by` is 'agent' or 'default'."""
+    """One call's disposition: `at` is UTC, `now` the gate's clock, `by` is 'agent' or 'default'.
+
+    `person` is False when the agent found a machine: such a call was not answered live.
+    """
 
     attempt_id: str
     code: str
@@ -153,6 +156,7 @@ class Disposed:
     final: bool
     suppress: bool = False
     retry: timedelta | None = None
+    person: bool = True
 
 
 async def dispose(conn: Connection, disposed: Disposed) -> str | None:
@@ -164,6 +168,7 @@ async def dispose(conn: Connection, disposed: Disposed) -> str | None:
         await conn.execute(
             sql("disposition_add"),
             *(disposed.attempt_id, disposed.code, disposed.label, disposed.by, disposed.at),
+            disposed.person,
         )
         retry_at = None if disposed.retry is None else disposed.now + disposed.retry
         row = await conn.fetchrow(

@@ -33,13 +33,17 @@ from dialer_engine.store.sql import sql
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
 INLINE_FILL = 500
 RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look at it again
+RETRY_ROOM = timedelta(seconds=2)
 RETRY_UNKNOWN = timedelta(seconds=60)
 """When a rule says "not now" without a moment, or the number is live elsewhere: look again after this."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveRequest:
-    """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC."""
+    """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC.
+
+    `rooms` holds, for a country where the law leaves few abandoned calls, how many may go there.
+    """
 
     campaign_id: int
     member_id: int
@@ -51,6 +55,7 @@ class ReserveRequest:
     caller_ids: tuple[str, ...]
     epoch: int
     context: GateContext
+    rooms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ async def reserve(conn: Connection, request: ReserveRequest) -> ReserveResult:
     held: Counter[str] = Counter()
     while len(reserved) < request.limit:
         missing = replace(request, limit=request.limit - len(reserved))
-        more, put_aside, looked_at = await _transaction(conn, missing)
+        more, put_aside, looked_at = await _transaction(conn, missing, reserved)
         reserved += more
         held += put_aside
         if len(reserved) >= request.limit or looked_at >= MOST_EXAMINED:
@@ -116,18 +121,19 @@ async def reserve(conn: Connection, request: ReserveRequest) -> ReserveResult:
 
 
 async def _transaction(
-    conn: Connection, request: ReserveRequest
+    conn: Connection, request: ReserveRequest, earlier: Sequence[Reservation]
 ) -> tuple[list[Reservation], Counter[str], int]:
     reserved: list[Reservation] = []
     held: Counter[str] = Counter()
     looked_at = 0
+    rooms = _rooms_after(request, earlier)
     async with conn.transaction():
         await _open(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
             wanted = min(2 * (request.limit - len(reserved)) + 8, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
-            choices, holds = _judge(groups, request, request.limit - len(reserved))
+            choices, holds = _judge(groups, request, request.limit - len(reserved), rooms)
             placed = await _place(conn, request, choices)
             holds += _lost(choices, placed, request)
             await _hold(conn, request, holds)
@@ -148,8 +154,27 @@ async def _open(conn: Connection, request: ReserveRequest) -> None:
         raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {epoch}")
 
 
+def _rooms_after(request: ReserveRequest, earlier: Sequence[Reservation]) -> Counter[str]:
+    """Return how many calls may still go to the countries that are limited."""
+    rooms = Counter(request.rooms)
+    rooms.subtract(_country(r.number, request) for r in earlier if _country(r.number, request) in rooms)
+    return rooms
+
+
+def _country(number: str, request: ReserveRequest) -> str:
+    area = request.context.plan.area(number)
+    return area.country if area is not None else "US"
+
+
+def _no_room(choice: _Choice, request: ReserveRequest) -> _Hold:
+    country = _country(choice.candidate.number, request)
+    reason = f"the law leaves {country} no further line that may be abandoned; waits for a free agent"
+    until = request.now + RETRY_ROOM
+    return _Hold(choice.candidate.contact_id, until, "abandonment_budget", reason)
+
+
 def _judge(
-    groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int
+    groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int, rooms: Counter[str]
 ) -> tuple[list[_Choice], list[_Hold]]:
     """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
     choices: list[_Choice] = []
@@ -158,10 +183,16 @@ def _judge(
         if len(choices) == limit:
             break
         verdict = _judge_contact(group, request)
-        if isinstance(verdict, _Choice):
-            choices.append(verdict)
-        else:
+        if isinstance(verdict, _Hold):
             holds.append(verdict)
+            continue
+        country = _country(verdict.candidate.number, request)
+        if rooms.get(country, 1) <= 0:
+            holds.append(_no_room(verdict, request))
+            continue
+        if country in rooms:
+            rooms[country] -= 1
+        choices.append(verdict)
     return choices, holds
 
 

@@ -56,15 +56,17 @@ with e as (
                       calling_number, called_number, caller_id_name, used_prerecorded, prompt_version, trunk, node,
                       agent_id, agent, reserved_at, originated_at, ringing_at, answered_at, message_at, joined_at,
                       ended_at, gate_at, local_time, zone, rule_versions, list_versions, result, cause, cause_text,
-                      sip_code, ended_by, epoch)
+                      sip_code, ended_by, epoch, telemarketer, called_party, script_version, caller_id_proof)
     select t.id, t.member_id, m.name, c.seller, c.offer, t.campaign_id, c.name, t.contact_id,
            t.caller_id, t.number, t.caller_id_name, t.used_prerecorded, t.prompt_version, t.trunk, t.node,
            t.agent_id, g.name, t.reserved_at, t.originated_at, t.ringing_at, t.answered_at, t.message_at,
            t.joined_at, t.ended_at, t.gate_at, t.local_time, t.zone, t.rule_versions, t.list_versions, t.result,
-           t.cause, t.cause_text, t.sip_code, t.ended_by, $1
+           t.cause, t.cause_text, t.sip_code, t.ended_by, $1, coalesce(c.telemarketer, m.name),
+           case when o.business then 'business' else 'consumer' end, c.script_version, c.caller_id_proof
     from ended t
     join members m on m.id = t.member_id
     join campaigns c on c.id = t.campaign_id
+    join contacts o on o.id = t.contact_id
     left join agents g on g.id = t.agent_id
 ), decided as (
     -- A dead number ends the number, not the contact: another number that is not dead is tried next.
@@ -110,7 +112,7 @@ update attempts set epoch = $2 where id = any($1::uuid[]) and ended_at is null a
 
 -- name: disposition_add
 -- Records what a call was in business terms.
-insert into dispositions (attempt_id, code, label, given_by, at) values ($1, $2, $3, $4, $5)
+insert into dispositions (attempt_id, code, label, given_by, at, person) values ($1, $2, $3, $4, $5, $6)
 on conflict do nothing;
 
 -- name: disposition_decide

@@ -1,0 +1,185 @@
+"""The abandonment ledgers of all campaigns in memory: read at the start, kept up with every end.
+
+Campaigns of one seller and offer share a budget, because the law sees one campaign in them. The numbers are
+those of `store.ledger`; what happens while the engine runs is counted here at once, so that pacing never
+waits for the database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from dialer_engine.core.attempt import EndedBy, Phase
+from dialer_engine.core.budget import Budget, Exposure, budget
+from dialer_engine.core.ledger import CallTimes, Counts, Ledger, allowed, counts_of
+from dialer_engine.core.numbers import NumberPlan
+from dialer_engine.core.outcome import Result
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.store.ledger import LOOK_BACK, LegalCampaign, doubtful, legal_campaigns, load_ledger
+from dialer_engine.store.pool import Connection
+
+UNANSWERED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
+FLYING = UNANSWERED | {Phase.WAITING, Phase.JOINING}
+MESSAGE = frozenset({Phase.UNCLAIMED, Phase.MESSAGE})
+FREE = frozenset({SeatState.READY, SeatState.RESERVED})
+HOME = "US"
+"""The country of an area code that is in no table."""
+
+
+class Ledgers:
+    """Every campaign's ledger, and the ledger of each legal campaign they add up to."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, plan: NumberPlan, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._now = now
+        self.promised: dict[str, int] = {}
+        self._dispatcher = dispatcher
+        self._plan = plan
+        self._own: dict[int, Ledger] = {}
+        self._legal: Mapping[int, LegalCampaign] = {}
+        self._together: dict[LegalCampaign, Ledger] = {}
+        self._plans: Mapping[str, CampaignPlan] = {}
+        self._open: dict[str, tuple[int, str, date]] = {}
+        self._early: dict[str, bool] = {}
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> None:
+        """Read the ledgers of campaigns not known yet and put all together anew by seller and offer."""
+        since = self._now() - LOOK_BACK
+        for plan in plans.values():
+            known = plan.campaign_id in self._own
+            if not known:
+                ledger = await load_ledger(conn, plan.campaign_id, self.country_of, since)
+                for call in await doubtful(conn, plan.campaign_id, self.country_of, since):
+                    self._open[call.attempt_id] = (plan.campaign_id, call.country, call.day)
+                self._own[plan.campaign_id] = ledger
+        self.begin(plans, await legal_campaigns(conn))
+
+    def begin(self, plans: Mapping[str, CampaignPlan], legal: Mapping[int, LegalCampaign]) -> None:
+        """Put the campaigns together by seller and offer; a new one begins with nothing counted."""
+        self._legal = legal
+        self._plans = {**self._plans, **plans}
+        self._together = {}
+        for plan in plans.values():
+            self._own.setdefault(plan.campaign_id, Ledger())
+        for campaign_id, own in self._own.items():
+            self._together.setdefault(self._legal[campaign_id], Ledger()).take(own)
+
+    def country_of(self, npa: str) -> str:
+        """Return the country of an area code."""
+        area = self._plan.areas.get(npa)
+        return area.country if area is not None else HOME
+
+    # --- counting ---------------------------------------------------------------------------------
+
+    def ended(self, call: Call) -> None:
+        """Count an ended attempt."""
+        plan = self._plans.get(call.campaign)
+        a = call.attempt
+        if plan is None or a.ended_at is None:
+            return
+        times = CallTimes(
+            a.originated_at,
+            a.ringing_at,
+            a.answered_at,
+            a.message_at,
+            a.joined_at,
+            a.ended_at,
+            unknown=a.result is Result.UNKNOWN,
+            ended_by_us=a.ended_by is EndedBy.ENGINE,
+        )
+        day = (a.answered_at or a.originated_at or call.reservation.reserved_at).date()
+        country = self.country_of(call.reservation.number[2:5])
+        counts = counts_of(times)
+        self._add(plan.campaign_id, country, day, counts)
+        if counts.doubtful:
+            self._open[call.id] = (plan.campaign_id, country, day)
+            if call.id in self._early:
+                self.disposed(call.id, person=self._early.pop(call.id))
+        self._early.pop(call.id, None)
+
+    def disposed(self, attempt_id: str, *, person: bool) -> None:
+        """An agent (or the default) said whether a person was there: a live answer is certain now."""
+        where = self._open.pop(attempt_id, None)
+        if where is None:
+            if attempt_id in self._dispatcher.calls:
+                self._early[attempt_id] = person
+        elif person:
+            self._add(*where, Counts(connected=1, doubtful=-1))
+
+    def _add(self, campaign_id: int, country: str, day: date, counts: Counts) -> None:
+        for ledger in (self._own.get(campaign_id), self._together.get(self._legal[campaign_id])):
+            if ledger is not None:
+                ledger.add(country, day, counts)
+
+    # --- the budget -------------------------------------------------------------------------------
+
+    def budget(self, campaign: str) -> Budget:
+        """Return what the law leaves a campaign at this moment."""
+        legal = self._legal[self._plans[campaign].campaign_id]
+        others = (self.exposure(name) for name in self._siblings(legal) if name != campaign)
+        return budget(self._together[legal], self._now(), self.exposure(campaign), others)
+
+    def together(self, campaign: str) -> Ledger:
+        """Return the ledger of the legal campaign that a campaign is part of."""
+        return self._together[self._legal[self._plans[campaign].campaign_id]]
+
+    def _siblings(self, legal: LegalCampaign) -> Iterable[str]:
+        """Return the campaigns of one seller and offer that may have lines up."""
+        return (name for name, plan in self._plans.items() if self._legal.get(plan.campaign_id) == legal)
+
+    def exposure(self, campaign: str) -> Exposure:
+        """Return a campaign's lines by country and the agents who can take them."""
+        flying: Counter[str] = Counter()
+        lost: Counter[str] = Counter()
+        for call in self._dispatcher.calls_of(campaign):
+            country = self.country_of(call.reservation.number[2:5])
+            if call.phase in MESSAGE or (call.phase in FLYING and call.attempt.hanging_up):
+                lost[country] += 1
+            elif call.phase in FLYING:
+                flying[country] += 1
+        free = sum(seat.state in FREE for seat in self._dispatcher.seats_of(campaign))
+        return Exposure(free, flying, lost, self.promised.get(campaign, 0))
+
+    def ending(self, campaign: str) -> int:
+        """Return how many of a campaign's lines are being cancelled and are not gone yet."""
+        calls = self._dispatcher.calls_of(campaign)
+        return sum(call.phase in FLYING and call.attempt.hanging_up is not None for call in calls)
+
+    def status(self, campaign: str) -> dict[str, Any]:
+        """Return, per country with calls in its present period, what was counted and what is left."""
+        plan = self._plans.get(campaign)
+        if plan is None or plan.campaign_id not in self._legal:
+            return {}
+        ledger, left = self.together(campaign), self.budget(campaign)
+        now = self._now()
+        return {
+            country: _shown(ledger, country, now)
+            | {"left": left.left[country], "at_risk": left.own.at_risk(country)}
+            for country in ledger.limits
+            if ledger.counts(country, now.date()) != Counts() or left.own.flying.get(country)
+        }
+
+
+def _shown(ledger: Ledger, country: str, now: datetime) -> dict[str, Any]:
+    counts, limit = ledger.counts(country, now.date()), ledger.limits[country]
+    return {
+        "since": ledger.period(country, now.date()).isoformat(),
+        "limit": float(limit.share),
+        "live": counts.live,
+        "abandoned": counts.counted_abandoned,
+        "allowed": allowed(limit, counts.live),
+        "doubtful": counts.doubtful,
+        "hung_up_within_2s": counts.short,
+        "messages_within_2s": counts.messages,
+        "rung_under_15s": counts.rung_short,
+    }

@@ -1,0 +1,210 @@
+"""The engine's ledgers: what calls, agents and dispositions make of the budget, with real dispatchers."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from dispatch_support import START, Floor, at
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core import seat as chair
+from dialer_engine.core.gate import Limits
+from dialer_engine.core.ledger import Counts, Ledger
+from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.prompts import Prompt
+from dialer_engine.settings.models import Campaign
+from dialer_engine.settings.rules import SHIPPED, load_rules
+from dialer_engine.store.ledger import LegalCampaign
+
+pytestmark = pytest.mark.unit
+
+US, CANADA = "+12105550100", "+14165550100"
+
+
+def plan(name: str, campaign_id: int) -> CampaignPlan:
+    settings = Campaign(
+        name=name, member="acme", lists=["june"], trunks=["main"], caller_ids=["+12105550177"]
+    )
+    return CampaignPlan(settings, campaign_id, 1, Prompt("x", "v"), Limits(3, 6, {}))
+
+
+class Desk(Floor):
+    """A floor whose ends and dispositions go into ledgers, as in the engine."""
+
+    def __init__(self, legal: Mapping[int, LegalCampaign] | None = None, **agents: str) -> None:
+        super().__init__(**agents)
+        self.now = START
+        self.ledgers = Ledgers(self.dispatcher, load_rules(SHIPPED)[1], lambda: self.now)
+        self.ledgers.begin({"spring": plan("spring", 1), "summer": plan("summer", 2)}, legal or separate())
+        ended = self.book.attempt_end
+
+        def end(call: Any, event: life.Event) -> None:
+            ended(call, event)
+            self.ledgers.ended(call)
+
+        self.book.attempt_end = end  # type: ignore[method-assign]
+
+    def counts(self, campaign: str = "spring", country: str = "US") -> Counts:
+        return self.ledgers.together(campaign).counts(country, START.date())
+
+
+def separate() -> dict[int, LegalCampaign]:
+    return {1: LegalCampaign(1, "Acme", "roofs"), 2: LegalCampaign(1, "Acme", "windows")}
+
+
+def one() -> dict[int, LegalCampaign]:
+    return dict.fromkeys((1, 2), LegalCampaign(1, "Acme", "roofs"))
+
+
+def talk(desk: Desk, attempt_id: str, *, person: bool = True, second: float = 5.0) -> None:
+    """One call from ringing to the disposition."""
+    desk.ring(attempt_id)
+    desk.answer(attempt_id, second)
+    desk.join(attempt_id, second + 0.01)
+    desk.hang_up(attempt_id, second + 30)
+    desk.ledgers.disposed(attempt_id, person=person)
+    desk.dispatcher.feed_seat("alice", chair.WrapOver(at(second + 40), attempt_id))
+
+
+def test_a_connected_call_is_live_once_its_disposition_says_so() -> None:
+    desk = Desk(alice="spring")
+    desk.on_duty("alice")
+    desk.ring("x")
+    desk.answer("x")
+    desk.join("x")
+    desk.hang_up("x")
+    assert desk.counts() == Counts(doubtful=1)
+    desk.ledgers.disposed("x", person=True)
+    assert desk.counts() == Counts(connected=1)
+    desk.ledgers.disposed("x", person=True)
+    assert desk.counts() == Counts(connected=1), "a second disposition counts nothing"
+
+
+def test_a_machine_the_agent_found_is_no_live_answer() -> None:
+    desk = Desk(alice="spring")
+    desk.on_duty("alice")
+    talk(desk, "x", person=False)
+    assert desk.counts() == Counts(doubtful=1)
+    assert desk.counts().live == 0
+
+
+def test_a_disposition_that_comes_before_the_end_is_remembered() -> None:
+    desk = Desk(alice="spring")
+    desk.on_duty("alice")
+    desk.ring("x")
+    desk.answer("x")
+    desk.join("x")
+    desk.ledgers.disposed("x", person=True)
+    desk.hang_up("x")
+    assert desk.counts() == Counts(connected=1)
+
+
+def test_nobody_free_is_abandoned_and_hung_up_at_once_is_not() -> None:
+    desk = Desk(alice="spring")
+    for name, gone in (("slow", 12.0), ("fast", 6.0)):
+        desk.ring(name, number=f"+121055501{int(gone):02d}")
+        desk.answer(name)
+        if name == "slow":
+            desk.dispatcher.feed(name, life.MessageStarted(at(6.8)))
+        desk.hang_up(name, gone)
+    assert desk.counts() == Counts(abandoned=1, messages=1, short=1)
+
+
+def test_countries_are_counted_apart_by_the_called_number() -> None:
+    desk = Desk(alice="spring")
+    desk.ring("x", number=CANADA)
+    desk.answer("x")
+    desk.hang_up("x", 30)
+    assert desk.counts(country="CA").abandoned == 1
+    assert desk.counts(country="US").abandoned == 0
+    assert desk.ledgers.budget("spring").left == {"US": 2, "CA": 1}
+
+
+def test_lines_and_agents_of_this_moment() -> None:
+    desk = Desk(alice="spring", bob="spring", carol="summer")
+    for agent in ("alice", "bob", "carol"):
+        desk.on_duty(agent)
+    for n, attempt_id in enumerate(("a", "b", "c", "d")):
+        desk.ring(attempt_id, number=f"+1210555010{n}")
+    desk.ring("e", number=CANADA)
+    exposure = desk.ledgers.exposure("spring")
+    assert (exposure.free, exposure.flying, exposure.lines) == (2, {"US": 4, "CA": 1}, 5)
+    desk.answer("a")
+    exposure = desk.ledgers.exposure("spring")
+    assert (exposure.free, exposure.lines) == (2, 5), "the call that is being joined has its agent"
+    desk.join("a")
+    exposure = desk.ledgers.exposure("spring")
+    assert (exposure.free, exposure.lines) == (1, 4)
+    desk.dispatcher.cancel("b", "test")
+    exposure = desk.ledgers.exposure("spring")
+    assert (exposure.flying["US"], exposure.lost["US"], desk.ledgers.ending("spring")) == (2, 1, 1)
+
+
+def test_one_offer_of_one_seller_is_one_measure() -> None:
+    apart, together = Desk(separate(), alice="spring"), Desk(one(), alice="spring")
+    for desk in (apart, together):
+        for n in range(2):
+            desk.ring(f"x{n}", number=f"+1210555010{n}")
+            desk.answer(f"x{n}")
+            desk.hang_up(f"x{n}", 20)
+    assert apart.ledgers.budget("summer").left["US"] == 2
+    assert together.ledgers.budget("summer").left["US"] == 0
+    assert together.ledgers.budget("spring").left["US"] == 0
+
+
+def test_lines_of_the_other_campaign_and_promised_ones_are_at_risk_too() -> None:
+    desk = Desk(one(), alice="spring")
+    desk.ledgers.together("spring").add("US", START.date(), Counts(connected=1000))
+    desk.on_duty("alice")
+    for n in range(4):
+        desk.ring(f"x{n}", number=f"+1210555010{n}")
+    assert desk.ledgers.budget("summer").left["US"] == 30 - 3
+    desk.ledgers.promised["spring"] = 5
+    assert desk.ledgers.budget("summer").left["US"] == 30 - 8
+    assert desk.ledgers.budget("spring").left["US"] == 30
+
+
+def test_a_reload_puts_campaigns_together_anew_and_forgets_nothing() -> None:
+    desk = Desk(separate(), alice="spring")
+    desk.on_duty("alice")
+    talk(desk, "x")
+    plans = {"spring": plan("spring", 1), "summer": plan("summer", 2)}
+    desk.ledgers.begin(plans, one())
+    assert desk.counts("summer") == desk.counts("spring") == Counts(connected=1)
+    desk.ledgers.begin({"summer": plans["summer"]}, separate())
+    assert desk.counts("summer") == Counts()
+    assert desk.counts("spring") == Counts(connected=1)
+
+
+def test_status_says_what_is_counted_and_left() -> None:
+    desk = Desk(alice="spring")
+    desk.ring("x")
+    desk.answer("x")
+    desk.hang_up("x", 20)
+    shown = desk.ledgers.status("spring")
+    assert set(shown) == {"US"}
+    us = shown["US"]
+    assert (us["since"], us["live"], us["abandoned"], us["allowed"], us["left"]) == ("2026-06-10", 1, 1, 2, 1)
+    assert desk.ledgers.status("unknown") == {}
+    assert Desk(alice="spring").ledgers.status("spring") == {}
+
+
+def test_the_next_period_begins_anew() -> None:
+    desk = Desk(alice="spring")
+    desk.ring("x")
+    desk.answer("x")
+    desk.hang_up("x", 20)
+    assert desk.ledgers.budget("spring").left["US"] == 1
+    desk.now = START + timedelta(days=30)
+    assert desk.ledgers.budget("spring").left["US"] == 2
+
+
+def test_a_ledger_takes_in_another() -> None:
+    one, other = Ledger(), Ledger()
+    one.add("US", START.date(), Counts(connected=2))
+    other.add("US", START.date() - timedelta(days=1), Counts(connected=3, abandoned=1))
+    one.take(other)
+    assert one.counts("US", START.date()) == Counts(connected=5, abandoned=1)
+    assert one.first_days["US"] == START.date() - timedelta(days=1)
