@@ -137,7 +137,8 @@ def _decide(entry: NumberInCampaign, campaign: str | None, clock: datetime, conf
     settings = config.campaigns.get(name) if name is not None else None
     limits = limits_of(settings) if settings is not None else _NO_CAMPAIGN
     lab = config.settings.lab is not None
-    return evaluate(entry.facts, GateContext(clock, config.rules, config.plan, limits, lab), all_rules=True)
+    context = GateContext(clock, config.rules, config.plan, limits, lab, lists=config.rules.lists)
+    return evaluate(entry.facts, context, all_rules=True)
 
 
 def register(app: typer.Typer) -> None:

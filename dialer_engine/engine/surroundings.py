@@ -63,6 +63,7 @@ class EngineSurroundings:
             plan=self.config.plan,
             limits=plan.limits,
             lab=self.config.settings.lab is not None,
+            lists=self.config.rules.lists,
         )
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:

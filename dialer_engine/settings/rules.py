@@ -2,10 +2,10 @@
 
 `calling_rules.csv` has windows and caps per region (region `*` is the federal row that bounds all others),
 `automated_dialing.csv` the consents, `announcing_devices.csv` the windows of strict mode, `dialing_terms.csv`
-ring time, abandonment and age of lists, `holidays.csv` the forbidden days, `area_codes.csv` our own table of
-area codes with the zones `phonenumbers` knows beside ours, `upcoming.csv` what may change. Over them lies the
-operator's own `rules.yaml`. Zone data comes from the `tzdata` package only: the host's own copy may be years
-old.
+ring time, abandonment and age of lists, `registries.csv` the lists needed, `holidays.csv` the forbidden days,
+`area_codes.csv` our own table of area codes with the zones `phonenumbers` knows beside ours, `upcoming.csv`
+what may change. Over them lies the operator's own `rules.yaml`. Zone data comes from the `tzdata` package
+only: the host's own copy may be years old.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.settings.own_merge import OwnBook, put_over, read_own
 from dialer_engine.settings.own_rules import OWN_RULES
+from dialer_engine.settings.registries import LIST_COLUMNS, parse_lists
 from dialer_engine.settings.rule_more import (
     AUTOMATED_COLUMNS,
     DEVICE_COLUMNS,
@@ -66,11 +67,12 @@ FILES = {
     "dialing_terms": TERMS_COLUMNS,
     "area_codes": AREA_COLUMNS,
     "holidays": HOLIDAY_COLUMNS,
+    "registries": LIST_COLUMNS,
     "upcoming": UPCOMING_COLUMNS,
 }
 """Every rule file without `.csv`, and its columns."""
 
-_RULES = ("calling_rules", "automated_dialing", "announcing_devices", "dialing_terms")
+_RULES = ("calling_rules", "automated_dialing", "announcing_devices", "dialing_terms", "registries")
 _ZONE_FOLDERS = ("America", "Pacific", "US", "Canada")
 
 
@@ -113,6 +115,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
     terms = parse_rows(tables["dialing_terms"], terms_rule, known)
     areas = parse_areas(tables["area_codes"], known, zones)
     holidays = parse_holidays(tables["holidays"], known)
+    lists = parse_lists(tables["registries"])
     upcoming = parse_upcoming(tables["upcoming"], known)
     problems = [problem for table in tables.values() for problem in table.problems]
     merged = OwnBook(regions, automated, terms)
@@ -132,6 +135,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
         terms=merged.terms,
         closures=merged.closures,
         loosened=tuple(merged.loosened),
+        lists=lists,
     )
     files = (*(table.file for table in tables.values()), *([own] if own else []))
     return RuleSet(book, NumberPlan(areas), upcoming, files)

@@ -5,7 +5,7 @@ A list answers two questions: does it name the number (`ListHit`), and is it fre
 stand in today's.
 
 A list is known by its name, and its kind is the part that the rules understand: `us_national`, `us_state:FL`,
-`ca_dncl`, `litigator:NAME`, `wireless`, `ported`.
+`ca_dncl`, `litigator:NAME`, `wireless`, `ported:NAME`.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ US_STATE = "us_state"
 LITIGATOR = "litigator"
 WIRELESS = "wireless"
 PORTED = "ported"
-KINDS = (US_NATIONAL, CA_DNCL, US_STATE, LITIGATOR, WIRELESS, PORTED)
+REASSIGNED = "reassigned"
+"""No list: an answer of the reassigned-numbers database about one number."""
 DO_NOT_CALL = frozenset({US_NATIONAL, CA_DNCL, US_STATE})
 """Kinds that forbid a call unless consent or an established relationship allows it."""
 
@@ -93,12 +94,14 @@ class ReassignedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RequiredList:
-    """One dated row: calls into a region (`US`, `CA`, `US-FL`) need this list, no older than `stop_days`."""
+    """One dated row: calls into a region (`US`, `CA`, `US-FL`) need this list.
+
+    `max_age_days` is a limit of the list's own; None leaves it to the region's terms.
+    """
 
     region: str
     name: str
-    warn_days: int
-    stop_days: int
+    max_age_days: int | None
     effective_from: date
     effective_to: date | None
     source: str
@@ -111,14 +114,9 @@ class RequiredList:
 
 @dataclass(frozen=True, slots=True)
 class ListPolicy:
-    """Which lists a call needs; without rows nothing is required.
-
-    `reassigned_days`: how old an answer of the reassigned-numbers database may be where one is required.
-    """
+    """Which lists a call needs; without rows nothing is required."""
 
     required: tuple[RequiredList, ...] = ()
-    reassigned_regions: frozenset[str] = frozenset()
-    reassigned_days: int = 45
 
     def needed(self, regions: tuple[str, ...], day: date) -> tuple[RequiredList, ...]:
         """Return the rows that hold for any of these regions on a date."""

@@ -10,6 +10,7 @@ from datetime import date, tzinfo
 from typing import Any, Literal, TypeVar
 
 from dialer_engine.core.gate.consent import ConsentKind
+from dialer_engine.core.gate.lists import NOTHING_REQUIRED, ListPolicy
 
 Window = tuple[int, int] | None
 """Minutes of the local day: opens at the first, closed from the second on; None is a closed day."""
@@ -104,8 +105,8 @@ class RuleBook:
     """All rules: dated rows per region (`US-FL`; `US` and `CA` are the federal rows), holidays, zones.
 
     `holidays` maps a region to its dates and their names; `holiday_years` are the years that were reviewed;
-    `closures` are the operator's own closed days. `memo` keeps what was derived from this book, so that a
-    second look costs microseconds.
+    `closures` are the operator's own closed days, `lists` the registries that calls need. `memo` keeps what
+    was derived from this book, so that a second look costs microseconds.
     """
 
     regions: Mapping[str, tuple[RegionRule, ...]]
@@ -119,6 +120,7 @@ class RuleBook:
     terms: Mapping[str, tuple[TermsRule, ...]] = field(default_factory=dict)
     closures: Mapping[str, Mapping[date, str]] = field(default_factory=dict)
     loosened: tuple[Loosening, ...] = ()
+    lists: ListPolicy = NOTHING_REQUIRED
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def rule(self, region: str, day: date) -> RegionRule | None:

@@ -1,0 +1,1 @@
+"""Reading registries: the files that registries hand out, refused whole when anything about them is wrong."""

@@ -1,0 +1,136 @@
+"""A new version of a list: built where nobody looks, put in force by one update, all or nothing.
+
+Large lists alternate between two sides of the table. The idle side is emptied by `truncate`, which gives the
+space back at once; it must hold nothing that a transaction may still look at, so after a swap it is left
+until every transaction that began before is over. Small lists are replaced within one transaction.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialer_engine.core.registry import Block
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.registry.lists import LARGE, RegistryList, ensure_list
+from dialer_engine.store.sql import sql
+
+UNSEEN_TIMEOUT_S = 30.0
+_COLUMNS = ("npa", "exchange", "bits", "lines", "thousands")
+_EMPTY_SIDE = {1: "registry_empty_side_1", 2: "registry_empty_side_2"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRecord:
+    """What is kept of a load as evidence; `as_of` is when the registry handed the data out (UTC)."""
+
+    kind: str
+    account: str | None
+    as_of: datetime
+    loaded_at: datetime
+    loaded_by: str
+    files: Sequence[Mapping[str, object]]
+    added: int | None = None
+    removed: int | None = None
+
+
+@asynccontextmanager
+async def turn(conn: Connection, name: str) -> AsyncIterator[RegistryList]:
+    """Hold the right to change a list; StoreError when somebody else changes it now."""
+    if not await conn.fetchval(sql("registry_turn"), name):
+        raise StoreError(f"{name}: another import of this list is running; wait until it is done")
+    try:
+        yield await ensure_list(conn, name)
+    finally:
+        if not conn.is_closed():
+            await conn.execute(sql("registry_turn_over"), name)
+
+
+class Build:
+    """A version under construction, inside the caller's transaction."""
+
+    def __init__(self, conn: Connection, target: RegistryList) -> None:
+        self._conn, self._list = conn, target
+        self._large = target.kind in LARGE
+        self.side = (2 if target.side == 1 else 1) if self._large else 0
+
+    async def begin(self) -> None:
+        """Make the place for a small list; a large one's side was emptied before."""
+        if not self._large:
+            await self._conn.execute(sql("registry_stage"))
+
+    async def put(self, npa: int, blocks: Iterable[Block]) -> None:
+        """Write an area code's exchanges."""
+        if self._large:
+            rows = ((self.side, npa, b.exchange, self._list.id, b.bits, b.lines, b.thousands) for b in blocks)
+            columns = ("side", "npa", "exchange", "list_id", "bits", "lines", "thousands")
+            await self._conn.copy_records_to_table("registry_blocks", records=rows, columns=columns)
+        else:
+            staged = ((npa, b.exchange, b.bits, b.lines, b.thousands) for b in blocks)
+            await self._conn.copy_records_to_table("registry_stage", records=staged, columns=_COLUMNS)
+
+    async def put_in_force(self, areas: Mapping[int, int], record: LoadRecord) -> int:
+        """Swap to this version and return its number; a partial load keeps the other area codes."""
+        partial = record.kind == "partial"
+        codes = sorted(areas)
+        if self._large and partial and self._list.load_id is not None:
+            keep = (self._list.id, self._list.side, self.side, codes)
+            await self._conn.execute(sql("registry_keep_areas"), *keep)
+        elif not self._large:
+            old = (self._list.id, 0, codes if partial else None)
+            await self._conn.execute(sql("registry_remove_blocks"), *old)
+            await self._conn.execute(sql("registry_move_stage"), self._list.id)
+        if not partial:
+            await self._conn.execute(sql("registry_drop_areas"), self._list.id, codes)
+        return await finish(self._conn, self._list.id, self.side, areas, record)
+
+
+async def finish(
+    conn: Connection, list_id: int, side: int, areas: Mapping[int, int], record: LoadRecord
+) -> int:
+    """Record a load with its numbers per area code, put it in force and return its number."""
+    files = json.dumps(list(record.files), default=str)
+    head = (list_id, record.kind, record.account, record.as_of, record.loaded_at, record.loaded_by)
+    total = sum(areas.values())
+    load_id: int = await conn.fetchval(
+        sql("registry_record_load"), *head, files, total, record.added, record.removed
+    )
+    codes = sorted(areas)
+    counts = [areas[npa] for npa in codes]
+    await conn.execute(sql("registry_set_areas"), list_id, load_id, record.as_of, codes, counts)
+    await conn.execute(sql("registry_in_force"), list_id, side, load_id)
+    return load_id
+
+
+async def empty_idle_side(conn: Connection, target: RegistryList) -> None:
+    """Give the space of the side that is not in force back; only for large lists, outside a transaction."""
+    if target.kind not in LARGE:
+        return
+    side = 2 if target.side == 1 else 1
+    if await conn.fetchval(sql("registry_side_in_use"), side):
+        raise StoreError(f"{target.name}: side {side} is in force and cannot be emptied")
+    await conn.execute(sql(_EMPTY_SIDE[side]))
+
+
+async def empty_former_side(conn: Connection, target: RegistryList, swapped: str) -> bool:
+    """Empty the side that was in force before, once nobody can look at it; False when that takes too long.
+
+    `swapped` names the transaction of the swap. What is left is emptied before the next load.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + UNSEEN_TIMEOUT_S
+    while not await conn.fetchval(sql("registry_unseen"), swapped):
+        if loop.time() > until:
+            return False
+        await asyncio.sleep(0.05)
+    await empty_idle_side(conn, target)
+    return True
+
+
+async def requeue(conn: Connection) -> None:
+    """Look anew at contacts that were held for a list: a fresh one came, or their number left it."""
+    await conn.execute(sql("registry_requeue_stale"), ["list_freshness", "reassigned"])
+    await conn.execute(sql("registry_requeue_freed"), ["registry", "litigator", "wireless"])
