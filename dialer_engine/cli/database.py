@@ -13,6 +13,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import sync_members
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import Connection, connect
+from dialer_engine.store.suppression_journal import flush_if_kept
 
 
 @asynccontextmanager
@@ -24,6 +25,7 @@ async def database(config: Config) -> AsyncIterator[Connection]:
     try:
         await sync_members(conn, config.settings.members)
         yield conn
+        await flush_if_kept(conn, home(), datetime.now(UTC))
     finally:
         await conn.close()
 

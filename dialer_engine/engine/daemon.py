@@ -22,6 +22,7 @@ from dialer_engine.engine.control import ControlServer, Refused
 from dialer_engine.engine.controls import Controls
 from dialer_engine.engine.floor import Floor, Means
 from dialer_engine.engine.intake import OptOutIntake
+from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lock import EngineLock
 from dialer_engine.engine.node_link import ManagedNode, ari_link, external_access, node_config
 from dialer_engine.engine.phones import PhoneWatch
@@ -41,6 +42,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.journal import take_journal
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import Pool, connect, open_pool
+from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 
 log = structlog.get_logger(__name__)
 
@@ -147,6 +149,8 @@ class Engine:
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
         self.intake = OptOutIntake(self.journal, self._take_journal, self.floor.suppressed)
         self.floor.actions.on_opt_out = self.intake.wake
+        self.suppressions = SuppressionJournal(journal_file(self.home))
+        self.journal_keeper = JournalKeeper(self.suppressions, self.pool)
         self._closing.push_async_callback(self.writer.close)
         self._closing.push_async_callback(self.client.close)
         self.tasks.spawn(self.writer.run(), "writer")
@@ -171,6 +175,7 @@ class Engine:
 
     async def _recover(self) -> None:
         """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
+        await self._reapply_suppressions()
         seen = await self.floor.compare()
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
@@ -184,6 +189,7 @@ class Engine:
         self.blockers.set(asterisk_away=False)
         for doing, what in (
             (self.intake.run(), "opt-out intake"),
+            (self.journal_keeper.run(), "suppression journal"),
             (self._keep_lease(), "lease"),
             (self.phones.run(), "phone watch"),
             (self.queues.run(), "queue watch"),
@@ -191,6 +197,18 @@ class Engine:
             self.tasks.spawn(doing, what)
         if self.node is not None:
             self.tasks.spawn(self.node.watch(), "asterisk watch")
+
+    async def _reapply_suppressions(self) -> None:
+        """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
+        conn = await connect(self.url, batch=True)
+        try:
+            compared = await self.suppressions.open(conn, utc_now())
+        finally:
+            await conn.close()
+        if compared.applied:
+            log.warning(
+                "do-not-call changes that the database had lost were applied again", count=compared.applied
+            )
 
     def _resume_campaigns(self) -> None:
         for name, plan in self.registry.plans.items():

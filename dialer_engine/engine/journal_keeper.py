@@ -1,0 +1,45 @@
+"""Keeps the journal of do-not-call changes up with the database while the engine runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import structlog
+
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import Pool
+from dialer_engine.store.suppression_journal import SuppressionJournal
+
+log = structlog.get_logger(__name__)
+
+PERIOD_S = 1.0
+
+
+class JournalKeeper:
+    """Writes new changes to the journal every second; what could not be written waits in the database."""
+
+    def __init__(self, journal: SuppressionJournal, pool: Pool) -> None:
+        self.behind = False
+        self._journal = journal
+        self._pool = pool
+
+    async def run(self) -> None:
+        """Write for ever; a full disk or an absent database is logged once and tried again."""
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            try:
+                async with self._pool.acquire() as conn:
+                    await self._journal.flush(conn)
+            except (
+                OSError,
+                StoreError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                TimeoutError,
+            ) as error:
+                if not self.behind:
+                    log.error("do-not-call changes wait for the journal outside the database", why=str(error))
+                self.behind = True
+            else:
+                self.behind = False

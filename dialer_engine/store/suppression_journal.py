@@ -1,0 +1,195 @@
+"""The journal of do-not-call changes outside the database: nobody is called again because of a restore.
+
+Every change of the do-not-call lists is also a line of a file below DIALER_HOME, which no dump of the
+database contains. A trigger keeps each change for every known journal until the journal has it on disk;
+taking it and forgetting it is one transaction around an fsync, so a crash at any point writes a line twice at
+worst. Lines are told apart by a token that is the same in the database and in the file. Before anything is
+dialed, the engine compares: what the file has and the database has not was lost by a restore and is applied
+again, in its order.
+"""
+
+import asyncio
+import fcntl
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import take_turn
+
+BATCH = 5000
+FORGET_AFTER = timedelta(days=90)
+FORMAT = 1
+
+
+class Header(msgspec.Struct):
+    """The first line: which journal this is."""
+
+    journal: str
+    format: int
+
+
+class Change(msgspec.Struct):
+    """One change of the do-not-call lists; `member` is None when it is about everybody."""
+
+    token: str
+    action: str
+    number: str
+    member: str | None
+    source: str
+    at: datetime
+    who: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison brought: lines in the journal, and how many of them were applied again."""
+
+    lines: int
+    applied: int
+
+
+def journal_file(home: Path) -> Path:
+    """Return where the journal of a DIALER_HOME is."""
+    return home / "journal" / "suppressions.jsonl"
+
+
+class SuppressionJournal:
+    """One journal file and its place in the database."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._id = ""
+
+    async def attach(self, conn: Connection, now: datetime) -> None:
+        """Make the journal known to the database; everything waits for one that it did not know."""
+        self._id = await asyncio.to_thread(self._open_file)
+        async with conn.transaction():
+            if await conn.fetchval(sql("journal_register"), self._id, str(self._file), now):
+                await conn.execute(sql("journal_fill"), self._id)
+
+    async def open(self, conn: Connection, now: datetime) -> Compared:
+        """Compare with the database at `now` (UTC) and apply what a restore lost; StoreError: a bad file."""
+        await self.attach(conn, now)
+        await conn.execute(sql("journal_forget_unseen"), now - FORGET_AFTER)
+        compared = await self._compare(conn)
+        await self.flush(conn)
+        return compared
+
+    async def flush(self, conn: Connection) -> int:
+        """Write what the database keeps for this journal, and return how many changes that were."""
+        written = 0
+        while True:
+            async with conn.transaction():
+                rows = await conn.fetch(sql("journal_take"), self._id, BATCH)
+                if rows:
+                    lines = b"".join(_line(Change(**dict(row))) for row in rows)
+                    await asyncio.to_thread(self._append, lines)
+            written += len(rows)
+            if len(rows) < BATCH:
+                return written
+
+    async def _compare(self, conn: Connection) -> Compared:
+        lines = applied = 0
+        changes = self._read()
+        while batch := await asyncio.to_thread(lambda: list(islice(changes, BATCH))):
+            lines += len(batch)
+            tokens = [change.token for change in batch]
+            missing = {row["token"] for row in await conn.fetch(sql("journal_missing"), tokens)}
+            lost = [change for change in batch if change.token in missing]
+            if lost:
+                await self._apply(conn, lost)
+            await conn.execute(sql("journal_skip"), self._id, tokens)
+            applied += len(missing)
+        return Compared(lines, applied)
+
+    async def _apply(self, conn: Connection, lost: Sequence[Change]) -> None:
+        columns = ("token", "action", "number", "member", "source", "at", "who", "note")
+        async with conn.transaction():
+            await conn.fetchval(
+                sql("journal_apply"),
+                *([getattr(change, name) for change in lost] for name in columns),
+            )
+            await take_turn(conn)
+
+    # --- the file ---------------------------------------------------------------------------------
+
+    def _open_file(self) -> str:
+        """Return the journal's id, making the file when there is none."""
+        try:
+            if not self._file.exists():
+                self._make()
+            with self._file.open("rb") as file:
+                return msgspec.json.decode(file.readline(), type=Header).journal
+        except OSError as error:
+            raise StoreError(f"{self._file}: the journal of do-not-call changes: {error.strerror}") from error
+        except msgspec.MsgspecError as error:
+            raise StoreError(
+                f"{self._file}:1: this is no journal of do-not-call changes ({error}); restore it, "
+                "or move it away"
+            ) from error
+
+    def _make(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._file.with_suffix(".new")
+        fresh.write_bytes(_line(Header(str(uuid.uuid4()), FORMAT)))
+        _sync(fresh)
+        fresh.replace(self._file)
+        _sync(self._file.parent)
+
+    def _append(self, lines: bytes) -> None:
+        """Append and bring it to the disk; a line that a crash left half written is closed first."""
+        with self._file.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            torn = file.read(1) != b"\n"
+            file.write(b"\n" + lines if torn else lines)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _read(self) -> Iterator[Change]:
+        with self._file.open("rb") as file:
+            file.readline()
+            for number, line in enumerate(file, start=2):
+                if not line.strip() or not line.endswith(b"\n"):
+                    continue
+                try:
+                    yield msgspec.json.decode(line, type=Change)
+                except msgspec.MsgspecError as error:
+                    if not line.rstrip().endswith(b"}"):
+                        continue  # torn by a crash before its transaction ended: it was written again
+                    raise StoreError(
+                        f"{self._file}:{number}: this line cannot be read ({error}); restore the file from a "
+                        "copy, or take the line out after you made sure that its number is suppressed"
+                    ) from error
+
+
+async def flush_if_kept(conn: Connection, home: Path, now: datetime) -> None:
+    """Write changes to the journal of this DIALER_HOME at once, when an engine keeps one here."""
+    file = journal_file(home)
+    if file.exists():
+        journal = SuppressionJournal(file)
+        await journal.attach(conn, now)
+        await journal.flush(conn)
+
+
+def _line(row: msgspec.Struct) -> bytes:
+    return msgspec.json.encode(row) + b"\n"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

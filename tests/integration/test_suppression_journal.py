@@ -1,0 +1,245 @@
+"""The journal of do-not-call changes: nothing that was asked for is lost by restoring the database."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts, request
+
+from dialer_engine.contacts.suppression_file import import_suppressions
+from dialer_engine.store import suppress
+from dialer_engine.store.directory import sync_members
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.migrate import migrate
+from dialer_engine.store.pool import connect
+from dialer_engine.store.reserve import reserve
+from dialer_engine.store.suppression_journal import SuppressionJournal, flush_if_kept, journal_file
+
+pytestmark = pytest.mark.postgres
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server's URL for another database."""
+    base, mark, query = url.partition("?")
+    return base.rpartition("/")[0] + "/" + name + mark + query
+
+
+A, B, C = "+12105550100", "+12105550101", "+12105550102"
+NEVER = "f3b0c7a2-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> SuppressionJournal:
+    return SuppressionJournal(journal_file(tmp_path))
+
+
+def lines(tmp_path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in journal_file(tmp_path).read_text().splitlines()[1:]]
+
+
+async def standing(conn: Conn) -> set[tuple[str, str | None, str]]:
+    rows = await conn.fetch(
+        "select s.number, m.key, s.source from suppressions s left join members m on m.id = s.member_id"
+    )
+    return {(row["number"], row["key"], row["source"]) for row in rows}
+
+
+class Copies:
+    """Dumps of the test's database, taken and brought back by the server itself."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.names: list[str] = []
+
+    async def dump(self, conn: Conn) -> str:
+        """Copy the database as it stands; the connection to it is closed for that."""
+        await conn.close()
+        name = f"copy_{uuid.uuid4().hex[:10]}"
+        server = await connect(with_database(self.url, "postgres"), batch=True)
+        source = self.url.partition("?")[0].rpartition("/")[2]
+        await server.execute(f"create database {name} template {source}")
+        await server.close()
+        self.names.append(name)
+        return with_database(self.url, name)
+
+
+@pytest.fixture
+async def copies(pg_url: str) -> AsyncIterator[Copies]:
+    made = Copies(pg_url)
+    yield made
+    server = await connect(with_database(pg_url, "postgres"), batch=True)
+    for name in made.names:
+        await server.execute(f"drop database if exists {name} with (force)")
+    await server.close()
+
+
+async def test_every_change_is_a_line_with_the_same_token(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    await make_world(conn)
+    member = await conn.fetchval("select id from members")
+    await suppress.add(conn, A, None, "request", WALL, who="ann", note="by letter")
+    await journal.open(conn, WALL)
+    await suppress.add(conn, B, member, "key 9", WALL, who="called party")
+    await suppress.remove(conn, A, None, WALL, who="bob", note="a mistake")
+    assert await journal.flush(conn) == 2
+    assert await journal.flush(conn) == 0
+    seen = [
+        (x["action"], x["number"], x["member"], x["source"], x["who"], x["note"]) for x in lines(tmp_path)
+    ]
+    assert seen == [
+        ("add", A, None, "request", "ann", "by letter"),
+        ("add", B, "acme", "key 9", "called party", None),
+        ("remove", A, None, "request", "bob", "a mistake"),
+    ]
+    tokens = {row["token"] for row in await conn.fetch("select token::text from suppression_log")}
+    assert {x["token"] for x in lines(tmp_path)} == tokens
+    assert await conn.fetchval("select count(*) from suppression_outbox") == 0
+
+
+async def test_a_restore_gets_back_what_the_dump_did_not_know(
+    pg_url: str, copies: Copies, journal: SuppressionJournal
+) -> None:
+    conn = await connect(pg_url)
+    world = await make_world(conn)
+    member = world.members["acme"]
+    await put_contacts(conn, member, "june", fictional(5))
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    await suppress.add(conn, C, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    dumped = await copies.dump(conn)
+    conn = await connect(pg_url)
+    await suppress.add(conn, B, member, "key 9", WALL, who="called party")
+    await suppress.remove(conn, C, None, WALL, who="ann")
+    await suppress.add(conn, C, member, "key 9", WALL, who="called party")
+    await suppress.remove(conn, C, member, WALL, who="ann")
+    await suppress.add(conn, C, None, "again", WALL, who="ann")
+    await journal.flush(conn)
+    before = await standing(conn)
+    await conn.close()
+
+    restored = await connect(dumped)
+    assert await standing(restored) == {(A, None, "request"), (C, None, "request")}
+    compared = await journal.open(restored, WALL)
+    assert (compared.lines, compared.applied) == (7, 5)
+    assert await standing(restored) == before
+    assert (await journal.open(restored, WALL)).applied == 0, "applied once"
+    result = await reserve(restored, request(world, 10))
+    assert {r.number for r in result.reserved} == {f"+1210555010{n}" for n in (3, 4)}
+    assert result.held == {"internal_suppression": 2, "member_suppression": 1}
+    await restored.close()
+
+
+async def test_an_empty_database_gets_all_back_strictly(
+    conn: Conn, empty_pg_url: str, template: str, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    """A Member that the new database does not have: the number is nobody's to call."""
+    world = await make_world(conn)
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, world.members["acme"], "key 9", WALL, who="called party", note="attempt x")
+    await suppress.add(conn, B, world.members["acme"], "key 9", WALL, who="called party")
+    await suppress.remove(conn, B, world.members["acme"], WALL, who="ann")
+    await journal.flush(conn)
+    fresh = await connect(empty_pg_url)
+    await migrate(fresh)
+    await sync_members(fresh, {})
+    assert (await journal.open(fresh, WALL)).applied == 3
+    assert await standing(fresh) == {(A, None, "key 9"), (B, None, "key 9")}
+    note = await fresh.fetchval("select note from suppression_log where number = $1", A)
+    assert note == "attempt x; its Member is not in this database"
+    assert len(lines(tmp_path)) == 3, "nothing is written twice"
+    await fresh.close()
+
+
+async def test_a_lost_file_is_written_anew_from_the_database(conn: Conn, tmp_path: Path) -> None:
+    await make_world(conn)
+    journal = SuppressionJournal(journal_file(tmp_path))
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    journal_file(tmp_path).unlink()
+    await SuppressionJournal(journal_file(tmp_path)).open(conn, WALL)
+    assert [x["number"] for x in lines(tmp_path)] == [A]
+    assert await conn.fetchval("select count(*) from suppression_journals") == 2
+    await journal.open(conn, WALL + timedelta(days=91))
+    await SuppressionJournal(journal_file(tmp_path)).open(conn, WALL + timedelta(days=91))
+    assert await conn.fetchval("select count(*) from suppression_journals") == 1, "the lost one is forgotten"
+
+
+async def test_a_line_torn_by_a_crash_is_closed_and_written_again(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    await make_world(conn)
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    with journal_file(tmp_path).open("ab") as file:
+        file.write(b'{"token":"f3b0c7a2-0000-4000-80')
+    await journal.flush(conn)
+    await suppress.add(conn, B, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    assert (await journal.open(conn, WALL)).lines == 2
+
+
+async def test_a_line_that_cannot_be_read_stops_the_start_and_says_where(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    await journal.open(conn, WALL)
+    with journal_file(tmp_path).open("ab") as file:
+        file.write(b'{"token":"' + NEVER.encode() + b'","action":"add"}\n')
+    with pytest.raises(StoreError, match=r"suppressions\.jsonl:2: this line cannot be read"):
+        await journal.open(conn, WALL)
+    journal_file(tmp_path).write_text("something else\n")
+    with pytest.raises(StoreError, match=r"suppressions\.jsonl:1: this is no journal"):
+        await journal.open(conn, WALL)
+
+
+async def test_what_fails_to_reach_the_disk_waits(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    kept = journal_file(tmp_path).rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        await journal.flush(conn)
+    assert await conn.fetchval("select count(*) from suppression_outbox") == 1
+    kept.rename(journal_file(tmp_path))
+    assert await journal.flush(conn) == 1
+
+
+async def test_two_homes_each_get_everything(conn: Conn, tmp_path: Path) -> None:
+    first, second = (SuppressionJournal(journal_file(tmp_path / name)) for name in ("a", "b"))
+    await first.open(conn, WALL)
+    await second.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    assert await first.flush(conn) == await second.flush(conn) == 1
+
+
+async def test_commands_write_to_a_journal_that_an_engine_keeps(conn: Conn, tmp_path: Path) -> None:
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    await flush_if_kept(conn, tmp_path, WALL)
+    assert not journal_file(tmp_path).exists(), "no engine keeps one here"
+    await SuppressionJournal(journal_file(tmp_path)).open(conn, WALL)
+    await suppress.add(conn, B, None, "request", WALL, who="ann")
+    await flush_if_kept(conn, tmp_path, WALL)
+    assert [x["number"] for x in lines(tmp_path)] == [A, B]
+
+
+async def test_a_large_import_goes_into_the_journal_and_comes_back(
+    conn: Conn, empty_pg_url: str, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    numbers = [f"+1210{300 + n // 10000:03d}{n % 10000:04d}" for n in range(12_000)]
+    file = tmp_path / "numbers.csv"
+    file.write_text("phone\n" + "\n".join(numbers) + "\n")
+    await journal.open(conn, WALL)
+    await import_suppressions(conn, file, None, "import", WALL, who="ann")
+    assert await journal.flush(conn) == 12_000
+    fresh = await connect(empty_pg_url, batch=True)
+    await migrate(fresh)
+    compared = await journal.open(fresh, NOON)
+    assert (compared.lines, compared.applied) == (12_000, 12_000)
+    assert await fresh.fetchval("select count(*) from suppressions") == 12_000
+    await fresh.close()
