@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Phase
 from dialer_engine.engine.agents import Legs, bridge_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -32,6 +33,15 @@ class Leg:
     ring_seconds: int
     variables: dict[str, str]
 
+    @property
+    def number(self) -> str | None:
+        """The E.164 number that this leg dials, as the dialplan is told."""
+        return self.variables.get("DIALED_NUMBER")
+
+
+class NotReserved(Exception):
+    """A call that the gate did not let through was about to leave: a fault of the program."""
+
 
 @dataclass(slots=True)
 class AsteriskActions:
@@ -48,7 +58,13 @@ class AsteriskActions:
             self.dispatcher.feed(call.id, event)
 
     def originate(self, call: Call, leg: Leg) -> None:
-        """Send the originate now; the attempt row is already committed (P1)."""
+        """Send the originate now; the attempt row is already committed (P1).
+
+        The only way to a call: it takes a reservation, which only the gate's transaction makes. Raises
+        NotReserved for a call that left before, or a leg to another number than the one that was checked.
+        """
+        if call.phase is not Phase.RESERVED or leg.number != call.reservation.number:
+            raise NotReserved(f"attempt {call.id} is {call.phase.value}, or its leg goes elsewhere")
         self._feed(call, life.Sent(utc_now(), leg.ring_seconds))
         self.tasks.spawn(self._originate(call, leg), "originate")
 
