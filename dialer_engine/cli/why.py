@@ -18,10 +18,10 @@ import asyncpg
 import typer
 
 from dialer_engine.cli.why_text import answer_lines, as_json
-from dialer_engine.core.gate import Decision, Facts, GateContext, Limits, evaluate
+from dialer_engine.core.gate import Decision, Facts, Limits, evaluate
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
-from dialer_engine.engine.plan import limits_of
+from dialer_engine.engine.plan import gate_context, limits_of
 from dialer_engine.settings.home import HomeError, home
 from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
 from dialer_engine.settings.models import Settings
@@ -136,8 +136,7 @@ def _decide(entry: NumberInCampaign, campaign: str | None, clock: datetime, conf
     name = entry.campaign or campaign
     settings = config.campaigns.get(name) if name is not None else None
     limits = limits_of(settings) if settings is not None else _NO_CAMPAIGN
-    lab = config.settings.lab is not None
-    context = GateContext(clock, config.rules, config.plan, limits, lab, lists=config.rules.lists)
+    context = gate_context(config, settings, limits, clock, entry.stops)
     return evaluate(entry.facts, context, all_rules=True)
 
 

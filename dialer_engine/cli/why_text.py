@@ -18,9 +18,13 @@ NEEDS_DATABASE = frozenset(
     {
         "internal_suppression",
         "member_suppression",
+        "emergency_stop",
         "contact_finished",
         "live_call",
+        "automated_dialing",
+        "announcing_device",
         "number_attempts",
+        "person_attempts",
         "contact_attempts",
         "retry_delay",
     }

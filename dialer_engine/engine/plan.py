@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from dialer_engine.core.gate import CampaignHours, Limits
+from dialer_engine.core.gate import CampaignHours, EmergencyStop, GateContext, Limits
 from dialer_engine.engine.prompts import Prompt
+from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign, Disposition
 
 
@@ -51,4 +53,36 @@ def limits_of(campaign: Campaign) -> Limits:
         per_contact_total=campaign.attempts.per_contact_total,
         retry=campaign.retry.delays(),
         hours=own,
+        per_person_24h=campaign.attempts.per_person_24h,
+    )
+
+
+def gate_context(
+    config: Config,
+    campaign: Campaign | None,
+    limits: Limits,
+    now: datetime,
+    stops: Sequence[EmergencyStop] = (),
+) -> GateContext:
+    """Return the gate's context of a campaign, the same for the engine and for whoever asks about it.
+
+    Without a campaign the gate answers as for an ordinary one. A reservation reads the stops itself.
+    """
+    context = GateContext(
+        now=now,
+        rules=config.rules,
+        plan=config.plan,
+        limits=limits,
+        lab=config.settings.lab is not None,
+        lists=config.rules.lists,
+        stops=tuple(stops),
+    )
+    if campaign is None:
+        return context
+    return replace(
+        context,
+        dialing=campaign.mode,
+        strict_predictive=campaign.strict_predictive,
+        territories=frozenset(campaign.territories),
+        business=campaign.audience == "businesses",
     )

@@ -16,7 +16,7 @@ from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.render import AgentAccount
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign
-from dialer_engine.store import directory
+from dialer_engine.store import directory, rule_sets
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.pool import Connection, Pool
 
@@ -69,6 +69,9 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
         agents = await read_agents(conn)
         for name, campaign in config.campaigns.items():
             await _remember(conn, ids[name], campaign, prompts[name])
+        await rule_sets.remember(
+            conn, config.rules.version, config.rule_texts, config.rules.loosened, utc_now()
+        )
     plans = {
         name: CampaignPlan(campaign, ids[name], members[campaign.member], prompts[name], limits_of(campaign))
         for name, campaign in config.campaigns.items()

@@ -35,7 +35,7 @@ from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.trunks import TrunkLine, Trunks
-from dialer_engine.pbx.render import trunk_endpoint
+from dialer_engine.pbx.allow_list import AllowList, NumberRefused
 from dialer_engine.store.reserve import Reservation, ReserveRequest, ReserveResult
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,8 @@ BATCH = 50
 SAFETY_NET_S = 1.0
 COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
+SETUP_S = 5
+"""Seconds that a call may take from leaving until the phone rings; the carrier's time is not ringing time."""
 
 CALL_STATES: dict[Phase, CallState] = {
     Phase.RESERVED: "reserved",
@@ -74,6 +76,9 @@ class Surroundings(Protocol):
 
     def gate(self, plan: CampaignPlan) -> GateContext:
         """Return the gate's context for this moment."""
+
+    def allowed(self, plan: CampaignPlan) -> AllowList:
+        """Return the numbers that may leave for the campaign."""
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve in the database, on the runner's own connection."""
@@ -226,12 +231,17 @@ class Runner:
         call = Call(reservation, self.plan.name, attempt, utc_now())
         self.dispatcher.adopt(call)
         line.active += 1
+        try:
+            leg = self._leg(reservation, line)
+        except NumberRefused as error:
+            log.critical("the gate allowed a number that may not leave", attempt=call.id, why=str(error))
+            self.dispatcher.cancel(call.id, str(error))
+            return
         delay = line.slots.take(time.monotonic())
         if delay <= 0:
-            self.around.send(call, self._leg(reservation, line))
+            self.around.send(call, leg)
             return
         loop = asyncio.get_running_loop()
-        leg = self._leg(reservation, line)
         self._timers[call.id] = loop.call_later(delay, self._send_later, call, leg)
 
     def _send_later(self, call: Call, leg: Leg) -> None:
@@ -246,9 +256,9 @@ class Runner:
         name = settings.caller_id_name
         number = reservation.caller_id
         return Leg(
-            endpoint=f"PJSIP/{line.settings.dial_string(reservation.number)}@{trunk_endpoint(line.name)}",
+            endpoint=self.around.allowed(self.plan).endpoint(line.name, line.settings, reservation.number),
             caller_id=f'"{name}" <{number}>' if name else number,
-            ring_seconds=settings.ring_seconds,
+            ring_seconds=ring_time(settings.ring_seconds, reservation.ring_window),
             variables={
                 "MAX_WAIT_MS": str(settings.max_wait_ms),
                 "DROP_PROMPT": self.plan.prompt.asterisk_name,
@@ -271,6 +281,17 @@ class Runner:
         for call in self.dispatcher.calls_of(self.plan.name):
             if call.phase is Phase.RESERVED:
                 self.dispatcher.cancel(call.id, "campaign was paused before the call left")
+
+
+def ring_time(wanted: int, window: tuple[int, int] | None) -> int:
+    """Return the seconds from the sending until a call that nobody answers is ended.
+
+    At least the law's shortest ring and `SETUP_S` until the phone rings, at most the law's longest ring.
+    """
+    if window is None:
+        return wanted
+    least, most = window
+    return min(max(wanted, least + SETUP_S), max(most, least))
 
 
 def _seconds_until_due(result: ReserveResult, now: datetime) -> float:

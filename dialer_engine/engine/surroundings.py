@@ -9,7 +9,8 @@ from dialer_engine.core.gate import GateContext
 from dialer_engine.engine.actions import AsteriskActions, Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import GateClock
-from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.plan import CampaignPlan, gate_context
+from dialer_engine.pbx.allow_list import AllowList
 from dialer_engine.settings.load import Config
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
@@ -50,6 +51,7 @@ class EngineSurroundings:
     pool: Pool
     actions: AsteriskActions
     blockers: Blockers
+    _allowed: tuple[tuple[int, frozenset[str]], AllowList] | None = None
 
     def why_not(self) -> str | None:
         """Return why no call may be placed now, None when calls may."""
@@ -57,14 +59,15 @@ class EngineSurroundings:
 
     def gate(self, plan: CampaignPlan) -> GateContext:
         """Return the gate's context for this moment."""
-        return GateContext(
-            now=self.clock.now(),
-            rules=self.config.rules,
-            plan=self.config.plan,
-            limits=plan.limits,
-            lab=self.config.settings.lab is not None,
-            lists=self.config.rules.lists,
-        )
+        return gate_context(self.config, plan.settings, plan.limits, self.clock.now())
+
+    def allowed(self, plan: CampaignPlan) -> AllowList:
+        """Return the numbers that may leave for a campaign, whatever the gate said."""
+        key = (id(self.config), frozenset(plan.settings.territories))
+        if self._allowed is None or self._allowed[0] != key:
+            lab = self.config.settings.lab is not None
+            self._allowed = (key, AllowList(self.config.plan, key[1], lab=lab))
+        return self._allowed[1]
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve through the gate, one transaction."""

@@ -49,6 +49,12 @@ class AttemptLimits(Model):
     per_number_24h: int = Field(
         default=3, ge=1, le=3, description="attempts per number in any 24 hours, all campaigns together"
     )
+    per_person_24h: int = Field(
+        default=3,
+        ge=1,
+        le=3,
+        description="attempts per person in any 24 hours, all their numbers and all campaigns together",
+    )
     per_contact_total: int = Field(
         default=6, ge=1, le=100, description="attempts per contact in this campaign, in all"
     )
@@ -186,8 +192,8 @@ class Campaign(Model):
     autostart: bool = Field(default=False, description="true: starts with the engine")
     offer: Line | None = Field(
         default=None,
-        description="the good or service offered, for the call records; campaigns of one seller and offer share "
-        "one abandonment measure",
+        description="the good or service offered, for the call records; campaigns of one seller and offer "
+        "share one abandonment measure",
     )
     telemarketer: Line | None = Field(
         default=None,
@@ -200,6 +206,20 @@ class Campaign(Model):
     caller_id_proof: Line | None = Field(
         default=None,
         description="the contract that gives you the caller IDs, with its dates, for the call records",
+    )
+
+    territories: list[Literal["US-AS", "US-GU", "US-MP", "US-PR", "US-VI"]] = Field(
+        default_factory=list,
+        description="US territories to call as well; their calls often cost more, so none is called unasked",
+    )
+    audience: Literal["consumers", "businesses"] = Field(
+        default="consumers",
+        description="businesses: only where a state exempts calls to businesses does it make a difference",
+    )
+    strict_predictive: bool = Field(
+        default=False,
+        description="true: also keep to the hours and consents of announcing devices, because the drop "
+        "message may be taken for one",
     )
 
     @field_validator("dispositions")

@@ -17,7 +17,13 @@ from dialer_engine.settings.explain import explain
 from dialer_engine.settings.models import Settings
 from dialer_engine.settings.problems import Problem, SettingsError, in_order
 from dialer_engine.settings.risks import find_risks
-from dialer_engine.settings.rules import RulesError, load_rules, rules_directory
+from dialer_engine.settings.rules import (
+    RulesError,
+    RuleSet,
+    load_rule_set,
+    own_rules_file,
+    rules_directory,
+)
 from dialer_engine.settings.text_file import UnreadableError
 from dialer_engine.settings.yaml_text import Document, read_document
 
@@ -38,6 +44,7 @@ class Config:
     plan: NumberPlan
     directory: Path
     files: tuple[Path, ...] = ()
+    rule_texts: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
@@ -71,7 +78,7 @@ class _Loading:
 
     def run(self) -> Config:
         rules = self._rules()
-        plan = rules[1] if rules else None
+        plan = rules.plan if rules else None
         engine = self._read(self.directory / ENGINE_FILE)
         settings = self._validate(engine, Settings) if engine else None
         if engine:
@@ -81,16 +88,17 @@ class _Loading:
             raise SettingsError(self.problems)
         return self._config(settings, campaigns, rules)
 
-    def _config(
-        self, settings: Settings, campaigns: dict[str, Campaign], rules: tuple[RuleBook, NumberPlan]
-    ) -> Config:
-        files, digest = self._digest()
+    def _config(self, settings: Settings, campaigns: dict[str, Campaign], rules: RuleSet) -> Config:
+        files, digest = self._digest(rules)
         risks = in_order(find_risks(self.documents[0], self.documents[1:], settings, campaigns))
-        return Config(settings, campaigns, *rules, self.directory, files, digest, risks)
+        texts = rules.texts
+        return Config(
+            settings, campaigns, rules.book, rules.plan, self.directory, files, texts, digest, risks
+        )
 
-    def _rules(self) -> tuple[RuleBook, NumberPlan] | None:
+    def _rules(self) -> RuleSet | None:
         try:
-            return load_rules(rules_directory(self.directory))
+            return load_rule_set(rules_directory(self.directory), own_rules_file(self.directory))
         except RulesError as error:
             self.problems += [Problem(p.file, p.line, min(p.line, 1), "", p.what) for p in error.problems]
             return None
@@ -144,10 +152,10 @@ class _Loading:
                 )
         return [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.startswith(".")]
 
-    def _digest(self) -> tuple[tuple[Path, ...], str]:
-        rules = sorted(rules_directory(self.directory).glob("*.csv"))
+    def _digest(self, rules: RuleSet) -> tuple[tuple[Path, ...], str]:
         digest = hashlib.sha256()
-        contents = [(d.file, d.raw) for d in self.documents] + [(file, file.read_bytes()) for file in rules]
+        contents = [(d.file, d.raw) for d in self.documents]
+        contents += [(file, rules.texts[file.name].encode()) for file in rules.files]
         for file, raw in contents:
             digest.update(f"{file.name}:{len(raw)}:".encode() + raw)
         return tuple(file for file, _raw in contents), digest.hexdigest()

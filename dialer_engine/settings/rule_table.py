@@ -32,10 +32,11 @@ class CellError(ValueError):
 
 @dataclass(slots=True)
 class RuleTable:
-    """One rule file: its rows by line number, the digest of its bytes, and the problems found so far."""
+    """One rule file: its text and digest, its rows by line number, and the problems found so far."""
 
     file: Path
     digest: str = ""
+    text: str = ""
     rows: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
     problems: list[RulesProblem] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ def read_table(file: Path, columns: tuple[str, ...]) -> RuleTable:
     except UnicodeDecodeError as error:
         table.fail(0, f"is not UTF-8 text (byte {error.start})")
         return table
-    table.digest = hashlib.sha256(raw).hexdigest()[:8]
+    table.digest, table.text = hashlib.sha256(raw).hexdigest()[:8], text
     _parse(table, text, columns)
     return table
 

@@ -9,6 +9,7 @@ only: the host's own copy may be years old.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib import metadata, resources
@@ -44,6 +45,7 @@ from dialer_engine.settings.rule_rows import (
     parse_regions,
 )
 from dialer_engine.settings.rule_table import RulesError, RulesProblem, RuleTable, read_table
+from dialer_engine.settings.yaml_text import Document
 
 __all__ = [
     "SHIPPED",
@@ -78,12 +80,13 @@ _ZONE_FOLDERS = ("America", "Pacific", "US", "Canada")
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Everything read from one directory of rules and the operator's file; `files` are the ones read."""
+    """Everything read from one directory of rules and the operator's file; `texts` are the files by name."""
 
     book: RuleBook
     plan: NumberPlan
     upcoming: tuple[Upcoming, ...]
     files: tuple[Path, ...]
+    texts: Mapping[str, str]
 
 
 def rules_directory(config: Path) -> Path:
@@ -119,7 +122,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
     upcoming = parse_upcoming(tables["upcoming"], known)
     problems = [problem for table in tables.values() for problem in table.problems]
     merged = OwnBook(regions, automated, terms)
-    digest = _merge_own(merged, own, problems)
+    document = _merge_own(merged, own, problems)
     if problems:
         raise RulesError(tuple(problems))
     tzdata = metadata.version("tzdata")
@@ -129,7 +132,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
         holiday_years=_reviewed_years(merged.regions, holidays),
         zones=zones,
         tzdata=tzdata,
-        version=_version(tables, digest, tzdata),
+        version=_version(tables, document, tzdata),
         automated=merged.automated,
         devices=devices,
         terms=merged.terms,
@@ -137,28 +140,31 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
         loosened=tuple(merged.loosened),
         lists=lists,
     )
+    texts = {table.file.name: table.text for table in tables.values()}
+    if document is not None:
+        texts[document.file.name] = document.raw.decode("utf-8", "replace")
     files = (*(table.file for table in tables.values()), *([own] if own else []))
-    return RuleSet(book, NumberPlan(areas), upcoming, files)
+    return RuleSet(book, NumberPlan(areas), upcoming, files, texts)
 
 
-def _merge_own(book: OwnBook, own: Path | None, problems: list[RulesProblem]) -> str:
+def _merge_own(book: OwnBook, own: Path | None, problems: list[RulesProblem]) -> Document | None:
     """Put the operator's rules over the book; with spoiled shipped files only their form is checked."""
     if own is None:
-        return ""
+        return None
     document, rules, found = read_own(own)
     spoiled = bool(problems)
     problems += found
     if document is None or found or spoiled:
-        return ""
+        return document
     put_over(book, document, rules.rules)
     problems += book.problems
-    return hashlib.sha256(document.raw).hexdigest()
+    return document
 
 
-def _version(tables: dict[str, RuleTable], own: str, tzdata: str) -> str:
+def _version(tables: dict[str, RuleTable], own: Document | None, tzdata: str) -> str:
     """Name the version of everything a verdict depends on; one digest stands for the files of rules."""
-    together = "".join(tables[name].digest for name in _RULES) + own
-    rules = hashlib.sha256(together.encode()).hexdigest()[:8]
+    together = "".join(tables[name].digest for name in _RULES).encode() + (own.raw if own else b"")
+    rules = hashlib.sha256(together).hexdigest()[:8]
     areas, holidays = tables["area_codes"].digest, tables["holidays"].digest
     return f"rules:{rules} area_codes:{areas} holidays:{holidays} tzdata:{tzdata}"
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -10,8 +10,10 @@ from typing import Literal, Protocol
 
 import asyncpg
 
-from dialer_engine.core.gate import Facts, SuppressionHit
+from dialer_engine.core.gate import Consent, Facts, SuppressionHit
+from dialer_engine.store.consent import consents_of
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.registry.facts import RegistryFacts, registry_facts
 from dialer_engine.store.sql import sql
 
 CAP_PERIOD = timedelta(hours=24)
@@ -57,6 +59,18 @@ class NumberFacts:
     suppressions: Mapping[str, tuple[SuppressionHit, ...]]
     recent: Mapping[str, tuple[datetime, ...]]
     live: frozenset[str]
+    consents: Mapping[str, tuple[Consent, ...]]
+    registries: RegistryFacts
+
+    def suppressions_of(self, number: str, person: Sequence[str]) -> tuple[SuppressionHit, ...]:
+        """Return what forbids a number: its own entries, and those of the same person's other numbers."""
+        others = (hit for other in person if other != number for hit in self.suppressions.get(other, ()))
+        moved = (replace(hit, other_number=True) for hit in others)
+        return (*self.suppressions.get(number, ()), *moved)
+
+    def attempts_of(self, person: Sequence[str]) -> tuple[datetime, ...]:
+        """Return the last 24 hours' attempts to all numbers of a person, in order."""
+        return tuple(sorted(at for number in set(person) for at in self.recent.get(number, ())))
 
 
 async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[list[Candidate]]:
@@ -79,7 +93,7 @@ async def contact_is_live(conn: Connection, contact_id: int) -> bool:
 async def number_facts(
     conn: Connection, numbers: Sequence[str], member_id: int | None, now: datetime
 ) -> NumberFacts:
-    """Read suppressions (everybody's and this Member's) and the last 24 hours' attempts of these numbers."""
+    """Read suppressions, this Member's consents and the last 24 hours' attempts of these numbers."""
     hits: defaultdict[str, list[SuppressionHit]] = defaultdict(list)
     for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
         scope: Literal["internal", "member"] = "internal" if row["member_id"] is None else "member"
@@ -92,6 +106,8 @@ async def number_facts(
         {number: tuple(found) for number, found in hits.items()},
         {number: tuple(times) for number, times in recent.items()},
         frozenset(row["number"] for row in attempts if row["live"]),
+        await consents_of(conn, numbers, member_id),
+        await registry_facts(conn, numbers, member_id),
     )
 
 
@@ -114,24 +130,34 @@ def _candidates(rows: Sequence[asyncpg.Record], known: NumberFacts, history: _Hi
     if not alive:
         return [Candidate(contact, 0, "", None)]
     alive.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
-    return [_candidate(row, known, history) for row in alive]
+    return [_candidate(row, rows, known, history) for row in alive]
 
 
-def _candidate(row: asyncpg.Record, known: NumberFacts, history: _History) -> Candidate:
+def _candidate(
+    row: asyncpg.Record, rows: Sequence[asyncpg.Record], known: NumberFacts, history: _History
+) -> Candidate:
     number = row["number"]
+    person = [each["number"] for each in rows]
     # This number is not dead, so the result was another number's: its "never again" must not hold this one.
     dead_elsewhere = row["last_result"] == "not_in_service"
     facts = Facts(
         number=number,
         regions=tuple(row["regions"]),
         zones=tuple(row["zones"]),
-        suppressions=known.suppressions.get(number, ()),
+        suppressions=known.suppressions_of(number, person),
         recent_attempts=known.recent.get(number, ()),
         contact_attempts=row["tries"],
         last_result=None if dead_elsewhere else row["last_result"],
         last_attempt_at=None if dead_elsewhere else row["last_attempt_at"],
         contact_final=False,
         number_live=number in known.live or not row["mine"],
-        contact_live=row["contact_id"] in history.live,
+        # While another reservation looks at any number of this person, their attempts cannot be counted.
+        contact_live=row["contact_id"] in history.live or not all(each["mine"] for each in rows),
+        consents=known.consents.get(number, ()),
+        person_attempts=known.attempts_of(person),
+        business=row["business"],
+        lists=known.registries.hits.get(number, ()),
+        list_states=known.registries.states(number),
+        reassigned=known.registries.reassigned.get(number),
     )
     return Candidate(row["contact_id"], row["number_id"], number, facts)

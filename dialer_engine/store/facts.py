@@ -5,10 +5,11 @@ from datetime import datetime
 
 import asyncpg
 
-from dialer_engine.core.gate import Facts
+from dialer_engine.core.gate import EmergencyStop, Facts
 from dialer_engine.store.candidates import NumberFacts, contact_is_live, number_facts
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
+from dialer_engine.store.stops import in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class NumberInCampaign:
     next_at: datetime | None = None
     held_rule: str | None = None
     held_reason: str | None = None
+    stops: tuple[EmergencyStop, ...] = ()
 
 
 async def facts_for(
@@ -34,14 +36,17 @@ async def facts_for(
     A number on no list gives one entry, with the entries that forbid it to everybody.
     """
     rows = await conn.fetch(sql("facts_contacts"), number, campaign_id)
+    stops = await in_force(conn)
     if not rows:
         known = await number_facts(conn, [number], None, now)
-        return [NumberInCampaign(_facts(number, None, known, live=False))]
-    return [await _entry(conn, number, row, now) for row in rows]
+        return [NumberInCampaign(_facts(number, None, known, live=False), stops=stops)]
+    return [await _entry(conn, number, row, now, stops) for row in rows]
 
 
-async def _entry(conn: Connection, number: str, row: asyncpg.Record, now: datetime) -> NumberInCampaign:
-    known = await number_facts(conn, [number], row["member_id"], now)
+async def _entry(
+    conn: Connection, number: str, row: asyncpg.Record, now: datetime, stops: tuple[EmergencyStop, ...]
+) -> NumberInCampaign:
+    known = await number_facts(conn, row["numbers"], row["member_id"], now)
     live = await contact_is_live(conn, row["contact_id"])
     return NumberInCampaign(
         facts=_facts(number, row, known, live=live),
@@ -53,15 +58,17 @@ async def _entry(conn: Connection, number: str, row: asyncpg.Record, now: dateti
         next_at=row["next_at"],
         held_rule=row["held_rule"],
         held_reason=row["held_reason"],
+        stops=stops,
     )
 
 
 def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live: bool) -> Facts:
+    person = row["numbers"] if row else [number]
     return Facts(
         number=number,
         regions=tuple(row["regions"]) if row else (),
         zones=tuple(row["zones"]) if row else (),
-        suppressions=known.suppressions.get(number, ()),
+        suppressions=known.suppressions_of(number, person),
         recent_attempts=known.recent.get(number, ()),
         contact_attempts=row["tries"] if row else 0,
         last_result=row["last_result"] if row else None,
@@ -69,4 +76,10 @@ def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live:
         contact_final=bool(row and row["final"]),
         number_live=number in known.live,
         contact_live=live,
+        consents=known.consents.get(number, ()),
+        person_attempts=known.attempts_of(person),
+        business=bool(row and row["business"]),
+        lists=known.registries.hits.get(number, ()),
+        list_states=known.registries.states(number),
+        reassigned=known.registries.reassigned.get(number),
     )

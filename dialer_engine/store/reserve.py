@@ -29,6 +29,7 @@ from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.queue import fill
 from dialer_engine.store.sql import sql
+from dialer_engine.store.stops import in_force
 
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
 INLINE_FILL = 500
@@ -60,7 +61,10 @@ class ReserveRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A committed attempt that may be originated; its id is the channel id."""
+    """A committed attempt that may be originated; its id is the channel id.
+
+    `ring_window` is how many seconds it must ring at least and may ring at most.
+    """
 
     attempt_id: str
     contact_id: int
@@ -71,6 +75,7 @@ class Reservation:
     node: str
     reserved_at: datetime
     local_time: str
+    ring_window: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ async def _transaction(
     rooms = _rooms_after(request, earlier)
     async with conn.transaction():
         await _open(conn, request)
+        request = await _with_stops(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
             wanted = min(2 * (request.limit - len(reserved)) + 8, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
@@ -152,6 +158,12 @@ async def _open(conn: Connection, request: ReserveRequest) -> None:
         raise UnknownName(f"campaign {request.campaign_id} is not in the database")
     if epoch > request.epoch:
         raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {epoch}")
+
+
+async def _with_stops(conn: Connection, request: ReserveRequest) -> ReserveRequest:
+    """Put the emergency stops that are committed now before the gate, beside those the caller knows."""
+    stops = (*request.context.stops, *await in_force(conn))
+    return replace(request, context=replace(request.context, stops=stops))
 
 
 def _rooms_after(request: ReserveRequest, earlier: Sequence[Reservation]) -> Counter[str]:
@@ -258,6 +270,7 @@ def _reservations(
             node=request.node,
             reserved_at=request.wall,
             local_time=c.decision.local_time,
+            ring_window=c.decision.ring_window,
         )
         for c, caller_id in zip(choices, caller_ids, strict=True)
         if c.candidate.contact_id in ids

@@ -21,8 +21,8 @@ with due as materialized (
     limit $3
     for update skip locked
 )
-select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.regions, c.zones, n.id as number_id, n.number,
-       n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.regions, c.zones, c.business, n.id as number_id,
+       n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
 from due d
 join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id
@@ -51,8 +51,10 @@ where contact_id = any($1::bigint[])
 group by contact_id, number_id;
 
 -- name: list_versions
--- Names the state of the do-not-call lists: the last change that this transaction can see.
-select 'suppressions:' || coalesce(max(id), 0) from suppression_log;
+-- Names the state of the do-not-call lists: the last change, and the registries in force for this transaction.
+select 'suppressions:' || coalesce((select max(id) from suppression_log), 0)
+       || coalesce((select string_agg(' ' || name || ':' || load_id, '' order by name)
+                    from registry_lists where load_id is not null), '');
 
 -- name: reserve_place
 -- Writes the allowed attempts; one that lost its number or contact to another attempt is left out.

@@ -42,7 +42,9 @@ where l.number = $1 order by l.id desc;
 -- name: suppressed_live
 -- Lists the live attempts that an entry now forbids: they are to be cancelled.
 select a.id, a.number from attempts a
-where a.ended_at is null and a.number = any($1::text[]) and ($2::bigint is null or a.member_id = $2);
+where a.ended_at is null and ($2::bigint is null or a.member_id = $2)
+  and (a.number = any($1::text[])
+       or a.contact_id in (select contact_id from contact_numbers where number = any($1::text[])));
 
 -- name: opt_outs_take
 -- Takes opt-outs of the journal in; those taken before are left out.
@@ -57,5 +59,10 @@ returning attempt_id, number, member_id, at, source;
 -- name: live_suppressed
 -- Lists the numbers that are being called although an entry forbids it now.
 select distinct a.number from attempts a
-join suppressions s on s.number = a.number and (s.member_id is null or s.member_id = a.member_id)
-where a.ended_at is null;
+where a.ended_at is null
+  and exists (select 1 from contact_numbers n
+              join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = a.member_id)
+              where n.contact_id = a.contact_id
+              union all
+              select 1 from suppressions s
+              where s.number = a.number and (s.member_id is null or s.member_id = a.member_id));

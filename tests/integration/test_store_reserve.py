@@ -48,7 +48,7 @@ async def test_takes_the_list_in_order_and_records_the_verdict(conn: Conn) -> No
     assert row["reserved_at"] == WALL
     assert row["zone"] == "America/Chicago"
     assert row["local_time"] == result.reserved[0].local_time == "2026-06-10T13:00:00-05:00"
-    assert "calling_rules" in row["rule_versions"]
+    assert "rules:" in row["rule_versions"]
     assert row["list_versions"] == "suppressions:0"
 
 
@@ -192,11 +192,15 @@ async def test_other_numbers_of_the_contact_take_turns(conn: Conn) -> None:
     assert called == numbers
 
 
-async def test_a_suppressed_first_number_leaves_the_second(conn: Conn) -> None:
+async def test_a_suppressed_number_covers_all_numbers_of_the_person_until_it_is_removed(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", [["+12105550101", "+12105550102"]])
-    await suppress.add(conn, "+12105550101", None, "request", WALL, who="op")
-    assert [r.number for r in (await reserve(conn, request(world))).reserved] == ["+12105550102"]
+    await suppress.add(conn, "+12105550102", None, "request", WALL, who="op")
+    assert (await reserve(conn, request(world))).held == {"internal_suppression": 1}
+    reason = await conn.fetchval("select held_reason from queue")
+    assert reason.startswith("another number of this person is on the internal do-not-call list")
+    await suppress.remove(conn, "+12105550102", None, WALL, who="op")
+    assert [r.number for r in (await reserve(conn, request(world))).reserved] == ["+12105550101"]
 
 
 async def test_after_not_in_service_the_other_number_is_tried_then_the_contact_is_done(conn: Conn) -> None:

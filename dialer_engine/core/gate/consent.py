@@ -50,9 +50,9 @@ class Consent:
         return min(ends, default=None)
 
     def valid_at(self, now: datetime) -> bool:
-        """Tell whether it counts at a moment."""
+        """Tell whether it counts at a moment; once revoked it never does, whatever the clocks say."""
         ends = self.ends_at()
-        return self.since <= now and (ends is None or now < ends)
+        return self.revoked_at is None and self.since <= now and (ends is None or now < ends)
 
 
 def add_months(moment: datetime, months: int) -> datetime:

@@ -1,0 +1,166 @@
+"""Consents and business relationships, each with its evidence, and their revocation by any channel.
+
+A record is never changed; a revocation is a record of its own. Revoking is one function for every channel: it
+ends all of the person's consents and puts all of the person's numbers on the do-not-call list, in one
+transaction, so that nobody is called on a consent that is gone and nobody who said no is called at all.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialer_engine.core.gate import Consent, ConsentKind
+from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import add_within, live_to_cancel
+
+HELD_FOR_CONSENT = ("automated_dialing", "announcing_device", "registry", "emergency_stop")
+"""Rules that a new consent may satisfy; contacts held by them are looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewConsent:
+    """What is known of a consent or relationship; `since` is when it was given, in UTC.
+
+    `text_shown` is what the person agreed to, word for word; `evidence` says where the original is kept;
+    `person` is who gave it.
+    """
+
+    number: str
+    kind: ConsentKind
+    since: datetime
+    source: str
+    purpose: str = ""
+    text_shown: str = ""
+    evidence: str = ""
+    person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One record as it stands, with what became of it."""
+
+    id: int
+    member: str
+    number: str
+    kind: str
+    since: datetime
+    source: str
+    purpose: str
+    text_shown: str
+    evidence: str
+    person: str
+    recorded_at: datetime
+    recorded_by: str
+    revoked_at: datetime | None
+    revoked_by_channel: str | None
+    revoked_by: str | None
+    revocation_note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What a revocation did: consents ended, numbers no longer called, attempts to be cancelled now."""
+
+    consents: tuple[int, ...]
+    numbers: tuple[str, ...]
+    to_cancel: tuple[str, ...]
+
+
+async def consents_of(
+    conn: Connection, numbers: Sequence[str], member_id: int | None
+) -> Mapping[str, tuple[Consent, ...]]:
+    """Return a Member's consents by number, oldest first; nobody's for None."""
+    found: dict[str, list[Consent]] = {}
+    if member_id is None:
+        return {}
+    for row in await conn.fetch(sql("number_consents"), list(numbers), member_id):
+        consent = Consent(
+            ConsentKind(row["kind"]),
+            row["since"],
+            row["source"],
+            row["purpose"],
+            row["id"],
+            row["revoked_at"],
+        )
+        found.setdefault(row["number"], []).append(consent)
+    return {number: tuple(consents) for number, consents in found.items()}
+
+
+async def add(
+    conn: Connection, member_id: int, new: Iterable[NewConsent], at: datetime, *, who: str
+) -> list[str]:
+    """Record consents at `at` (UTC); return the numbers that are new, each once per consent.
+
+    A consent does not take a number off a do-not-call list: only a person with a reason does that.
+    """
+    consents = list(new)
+    async with conn.transaction():
+        rows = await conn.fetch(
+            sql("consents_add"),
+            *(member_id, at, who),
+            [c.number for c in consents],
+            [c.kind.value for c in consents],
+            [c.since for c in consents],
+            [c.source for c in consents],
+            [c.purpose for c in consents],
+            [c.text_shown for c in consents],
+            [c.evidence for c in consents],
+            [c.person for c in consents],
+        )
+        numbers = [row["number"] for row in rows]
+        await conn.execute(sql("requeue_after_consent"), numbers, member_id, list(HELD_FOR_CONSENT))
+    return numbers
+
+
+async def of_number(conn: Connection, number: str, member_id: int | None = None) -> list[ConsentRecord]:
+    """Return every consent of a number, newest first, of one Member or of all."""
+    rows = await conn.fetch(sql("consents_of_number"), number, member_id)
+    return [ConsentRecord(**dict(row)) for row in rows]
+
+
+async def person_numbers(conn: Connection, number: str, member_id: int | None) -> list[str]:
+    """Return all numbers of the person with this number: of the Member's contact, or of everybody's."""
+    rows = await conn.fetch(sql("person_numbers"), [number], member_id)
+    return list(dict.fromkeys([number, *(row["number"] for row in rows)]))
+
+
+async def revoke(
+    conn: Connection,
+    number: str,
+    member_id: int | None,
+    channel: str,
+    at: datetime,
+    *,
+    who: str,
+    note: str | None = None,
+) -> Revocation:
+    """End every consent of the person with this number and call none of their numbers any more.
+
+    For one Member, or (None) for everybody on this system. `channel` is how the person said so: key, agent,
+    command, api, inbound_call, sms, email. The caller then cancels what is queued or ringing.
+    """
+    async with conn.transaction():
+        numbers = await person_numbers(conn, number, member_id)
+        ended = await conn.fetch(sql("consents_revoke"), numbers, member_id, at, channel, who, note)
+        await add_within(conn, numbers, member_id, f"revoked by {channel}", at, who=who, note=note)
+    cancel = await live_to_cancel(conn, numbers, member_id)
+    return Revocation(tuple(row["consent_id"] for row in ended), tuple(numbers), tuple(cancel))
+
+
+async def inbound_call(conn: Connection, number: str, member_id: int, at: datetime) -> bool:
+    """Record that a customer called in, which counts as an inquiry for three months; False when known."""
+    inquiry = NewConsent(number, ConsentKind.ebr_inquiry, at, "inbound call", "the customer called")
+    return bool(await add(conn, member_id, [inquiry], at, who="called party"))
+
+
+async def take_message(
+    conn: Connection, number: str, member_id: int | None, channel: str, text: str, at: datetime
+) -> tuple[OptOut, Revocation | None]:
+    """Read a text or e-mail of a called person; an opt-out is obeyed at once, a doubt is left to a person."""
+    meant = opt_out_in(text)
+    if meant is not OptOut.yes:
+        return meant, None
+    note = text.strip()[:200]
+    return meant, await revoke(conn, number, member_id, channel, at, who="called party", note=note)

@@ -1,0 +1,49 @@
+-- name: number_consents
+-- Lists a Member's consents and relationships of these numbers, with the moment of their revocation.
+select c.number, c.kind, c.since, c.source, c.purpose, c.id, r.at as revoked_at
+from consents c left join consent_revocations r on r.consent_id = c.id
+where c.number = any($1::text[]) and c.member_id = $2
+order by c.since;
+
+-- name: consents_add
+-- Records consents; those that stand already are left out.
+insert into consents (member_id, number, kind, since, source, purpose, text_shown, evidence, person, recorded_at,
+                      recorded_by)
+select $1, c.number, c.kind, c.since, c.source, c.purpose, c.text_shown, c.evidence, c.person, $2, $3
+from unnest($4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
+    as c(number, kind, since, source, purpose, text_shown, evidence, person)
+on conflict do nothing
+returning id, number;
+
+-- name: consents_of_number
+-- Lists every consent of a number with its evidence and what became of it, newest first.
+select c.id, m.key as member, c.number, c.kind, c.since, c.source, c.purpose, c.text_shown, c.evidence, c.person,
+       c.recorded_at, c.recorded_by, r.at as revoked_at, r.channel as revoked_by_channel, r.who as revoked_by,
+       r.note as revocation_note
+from consents c
+join members m on m.id = c.member_id
+left join consent_revocations r on r.consent_id = c.id
+where c.number = $1 and ($2::bigint is null or c.member_id = $2)
+order by c.since desc, c.id desc;
+
+-- name: consents_revoke
+-- Revokes the consents of these numbers that still stand: of one Member, or (null) of all.
+insert into consent_revocations (consent_id, at, channel, who, note)
+select c.id, $3, $4, $5, $6 from consents c
+where c.number = any($1::text[]) and ($2::bigint is null or c.member_id = $2)
+on conflict do nothing
+returning consent_id;
+
+-- name: person_numbers
+-- Lists all numbers of the persons that have one of these numbers: of one Member's contacts, or (null) of all.
+select distinct o.number
+from contact_numbers n join contact_numbers o on o.contact_id = n.contact_id
+where n.number = any($1::text[]) and ($2::bigint is null or n.member_id = $2)
+order by o.number;
+
+-- name: requeue_after_consent
+-- Lets contacts that were held for want of a consent be looked at again.
+update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+from contact_numbers n
+where n.number = any($1::text[]) and n.member_id = $2 and q.contact_id = n.contact_id and q.state = 'held'
+  and q.held_rule = any($3::text[]);
