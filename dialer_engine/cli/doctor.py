@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
 from dialer_engine.settings.home import home, service_user, unreachable
 from dialer_engine.settings.load import Config, SettingsError, load_config
+from dialer_engine.settings.rules import load_zones
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.locate import database_url
 from dialer_engine.store.migrate import pending
@@ -27,6 +29,15 @@ OK, WARNING, CRITICAL = "ok", "warning", "critical"
 EXIT = {OK: 0, WARNING: 1, CRITICAL: 2}
 LEAST_FREE = 2 * 1024**3
 EVENTFUL_TZDATA = (2026, 6)
+DECEMBER = datetime(2026, 12, 8, 18, tzinfo=UTC)
+OFFSETS = {
+    "America/Vancouver": -7,
+    "America/Edmonton": -6,
+    "America/Winnipeg": -5,
+    "America/Inuvik": -6,
+}
+"""Hours from UTC in December 2026, of the provinces that stopped changing clocks that year."""
+
 TZDATA_REMEDY = (
     "Canada is not dialed with older zone data: start through ./dialer, which installs the pinned one"
 )
@@ -82,7 +93,39 @@ async def _zones(config: Path) -> Finding:
     year, release = (int(part) for part in found.split(".")[:2])
     if (year, release) < EVENTFUL_TZDATA:
         return Finding("zone data", CRITICAL, f"tzdata {found}; {TZDATA_REMEDY}")
-    return Finding("zone data", OK, f"tzdata {found}")
+    wrong = _wrong_offsets()
+    if wrong:
+        words = f"tzdata {found} has the wrong winter time for {', '.join(wrong)}; {TZDATA_REMEDY}"
+        return Finding("zone data", CRITICAL, words)
+    return Finding("zone data", OK, f"tzdata {found}, December 2026 offsets are right")
+
+
+def _wrong_offsets() -> list[str]:
+    """Name the zones whose offset in December 2026 is not what the law of 2026 made it."""
+    zones = load_zones()
+    found = {zone: DECEMBER.astimezone(zones[zone]).utcoffset() for zone in OFFSETS if zone in zones}
+    return [zone for zone, hours in OFFSETS.items() if found.get(zone) != timedelta(hours=hours)]
+
+
+async def _rules(config: Path) -> Finding:
+    try:
+        rules = load_config(config).rules
+    except SettingsError:
+        return Finding("calling rules", WARNING, "not looked at: the configuration has errors")
+    this_year = datetime.now(UTC).year
+    if this_year not in rules.holiday_years:
+        words = f"no holidays are listed for {this_year}: regions that forbid them are not called"
+        return Finding("calling rules", CRITICAL, words)
+    tables = (rules.regions, rules.automated, rules.devices, rules.terms)
+    rows = [row for table in tables for dated in table.values() for row in dated]
+    unsure = sum(row.confidence != "high" and not row.reviewed_by for row in rows)
+    words = f"{unsure} of {len(rows)} rows are not certain and not reviewed; see: dialer rules show"
+    if rules.loosened:
+        places = ", ".join(sorted({each.region for each in rules.loosened}))
+        return Finding(
+            "calling rules", WARNING, f"your own rules permit more than the shipped: {places}; {words}"
+        )
+    return Finding("calling rules", OK, words)
 
 
 async def _asterisk(config: Path) -> Finding:
@@ -154,6 +197,7 @@ CHECKS: tuple[Check, ...] = (
     _disk,
     _host_name,
     _zones,
+    _rules,
     _asterisk,
     _database,
     _engine,

@@ -24,7 +24,6 @@ REASONS: Mapping[NumberClass, str] = {
     NumberClass.n11: "service code (N11)",
     NumberClass.non_geographic: "no number of a region",
     NumberClass.caribbean: "Caribbean number",
-    NumberClass.territory: "number of a US territory",
     NumberClass.foreign: "not a US or Canadian number",
     NumberClass.invalid: "not a US or Canadian number in service",
 }
@@ -37,7 +36,8 @@ def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, 
     if number is None:
         return None, reason
     kind = classify(number, plan)
-    if kind is NumberClass.geographic or (lab and kind is NumberClass.fictional):
+    # Whether a territory is called is the campaign's choice, so its numbers may stand on a list.
+    if kind in (NumberClass.geographic, NumberClass.territory) or (lab and kind is NumberClass.fictional):
         return number, ""
     return None, REASONS[kind]
 

@@ -28,6 +28,7 @@ from dialer_engine.engine.node_link import ManagedNode, ari_link, external_acces
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.queues import QueueWatch
+from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
@@ -193,6 +194,7 @@ class Engine:
             (self._keep_lease(), "lease"),
             (self.phones.run(), "phone watch"),
             (self.queues.run(), "queue watch"),
+            (RefusalWatch(self.floor, self.pool).run(), "refusal watch"),
         ):
             self.tasks.spawn(doing, what)
         if self.node is not None:

@@ -1,0 +1,178 @@
+"""`dialer consent add|revoke|show|import|inbound`: consents and relationships, with their evidence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    engine,
+    fail,
+    read_config,
+)
+from dialer_engine.cli.database import database, moment, who
+from dialer_engine.contacts.consent_file import ConsentImport, import_consents
+from dialer_engine.contacts.phone import read_notation
+from dialer_engine.core.gate import ConsentKind
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
+from dialer_engine.settings.load import Config
+from dialer_engine.store import consent as store
+from dialer_engine.store.directory import member_id_of
+
+NumberArgument = Annotated[str, typer.Argument(help="The number, such as +12105550100.")]
+MemberOption = Annotated[str, typer.Option("--member", "-m", help="The Member it was given to.")]
+AnyMemberOption = Annotated[
+    str | None, typer.Option("--member", "-m", help="Only this Member; default everybody here.")
+]
+KindOption = Annotated[ConsentKind, typer.Option("--kind", help="How strong it is.")]
+SinceOption = Annotated[str | None, typer.Option("--since", help="When it was given; default now.")]
+SourceOption = Annotated[str, typer.Option("--source", help="Where it comes from, such as a form's address.")]
+PurposeOption = Annotated[str, typer.Option("--purpose", help="What for.")]
+TextOption = Annotated[str, typer.Option("--text", help="The words the person agreed to.")]
+EvidenceOption = Annotated[str, typer.Option("--evidence", help="Where the original is kept.")]
+PersonOption = Annotated[str, typer.Option("--person", help="Who gave it.")]
+NoteOption = Annotated[str | None, typer.Option("--note", help="Kept with the revocation.")]
+ChannelOption = Annotated[str, typer.Option("--channel", help="How it was said: letter, email, sms ...")]
+
+
+def add(
+    number: NumberArgument,
+    member: MemberOption,
+    kind: KindOption,
+    source: SourceOption,
+    since: SinceOption = None,
+    purpose: PurposeOption = "",
+    text: TextOption = "",
+    evidence: EvidenceOption = "",
+    person: PersonOption = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Record a consent or relationship; it takes no number off a do-not-call list."""
+    if kind is ConsentKind.express_written and not (text or evidence):
+        raise fail("a signed consent needs the words that were signed (--text) or their place (--evidence)")
+    given = moment(since, utc_now())
+    new = store.NewConsent(_number(number), kind, given, source, purpose, text, evidence, person)
+    added = carry_out(_add(read_config(config), member, new))
+    typer.echo(f"{kind.value} recorded for {new.number}" if added else "this consent stood there already")
+
+
+async def _add(config: Config, member: str, new: store.NewConsent) -> bool:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member)
+        return bool(await store.add(conn, member_id, [new], utc_now(), who=who()))
+
+
+def inbound(number: NumberArgument, member: MemberOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Record that a customer called in: it counts as an inquiry for three months."""
+    e164 = _number(number)
+    added = carry_out(_inbound(read_config(config), member, e164))
+    typer.echo(f"inquiry of {e164} recorded" if added else "this call was recorded already")
+
+
+async def _inbound(config: Config, member: str, number: str) -> bool:
+    async with database(config) as conn:
+        return await store.inbound_call(conn, number, await member_id_of(conn, member), utc_now())
+
+
+def revoke(
+    number: NumberArgument,
+    member: AnyMemberOption = None,
+    channel: ChannelOption = "command",
+    note: NoteOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """End a person's consents and call none of their numbers any more; ringing calls are cancelled."""
+    done = carry_out(_revoke(read_config(config), _number(number), member, channel, note))
+    told = carry_out(_tell_engine(config, done.numbers))
+    numbers = len(done.numbers)
+    typer.echo(
+        f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more"
+    )
+    if done.to_cancel and not told:
+        typer.echo(f"{len(done.to_cancel)} call(s) are under way, and the engine could not be told", err=True)
+
+
+async def _revoke(
+    config: Config, number: str, member: str | None, channel: str, note: str | None
+) -> store.Revocation:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member) if member else None
+        return await store.revoke(conn, number, member_id, channel, utc_now(), who=who(), note=note)
+
+
+def show(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show every consent of a number with its evidence and what became of it."""
+    e164 = _number(number)
+    found = carry_out(_show(read_config(config), e164))
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        return
+    if not found:
+        typer.echo(f"{e164}: no consent is recorded")
+    for each in found:
+        typer.echo(
+            f"{each.id}  {each.member}: {each.kind} since {each.since:%Y-%m-%d %H:%M} UTC, {each.source}"
+        )
+        for name in ("purpose", "text_shown", "evidence", "person"):
+            if value := getattr(each, name):
+                typer.echo(f"    {name}: {value}")
+        typer.echo(f"    recorded {each.recorded_at:%Y-%m-%d %H:%M} UTC by {each.recorded_by}")
+        if each.revoked_at is not None:
+            typer.echo(f"    revoked {each.revoked_at:%Y-%m-%d %H:%M} UTC by {each.revoked_by_channel}")
+
+
+async def _show(config: Config, number: str) -> list[store.ConsentRecord]:
+    async with database(config) as conn:
+        return await store.of_number(conn, number)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV with number, kind, since, source and more.")],
+    member: MemberOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Record the consents of a CSV file; one bad row refuses the whole file."""
+    done = carry_out(_import(read_config(config), file, member))
+    typer.echo(f"{done.rows:,} rows: {done.added:,} consents recorded, {done.known:,} stood there already")
+
+
+async def _import(config: Config, file: Path, member: str) -> ConsentImport:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member)
+        return await import_consents(conn, file, member_id, utc_now(), who=who())
+
+
+async def _tell_engine(config: Path, numbers: tuple[str, ...]) -> bool:
+    try:
+        for number in numbers:
+            await engine(config).post("/suppressions/changed", {"number": number})
+    except (EngineNotRunning, EngineRefused, TimeoutError):
+        return False
+    return True
+
+
+def _number(text: str) -> str:
+    number, reason = read_notation(text)
+    if number is None:
+        raise fail(f"{text!r}: {reason}")
+    return number
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(no_args_is_help=True, help="Consents: add, revoke, show, import, inbound.")
+    group.command("add")(add)
+    group.command("revoke")(revoke)
+    group.command("show")(show)
+    group.command("import")(import_)
+    group.command("inbound")(inbound)
+    app.add_typer(group, name="consent")

@@ -1,0 +1,216 @@
+"""`dialer rules show|check|diff|next|stop|resume|stops`: the calling rules as they are, were and will be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
+from dialer_engine.cli.database import database, who
+from dialer_engine.cli.rules_text import changes, described, difference_lines, upcoming_lines
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.settings.load import Config
+from dialer_engine.settings.rules import (
+    RulesError,
+    RuleSet,
+    load_rule_set,
+    own_rules_file,
+    rules_directory,
+)
+from dialer_engine.store import stops
+
+RegionArgument = Annotated[str | None, typer.Argument(help="A region such as US-FL, CA-ON, US or CA.")]
+StopArgument = Annotated[str, typer.Argument(help="A region such as US-LA, or a country: US, CA.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
+DayOption = Annotated[str | None, typer.Option("--at", help="On this local date; default today.")]
+PlaceArgument = Annotated[
+    Path | None, typer.Argument(help="A directory of rules or a configuration; default this configuration.")
+]
+ExemptOption = Annotated[
+    bool, typer.Option("--except-consent", help="Go on calling people with a consent or relationship.")
+]
+
+
+def show(
+    region: RegionArgument = None,
+    at: DayOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the rules in force on a date, of one region or of all, with source and confidence."""
+    rules, day = _rules_of(config), _day(at)
+    known = sorted(rules.book.regions)
+    if region is not None and region.upper() not in known:
+        raise fail(f"no rule for {region!r}; regions are: {', '.join(known)}")
+    found = [described(rules.book, each, day) for each in known if region in (None, each, each.lower())]
+    if as_json:
+        document = {"date": day.isoformat(), "version": rules.book.version, "regions": found}
+        typer.echo(json.dumps(document, default=str))
+        return
+    typer.echo(f"rules in force on {day.isoformat()}, version {rules.book.version}")
+    for entry in found:
+        typer.echo("")
+        typer.echo(f"{entry['region']}  {entry['name']}")
+        for name, value in entry["rules"].items():
+            typer.echo(f"  {name:<18} {value}")
+    for each in rules.book.loosened:
+        typer.echo(f"\nloosened: {each.region}: {each.what}; by {each.who}: {each.reason}")
+
+
+def check(place: PlaceArgument = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Check all rule files; every error with file and line, exit code 1 when there is one."""
+    rules = _rules_of(place or config)
+    rows = sum(text.count("\n") for text in rules.texts.values())
+    typer.echo(f"{len(rules.files)} files, about {rows} lines: no errors")
+    typer.echo(f"version {rules.book.version}")
+    typer.echo(_review(rules))
+    for each in rules.book.loosened:
+        typer.echo(f"warning: {each.region} is loosened ({each.what}) by {each.who}: {each.reason}")
+
+
+def _review(rules: RuleSet) -> str:
+    tables = (rules.book.regions, rules.book.automated, rules.book.devices, rules.book.terms)
+    rows = [row for table in tables for dated in table.values() for row in dated]
+    open_ = [row for row in rows if row.confidence != "high" and not row.reviewed_by]
+    return f"{len(open_)} of {len(rows)} rows are of low or medium confidence and nobody has reviewed them"
+
+
+def diff(
+    old: Annotated[Path | None, typer.Argument(help="Rules to compare with; default the shipped.")] = None,
+    new: PlaceArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what differs between two sets of rules: the shipped ones and yours, or two directories."""
+    before = _rules_of(old) if old is not None else _load(rules_directory(Path("/nonexistent")), None)
+    after = _rules_of(new or config)
+    found = changes(before, after)
+    if as_json:
+        typer.echo(json.dumps(found, default=str))
+        return
+    for line in difference_lines(found):
+        typer.echo(line)
+    typer.echo(f"{len(found)} differences" if found else "no differences")
+
+
+def next_(at: DayOption = None, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show what changes next: rows that begin or end, holidays ahead, and announced or possible laws."""
+    rules, day = _rules_of(config), _day(at)
+    lines = list(upcoming_lines(rules, day))
+    if as_json:
+        typer.echo(json.dumps([{"when": when, "what": what} for when, what in lines]))
+        return
+    for when, what in lines:
+        typer.echo(f"{when:<12} {what}")
+
+
+# --- emergency stops ------------------------------------------------------------------------------
+
+
+def stop(
+    region: StopArgument,
+    reason: ReasonOption,
+    except_consent: ExemptOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Stop all calls into a region at once, in every engine; calls that ring are cancelled."""
+    loaded = read_config(config)
+    name = _known_region(loaded, region)
+    if not carry_out(_stop(loaded, name, reason, except_consent)):
+        raise fail(f"calls to {name} are stopped already; see: dialer rules stops")
+    typer.echo(f"no more calls to {name} until: dialer rules resume {name} --reason ...")
+
+
+def resume(region: StopArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """End the stop of a region."""
+    loaded = read_config(config)
+    name = _known_region(loaded, region)
+    if not carry_out(_resume(loaded, name, reason)):
+        raise fail(f"calls to {name} are not stopped; see: dialer rules stops")
+    typer.echo(f"{name} may be called again, as far as this stop goes")
+
+
+def stops_(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List emergency stops, those in force and those that ended."""
+    found = carry_out(_stops(read_config(config)))
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        return
+    for each in found:
+        until = "in force" if each.ended_at is None else f"ended {each.ended_at:%Y-%m-%d %H:%M} UTC"
+        typer.echo(f"{each.region:<6} since {each.since:%Y-%m-%d %H:%M} UTC, {until}: {each.reason}")
+    if not found:
+        typer.echo("no region was ever stopped")
+
+
+async def _stop(config: Config, region: str, reason: str, exempts: bool) -> bool:
+    async with database(config) as conn:
+        return await stops.stop(conn, region, reason, utc_now(), who=who(), exempts_consent=exempts)
+
+
+async def _resume(config: Config, region: str, reason: str) -> bool:
+    async with database(config) as conn:
+        return await stops.resume(conn, region, reason, utc_now(), who=who())
+
+
+async def _stops(config: Config) -> list[stops.StopRecord]:
+    async with database(config) as conn:
+        return await stops.history(conn)
+
+
+def _known_region(config: Config, text: str) -> str:
+    name = text.upper()
+    for candidate in (name, f"US-{name}", f"CA-{name}"):
+        if candidate in config.rules.regions:
+            return candidate
+    raise fail(f"no region {text!r}; regions are: {', '.join(sorted(config.rules.regions))}")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _rules_of(place: Path) -> RuleSet:
+    """Read a directory of rule files, or the rules of a configuration directory."""
+    if all((place / f"{name}.csv").exists() for name in ("calling_rules", "area_codes")):
+        return _load(place, own_rules_file(place.parent))
+    return _load(rules_directory(place), own_rules_file(place))
+
+
+def _load(directory: Path, own: Path | None) -> RuleSet:
+    try:
+        return load_rule_set(directory, own)
+    except RulesError as error:
+        raise fail(str(error)) from error
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return datetime.now(UTC).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a date such as 2026-12-24") from error
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    group = typer.Typer(
+        no_args_is_help=True, help="The calling rules: show, check, diff, next, stop, resume."
+    )
+    commands: dict[str, Any] = {
+        "show": show,
+        "check": check,
+        "diff": diff,
+        "next": next_,
+        "stop": stop,
+        "resume": resume,
+        "stops": stops_,
+    }
+    for name, command in commands.items():
+        group.command(name)(command)
+    app.add_typer(group, name="rules")
