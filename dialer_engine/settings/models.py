@@ -28,6 +28,7 @@ __all__ = [
     "LoggingSettings",
     "MemberSettings",
     "NodeSettings",
+    "RetentionSettings",
     "Retry",
     "RtpRange",
     "Settings",
@@ -72,6 +73,20 @@ class LoggingSettings(Model):
     )
 
 
+class RetentionSettings(Model):
+    """What `dialer retention` deletes; do-not-call entries, opt-outs and consents are never deleted."""
+
+    record_years: int = Field(
+        default=5, ge=5, le=100, description="years call records are kept; the law wants five (16 CFR 310.5)"
+    )
+    lead_months: int | None = Field(
+        default=None,
+        ge=1,
+        le=1200,
+        description="months a contact who was never called is kept; empty: for good",
+    )
+
+
 class LabSettings(Model):
     """A laboratory: fictional numbers and a clock of its own. Refused unless every trunk is on loopback."""
 
@@ -103,6 +118,9 @@ class Settings(Model):
         default_factory=ControlSettings, description="how commands reach the engine"
     )
     logging: LoggingSettings = Field(default_factory=LoggingSettings, description="the engine's own log")
+    retention: RetentionSettings = Field(
+        default_factory=RetentionSettings, description="how long records are kept"
+    )
     lab: LabSettings | None = Field(
         default=None, description="a laboratory; never on a system that calls people"
     )

@@ -1,0 +1,200 @@
+"""Evidence packs: everything known about the calls to a number or of a campaign, sealed against changes.
+
+A pack is a directory: one CSV per kind of record for people, `records.jsonl` with all of them for programs, a
+page to read, the recordings used, and a manifest. Each record is chained to the one before it, the manifest
+is sealed with the hash of every file, and the seal of each pack includes the seal of the pack made before it.
+The seals stand in the database too, in a table whose rows cannot be changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dialer_engine.core.chain import START
+from dialer_engine.core.ledger import Ledger, allowed
+from dialer_engine.store.errors import StoreError
+from dialer_engine.store.evidence_files import MANIFEST, PackFiles, file_hash, plain, seal_of
+from dialer_engine.store.evidence_page import write_page
+from dialer_engine.store.ledger import load_ledger
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+
+SECTIONS = (
+    "attempts",
+    "verdicts",
+    "events",
+    "dispositions",
+    "suppressions",
+    "suppression_log",
+    "consents",
+    "list_versions",
+    "reassigned",
+    "rules",
+    "prompts",
+    "stops",
+    "audit",
+)
+"""The kinds of records, each a query called `evidence_` and its name; `ledger` is computed."""
+PREFETCH = 1000
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a pack is about: a number (E.164) or a campaign, and attempts reserved in [start, end), UTC."""
+
+    number: str | None
+    campaign_id: int | None
+    campaign: str | None
+    start: datetime
+    end: datetime
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The parameters that all the queries take."""
+        return (self.number, self.campaign_id, self.start, self.end)
+
+    def shown(self) -> dict[str, str | None]:
+        """What was asked, for the manifest."""
+        return {
+            "number": self.number,
+            "campaign": self.campaign,
+            "from": self.start.isoformat(),
+            "to": self.end.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A pack that was written: where, how many records of each kind, and its seal."""
+
+    directory: Path
+    sections: Mapping[str, int]
+    seal: str
+
+
+CountryOf = Callable[[str], str]
+
+
+async def write_pack(
+    conn: Connection,
+    asked: Asked,
+    target: Path,
+    country_of: CountryOf,
+    *,
+    made_at: datetime,
+    made_by: str,
+    sounds: Path | None = None,
+) -> Pack:
+    """Write a pack into the new directory `target`, where it appears only when it is whole."""
+    draft = _draft(target)
+    try:
+        periods = await _ledgers(conn, asked, country_of)
+        with PackFiles(draft) as files:
+            async with conn.transaction(isolation="repeatable_read", readonly=True):
+                for section in SECTIONS:
+                    await _section(conn, files, section, asked)
+            files.section("ledger", periods)
+        _copy_recordings(files, sounds)
+        write_page(draft / "index.html", asked.shown(), files, made_at, made_by)
+        manifest = await _seal(conn, files, asked, made_at, made_by)
+        (draft / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        draft.rename(target)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return Pack(target, files.counts, str(manifest["seal"]))
+
+
+def _draft(target: Path) -> Path:
+    if target.exists():
+        raise StoreError(f"{target} exists already; name a directory that does not")
+    draft = target.with_name(f".{target.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+async def _section(conn: Connection, files: PackFiles, section: str, asked: Asked) -> None:
+    statement = await conn.prepare(sql(f"evidence_{section}"))
+    names = [attribute.name for attribute in statement.get_attributes()]
+    files.begin(section, names)
+    async for row in _rows(conn, section, asked):
+        files.add(section, row)
+
+
+async def _rows(conn: Connection, section: str, asked: Asked) -> AsyncIterator[dict[str, Any]]:
+    async for row in conn.cursor(sql(f"evidence_{section}"), *asked.arguments, prefetch=PREFETCH):
+        yield {name: plain(value) for name, value in row.items()}
+
+
+async def _ledgers(conn: Connection, asked: Asked, country_of: CountryOf) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for campaign in await conn.fetch(sql("evidence_campaigns"), *asked.arguments):
+        ledger = await load_ledger(conn, campaign["id"], country_of, None)
+        rows += _periods(campaign["name"], ledger)
+    return rows
+
+
+def _periods(campaign: str, ledger: Ledger) -> list[dict[str, Any]]:
+    """Return one row per country and period, with what the law allowed in it."""
+    found = {}
+    for country, day in sorted(ledger.days):
+        start = ledger.period(country, day)
+        counts, limit = ledger.counts(country, day), ledger.limits[country]
+        found[country, start] = {
+            "campaign": campaign,
+            "country": country,
+            "period_from": start.isoformat(),
+            "limit": f"{float(limit.share):.1%} of live answers per "
+            + ("calendar month" if limit.period == "month" else f"{limit.days} days"),
+            "live_answers": counts.live,
+            "counted_abandoned": counts.counted_abandoned,
+            "allowed": allowed(limit, counts.live),
+            "within": counts.counted_abandoned <= allowed(limit, counts.live),
+            **asdict(counts),
+        }
+    return list(found.values())
+
+
+def _copy_recordings(files: PackFiles, sounds: Path | None) -> None:
+    """Put the recordings that were used into the pack, as far as they are still on this machine."""
+    if sounds is None:
+        return
+    for name in files.recordings:
+        for found in sounds.rglob(name):
+            (files.directory / "recordings").mkdir(exist_ok=True)
+            shutil.copyfile(found, files.directory / "recordings" / name)
+            break
+
+
+async def _seal(
+    conn: Connection, files: PackFiles, asked: Asked, made_at: datetime, made_by: str
+) -> dict[str, Any]:
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "made_at": made_at.astimezone(UTC).isoformat(),
+        "made_by": made_by,
+        "asked": asked.shown(),
+        "sections": dict(files.counts),
+        "records": files.chain.records,
+        "chain_head": files.chain.head,
+        "files": {name: file_hash(files.directory / name) for name in files.names()},
+    }
+    async with conn.transaction():
+        await conn.execute(sql("evidence_lock"))
+        manifest["previous"] = await conn.fetchval(sql("evidence_last")) or START
+        manifest["seal"] = seal_of(manifest)
+        asked_json = msgspec.json.encode(asked.shown()).decode()
+        await conn.execute(
+            sql("evidence_seal"),
+            *(made_at, made_by, asked_json, files.chain.records, manifest["seal"], manifest["previous"]),
+        )
+    return manifest

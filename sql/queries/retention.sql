@@ -1,0 +1,56 @@
+-- name: retention_first_calls
+-- Remembers the day of each campaign's first call before its record leaves: the periods of the ledger begin there.
+update campaigns c
+set first_call_on = (select (min(r.reserved_at) at time zone 'UTC')::date from cdrs r where r.campaign_id = c.id)
+where c.first_call_on is null and exists (select 1 from cdrs r where r.campaign_id = c.id);
+
+-- name: retention_records_due
+-- Counts the call-detail records that ended before $1.
+select count(*) from cdrs where ended_at < $1;
+
+-- name: retention_records
+-- Deletes up to $2 ended attempts from before $1 with their events, dispositions and call-detail records.
+with old as materialized (
+    select attempt_id as id from cdrs where ended_at < $1 order by ended_at limit $2
+), events as (
+    delete from attempt_events where attempt_id in (select id from old) returning 1
+), said as (
+    delete from dispositions where attempt_id in (select id from old) returning 1
+), records as (
+    delete from cdrs where attempt_id in (select id from old) returning attempt_id
+), attempts_gone as (
+    delete from attempts where id in (select id from old) returning 1
+)
+select count(*) from records;
+
+-- name: retention_audit_due
+-- Counts the lines of the audit log from before $1.
+select count(*) from audit where at < $1;
+
+-- name: retention_audit
+-- Deletes up to $2 lines of the audit log from before $1.
+with old as (
+    select id from audit where at < $1 order by at limit $2
+), gone as (
+    delete from audit where id in (select id from old) returning 1
+)
+select count(*) from gone;
+
+-- name: retention_leads_due
+-- Counts the contacts imported before $1 who were never called.
+select count(*) from contacts c
+join imports i on i.id = c.import_id
+where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id);
+
+-- name: retention_leads
+-- Deletes up to $2 contacts imported before $1 who were never called, with their numbers and places in queues.
+with old as (
+    select c.id from contacts c
+    join imports i on i.id = c.import_id
+    where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
+    order by c.id limit $2
+    for update of c skip locked
+), gone as (
+    delete from contacts where id in (select id from old) returning 1
+)
+select count(*) from gone;
