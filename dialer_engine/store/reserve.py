@@ -31,6 +31,7 @@ from dialer_engine.store.queue import fill
 from dialer_engine.store.sql import sql
 
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
+SPARE = 4  # contacts looked at beyond those asked for, in case some are held
 INLINE_FILL = 500
 RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look at it again
 RETRY_UNKNOWN = timedelta(seconds=60)
@@ -124,7 +125,8 @@ async def _transaction(
     async with conn.transaction():
         await _open(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
-            wanted = min(2 * (request.limit - len(reserved)) + 8, MOST_EXAMINED - looked_at)
+            # Most contacts are allowed; when many are held, the next pass looks at more of them.
+            wanted = min(request.limit - len(reserved) + SPARE + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
             choices, holds = _judge(groups, request, request.limit - len(reserved))
