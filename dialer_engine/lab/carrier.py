@@ -21,7 +21,7 @@ MODULES = (
     "func_math",
     "res_pjsip_endpoint_identifier_anonymous",
 )
-# Under heavy load Asterisk 22.10.1 died in this module: it looked at the channel of a call that was hung up in
+# Under load Asterisk 22.10.1 died in this module: it looked at the channel of a call that was hung up in
 # that moment, while it sent a late response to the caller. It only tells callers who they talk to.
 UNWANTED = "load = res_pjsip_caller_id.so\n"
 GREETING = (
