@@ -1,4 +1,4 @@
-"""What an operator does wrong, and a machine on a bad day: each ends with a clear error, nothing half-done."""
+"""What an operator does wrong, and a machine on a bad day: a clear error and nothing half-done."""
 
 import asyncio
 import os
