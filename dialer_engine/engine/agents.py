@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,13 @@ class Legs:
     def forget_bridges(self) -> None:
         """Asterisk was restarted: none of its bridges exist any more."""
         self._bridges.clear()
+
+    def unreachable(self, channel_ids: Sequence[str]) -> None:
+        """A phone stopped to answer: hang up its legs, so that nobody is connected to an empty chair."""
+        for channel_id in channel_ids:
+            if channel_id in self.by_channel:
+                log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
+                self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "hang up an empty leg")
 
     def log_out(self, agent: str) -> bool:
         """Hang up the agent's leg; returns False when the agent is not on duty."""

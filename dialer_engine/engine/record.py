@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 
@@ -15,9 +15,8 @@ from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.registry import Agent
 from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.campaign import NO_DISPOSITION
-from dialer_engine.store import agents as agent_rows
-from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose
-from dialer_engine.store.pool import Connection
+from dialer_engine.store.agents import StateChange
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 
 
 class Records:
@@ -29,7 +28,6 @@ class Records:
         self._writer = writer
         self._clock = clock
         self._node = node
-        self.on_suppressed: Callable[[str], None] = lambda number: None
 
     # --- attempts ---------------------------------------------------------------------------------
 
@@ -81,36 +79,26 @@ class Records:
         """Record how the conversation ended in business terms; None is the campaign's default."""
         plan = self.plans.get(campaign)
         meaning = plan.disposition(code) if plan else None
-        disposed = Disposed(
-            attempt_id=attempt_id,
-            code=meaning.code if meaning else NO_DISPOSITION,
-            label=meaning.label if meaning else "no disposition",
-            by="default" if code is None else "agent",
-            at=at,
-            now=self._clock.now(),
-            final=meaning.final if meaning else True,
-            suppress=meaning.suppress if meaning else False,
-            retry=meaning.retry if meaning else None,
+        self._writer.put(
+            Disposed(
+                attempt_id=attempt_id,
+                code=meaning.code if meaning else NO_DISPOSITION,
+                label=meaning.label if meaning else "no disposition",
+                by="default" if code is None else "agent",
+                at=at,
+                now=self._clock.now(),
+                final=meaning.final if meaning else True,
+                suppress=meaning.suppress if meaning else False,
+                retry=meaning.retry if meaning else None,
+            )
         )
-
-        async def job(conn: Connection) -> None:
-            number = await dispose(conn, disposed)
-            if number is not None:
-                self.on_suppressed(number)
-
-        self._writer.put(job)
 
     def seat_state(self, seat: Seat, campaign: str | None) -> None:
         """Record a change of what an agent is doing; coming on and going off duty is a session."""
         agent, plan = self.agents.get(seat.agent), self.plans.get(campaign or "")
         if agent is None or seat.since is None:
             return
-        at, node, attempt = seat.since, self._node, seat.attempt
         campaign_id = plan.campaign_id if plan else None
-
-        async def job(conn: Connection) -> None:
-            await agent_rows.record_state(
-                conn, agent.id, seat.state.value, at, node=node, campaign_id=campaign_id, attempt_id=attempt
-            )
-
-        self._writer.put(job)
+        self._writer.put(
+            StateChange(agent.id, seat.state.value, seat.since, self._node, campaign_id, seat.attempt)
+        )
