@@ -71,6 +71,8 @@ def complaint(words: list[str]) -> str | None:
         "--help",
         *(option for param in command.params for option in (*param.opts, *param.secondary_opts)),
     }
+    if command.context_settings.get("ignore_unknown_options"):
+        return None
     strange = [word for word in rest if word.startswith("-") and word.split("=")[0] not in known]
     return f"{' '.join(words)}: there is no option {strange[0]}" if strange else None
 
