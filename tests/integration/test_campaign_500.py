@@ -1,4 +1,4 @@
-"""Five hundred contacts through everything, judged by the carrier's ledger and the phones, not by the engine."""
+"""Five hundred contacts through everything, judged by the carrier's ledger and the phones."""
 
 import asyncio
 import time

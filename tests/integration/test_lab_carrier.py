@@ -1,4 +1,4 @@
-"""The simulated carrier and the phones against each other, without the engine: the lab must be right first."""
+"""The simulated carrier and the phones against each other: the lab must be right first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from lab_support import lab_place
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Pace, Table, behaviour, life_like, pitch_hz
@@ -17,7 +18,6 @@ from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import empty
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node
-from lab_support import lab_place
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
 
