@@ -35,6 +35,7 @@ def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeCo
         user=user,
         bind=settings.bind,
         sip_port=settings.sip_port,
+        tls_port=settings.tls_port,
         http_port=settings.http_port,
         ami_port=settings.ami_port,
         rtp_start=settings.rtp.start,
@@ -99,7 +100,7 @@ class ManagedNode:
         return await self.node.reload(self.render(trunks, agents))
 
     async def keep_house(self) -> None:
-        """Every ten minutes: rotate a long log, and give freed memory back, which is most of what it holds."""
+        """Every ten minutes rotate a long log and give back freed memory, which is most of what it holds."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             try:

@@ -9,6 +9,7 @@ a file with its reason, so that one bad row never holds up the rest and nothing 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -21,12 +22,23 @@ import structlog
 from dialer_engine.store.agents import StateChange, record_states
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.sql import sql
 
 log = structlog.get_logger(__name__)
 
+SIGN_OF_LIFE_S = 0.5
 RETRY_S = (0.1, 0.3, 1.0)
-CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
-REFUSALS = (asyncpg.PostgresError, asyncpg.DataError, StoreError, ValueError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+)
+"""What passes by itself: no connection, a server that ends or starts, a full disk, a deadlock, a lock."""
 
 Record = AttemptEvent | AttemptEnd | Disposed | StateChange
 
@@ -92,10 +104,13 @@ class Writer:
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled; an idle writer asks for a sign of life, so that an outage is soon known."""
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), SIGN_OF_LIFE_S)
             self._wake.clear()
+            if not len(self._queue):
+                await self._write_until_done(Batch())
             while len(self._queue):
                 batch, self._queue = self._queue, Batch()
                 await self._write_until_done(batch)
@@ -106,12 +121,13 @@ class Writer:
         while True:
             try:
                 suppressed = await self._write(batch)
-            except CONNECTION_ERRORS as error:
+            except AWAY as error:
                 self._set_health(False, error)
                 self._drop_connection()
                 await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
                 tries += 1
-            except REFUSALS as error:
+            except Exception as error:
+                log.exception("records could not be written together", records=len(batch))
                 await self._one_by_one(batch, error)
                 return
             else:
@@ -122,6 +138,9 @@ class Writer:
 
     async def _write(self, batch: Batch) -> list[str]:
         conn = await self._connection()
+        if not len(batch):
+            await conn.execute(sql("sign_of_life"))
+            return []
         async with conn.transaction():
             await write(conn, batch.events, batch.ends, self._epoch)
             suppressed = await dispose(conn, batch.disposed)

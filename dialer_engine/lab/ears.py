@@ -71,7 +71,8 @@ def agreed(pitches: list[float]) -> float:
     """The pitch on which most frames agree: other sounds can spoil some of them."""
     ordered = sorted(pitches)
     groups = [ordered[i : bisect_right(ordered, low + AGREE_HZ)] for i, low in enumerate(ordered)]
-    return statistics.fmean(max(groups, key=lambda group: len(group)))
+    largest: list[float] = max(groups, key=len)
+    return statistics.fmean(largest)
 
 
 @dataclass(slots=True)

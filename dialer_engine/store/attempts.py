@@ -14,7 +14,7 @@ import msgspec
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within
+from dialer_engine.store.suppress import insert, take_turn
 
 TIME_OF_STATE: Mapping[str, str | None] = {
     "reserved": None,
@@ -181,12 +181,14 @@ async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> list[str]:
         suppressed = [d for d in disposed if d.suppress]
         for one in suppressed:
             await _suppress(conn, one, decided[one.attempt_id])
+        if suppressed:
+            await take_turn(conn)
     return [decided[one.attempt_id]["number"] for one in suppressed]
 
 
 async def _suppress(conn: Connection, disposed: Disposed, row: asyncpg.Record) -> None:
     note = f"attempt {disposed.attempt_id}"
-    await add_within(
+    await insert(
         conn, [row["number"]], row["member_id"], "disposition", disposed.at, who=disposed.by, note=note
     )
 
