@@ -100,8 +100,16 @@ def test_demo_without_a_terminal_prints_a_line_about_every_second(demo_home: Pat
     assert "\x1b" not in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["starting Postgres", "importing", "on duty", "dialed "])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGINT, "starting Postgres"),
+        (signal.SIGTERM, "importing"),
+        (signal.SIGHUP, "on duty"),
+        (signal.SIGINT, "dialed 1"),
+        (signal.SIGTERM, "dialed 2"),
+    ],
+)
 def test_signal_at_any_moment_leaves_nothing_running(
     demo_home: Path, number: signal.Signals, moment: str
 ) -> None:

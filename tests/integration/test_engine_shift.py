@@ -37,6 +37,7 @@ async def test_an_agents_keys_from_duty_to_logout() -> None:
         press(made, "*")
         await until_state(made, "wrap")
         press(made, "7")
+        await asyncio.sleep(0.5)
         press(made, "0")
         await asyncio.sleep(0.5)
         assert await agent_state(made) == "wrap", "a digit without a meaning ended the wrap"
