@@ -46,20 +46,23 @@ def build(modules: tuple[str, ...] = COMMANDS) -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    app.callback()(_version)
+    app.callback(invoke_without_command=True)(_version)
     for module in modules:
         importlib.import_module(f"dialer_engine.cli.{module}").register(app)
     return app
 
 
 def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     if version:
         import dialer_engine
 
         typer.echo(f"dialer {dialer_engine.__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise typer.BadParameter("a command is missing; see them with: dialer --help")
 
 
 def main() -> None:

@@ -9,16 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dialer_engine.cli.lab_run import run_lab
 from dialer_engine.lab.demo import Wishes, demo
 from dialer_engine.lab.people import MOST_PEOPLE
-from dialer_engine.lab.place import LabError
-from dialer_engine.lab.session import INTERRUPTED, Interrupted, run_to_end
-from dialer_engine.pbx.bundle import BundleError
-from dialer_engine.pbx.node import NodeError
-from dialer_engine.settings.home import HomeError
-from dialer_engine.store.errors import StoreError
-
-EXPECTED = (BundleError, HomeError, LabError, NodeError, StoreError)
 
 
 def run_demo(
@@ -33,14 +26,7 @@ def run_demo(
     """Dial a list of fictional contacts on this machine and show it; nobody is called."""
     console = Console()
     wishes = Wishes(agents, contacts, lines, seconds, keep, seed)
-    try:
-        summary = run_to_end(demo(wishes, console))
-    except Interrupted as error:
-        console.print("- interrupted; everything that was started has ended")
-        raise typer.Exit(INTERRUPTED) from error
-    except EXPECTED as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    summary = run_lab(demo(wishes, console))
     if json_file is not None:
         json_file.write_text(json.dumps(summary.as_json(), indent=1) + "\n", encoding="utf-8")
     if not summary.clean:

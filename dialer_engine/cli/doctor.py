@@ -24,6 +24,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.locate import database_url
 from dialer_engine.store.migrate import pending
 from dialer_engine.store.pool import connect
+from dialer_engine.store.sql import sql
 
 OK, WARNING, CRITICAL = "ok", "warning", "critical"
 EXIT = {OK: 0, WARNING: 1, CRITICAL: 2}
@@ -60,7 +61,7 @@ async def _configuration(config: Path) -> Finding:
         loaded = load_config(config)
     except SettingsError as error:
         return Finding("configuration", CRITICAL, str(error))
-    warnings = "; ".join(str(one) for one in loaded.warnings)
+    warnings = "; ".join(one.text() for one in loaded.warnings)
     return Finding(
         "configuration", WARNING if warnings else OK, warnings or f"{len(loaded.campaigns)} campaigns"
     )
@@ -151,7 +152,7 @@ async def _database(config: Path) -> Finding:
         return Finding("database", CRITICAL, str(error))
     try:
         missing = await pending(conn)
-        server = conn.get_server_version()
+        server = await conn.fetchval(sql("server_version"))
     except StoreError as error:
         return Finding("database", CRITICAL, str(error))
     finally:
@@ -160,7 +161,7 @@ async def _database(config: Path) -> Finding:
         return Finding(
             "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
         )
-    return Finding("database", OK, f"PostgreSQL {server.major}.{server.minor}")
+    return Finding("database", OK, f"PostgreSQL {server}")
 
 
 def _settings(config: Path) -> Config:

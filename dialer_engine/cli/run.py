@@ -55,6 +55,8 @@ def configure_logging(settings: LoggingSettings) -> None:
     if settings.format == "console":
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         shared.pop()
+    # An outage of the database is told once by the writer; asyncpg's pool would add a traceback a second.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(

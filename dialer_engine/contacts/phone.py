@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import phonenumbers
 
-from dialer_engine.core.numbers import NumberClass, NumberPlan, classify
+from dialer_engine.core.numbers import NumberClass, NumberPlan, classify, is_e164_nanp
 
 _CLEAN = re.compile(
     r"[\s']*(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[ .-]?)([2-9]\d\d)[ .-]?(\d{4})(?:\.0)?\s*",
@@ -69,6 +69,5 @@ def _read_odd(text: str) -> tuple[str | None, str]:
         return None, "has an extension"
     if parsed.country_code != 1:
         return None, REASONS[NumberClass.foreign]
-    if len(str(parsed.national_number)) != 10:
-        return None, UNREADABLE
-    return f"+1{parsed.national_number}", ""
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return (number, "") if is_e164_nanp(number) else (None, UNREADABLE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,10 @@ SOUNDS: Mapping[str, str] = {
     "refused": "tone-refused",
 }
 """What the agent alone hears, as names of standard recordings."""
+
+
+WHISPER_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+"""Pauses between tries to open the side channel: a busy Asterisk refuses it now and then."""
 
 
 def bridge_of(agent: str) -> str:
@@ -84,7 +88,6 @@ class Legs:
         try:
             await self._ensure_bridge(agent)
             await self.commands.bridge_add(bridge_of(agent), channel_id)
-            await self.commands.whisper(channel_id, whisper_of(channel_id))
         except AriError as error:
             log.warning("agent's leg could not be seated", agent=agent, why=str(error))
             self.gone(channel_id)
@@ -92,7 +95,19 @@ class Legs:
             return
         if self.by_agent.get(agent) == channel_id:
             self._feed(agent, chair.LegUp(utc_now()))
+            await self._open_whisper(channel_id)
             self.tell(agent, "on_duty")
+
+    async def _open_whisper(self, channel_id: str) -> None:
+        """Open the side channel for the agent's tones; without it the agent works on, unwarned by tones."""
+        for pause in WHISPER_PAUSES_S:
+            try:
+                await self.commands.whisper(channel_id, whisper_of(channel_id))
+            except AriError as error:
+                log.info("side channel for tones could not be opened yet", why=str(error))
+                await asyncio.sleep(pause)
+            else:
+                return
 
     async def _ensure_bridge(self, agent: str) -> None:
         if bridge_of(agent) not in self._bridges:
@@ -113,6 +128,13 @@ class Legs:
     def forget_bridges(self) -> None:
         """Asterisk was restarted: none of its bridges exist any more."""
         self._bridges.clear()
+
+    def unreachable(self, channel_ids: Sequence[str]) -> None:
+        """A phone stopped to answer: hang up its legs, so that nobody is connected to an empty chair."""
+        for channel_id in channel_ids:
+            if channel_id in self.by_channel:
+                log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
+                self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "hang up an empty leg")
 
     def log_out(self, agent: str) -> bool:
         """Hang up the agent's leg; returns False when the agent is not on duty."""

@@ -38,6 +38,7 @@ from dialer_engine.pbx.bundle import Progress, install_bundle
 from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import load_config
 from dialer_engine.store import lease
+from dialer_engine.store.agents import agents_on_record
 from dialer_engine.store.attempts import adopt, live_attempts
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.journal import take_journal
@@ -123,7 +124,8 @@ class Engine:
             changed = self.node.render(self.config.settings.trunks, self.registry.accounts)
             if await self.node.node.ensure_running():
                 log.info("a running asterisk was adopted", node=settings.node.name)
-                await self.node.node.reload(changed)
+                if await self.node.node.reload(changed):
+                    log.warning("asterisk needs a restart for some changes", remedy="dialer stop --all")
         self.access = self.node.access if self.node else external_access(settings)
 
     async def _open_floor(self) -> None:
@@ -182,7 +184,9 @@ class Engine:
             await self.floor.ledgers.load(conn, self.registry.plans)
             live = await live_attempts(conn, self.access.name)
             ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.lease)
+            on_record = await agents_on_record(conn, self.access.name)
         kept = [self.floor.adopt(attempt, seen) for attempt in live if attempt.attempt_id in ours]
+        self.floor.end_lost_shifts(on_record)
         if live:
             log.info("attempts of an earlier engine", adopted=sum(kept), closed=len(kept) - sum(kept))
         await self.intake.take_all()
@@ -199,6 +203,7 @@ class Engine:
             self.tasks.spawn(doing, what)
         if self.node is not None:
             self.tasks.spawn(self.node.watch(), "asterisk watch")
+            self.tasks.spawn(self.node.keep_house(), "asterisk housekeeping")
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""

@@ -11,7 +11,7 @@ from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.campaigns import Campaigns
-from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
@@ -25,6 +25,7 @@ from dialer_engine.engine.translate import Translator
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.store.agents import OFF, StateChange
 from dialer_engine.store.attempts import LiveAttempt
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.reserve import Reservation
@@ -78,7 +79,7 @@ class Floor:
         self.translator = Translator(self.dispatcher, self.legs)
         self.dispatcher.on_change = self.campaigns.changed
         self.dispatcher.on_finished = self._finished
-        self.records.on_suppressed = self.suppressed
+        means.writer.on_suppressed = self.suppressed
         means.blockers.on_change = self.campaigns.wake_all
         self.take(self.registry)
 
@@ -134,6 +135,14 @@ class Floor:
         if resumed.phase is Phase.BRIDGED and resumed.agent:
             self.dispatcher.reseat(call, resumed.agent)
         return True
+
+    def end_lost_shifts(self, on_record: set[int]) -> None:
+        """Record the end of shifts that the database has open but whose legs are gone."""
+        ids = {agent.id: agent.name for agent in self.registry.agents.values()}
+        for agent_id in on_record:
+            if ids.get(agent_id) not in self.legs.by_agent:
+                change = StateChange(agent_id, OFF, utc_now(), self.means.node)
+                self.means.writer.put(change)
 
 
 def reservation_of(live: LiveAttempt) -> Reservation:

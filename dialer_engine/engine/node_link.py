@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 APP = "dialer"
 WATCH_S = 2.0
+HOUSEKEEPING_S = 600.0
 
 
 def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeConfig:
@@ -34,6 +35,7 @@ def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeCo
         user=user,
         bind=settings.bind,
         sip_port=settings.sip_port,
+        tls_port=settings.tls_port,
         http_port=settings.http_port,
         ami_port=settings.ami_port,
         rtp_start=settings.rtp.start,
@@ -96,6 +98,16 @@ class ManagedNode:
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         """Write and reload without dropping calls; returns files that only a restart would apply."""
         return await self.node.reload(self.render(trunks, agents))
+
+    async def keep_house(self) -> None:
+        """Every ten minutes rotate a long log and give back freed memory, which is most of what it holds."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            try:
+                await self.node.rotate_logs()
+                await self.node.trim_memory()
+            except (NodeError, OSError) as error:
+                log.warning("asterisk's housekeeping failed", why=str(error))
 
     async def watch(self) -> None:
         """Start Asterisk again whenever it has ended; its calls are gone, the reconnect tells the engine."""

@@ -15,9 +15,8 @@ from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.registry import Agent
 from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.campaign import NO_DISPOSITION
-from dialer_engine.store import agents as agent_rows
-from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose
-from dialer_engine.store.pool import Connection
+from dialer_engine.store.agents import StateChange
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 
 
 class Records:
@@ -29,7 +28,6 @@ class Records:
         self._writer = writer
         self._clock = clock
         self._node = node
-        self.on_suppressed: Callable[[str], None] = lambda number: None
         self.on_end: Callable[[Call], None] = lambda call: None
         self.on_disposition: Callable[[str, bool], None] = lambda attempt_id, person: None
 
@@ -96,26 +94,15 @@ class Records:
             retry=meaning.retry if meaning else None,
             person=meaning.person if meaning else True,
         )
+        self._writer.put(disposed)
         self.on_disposition(attempt_id, disposed.person)
-
-        async def job(conn: Connection) -> None:
-            number = await dispose(conn, disposed)
-            if number is not None:
-                self.on_suppressed(number)
-
-        self._writer.put(job)
 
     def seat_state(self, seat: Seat, campaign: str | None) -> None:
         """Record a change of what an agent is doing; coming on and going off duty is a session."""
         agent, plan = self.agents.get(seat.agent), self.plans.get(campaign or "")
         if agent is None or seat.since is None:
             return
-        at, node, attempt = seat.since, self._node, seat.attempt
         campaign_id = plan.campaign_id if plan else None
-
-        async def job(conn: Connection) -> None:
-            await agent_rows.record_state(
-                conn, agent.id, seat.state.value, at, node=node, campaign_id=campaign_id, attempt_id=attempt
-            )
-
-        self._writer.put(job)
+        self._writer.put(
+            StateChange(agent.id, seat.state.value, seat.since, self._node, campaign_id, seat.attempt)
+        )

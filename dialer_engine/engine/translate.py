@@ -20,8 +20,12 @@ EVENT_TYPES = (
     "ChannelUserevent",
     "CallBroadcast",
     "Dial",
+    "ContactStatusChange",
 )
 """The only event types the engine asks Asterisk for."""
+
+UNREACHABLE = "Unreachable"
+"""A phone that no longer answers OPTIONS; its leg would stay up for minutes without anybody at it."""
 
 
 def moment(timestamp: str | datetime | None) -> datetime:
@@ -56,6 +60,9 @@ class Translator:
                 self._destroyed(event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
+            case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
+                if info.contact_status == UNREACHABLE:
+                    self.legs.unreachable(endpoint.channel_ids)
             case ari.ChannelUserevent(eventname=name, channel=channel) if channel is not None:
                 self._user(name, channel.id, moment(event.timestamp))
             case _:

@@ -1,48 +1,77 @@
 """Writes what happened to Postgres, in order, in small batches, without anybody waiting for it.
 
 The dispatcher hands over records and goes on; the flush loop takes all that has gathered and writes it in
-one transaction. While the database is away the records stay here in order and `healthy` is False, which
-stops new calls (P8); calls in progress go on. A record the database refuses is set aside in a file with
-its reason, so that one bad row never holds up the rest and nothing is lost.
+one transaction of a few statements. While the database is away the records stay here in order and `healthy`
+is False, which stops new calls (P8); calls in progress go on. A record the database refuses is set aside in
+a file with its reason, so that one bad row never holds up the rest and nothing is lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import structlog
 
-from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, write
+from dialer_engine.store.agents import StateChange, record_states
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+SIGN_OF_LIFE_S = 0.5
 RETRY_S = (0.1, 0.3, 1.0)
-LIMIT = 200_000
-CONNECTION_ERRORS = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+)
+"""What passes by itself: no connection, a server that ends or starts, a full disk, a deadlock, a lock."""
 
-Job = Callable[[Connection], Awaitable[None]]
-"""A write of its own (disposition, seat state), carried out after the attempt records queued before it."""
+Record = AttemptEvent | AttemptEnd | Disposed | StateChange
 
 
 @dataclass(slots=True)
 class Batch:
-    """Records of one transaction."""
+    """Records of one transaction, by kind, each in the order in which they came."""
 
-    events: list[AttemptEvent]
-    ends: list[AttemptEnd]
-    jobs: list[Job]
+    events: list[AttemptEvent] = field(default_factory=list)
+    ends: list[AttemptEnd] = field(default_factory=list)
+    disposed: list[Disposed] = field(default_factory=list)
+    states: list[StateChange] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.events) + len(self.ends) + len(self.jobs)
+        return len(self.events) + len(self.ends) + len(self.disposed) + len(self.states)
+
+    def __iter__(self) -> Iterator[Record]:
+        yield from self.events
+        yield from self.ends
+        yield from self.disposed
+        yield from self.states
+
+    def add(self, record: Record) -> None:
+        """Put a record with those of its kind."""
+        match record:
+            case AttemptEvent():
+                self.events.append(record)
+            case AttemptEnd():
+                self.ends.append(record)
+            case Disposed():
+                self.disposed.append(record)
+            case StateChange():
+                self.states.append(record)
 
 
 class Writer:
@@ -51,10 +80,11 @@ class Writer:
     def __init__(self, connect: Callable[[], Awaitable[Any]], rejected: Path, epoch: int) -> None:
         self.healthy = True
         self.on_health: Callable[[bool], None] = lambda healthy: None
+        self.on_suppressed: Callable[[str], None] = lambda number: None
         self._connect = connect
         self._rejected = rejected
         self._epoch = epoch
-        self._queue = Batch([], [], [])
+        self._queue = Batch()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,14 +93,9 @@ class Writer:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put(self, item: AttemptEvent | AttemptEnd | Job) -> None:
+    def put(self, record: Record) -> None:
         """Queue one record; returns at once."""
-        if isinstance(item, AttemptEvent):
-            self._queue.events.append(item)
-        elif isinstance(item, AttemptEnd):
-            self._queue.ends.append(item)
-        else:
-            self._queue.jobs.append(item)
+        self._queue.add(record)
         self._idle.clear()
         self._wake.set()
 
@@ -79,70 +104,75 @@ class Writer:
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Write for ever; ends only by cancellation, after which `flush_now` may be called once more."""
+        """Write until cancelled; an idle writer asks for a sign of life, so that an outage is soon known."""
         while True:
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), SIGN_OF_LIFE_S)
             self._wake.clear()
-            await self._drain()
-
-    async def _drain(self) -> None:
-        while len(self._queue):
-            batch, self._queue = self._queue, Batch([], [], [])
-            await self._write_until_done(batch)
-        self._idle.set()
+            if not len(self._queue):
+                await self._write_until_done(Batch())
+            while len(self._queue):
+                batch, self._queue = self._queue, Batch()
+                await self._write_until_done(batch)
+            self._idle.set()
 
     async def _write_until_done(self, batch: Batch) -> None:
         tries = 0
         while True:
             try:
-                await self._write(batch)
-            except CONNECTION_ERRORS as error:
+                suppressed = await self._write(batch)
+            except AWAY as error:
                 self._set_health(False, error)
-                await self._drop_connection()
+                self._drop_connection()
                 await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
                 tries += 1
-            except (asyncpg.PostgresError, asyncpg.DataError, StoreError, ValueError) as error:
+            except Exception as error:
+                log.exception("records could not be written together", records=len(batch))
                 await self._one_by_one(batch, error)
                 return
             else:
                 self._set_health(True)
+                for number in suppressed:
+                    self.on_suppressed(number)
                 return
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, batch: Batch) -> list[str]:
         conn = await self._connection()
+        if not len(batch):
+            await conn.execute(sql("sign_of_life"))
+            return []
         async with conn.transaction():
-            if batch.events or batch.ends:
-                await write(conn, batch.events, batch.ends, self._epoch)
-            for job in batch.jobs:
-                await job(conn)
+            await write(conn, batch.events, batch.ends, self._epoch)
+            suppressed = await dispose(conn, batch.disposed)
+            await record_states(conn, batch.states)
+        return suppressed
 
     async def _one_by_one(self, batch: Batch, error: Exception) -> None:
         """A record in the batch is refused: write each alone, so that only that one is set aside."""
         if len(batch) == 1:
-            self._set_aside(batch, error)
+            self._set_aside(next(iter(batch)), error)
             return
-        for event in batch.events:
-            await self._write_until_done(Batch([event], [], []))
-        for end in batch.ends:
-            await self._write_until_done(Batch([], [end], []))
-        for job in batch.jobs:
-            await self._write_until_done(Batch([], [], [job]))
+        for record in batch:
+            alone = Batch()
+            alone.add(record)
+            await self._write_until_done(alone)
 
-    def _set_aside(self, batch: Batch, error: Exception) -> None:
-        rows = [asdict(event) for event in batch.events] + [asdict(end) for end in batch.ends]
-        rows += [{"job": getattr(job, "__qualname__", repr(job))} for job in batch.jobs]
+    def _set_aside(self, record: Record, error: Exception) -> None:
         log.error("record refused by the database, set aside", file=str(self._rejected), why=str(error))
         self._rejected.parent.mkdir(parents=True, exist_ok=True)
+        line = {"error": str(error), "kind": type(record).__name__, "record": asdict(record)}
         with self._rejected.open("a", encoding="utf-8") as out:
-            for row in rows:
-                out.write(json.dumps({"error": str(error), "row": row}, default=str) + "\n")
+            out.write(json.dumps(line, default=str) + "\n")
 
     async def _connection(self) -> Any:
         if self._conn is None or self._conn.is_closed():
-            self._conn = await self._connect()
+            try:
+                self._conn = await self._connect()
+            except StoreError as error:
+                raise ConnectionError(str(error)) from error
         return self._conn
 
-    async def _drop_connection(self) -> None:
+    def _drop_connection(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
             conn.terminate()

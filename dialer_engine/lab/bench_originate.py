@@ -2,7 +2,7 @@
 
 Every call passes everything: reservation and gate in the database, originate, answer, claim, agent's bridge,
 end and record. The carrier answers at once and hangs up after a second, without sound. The yardstick is the
-same Asterisk fed with call files in the same run, with as many calls up at the same time and the same carrier.
+same Asterisk fed with call files in the same run, with as many calls up at once and the same carrier.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ async def bench_originate(
         engine, cpu = await _engine_round(lab, seconds, tell)
         pid = lab.engine.pid
         memory = rss_mb(pid) if pid else 0.0
-        records = await _records(lab)
+        records = await _records(lab, tell)
         await asyncio.sleep(SETTLE_S)
         files = await _file_round(lab, lab.main_node, [p.number for p in crowd[each:]], seconds, tell)
         return OriginateResult(engine, files, cpu, memory, records)
@@ -181,5 +181,12 @@ async def _until_quiet(lab: World) -> None:
         await asyncio.sleep(0.25)
 
 
-async def _records(lab: World) -> int:
+async def _records(lab: World, tell: Tell) -> int:
+    """How many call records there are once the engine has written everything."""
+    for _ in range(120):
+        unwritten = (await lab.engine.control.status())["engine"]["unwritten"]
+        if not unwritten:
+            break
+        tell(f"{unwritten} facts wait to be written")
+        await asyncio.sleep(0.5)
     return sum(line.startswith("{") for line in (await export(lab)).splitlines())

@@ -17,11 +17,13 @@ MODULES = (
     "app_senddtmf",
     "app_stack",
     "app_waitforsilence",
-    "func_callerid",
     "func_env",
     "func_math",
     "res_pjsip_endpoint_identifier_anonymous",
 )
+# Under load Asterisk 22.10.1 died in this module: it looked at the channel of a call that was hung up in
+# that moment, while it sent a late response to the caller. It only tells callers who they talk to.
+UNWANTED = "load = res_pjsip_caller_id.so\n"
 GREETING = (
     "Hello. You have reached the voice mail of a person who does not exist. "
     "Please leave a message after the tone."
@@ -45,6 +47,7 @@ def carrier_files(node: Node, table: Table, greeting: Path) -> dict[str, str]:
     rows = "\n".join(row(digits, does) for digits, does in enumerate(table))
     values |= {"rows": Block(rows), "ledger": str(ledger_path(node)), "greeting": str(greeting)}
     files = base_files(values, MODULES)
+    files["modules.conf"] = files["modules.conf"].replace(UNWANTED, "")
     for name in ("extensions.conf", "pjsip.conf"):
         files[name] = fill_file(DIRECTORY / name, values)
     return files

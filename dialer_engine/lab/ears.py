@@ -1,14 +1,15 @@
 """What a simulated agent hears: when a customer's voice starts and stops, and which customer it is, by pitch.
 
-A customer's voice is a pure tone of 1500-2690 Hz; the engine's own signals to the agent are all below. Its
-arrival tone, which sounds together with the customer, is taken out first: it is 1000 Hz, an eighth of the
-sampling rate, where each sample and the one four before it cancel.
+A customer's voice is a pure tone of 1500-2690 Hz; the engine's own signals to the agent are all below and may
+sound at the same time. They are filtered out first: the arrival tone of 1000 Hz, an eighth of the sampling
+rate, cancels when each sample is added to the one four before it, and differences weaken whatever is low.
 """
 
 from __future__ import annotations
 
 import statistics
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +18,9 @@ RATE = 8000
 LOUD = 1500
 VOICE_HZ = (1450.0, 2750.0)
 NOTCH = 4
+DIFFERENCES = 3
+CLEANED_LOUD = 4000
+AGREE_HZ = 6.0
 SILENCE_S = 0.25
 PITCH_FRAMES = 20
 
@@ -31,9 +35,12 @@ class Heard:
     pitch: float
 
 
-def without_tone(samples: array[int]) -> list[int]:
-    """The samples with 1000 Hz removed."""
-    return [now + before for now, before in zip(samples[NOTCH:], samples, strict=False)]
+def without_signals(samples: array[int]) -> list[int]:
+    """The samples with 1000 Hz removed and what is below 1400 Hz made faint."""
+    kept = [now + before for now, before in zip(samples[NOTCH:], samples, strict=False)]
+    for _ in range(DIFFERENCES):
+        kept = [now - before for before, now in pairwise(kept)]
+    return kept
 
 
 def frequency(samples: list[int]) -> float | None:
@@ -53,11 +60,19 @@ def voice(audio: bytes) -> float | None:
     samples = array("h", audio[: len(audio) & ~1])
     if not samples or max(samples) < LOUD:
         return None
-    cleaned = without_tone(samples)
-    if max(cleaned, default=0) < LOUD:
+    cleaned = without_signals(samples)
+    if max(cleaned, default=0) < CLEANED_LOUD:
         return None
     found = frequency(cleaned)
     return found if found is not None and VOICE_HZ[0] <= found <= VOICE_HZ[1] else None
+
+
+def agreed(pitches: list[float]) -> float:
+    """The pitch on which most frames agree: other sounds can spoil some of them."""
+    ordered = sorted(pitches)
+    groups = [ordered[i : bisect_right(ordered, low + AGREE_HZ)] for i, low in enumerate(ordered)]
+    largest: list[float] = max(groups, key=len)
+    return statistics.fmean(largest)
 
 
 @dataclass(slots=True)
@@ -99,7 +114,7 @@ class Ear:
         """End what is being heard, if anything."""
         if self._first is None:
             return
-        ended = Heard(self.agent, self._first, self._last, statistics.median(self._pitches))
+        ended = Heard(self.agent, self._first, self._last, agreed(self._pitches))
         self._first, self._pitches = None, []
         self.on_end(ended)
 

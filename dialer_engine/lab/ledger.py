@@ -44,7 +44,9 @@ def parse_line(line: str) -> CarrierCall | None:
     """One line of the ledger; None for a line that is not complete yet."""
     fields = line.split("|")
     if fields[0] == "B" and len(fields) == BEGIN_FIELDS:
-        return CarrierCall(id=fields[1], number=fields[2], came_at=float(fields[3]), caller=fields[4])
+        return CarrierCall(
+            id=fields[1], number=fields[2], came_at=float(fields[3]), caller=user_of(fields[4])
+        )
     if fields[0] == "E" and len(fields) == END_FIELDS:
         return _ended(fields)
     return None
@@ -55,7 +57,7 @@ def _ended(fields: list[str]) -> CarrierCall:
     return CarrierCall(
         id=call,
         number=number,
-        caller=caller,
+        caller=user_of(caller),
         came_at=float(came),
         kind=Kind(kind) if kind else None,
         rang_at=_time(rang),
@@ -66,6 +68,11 @@ def _ended(fields: list[str]) -> CarrierCall:
         cause=int(cause) if cause else None,
         ended_by=by,
     )
+
+
+def user_of(uri: str) -> str:
+    """The user part of a SIP address such as `"name" <sip:+12125550100@host>`."""
+    return uri.rpartition("sip:")[2].partition("@")[0]
 
 
 def _time(text: str) -> float | None:

@@ -5,6 +5,7 @@ Neither side is the engine's, so this is the truth that the engine's own counts 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from dialer_engine.lab.ledger import CarrierCall
 PITCH_TOLERANCE_HZ = 4.0
 CLOCK_SLACK_S = 0.05
 LATEST_S = 10.0
+MUTUAL_S = 1.0
+HEARD_NOTHING_S = 2.0
 AGENT_LIMIT_MS = 2000.0
 
 
@@ -44,14 +47,16 @@ class Answer:
 def pair(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Answer]:
     """Each call that a person answered, with what a phone heard of that person.
 
-    Several numbers share a pitch; then the smallest delay wins, and nothing heard is used twice.
+    Several numbers share a pitch; then the best fit in time wins, and nothing heard is used twice.
     """
     answered = sorted((c for c in calls if c.answered_human), key=lambda c: c.answered_at or 0.0)
+    heard = sorted(heard, key=lambda each: each.first)
+    begins = [each.first for each in heard]
     fitting = sorted(
-        (delay, c, h)
+        (cost, c, h)
         for c, call in enumerate(answered)
-        for h, each in enumerate(heard)
-        if (delay := _delay(call, each)) is not None
+        for h in _within(begins, call)
+        if (cost := _cost(call, heard[h])) is not None
     )
     match: dict[int, int] = {}
     used: set[int] = set()
@@ -62,14 +67,25 @@ def pair(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Answer]:
     return [Answer(call, heard[match[c]] if c in match else None) for c, call in enumerate(answered)]
 
 
-def _delay(call: CarrierCall, heard: Heard) -> float | None:
-    """Seconds from the answer until it was heard, when this voice can be that call's."""
+def _within(begins: Sequence[float], call: CarrierCall) -> range:
+    """Where in the ordered `begins` the voice of this call can be."""
+    answered = call.answered_at or 0.0
+    return range(bisect_left(begins, answered - CLOCK_SLACK_S), bisect_right(begins, answered + LATEST_S))
+
+
+def _cost(call: CarrierCall, heard: Heard) -> float | None:
+    """How badly this voice fits this call, in seconds; None when it cannot be that call's.
+
+    Agents speak as soon as they hear somebody, so person and agent hear each other at nearly the same moment.
+    """
     if call.answered_at is None or abs(heard.pitch - pitch_hz(call.number)) > PITCH_TOLERANCE_HZ:
         return None
-    latest = min(call.answered_at + LATEST_S, (call.ended_at or heard.first) + CLOCK_SLACK_S)
-    if not call.answered_at - CLOCK_SLACK_S <= heard.first <= latest:
+    if heard.first > (call.ended_at or heard.first) + CLOCK_SLACK_S:
         return None
-    return abs(heard.first - call.answered_at)
+    if call.heard_at is None:
+        return HEARD_NOTHING_S + abs(heard.first - call.answered_at)
+    apart = abs(heard.first - call.heard_at)
+    return apart if apart <= MUTUAL_S else None
 
 
 @dataclass(frozen=True, slots=True)

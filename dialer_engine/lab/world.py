@@ -31,6 +31,8 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import connect
 
 Tell = Callable[[str], None]
+DRAIN_S = 10.0
+HURRY_S = 1.5
 OLD_NODES = ("nodes/main", "carrier", "phones", "floor")
 
 
@@ -114,7 +116,7 @@ class World:
         self.tell("the campaign starts")
         await self.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
-    async def stop(self, drain_s: float = 10.0) -> None:
+    async def stop(self, drain_s: float) -> None:
         """End every process; calls still in progress have `drain_s` seconds."""
         steps: list[tuple[str, Awaitable[object]]] = [
             ("engine", self.engine.stop(drain_s)),
@@ -172,11 +174,13 @@ async def world(
     await clean_up(bundle, place)
     empty(place)
     made = World(bundle, place, setting, tell)
+    drain_s = HURRY_S
     try:
         await made.start(on_duty)
         yield made
+        drain_s = DRAIN_S
     finally:
-        await asyncio.shield(made.stop())
+        await asyncio.shield(made.stop(drain_s))
 
 
 async def clean_up(bundle: Bundle, place: Place) -> None:

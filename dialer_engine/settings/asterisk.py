@@ -47,6 +47,7 @@ class NodeSettings(Model):
         default="127.0.0.1", description="IP address for SIP and audio; 0.0.0.0 for softphones elsewhere"
     )
     sip_port: Port = Field(default=5060, description="UDP and TCP port for SIP")
+    tls_port: Port = Field(default=5061, description="TCP port for SIP over TLS, used when a trunk wants tls")
     http_port: Port = Field(
         default=8088, description="TCP port of the engine's control connection (ARI), loopback only"
     )

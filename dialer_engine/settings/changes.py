@@ -9,8 +9,8 @@ from dialer_engine.settings.load import Config
 from dialer_engine.settings.values import duration_text
 
 _SECRETS = frozenset({"password", "ari_password", "ami_password", "url"})
-_FIXED = ("database", "asterisk", "control", "lab")
-"""Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, clock."""
+_FIXED = ("database", "asterisk", "control", "lab", "logging")
+"""Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, clock, log."""
 
 
 def changed(old: Config, new: Config) -> list[str]:

@@ -1,5 +1,7 @@
 """Agents' shifts and what they were doing when; reports are made from these rows."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.store.pool import Connection
@@ -8,41 +10,76 @@ from dialer_engine.store.sql import sql
 OFF = "off"
 
 
-async def start_session(conn: Connection, agent_id: int, node: str, channel: str, at: datetime) -> int:
-    """Open the agent's session, or return the one that is open (an adopted leg); `at` is UTC."""
-    found: int | None = await conn.fetchval(sql("session_start"), agent_id, node, channel, at)
-    if found is None:
-        found = await conn.fetchval(sql("session_open"), agent_id)
-    if found is None:  # it was ended between the two statements
-        return await start_session(conn, agent_id, node, channel, at)
-    return found
+async def agents_on_record(conn: Connection, node: str) -> set[int]:
+    """Return the agents whose session on a node is still open."""
+    return {row["agent_id"] for row in await conn.fetch(sql("sessions_of_node"), node)}
 
 
-async def end_session(conn: Connection, agent_id: int, at: datetime, reason: str) -> bool:
-    """End the agent's open session; False when none was open."""
-    return await conn.fetchval(sql("session_end"), agent_id, at, reason) is not None
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What an agent does from `at` (UTC) on; the first state opens a session and `off` ends it."""
+
+    agent_id: int
+    state: str
+    at: datetime
+    node: str
+    campaign_id: int | None = None
+    attempt_id: str | None = None
 
 
-async def end_sessions(conn: Connection, node: str, at: datetime, reason: str) -> None:
-    """End every open session of a node, whose legs are gone."""
-    await conn.execute(sql("sessions_end_all"), node, at, reason)
-
-
-async def record_state(
-    conn: Connection,
-    agent_id: int,
-    state: str,
-    at: datetime,
-    *,
-    node: str,
-    channel: str = "",
-    campaign_id: int | None = None,
-    attempt_id: str | None = None,
-    reason: str = "the leg is gone",
+async def record_states(
+    conn: Connection, changes: Sequence[StateChange], reason: str = "the leg is gone"
 ) -> None:
-    """Record what an agent does from `at` (UTC) on; the first state opens a session and `off` ends it."""
+    """Record changes in their order, a handful of statements for any number of them."""
     async with conn.transaction():
-        session = await start_session(conn, agent_id, node, channel, at)
-        await conn.execute(sql("state_add"), session, agent_id, state, at, campaign_id, attempt_id)
-        if state == OFF:
-            await end_session(conn, agent_id, at, reason)
+        for turn in _turns(changes):
+            await _record_turn(conn, turn, reason)
+
+
+def _turns(changes: Sequence[StateChange]) -> Iterator[list[StateChange]]:
+    """Cut where an agent comes back after going off: a turn knows one session per agent."""
+    turn: list[StateChange] = []
+    off: set[int] = set()
+    for change in changes:
+        if change.agent_id in off:
+            yield turn
+            turn, off = [], set()
+        turn.append(change)
+        if change.state == OFF:
+            off.add(change.agent_id)
+    if turn:
+        yield turn
+
+
+async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: str) -> None:
+    sessions = await _sessions(conn, turn)
+    await conn.execute(
+        sql("states_add"),
+        [sessions[c.agent_id] for c in turn],
+        [c.agent_id for c in turn],
+        [c.state for c in turn],
+        [c.at for c in turn],
+        [c.campaign_id for c in turn],
+        [c.attempt_id for c in turn],
+    )
+    gone = [c for c in turn if c.state == OFF]
+    if gone:
+        ids, times = [sessions[c.agent_id] for c in gone], [c.at for c in gone]
+        await conn.execute(sql("sessions_end"), ids, times, reason)
+
+
+async def _sessions(conn: Connection, turn: Sequence[StateChange]) -> dict[int, int]:
+    """Return agent -> open session, opening those that are missing."""
+    agents = list({c.agent_id for c in turn})
+    open_ = {row["agent_id"]: row["id"] for row in await conn.fetch(sql("sessions_open"), agents)}
+    missing = {c.agent_id: c for c in reversed(turn) if c.agent_id not in open_}
+    if missing:
+        firsts = list(missing.values())
+        rows = await conn.fetch(
+            sql("sessions_start"),
+            [c.agent_id for c in firsts],
+            [c.node for c in firsts],
+            [c.at for c in firsts],
+        )
+        open_ |= {row["agent_id"]: row["id"] for row in rows}
+    return open_

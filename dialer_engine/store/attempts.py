@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import asyncpg
 import msgspec
 
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within
+from dialer_engine.store.suppress import insert, take_turn
 
 TIME_OF_STATE: Mapping[str, str | None] = {
     "reserved": None,
@@ -159,31 +160,42 @@ class Disposed:
     person: bool = True
 
 
-async def dispose(conn: Connection, disposed: Disposed) -> str | None:
-    """Record a disposition and let it decide about the contact; return the number when it was suppressed.
+async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> list[str]:
+    """Record dispositions and let them decide about their contacts; return the numbers that were suppressed.
 
-    Write the attempt's end first. A suppressed number is on its Member's list when this returns.
+    At most one per attempt in a batch. Write the attempts' ends first. A suppressed number is on its Member's
+    list when this returns. Raises UnknownName, and writes nothing, when an attempt has no contact.
     """
+    if not disposed:
+        return []
     async with conn.transaction():
+        ids = [d.attempt_id for d in disposed]
+        codes = [d.code for d in disposed]
         await conn.execute(
-            sql("disposition_add"),
-            *(disposed.attempt_id, disposed.code, disposed.label, disposed.by, disposed.at),
-            disposed.person,
+            sql("dispositions_add"),
+            *(ids, codes, [d.label for d in disposed], [d.by for d in disposed], [d.at for d in disposed]),
+            [d.person for d in disposed],
         )
-        retry_at = None if disposed.retry is None else disposed.now + disposed.retry
-        row = await conn.fetchrow(
-            sql("disposition_decide"), disposed.attempt_id, disposed.final, retry_at, disposed.code
-        )
-        if row is None:
-            raise UnknownName(f"attempt {disposed.attempt_id} has no contact in its campaign's queue")
-        if not disposed.suppress:
-            return None
-        number: str = row["number"]
-        note = f"attempt {disposed.attempt_id}"
-        await add_within(
-            conn, [number], row["member_id"], "disposition", disposed.at, who=disposed.by, note=note
-        )
-    return number
+        retries = [None if d.retry is None else d.now + d.retry for d in disposed]
+        finals = [d.final for d in disposed]
+        rows = await conn.fetch(sql("dispositions_decide"), ids, finals, retries, codes)
+        decided = {str(row["id"]): row for row in rows}
+        lost = [d.attempt_id for d in disposed if d.attempt_id not in decided]
+        if lost:
+            raise UnknownName(f"attempt {lost[0]} has no contact in its campaign's queue")
+        suppressed = [d for d in disposed if d.suppress]
+        for one in suppressed:
+            await _suppress(conn, one, decided[one.attempt_id])
+        if suppressed:
+            await take_turn(conn)
+    return [decided[one.attempt_id]["number"] for one in suppressed]
+
+
+async def _suppress(conn: Connection, disposed: Disposed, row: asyncpg.Record) -> None:
+    note = f"attempt {disposed.attempt_id}"
+    await insert(
+        conn, [row["number"]], row["member_id"], "disposition", disposed.at, who=disposed.by, note=note
+    )
 
 
 async def _lock(conn: Connection, ids: Iterable[str], epoch: int) -> set[str]:

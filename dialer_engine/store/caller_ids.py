@@ -2,43 +2,49 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
 
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
 
-class Wanted(Protocol):
-    """Who shows caller IDs, which ones, and on which day (UTC)."""
+@dataclass(slots=True)
+class CallerIds:
+    """A campaign's caller IDs during one reservation.
 
-    @property
-    def campaign_id(self) -> int:
-        """The campaign."""
+    What was given out is counted once, as the last statement: rows locked earlier, in several steps, would
+    let two reservations wait for each other.
+    """
 
-    @property
-    def caller_ids(self) -> tuple[str, ...]:
-        """Its numbers."""
+    campaign_id: int
+    day: date
+    numbers: tuple[str, ...]
+    _used: dict[str, int] | None = None
+    _given: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def wall(self) -> datetime:
-        """The real time."""
+    async def take(self, conn: Connection, count: int) -> list[str]:
+        """Choose `count` caller IDs, each the least used today (UTC) so far."""
+        if len(self.numbers) == 1:
+            return [self.numbers[0]] * count
+        if self._used is None:
+            rows = await conn.fetch(sql("caller_ids_used"), self.campaign_id, self.day)
+            self._used = {row["caller_id"]: row["used"] for row in rows}
+        chosen = least_used(self.numbers, Counter(self._used) + self._given, count)
+        self._given.update(chosen)
+        return chosen
+
+    async def save(self, conn: Connection) -> None:
+        """Count what was given out; call it last in the transaction."""
+        if self._given:
+            given = self._given
+            await conn.execute(
+                sql("caller_ids_count"), self.campaign_id, self.day, list(given), list(given.values())
+            )
 
 
-async def assign_caller_ids(conn: Connection, wanted: Wanted, count: int) -> list[str]:
-    """Choose `count` caller IDs, least used today first, and count them as used."""
-    if len(wanted.caller_ids) == 1:
-        return [wanted.caller_ids[0]] * count
-    day = wanted.wall.date()
-    rows = await conn.fetch(sql("caller_ids_used"), wanted.campaign_id, day)
-    chosen = least_used(wanted.caller_ids, {row["caller_id"]: row["used"] for row in rows}, count)
-    given = Counter(chosen)
-    await conn.execute(sql("caller_ids_count"), wanted.campaign_id, day, list(given), list(given.values()))
-    return chosen
-
-
-def least_used(caller_ids: Sequence[str], used: dict[str, int], count: int) -> list[str]:
+def least_used(caller_ids: Sequence[str], used: Mapping[str, int], count: int) -> list[str]:
     """Return `count` choices, each the least used so far; ties go in the order given."""
     heap = [(used.get(caller_id, 0), place, caller_id) for place, caller_id in enumerate(caller_ids)]
     heapq.heapify(heap)

@@ -73,7 +73,7 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server; ends its connections, loses nothing. No error when it does not run."""
-        if not self.running():
+        if postmaster.read(self.data) is None:
             return
         done = self._run(
             "pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S)

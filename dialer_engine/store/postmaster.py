@@ -1,11 +1,15 @@
 """Which server works in a data directory: its pid file, checked against the process itself."""
 
 import os
+import socket
+import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 CHILDREN_GRACE_S = 10.0
+ANSWER_TIMEOUT_S = 5.0
+SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,21 @@ def read(data: Path) -> Postmaster | None:
 
 
 def ready(data: Path) -> bool:
-    """Tell whether a server works in `data` and takes connections."""
+    """Tell whether a server works in `data` and answers: one that was just killed does not."""
     found = read(data)
-    return found is not None and found.ready
+    return found is not None and found.ready and _answers(found)
+
+
+def _answers(server: Postmaster) -> bool:
+    """Ask the server for TLS, which it answers with one letter before any login."""
+    with socket.socket(socket.AF_UNIX) as asked:
+        asked.settimeout(ANSWER_TIMEOUT_S)
+        try:
+            asked.connect(f"{server.socket}/.s.PGSQL.{server.port}")
+            asked.sendall(SSL_REQUEST)
+            return asked.recv(1) in (b"N", b"S")
+        except OSError:
+            return False
 
 
 def drop_stale(data: Path, sockets: Path) -> None:

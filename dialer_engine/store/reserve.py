@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
-from dialer_engine.store.caller_ids import assign_caller_ids
+from dialer_engine.store.caller_ids import CallerIds
 from dialer_engine.store.candidates import Candidate, load_candidates
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.pool import Connection
@@ -32,6 +32,7 @@ from dialer_engine.store.sql import sql
 from dialer_engine.store.stops import in_force
 
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
+SPARE = 4  # contacts looked at beyond those asked for, in case some are held
 INLINE_FILL = 500
 RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look at it again
 RETRY_ROOM = timedelta(seconds=2)
@@ -132,21 +133,24 @@ async def _transaction(
     held: Counter[str] = Counter()
     looked_at = 0
     rooms = _rooms_after(request, earlier)
+    caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
     async with conn.transaction():
         await _open(conn, request)
         request = await _with_stops(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
-            wanted = min(2 * (request.limit - len(reserved)) + 8, MOST_EXAMINED - looked_at)
+            # Most contacts are allowed; when many are held, the next pass looks at more of them.
+            wanted = min(request.limit - len(reserved) + SPARE + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
             choices, holds = _judge(groups, request, request.limit - len(reserved), rooms)
-            placed = await _place(conn, request, choices)
+            placed = await _place(conn, request, choices, caller_ids)
             holds += _lost(choices, placed, request)
             await _hold(conn, request, holds)
             reserved += placed
             held.update(h.rule for h in holds)
             if len(groups) < wanted:
                 break
+        await caller_ids.save(conn)
     return reserved, held, looked_at
 
 
@@ -233,10 +237,12 @@ def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> _Hold:
     return _Hold(candidate.contact_id, until, verdict.rule, verdict.reason)
 
 
-async def _place(conn: Connection, request: ReserveRequest, choices: Sequence[_Choice]) -> list[Reservation]:
+async def _place(
+    conn: Connection, request: ReserveRequest, choices: Sequence[_Choice], caller_ids: CallerIds
+) -> list[Reservation]:
     if not choices:
         return []
-    caller_ids = await assign_caller_ids(conn, request, len(choices))
+    shown = await caller_ids.take(conn, len(choices))
     rows = await conn.fetch(
         sql("reserve_place"),
         *(request.campaign_id, request.member_id, request.trunk, request.node, request.epoch),
@@ -244,12 +250,12 @@ async def _place(conn: Connection, request: ReserveRequest, choices: Sequence[_C
         [c.candidate.contact_id for c in choices],
         [c.candidate.number_id for c in choices],
         [c.candidate.number for c in choices],
-        caller_ids,
+        shown,
         [c.decision.local_time for c in choices],
         [c.decision.zone for c in choices],
         [c.decision.rule_versions for c in choices],
     )
-    return _reservations(rows, request, choices, caller_ids)
+    return _reservations(rows, request, choices, shown)
 
 
 def _reservations(

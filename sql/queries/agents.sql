@@ -1,22 +1,27 @@
--- name: session_open
--- Finds the agent's open session.
-select id from agent_sessions where agent_id = $1 and ended_at is null;
+-- name: sessions_open
+-- Finds the open sessions of agents.
+select agent_id, id from agent_sessions where agent_id = any($1::bigint[]) and ended_at is null;
 
--- name: session_start
--- Opens a session; an open one is kept.
-insert into agent_sessions (agent_id, node, channel, started_at) values ($1, $2, $3, $4)
-on conflict do nothing returning id;
+-- name: sessions_start
+-- Opens sessions of agents who have none.
+insert into agent_sessions (agent_id, node, channel, started_at)
+select s.agent_id, s.node, '', s.at from unnest($1::bigint[], $2::text[], $3::timestamptz[]) as s(agent_id, node, at)
+on conflict do nothing returning agent_id, id;
 
--- name: session_end
--- Ends the agent's open session.
-update agent_sessions set ended_at = greatest($2, started_at), end_reason = $3
-where agent_id = $1 and ended_at is null returning id;
-
--- name: sessions_end_all
--- Ends every open session of a node.
-update agent_sessions set ended_at = greatest($2, started_at), end_reason = $3 where node = $1 and ended_at is null;
-
--- name: state_add
--- Records a change of what an agent is doing; written again it stands once.
-insert into agent_states (session_id, agent_id, state, at, campaign_id, attempt_id) values ($1, $2, $3, $4, $5, $6)
+-- name: states_add
+-- Records changes of what agents are doing; written again they stand once.
+insert into agent_states (session_id, agent_id, state, at, campaign_id, attempt_id)
+select s.session_id, s.agent_id, s.state, s.at, s.campaign_id, s.attempt_id
+from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::uuid[])
+    as s(session_id, agent_id, state, at, campaign_id, attempt_id)
 on conflict do nothing;
+
+-- name: sessions_end
+-- Ends sessions whose legs are gone.
+update agent_sessions a set ended_at = greatest(s.at, a.started_at), end_reason = $3
+from unnest($1::bigint[], $2::timestamptz[]) as s(id, at)
+where a.id = s.id and a.ended_at is null;
+
+-- name: sessions_of_node
+-- Finds who is on duty on a node according to the records.
+select agent_id from agent_sessions where node = $1 and ended_at is null;

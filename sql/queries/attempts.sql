@@ -110,21 +110,30 @@ order by a.reserved_at;
 -- Takes live attempts over: an engine with a lower epoch can no longer write to them.
 update attempts set epoch = $2 where id = any($1::uuid[]) and ended_at is null and epoch <= $2 returning id;
 
--- name: disposition_add
--- Records what a call was in business terms.
-insert into dispositions (attempt_id, code, label, given_by, at, person) values ($1, $2, $3, $4, $5, $6)
+-- name: dispositions_add
+-- Records what calls were in business terms.
+insert into dispositions (attempt_id, code, label, given_by, at, person)
+select d.attempt_id, d.code, d.label, d.given_by, d.at, d.person
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[])
+    as d(attempt_id, code, label, given_by, at, person)
 on conflict do nothing;
 
--- name: disposition_decide
--- Lets the disposition decide about the contact: finished, or due again at a moment of the gate's clock. A
+-- name: dispositions_decide
+-- Lets dispositions decide about their contacts: finished, or due again at a moment of the gate's clock. A
 -- contact that is live again only learns that it is finished.
-update queue q
-set final = q.final or $2,
-    state = case when q.state = 'live' then q.state when $2 then 'done' else 'due' end,
-    next_at = case when q.state = 'live' or $2 then null else coalesce($3::timestamptz, '-infinity') end,
-    held_rule = case when q.state = 'live' or $2 or $3::timestamptz is null then null else 'retry' end,
-    held_reason = case when q.state = 'live' or $2 or $3::timestamptz is null then null
-                       else 'waits after disposition ' || $4 end
-from attempts a
-where a.id = $1 and q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
-returning a.number, a.member_id;
+with d as (
+    select * from unnest($1::uuid[], $2::boolean[], $3::timestamptz[], $4::text[])
+        as d(attempt_id, final, retry_at, code)
+), decided as (
+    update queue q
+    set final = q.final or d.final,
+        state = case when q.state = 'live' then q.state when d.final then 'done' else 'due' end,
+        next_at = case when q.state = 'live' or d.final then null else coalesce(d.retry_at, '-infinity') end,
+        held_rule = case when q.state = 'live' or d.final or d.retry_at is null then null else 'retry' end,
+        held_reason = case when q.state = 'live' or d.final or d.retry_at is null then null
+                           else 'waits after disposition ' || d.code end
+    from d join attempts a on a.id = d.attempt_id
+    where q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
+    returning a.id
+)
+select a.id, a.number, a.member_id from attempts a join decided on decided.id = a.id;

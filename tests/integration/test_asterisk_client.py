@@ -12,7 +12,13 @@ from asterisk_support import Pair, Watcher, channel_of, client_of, free_ports, o
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
-from dialer_engine.pbx.ari.models import CallBroadcast, ChannelVarset, StasisStart
+from dialer_engine.pbx.ari.models import (
+    CallBroadcast,
+    ChannelCreated,
+    ChannelDestroyed,
+    ChannelVarset,
+    StasisStart,
+)
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.node import Node
 
@@ -165,9 +171,9 @@ async def test_only_wanted_events_arrive_and_replies_still_do(pair: Pair, watche
     try:
         customer = await originate(Commands(client), pair.prompts, "10")
         await watcher.wait(CallBroadcast, customer)
-        await until(lambda: len(watcher.events) >= 2)
+        await watcher.wait(ChannelDestroyed, customer)
         kinds = {type(event).__name__ for _, event in watcher.events if channel_of(event) == customer}
-        assert kinds == {"CallBroadcast", "ChannelDestroyed"}
+        assert kinds - {"ChannelUserevent"} == {"CallBroadcast", "ChannelDestroyed"}
     finally:
         await client.close()
 
@@ -216,6 +222,19 @@ async def test_a_displaced_engine_gives_way_and_comes_back(pair: Pair, watcher: 
     finally:
         await second.close()
         await first.close()
+
+
+async def test_quick_restarts_among_calls_neither_deafen_nor_lock_asterisk(pair: Pair) -> None:
+    """Asterisk 22.10 could deadlock for good, or leave the new connection without events."""
+    for turn in range(30):
+        watcher = Watcher()
+        client = pair.client(watcher)
+        await client.start()
+        customer = await originate(Commands(client), pair.prompts, "10")
+        await watcher.wait(ChannelCreated, customer)
+        await asyncio.sleep(turn % 10 * 0.004)
+        await Commands(client).hangup(customer)
+        await client.close()
 
 
 async def test_close_is_clean_and_final(pair: Pair, watcher: Watcher) -> None:

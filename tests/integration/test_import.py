@@ -306,7 +306,7 @@ async def test_a_hundred_thousand_rows(conn: Conn, tmp_path: Path) -> None:
     print(f"100,000 rows with two numbers each in {took.total_seconds():.1f} s")
     assert (report.contacts, report.numbers) == (100_000, 200_000)
     assert seen[-1] == 100_000
-    assert took < timedelta(seconds=25)
+    assert took < timedelta(seconds=60)
 
 
 async def test_ended_attempts_keep_their_contact(conn: Conn, tmp_path: Path) -> None:

@@ -147,9 +147,9 @@ async def test_retry_and_final_decide_about_the_contact(conn: Conn) -> None:
 async def test_a_disposition_decides_over_the_result(conn: Conn) -> None:
     world, [one, two] = await reserved(conn, 2)
     await write(conn, [], [end_of(r, "bridged", final=False) for r in (one, two)], 1)
-    await dispose(conn, disposed(one, final=False, retry=timedelta(days=2)))
-    await dispose(conn, disposed(two))
-    await dispose(conn, disposed(two))
+    await dispose(conn, [disposed(one, final=False, retry=timedelta(days=2))])
+    await dispose(conn, [disposed(two)])
+    await dispose(conn, [disposed(two)])
     rows = await conn.fetch("select state, next_at from queue order by contact_id")
     assert (rows[0]["state"], rows[0]["next_at"]) == ("due", NOON + timedelta(days=2))
     assert rows[1]["state"] == "done"
@@ -160,7 +160,7 @@ async def test_a_disposition_decides_over_the_result(conn: Conn) -> None:
 async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
     world, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)
-    assert await dispose(conn, disposed(one, code="dnc", suppress=True)) == one.number
+    assert await dispose(conn, [disposed(one, code="dnc", suppress=True)]) == [one.number]
     [entry] = await suppress.check(conn, one.number)
     assert (entry.member, entry.source) == ("acme", "disposition")
     assert (await reserve(conn, request(world))).reserved == ()
@@ -169,8 +169,8 @@ async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
 async def test_a_corrected_disposition_is_a_further_row_and_the_newest_counts(conn: Conn) -> None:
     _, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)
-    await dispose(conn, disposed(one))
-    await dispose(conn, disposed(one, code="no", at=WALL + timedelta(minutes=1)))
+    await dispose(conn, [disposed(one)])
+    await dispose(conn, [disposed(one, code="no", at=WALL + timedelta(minutes=1))])
     assert await conn.fetchval("select disposition from cdr_export") == "no"
 
 

@@ -50,7 +50,7 @@ async def some_calls(conn: Conn, offer: str | None = "roof repair") -> World:
     ends.append(end_of(got[6], "abandoned", answered_at=answered, message_at=answered + timedelta(seconds=2)))
     ends += [end_of(one) for one in got[7:]]
     await write(conn, [], ends, 1)
-    await dispose(conn, Disposed(got[0].attempt_id, "sale", "=1+1", "agent", WALL, WALL, final=True))
+    await dispose(conn, [Disposed(got[0].attempt_id, "sale", "=1+1", "agent", WALL, WALL, final=True)])
     return world
 
 

@@ -131,14 +131,20 @@ async def test_shifts_and_states_make_the_agents_report(conn: Conn) -> None:
         ("ready", 256),
         ("off", 316),
     ]
-    for state, second in plan:
-        at = day + timedelta(seconds=second)
-        busy = attempt if state in ("in_call", "wrap") else None
-        for _ in range(2):  # written again after a lost reply
-            if state != "off" or await conn.fetchval("select ended_at is null from agent_sessions"):
-                await agents.record_state(
-                    conn, agent, state, at, node="main", campaign_id=spring, attempt_id=busy
-                )
+    changes = [
+        agents.StateChange(
+            agent,
+            state,
+            day + timedelta(seconds=second),
+            "main",
+            spring,
+            attempt if state in ("in_call", "wrap") else None,
+        )
+        for state, second in plan
+    ]
+    await agents.record_states(conn, changes[:3])
+    await agents.record_states(conn, changes[:3])  # written again after a lost reply
+    await agents.record_states(conn, changes[3:])
     [row] = await agent_days(conn, day - timedelta(hours=1), day + timedelta(hours=1))
     assert (row.agent, row.campaign, row.calls) == ("ana", "spring", 1)
     assert (row.wait_s, row.talk_s, row.wrap_s, row.paused_s) == (121, 120, 15, 60)
@@ -146,13 +152,36 @@ async def test_shifts_and_states_make_the_agents_report(conn: Conn) -> None:
     assert await conn.fetchval("select ended_at from agent_sessions") == day + timedelta(seconds=316)
 
 
-async def test_one_open_session_per_agent(conn: Conn) -> None:
+async def test_going_off_and_coming_back_are_two_sessions(conn: Conn) -> None:
     agent = await add_agent(conn, None, "ana", "secret")
-    first = await agents.start_session(conn, agent, "main", "c1", WALL)
-    assert await agents.start_session(conn, agent, "main", "c2", WALL) == first
-    await agents.end_sessions(conn, "main", WALL, "node lost")
-    assert not await agents.end_session(conn, agent, WALL, "hung up")
-    assert await agents.start_session(conn, agent, "main", "c3", WALL) != first
+    other = await add_agent(conn, None, "bo", "secret")
+
+    def change(who: int, state: str, second: int) -> agents.StateChange:
+        return agents.StateChange(who, state, WALL + timedelta(seconds=second), "main")
+
+    await agents.record_states(
+        conn,
+        [
+            change(agent, "ready", 0),
+            change(other, "ready", 1),
+            change(agent, "off", 10),
+            change(agent, "ready", 20),
+            change(agent, "paused", 30),
+        ],
+    )
+    sessions = await conn.fetch(
+        "select agent_id, started_at, ended_at from agent_sessions order by started_at"
+    )
+    assert [(row["agent_id"], row["ended_at"]) for row in sessions] == [
+        (agent, WALL + timedelta(seconds=10)),
+        (other, None),
+        (agent, None),
+    ]
+    assert await agents.agents_on_record(conn, "main") == {agent, other}
+    assert (
+        await conn.fetchval("select count(distinct session_id) from agent_states where agent_id = $1", agent)
+        == 2
+    )
 
 
 async def test_agents_accounts(conn: Conn) -> None:

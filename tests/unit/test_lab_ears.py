@@ -5,7 +5,7 @@ from array import array
 
 import pytest
 
-from dialer_engine.lab.ears import Ear, Heard, frequency, voice, without_tone
+from dialer_engine.lab.ears import Ear, Heard, agreed, frequency, voice, without_signals
 from dialer_engine.lab.tones import AGENT_VOICE, SILENCE, tone_frame
 
 pytestmark = pytest.mark.unit
@@ -102,7 +102,7 @@ def test_short_gap_does_not_end_the_customer() -> None:
 def test_two_customers_are_told_apart() -> None:
     _, ended, ear = listen(sound(1700, 30) + [SILENCE] * 20 + sound(2400, 30))
     ear.finish()
-    assert [round(each.pitch) for each in ended] == [1700, 2400]
+    assert [each.pitch for each in ended] == [pytest.approx(1700, abs=2), pytest.approx(2400, abs=2)]
 
 
 def test_lost_frame_does_not_change_the_pitch() -> None:
@@ -124,7 +124,21 @@ def test_frequency_needs_three_crossings() -> None:
 
 
 def test_notch_takes_1000_hertz_out_completely() -> None:
-    assert max(abs(sample) for sample in without_tone(array("h", tone_frame(1000)))) <= 2
+    assert max(abs(sample) for sample in without_signals(array("h", tone_frame(1000)))) <= 2
+
+
+@pytest.mark.parametrize("hertz", [1500, 1990, 2690])
+@pytest.mark.parametrize("signal", [300, 600, 900])
+def test_customer_is_heard_through_a_signal_louder_than_the_voice(hertz: int, signal: int) -> None:
+    frames = mixed(sound(hertz, 10), sound(signal, 10, amplitude=16000)) + sound(hertz, 10, start=10)
+    starts, ended, ear = listen(frames)
+    ear.finish()
+    assert starts == [pytest.approx(100.0)]
+    assert ended[0].pitch == pytest.approx(hertz, abs=3)
+
+
+def test_pitch_is_what_most_frames_agree_on() -> None:
+    assert agreed([1600.0, 2300.5, 2299.5, 2250.0, 2300.0, 1900.0]) == pytest.approx(2300)
 
 
 def test_odd_number_of_bytes_is_survived() -> None:

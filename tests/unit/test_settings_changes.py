@@ -42,7 +42,7 @@ def test_words_for_each_kind_of_change(tmp_path: Path) -> None:
         "campaign spring: retry.machine: 4h -> never",
         "campaign winter: added",
     ]
-    assert restart_needed(old, new) == []
+    assert restart_needed(old, new) == ["logging.level: info -> debug"]
     assert "trunks.spare: removed" in changed(new, old)
 
 

@@ -1,7 +1,6 @@
 """`dialer init`, `check` and `schema`: what they print, what they write and how they end."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -141,13 +140,13 @@ def test_check_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_check_names_an_unreadable_file(tmp_path: Path) -> None:
     directory = write_config(tmp_path)
-    (directory / "dialer.yaml").chmod(0)
+    (directory / "dialer.yaml").unlink()
+    (directory / "dialer.yaml").mkdir()
     result = run("check", directory)
     assert result.exit_code == 1
-    assert "dialer.yaml: the file cannot be read: Permission denied" in result.stderr
+    assert "dialer.yaml: the file cannot be read: Is a directory" in result.stderr
 
 
 def test_schema(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,15 +29,16 @@ import structlog
 
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
 from dialer_engine.pbx.ari.models import ApplicationReplaced
+from dialer_engine.pbx.ari.proof import prove
 from dialer_engine.pbx.ari.wire import Incoming, RawEvent, Reply, decode, encode_command, failure_text
 
+_Connection: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, list[Incoming]]
 log = structlog.get_logger(__name__)
 _BIGGEST_MESSAGE = 64 * 1024 * 1024
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 5.0
 _CONNECT_TIMEOUT = 5.0
-# Asterisk's event filter also holds back the replies to commands unless they are named.
-_ALWAYS = ("ApplicationReplaced", "RESTResponse")
+_FIRST_TRIES = 5
 _JITTER = random.SystemRandom()
 
 
@@ -69,7 +70,7 @@ class AriClient:
         self._on_event = on_event
         self._on_link = on_link
         self._subscribe_all = subscribe_all
-        self._event_types = None if event_types is None else sorted({*event_types, *_ALWAYS})
+        self._event_types = event_types
         self._reply_timeout = reply_timeout
         self._heartbeat = heartbeat
         self._ids = itertools.count(1)
@@ -94,17 +95,12 @@ class AriClient:
             raise AriError("this ARI client was already started")
         self._session = aiohttp.ClientSession(headers=self._headers)
         try:
-            socket = await self._connect()
+            socket, early = await self._first_connect()
         except BaseException:
             await self._session.close()
             raise
-        self._task = asyncio.create_task(self._keep(socket), name=f"ari {self._base_url}")
-        try:
-            await self._up.wait()
-            await self._set_filter()
-        except BaseException:
-            await self.close()
-            raise
+        self._task = asyncio.create_task(self._keep(socket, early), name=f"ari {self._base_url}")
+        await self._up.wait()
 
     async def close(self) -> None:
         """End the link; everybody who still waits for a reply gets AriLinkLost."""
@@ -168,12 +164,20 @@ class AriClient:
             raise AriRefused(answer.status_code, reason, command)
         return answer.message_body.encode("utf-8")
 
-    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
+    async def _first_connect(self) -> _Connection:
+        for _ in range(_FIRST_TRIES - 1):
+            try:
+                return await self._connect()
+            except AriTimeout:
+                await asyncio.sleep(_FIRST_DELAY)
+        return await self._connect()
+
+    async def _connect(self) -> _Connection:
         if self._session is None:
             raise AriError("this ARI client was not started")
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT):
-                return await self._session.ws_connect(
+                socket = await self._session.ws_connect(
                     f"{self._base_url}/ari/events",
                     params={"app": self.app, "subscribeAll": "true" if self._subscribe_all else "false"},
                     heartbeat=self._heartbeat,
@@ -182,6 +186,12 @@ class AriClient:
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise AriError(self._explain(error)) from error
+        try:
+            return socket, await prove(socket, self.app, self._event_types)
+        except BaseException:
+            self.counts["deaf_connections"] += 1
+            await socket.close()
+            raise
 
     def _explain(self, error: BaseException) -> str:
         place = f"ARI at {self._base_url}"
@@ -194,18 +204,17 @@ class AriClient:
             )
         return f"{place} cannot be reached ({error}). Is Asterisk running, are address and http_port right?"
 
-    async def _keep(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        await self._serve(socket)
+    async def _keep(self, socket: aiohttp.ClientWebSocketResponse, early: list[Incoming]) -> None:
+        await self._serve(socket, early)
         while not self._closing:
-            socket = await self._reconnect()
-            renewal = asyncio.create_task(self._renew_filter())
-            await self._serve(socket)
-            await renewal
+            await self._serve(*await self._reconnect())
 
-    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse, early: list[Incoming]) -> None:
         self._socket = socket
         self._up.set()
         self._report(True)
+        for event in early:
+            self._deliver(event)
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
@@ -217,7 +226,7 @@ class AriClient:
             reason = str(socket.exception() or f"close code {socket.close_code}")
             log.warning("ari_link_lost", url=self._base_url, reason=reason)
 
-    async def _reconnect(self) -> aiohttp.ClientWebSocketResponse:
+    async def _reconnect(self) -> _Connection:
         delay = _FIRST_DELAY
         while True:
             await asyncio.sleep(delay * _JITTER.uniform(0.5, 1.0))
@@ -225,7 +234,7 @@ class AriClient:
                 delay = _LONGEST_DELAY / 2
                 continue
             try:
-                socket = await self._connect()
+                connection = await self._connect()
             except AriError as error:
                 delay = min(delay * 2, _LONGEST_DELAY)
                 self.counts["failed_connects"] += 1
@@ -233,7 +242,7 @@ class AriClient:
             else:
                 self.counts["reconnects"] += 1
                 log.info("ari_reconnected", url=self._base_url)
-                return socket
+                return connection
 
     def _take(self, text: str) -> None:
         try:
@@ -306,17 +315,6 @@ class AriClient:
         except Exception:
             self.counts["handler_errors"] += 1
             log.exception("ari_link_handler_failed", up=up)
-
-    async def _set_filter(self) -> None:
-        if self._event_types is not None:
-            body = {"allowed": [{"type": each} for each in self._event_types]}
-            await self.request("PUT", f"/applications/{self.app}/eventFilter", body=body)
-
-    async def _renew_filter(self) -> None:
-        try:
-            await self._set_filter()
-        except AriError as error:
-            log.warning("ari_filter_not_set", error=str(error), effect="more events than needed arrive")
 
 
 def _handshake_text(status: int, user: str, app: str) -> str:

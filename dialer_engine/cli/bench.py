@@ -1,0 +1,85 @@
+"""`dialer bench answer|originate`: how quick the engine is, measured by the lab and beside a yardstick."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from dialer_engine.cli.lab_run import run_lab
+from dialer_engine.lab.bench_answer import bench_answer
+from dialer_engine.lab.bench_originate import bench_originate
+from dialer_engine.lab.place import Place, take_place
+from dialer_engine.pbx.bundle import Bundle, install_bundle
+from dialer_engine.settings.home import home, prepare_home, service_user
+
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
+Measure = Callable[[Bundle, Place, Callable[[str], None]], Awaitable["Result"]]
+
+bench = typer.Typer(no_args_is_help=True, help="Measure the engine on this machine; nobody is called.")
+
+
+class Result(Protocol):
+    """What a benchmark gives."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures by name."""
+
+
+@bench.command("answer")
+def answer(
+    rate: Annotated[float, typer.Option(min=1, max=30, help="Answered calls a second.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=2, max=120, help="Length of each round.")] = 15.0,
+    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds each way, alternating.")] = 3,
+    json_file: JsonFile = None,
+) -> None:
+    """From the carrier's 200 OK to the agent's ear: the engine beside bare ARI, in one run."""
+    figures = _measured(lambda b, place, tell: bench_answer(b, place, rate, seconds, rounds, tell), json_file)
+    _row("", "p50", "p99", "longest", "over 2 s", "calls", "unheard")
+    _row("engine", *(figures[k] for k in ("p50_ms", "p99_ms", "max_ms", "over_2s", "calls", "unheard")))
+    floor = ("floor_p50_ms", "floor_p99_ms", "floor_max_ms")
+    _row("bare ARI", *(figures[k] for k in floor), "", figures["floor_calls"], figures["floor_unheard"])
+
+
+@bench.command("originate")
+def originate(
+    seconds: Annotated[float, typer.Option(min=5, max=120, help="Length of each round.")] = 60.0,
+    agents: Annotated[int, typer.Option(min=10, max=600, help="Agents, and calls up at once.")] = 200,
+    json_file: JsonFile = None,
+) -> None:
+    """Calls a second through the whole engine, beside bare call files into the same Asterisk."""
+    figures = _measured(lambda b, place, tell: bench_originate(b, place, seconds, agents, tell), json_file)
+    typer.echo(f"engine      {figures['engine_cps']:7.1f} calls/s, {figures['cpu_ms_per_call']} ms CPU each")
+    typer.echo(f"call files  {figures['callfile_cps']:7.1f} calls/s")
+    typer.echo(f"ratio       {figures['ratio']:7.2f}    engine's memory {figures['rss_mb']} MB")
+    typer.echo(f"CPU in the engine's round: {figures['engine_cpu_shares']}")
+    typer.echo(f"CPU with call files:       {figures['callfile_cpu_shares']}")
+    typer.echo(f"limit: {figures['limit']}")
+
+
+def _measured(measure: Measure, json_file: Path | None) -> dict[str, Any]:
+    figures = run_lab(_in_place(measure)).as_json()
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return figures
+
+
+async def _in_place(measure: Measure) -> Result:
+    root, user = home(), service_user()
+    prepare_home(root, user)
+    bundle = await asyncio.to_thread(install_bundle, root)
+    with take_place(root / "lab", user) as place:
+        return await measure(bundle, place, lambda text: typer.echo(f"- {text}"))
+
+
+def _row(name: str, *values: object) -> None:
+    typer.echo(f"{name:<10}" + "".join(f"{'-' if value is None else value!s:>10}" for value in values))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(bench, name="bench")
