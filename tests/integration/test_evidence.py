@@ -58,7 +58,7 @@ async def called(conn: Conn) -> int:
         end_of(busy, "busy"),
     ]
     await write(conn, [], ends, 1)
-    await dispose(conn, Disposed(sold.attempt_id, "sale", "Sale", "agent", WALL, NOON, final=True))
+    await dispose(conn, [Disposed(sold.attempt_id, "sale", "Sale", "agent", WALL, NOON, final=True)])
     await suppress.add(conn, dropped.number, None, "request", WALL, who="ann", note="=HYPERLINK(1)")
     await audit(conn, WALL, "ann", "campaign state", str(campaign), {"state": "running"})
     return campaign

@@ -28,7 +28,7 @@ async def calls(conn: Conn, at: datetime, world: object, count: int) -> list[str
     await write(conn, [AttemptEvent(i, 1, "dialing", at) for i in ids], [], 1)
     await write(conn, [], [end_of(r, "busy", ended_at=at, final=True) for r in result.reserved], 1)
     for i in ids:
-        await dispose(conn, Disposed(i, "none", "none", "default", at, NOON, final=True))
+        await dispose(conn, [Disposed(i, "none", "none", "default", at, NOON, final=True)])
     return ids
 
 
