@@ -82,7 +82,7 @@ async def find_out(text: str, campaign: str | None, config: Config) -> Answer:
         known = ", ".join(sorted(config.campaigns)) or "none"
         raise LookupError(f"no campaign {campaign!r} in {config.directory}; campaigns are: {known}")
     number = normalised(text)
-    clock = await _clock(config.settings)
+    clock = await gate_clock(config.settings)
     entries, error = await _entries(number, campaign, clock, config)
     questions = tuple(Question(entry, _decide(entry, campaign, clock, config)) for entry in entries)
     return Answer(number, clock, questions, error)
@@ -96,7 +96,7 @@ def normalised(text: str) -> str:
     return f"+{bare}" if re.fullmatch(r"1[2-9]\d{9}", bare, re.ASCII) else bare
 
 
-async def _clock(settings: Settings) -> datetime:
+async def gate_clock(settings: Settings) -> datetime:
     """Return the running engine's gate clock, else the one an engine started now would have."""
     start = settings.lab.clock if settings.lab is not None else None
     own = GateClock.starting_at(start).now()

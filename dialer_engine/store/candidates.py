@@ -76,6 +76,13 @@ class NumberFacts:
 async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[list[Candidate]]:
     """Take up to `limit` due contacts and return each one's numbers, least tried first."""
     rows = await conn.fetch(sql("reserve_take"), asked.campaign_id, asked.now, limit)
+    return await candidates_of(conn, rows, asked)
+
+
+async def candidates_of(
+    conn: Connection, rows: Sequence[asyncpg.Record], asked: Asked
+) -> list[list[Candidate]]:
+    """Return the numbers of contacts that were read, each contact's least tried first, with all facts."""
     if not rows:
         return []
     numbers = [row["number"] for row in rows if row["number"] is not None]

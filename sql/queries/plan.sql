@@ -1,0 +1,32 @@
+-- name: plan_size
+-- Counts a campaign's contacts, on its lists now, by what the queue says: untried and waiting ones are `open`.
+select count(*) filter (where q.state is null or q.state in ('due', 'held')) as open,
+       count(*) filter (where q.state = 'live') as live,
+       count(*) filter (where q.state = 'done') as done
+from campaign_lists l
+join contacts c on c.list_id = l.list_id
+left join queue q on q.campaign_id = l.campaign_id and q.contact_id = c.id
+where l.campaign_id = $1 and l.active;
+
+-- name: plan_take
+-- Reads the next contacts to ask the gate about, with their numbers, and locks nothing; every $3rd contact is a
+-- sample that does not depend on the order of import.
+with picked as materialized (
+    select c.id, c.regions, c.zones, c.business, q.tries, q.last_result, q.last_attempt_at
+    from campaign_lists l
+    join contacts c on c.list_id = l.list_id
+    left join queue q on q.campaign_id = l.campaign_id and q.contact_id = c.id
+    where l.campaign_id = $1 and l.active and c.id > $2 and (q.state is null or q.state in ('due', 'held'))
+      and ($3::integer = 1 or abs(hashint8(c.id)::bigint) % $3::integer = 0)
+    order by c.id
+    limit $4
+)
+select p.id as contact_id, coalesce(p.tries, 0) as tries, p.last_result, p.last_attempt_at, p.regions, p.zones,
+       p.business, n.id as number_id, n.number, n.position, true as mine
+from picked p left join contact_numbers n on n.contact_id = p.id
+order by p.id, n.position, n.id;
+
+-- name: plan_pace
+-- Tells how many attempts the campaign made since $2, and in how many different hours.
+select count(*) as attempts, count(distinct date_trunc('hour', reserved_at)) as hours
+from cdrs where campaign_id = $1 and reserved_at >= $2;
