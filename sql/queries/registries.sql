@@ -56,7 +56,8 @@ where l.name = $1;
 
 -- name: registry_lists_all
 -- Lists all lists with their version in force.
-select l.id, l.name, l.by_area, l.side, l.load_id, d.kind, d.account, d.as_of, d.loaded_at, d.loaded_by, d.numbers,
+select l.id, l.name, l.by_area, l.side, l.load_id, d.kind, d.account, d.as_of, d.loaded_at, d.loaded_by,
+       (select sum(a.numbers)::bigint from registry_areas a where a.list_id = l.id) as total,
        (select count(*) from registry_areas a where a.list_id = l.id) as area_codes,
        (select min(a.as_of) from registry_areas a where a.list_id = l.id) as oldest
 from registry_lists l left join registry_loads d on d.id = l.load_id
@@ -136,10 +137,14 @@ on conflict (list_id, npa) do update
 -- Puts a load in force: from this commit on every question is answered from it.
 update registry_lists set side = $2, load_id = $3 where id = $1;
 
--- name: registry_block
--- Reads one exchange of a list.
-select exchange, bits, lines, thousands from registry_blocks
-where npa = $1 and exchange = $2 and list_id = $3 and side = $4;
+-- name: registry_blocks_of
+-- Reads exchanges of a list.
+select exchange, bits, lines, thousands,
+       case when bits is not null then bit_count(bits)
+            when lines is not null then cardinality(lines)
+            else 1000 * bit_count(int2send(thousands)) end as numbers
+from registry_blocks
+where npa = $1 and exchange = any($2::smallint[]) and list_id = $3 and side = $4;
 
 -- name: registry_put_block
 -- Writes one exchange of a list.

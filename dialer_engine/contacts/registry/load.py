@@ -18,6 +18,7 @@ from dialer_engine.store.registry.lists import RegistryList, audit, subscription
 from dialer_engine.store.registry.loads import (
     Build,
     LoadRecord,
+    area_numbers,
     empty_former_side,
     empty_idle_side,
     requeue,
@@ -97,7 +98,7 @@ async def _load(
     where = str(request.files[0])
     if target.as_of is not None and request.as_of < target.as_of and not request.partial:
         raise RegistryError(f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is newer")
-    before = {row["npa"]: row["numbers"] for row in await conn.fetch(sql("registry_areas_of"), target.id)}
+    before = await area_numbers(conn, target.id)
     expected = await _expected(conn, request, plan, target, before)
     await empty_idle_side(conn, target)
     files = tuple(record_of(file) for file in request.files)

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+import asyncpg
+
 from dialer_engine.core.registry import Block
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
@@ -134,3 +136,35 @@ async def requeue(conn: Connection) -> None:
     """Look anew at contacts that were held for a list: a fresh one came, or their number left it."""
     await conn.execute(sql("registry_requeue_stale"), ["list_freshness", "reassigned"])
     await conn.execute(sql("registry_requeue_freed"), ["registry", "litigator", "wireless"])
+
+
+async def area_numbers(conn: Connection, list_id: int) -> dict[int, int]:
+    """Return how many numbers each area code of a list has, as recorded."""
+    return {row["npa"]: row["numbers"] for row in await conn.fetch(sql("registry_areas_of"), list_id)}
+
+
+async def recount(conn: Connection, list_id: int) -> dict[int, int]:
+    """Return how many numbers each area code of a list has, counted anew from the bits."""
+    return {row["npa"]: row["numbers"] for row in await conn.fetch(sql("registry_recount"), list_id)}
+
+
+async def read_blocks(
+    conn: Connection, target: RegistryList, npa: int, exchanges: Sequence[int]
+) -> dict[int, Block]:
+    """Return these exchanges of the version in force, those that name any number."""
+    rows = await conn.fetch(sql("registry_blocks_of"), npa, list(exchanges), target.id, target.side)
+    return {row["exchange"]: _block(row) for row in rows}
+
+
+def _block(row: asyncpg.Record) -> Block:
+    lines = None if row["lines"] is None else tuple(row["lines"])
+    return Block(row["exchange"], row["numbers"], row["bits"], lines, row["thousands"])
+
+
+async def write_blocks(conn: Connection, target: RegistryList, npa: int, blocks: Sequence[Block]) -> None:
+    """Change exchanges of the version in force, in the caller's transaction; empty ones are removed."""
+    key = (target.id, target.side)
+    gone = [(npa, block.exchange, *key) for block in blocks if not block.numbers]
+    kept = [(npa, b.exchange, *key, b.bits, b.lines, b.thousands) for b in blocks if b.numbers]
+    await conn.executemany(sql("registry_remove_block"), gone)
+    await conn.executemany(sql("registry_put_block"), kept)

@@ -1,0 +1,136 @@
+"""Apply a change list to the version in force, or refuse it whole when it does not continue that version."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from dialer_engine.contacts.registry import change, verify
+from dialer_engine.contacts.registry import xml as tagged
+from dialer_engine.contacts.registry.change import Change
+from dialer_engine.contacts.registry.files import FileRecord, Part, RegistryError, parts, record_of
+from dialer_engine.contacts.registry.load import LoadRequest, check_date
+from dialer_engine.core.registry import LINES, Block, pack
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.registry.lists import RegistryList, audit, subscriptions
+from dialer_engine.store.registry.loads import (
+    LoadRecord,
+    area_numbers,
+    finish,
+    read_blocks,
+    requeue,
+    turn,
+    write_blocks,
+)
+
+STRANGE_SHARE = 0.05
+"""Share of changes that may already be so (added numbers present, removed ones absent)."""
+STRANGE_FEW = 100
+_Wanted = dict[int, dict[int, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReport:
+    """What a change list did; `already` counts changes that were so before."""
+
+    name: str
+    version: int
+    added: int
+    removed: int
+    already: int
+    numbers: int
+    files: tuple[FileRecord, ...]
+
+
+async def apply(conn: Connection, request: LoadRequest) -> ChangeReport:
+    """Apply change lists in the order given; RegistryError leaves everything as it was."""
+    where = str(request.files[0]) if request.files else request.name
+    check_date(where, request)
+    try:
+        async with turn(conn, request.name) as target:
+            return await _apply(conn, request, target, where)
+    except RegistryError as error:
+        await audit(conn, request.now, request.who, "registry.refused", request.name, {"reason": str(error)})
+        raise
+
+
+async def _apply(conn: Connection, request: LoadRequest, target: RegistryList, where: str) -> ChangeReport:
+    if target.as_of is None or not target.by_area:
+        raise RegistryError(f"{where}: a change list needs a full list of {target.name} first; load that")
+    if request.as_of <= target.as_of:
+        raise RegistryError(
+            f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is as new or newer"
+        )
+    subscribed = await subscriptions(conn, request.name)
+    verify.check_account(where, request.account, subscribed)
+    for file in request.files:
+        verify.check_file_name(str(file), file.name, request.account or "", subscribed)
+    areas = await area_numbers(conn, target.id)
+    files = tuple(record_of(file) for file in request.files)
+    wanted = _collect(request, areas)
+    async with conn.transaction():
+        added, removed, already = await _change_areas(conn, target, wanted, areas)
+        _check_fits(where, added + removed, already)
+        head = ("change", request.account, request.as_of, request.now, request.who)
+        record = LoadRecord(*head, [asdict(file) for file in files], added, removed)
+        version = await finish(conn, target.id, target.side, areas, record)
+        detail = {"version": version, "added": added, "removed": removed, "account": request.account}
+        await audit(conn, request.now, request.who, "registry.change", request.name, detail)
+    await requeue(conn)
+    return ChangeReport(request.name, version, added, removed, already, sum(areas.values()), files)
+
+
+def _collect(request: LoadRequest, areas: Mapping[int, int]) -> _Wanted:
+    """Return the last state of every changed number; RegistryError for what cannot belong to this list."""
+    wanted: defaultdict[int, dict[int, bool]] = defaultdict(dict)
+    latest = request.as_of + timedelta(days=1)
+    for file in request.files:
+        for part in parts(file):
+            for each in _read(part):
+                if each.npa not in areas:
+                    raise part.refuse(each.line, f"area code {each.npa} is not part of the version in force")
+                if each.at is not None and each.at > latest:
+                    raise part.refuse(each.line, f"a change of {each.at:%Y-%m-%d}, later than the download")
+                wanted[each.npa][each.number] = each.add
+    return wanted
+
+
+def _read(part: Part) -> Iterator[Change]:
+    return change.read_xml_changes(part) if tagged.looks_like_xml(part.peek()) else change.read_changes(part)
+
+
+async def _change_areas(
+    conn: Connection, target: RegistryList, wanted: _Wanted, areas: dict[int, int]
+) -> tuple[int, int, int]:
+    added = removed = already = 0
+    for npa, numbers in sorted(wanted.items()):
+        exchanges: defaultdict[int, dict[int, bool]] = defaultdict(dict)
+        for number, add in numbers.items():
+            exchanges[number // LINES][number % LINES] = add
+        present = await read_blocks(conn, target, npa, sorted(exchanges))
+        changed: list[Block] = []
+        for exchange, lines in exchanges.items():
+            block, more, less = _change_block(exchange, present.get(exchange), lines)
+            added, removed, already = added + more, removed + less, already + len(lines) - more - less
+            areas[npa] += more - less
+            if more or less:
+                changed.append(block)
+        await write_blocks(conn, target, npa, changed)
+    return added, removed, already
+
+
+def _change_block(exchange: int, old: Block | None, lines: Mapping[int, bool]) -> tuple[Block, int, int]:
+    flags = bytearray(LINES) if old is None else old.flags()
+    more = sum(1 for line, add in lines.items() if add and not flags[line])
+    less = sum(1 for line, add in lines.items() if not add and flags[line])
+    for line, add in lines.items():
+        flags[line] = add
+    return pack(exchange, flags), more, less
+
+
+def _check_fits(where: str, done: int, already: int) -> None:
+    if already > STRANGE_FEW and already > STRANGE_SHARE * (done + already):
+        raise RegistryError(
+            f"{where}: {already:,} of {done + already:,} changes are so already: this change list does not "
+            "continue the version in force; load the full list"
+        )
