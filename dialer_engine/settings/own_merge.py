@@ -34,11 +34,15 @@ _EVERYTHING = frozenset(ConsentKind)
 
 @dataclass(slots=True)
 class OwnBook:
-    """The shipped rows with the operator's rules put over them, and what was wrong or loosened."""
+    """The shipped rows with the operator's rules put over them, and what was wrong or loosened.
+
+    `listed` are the regions whose holidays are listed.
+    """
 
     regions: dict[str, tuple[RegionRule, ...]]
     automated: dict[str, tuple[AutomatedRule, ...]]
     terms: dict[str, tuple[TermsRule, ...]]
+    listed: frozenset[str] = frozenset()
     closures: dict[str, dict[date, str]] = field(default_factory=dict)
     loosened: list[Loosening] = field(default_factory=list)
     problems: list[RulesProblem] = field(default_factory=list)
@@ -76,6 +80,8 @@ def _merge(book: OwnBook, rule: OwnRule, region: str) -> Iterator[str]:
     if rows is None:
         yield f"{region} has no calling rule to add to"
         return
+    if rule.holidays_prohibited and region not in book.listed:
+        yield f"the holidays of {region} are not in holidays.csv; name the days in closed_on instead"
     looser: list[str] = []
     book.regions[region] = _cut_in(rows, rule, lambda row: _region_row(row, rule, looser))
     if rule.automated_consent is not None:

@@ -121,7 +121,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
     lists = parse_lists(tables["registries"])
     upcoming = parse_upcoming(tables["upcoming"], known)
     problems = [problem for table in tables.values() for problem in table.problems]
-    merged = OwnBook(regions, automated, terms)
+    merged = OwnBook(regions, automated, terms, frozenset(holidays))
     document = _merge_own(merged, own, problems)
     if problems:
         raise RulesError(tuple(problems))

@@ -10,7 +10,7 @@ from gate_support import AREAS, BOOK, PLAN, RULES, area_zones, table
 
 from dialer_engine.core.numbers import TERRITORY_REGIONS
 from dialer_engine.settings import area_codes, holidays
-from dialer_engine.settings.rules import SHIPPED, RulesError, load_rules, rules_directory
+from dialer_engine.settings.rules import SHIPPED, RulesError, load_rule_set, load_rules, rules_directory
 
 pytestmark = pytest.mark.unit
 
@@ -262,3 +262,77 @@ def test_a_configuration_may_bring_its_own_rules(tmp_path: Path) -> None:
     assert rules_directory(tmp_path) == SHIPPED
     (tmp_path / "rules").mkdir()
     assert rules_directory(tmp_path) == tmp_path / "rules"
+
+
+# --- the further files ----------------------------------------------------------------------------
+
+
+def in_us(codes: str) -> set[str]:
+    return {f"US-{code}" for code in codes.split()}
+
+
+def test_five_states_want_consent_and_twelve_have_windows_for_devices() -> None:
+    assert set(BOOK.automated) == {"US-CT", "US-FL", "US-MD", "US-OK", "US-WY"}
+    assert set(BOOK.devices) == in_us("AL CA IL IN KY ME MI NE NV OK SD UT")
+    assert [region for region, rows in BOOK.automated.items() if rows[0].manual_too] == ["US-CT"]
+
+
+def test_terms_of_both_countries_and_puerto_rico() -> None:
+    today = date(2026, 11, 23)
+    us, canada = BOOK.terms_of("US", today), BOOK.terms_of("CA", today)
+    assert us is not None
+    assert canada is not None
+    assert (us.abandon_limit, us.abandon_period, us.list_max_age_days) == (0.03, "30_days", 31)
+    assert (canada.abandon_limit, canada.abandon_period, canada.list_warn_age_days) == (0.05, "month", 21)
+    assert BOOK.ring_window(["US", "US-PR"], [today]) == (15, 28)
+    assert BOOK.terms_of("US-TX", today) is None
+
+
+def test_every_row_has_a_source_and_recording_consent() -> None:
+    for table_ in (BOOK.regions, BOOK.automated, BOOK.devices, BOOK.terms):
+        assert all(row.source and row.name for rows in table_.values() for row in rows)
+    by_region = {region: rows[-1].recording for region, rows in BOOK.regions.items()}
+    asked = {region for region, kind in by_region.items() if kind in ("yes", "mixed")}
+    assert asked == in_us("CA CT DE FL IL MD MA MI MT NV NH PA WA")
+    assert {by_region[f"CA-{code}"] for code in ("ON", "QC", "BC")} == {"notice"}
+
+
+def test_what_is_coming_is_in_order_and_undated_things_come_last() -> None:
+    upcoming = load_rule_set(SHIPPED).upcoming
+    dated = [each.day for each in upcoming if each.day is not None]
+    assert dated == sorted(dated)
+    assert dated[0] == date(2027, 1, 31)
+    assert upcoming[-1].day is None
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("automated_dialing", "US,FL,Florida,automated,", "US,FL,Florida,always,", ":3: 'always' is not one"),
+        ("automated_dialing", "automated,express_written,no", "automated,spoken,no", "'spoken' is not"),
+        ("automated_dialing", "automated,express_written,no", "automated,,no", "names no consent"),
+        ("automated_dialing", "US,WY,", "US,OK,", ":6: a second row for US-OK"),
+        ("automated_dialing", "US,FL,", "US,QQ,", ":3: region 'US-QQ' has no calling rule"),
+        ("announcing_devices", "21:00,13:00,21:00,,291", "21:00,13:00,,,291", ":9: '' is not a time"),
+        ("announcing_devices", "US,ME,Maine,09:00,17:00", "US,ME,Maine,17:00,09:00", ":7: the window"),
+        ("dialing_terms", ",15,28,", ",30,28,", ":4: ring_min_s 30 is more than ring_max_s 28"),
+        ("dialing_terms", "15,,3,30_days", "15,,3,", "needed together"),
+        ("dialing_terms", "15,,3,30_days", "15,,3 percent,30_days", "not a percentage"),
+        ("dialing_terms", "15,,3,30_days", "15,,100,30_days", "between 0 and 100"),
+        ("dialing_terms", "15,,5,month", "15,,5,fortnight", ":3: 'fortnight' is not one of"),
+        ("upcoming", "2027-01-31,US,", "soon,US,", "upcoming.csv:2: 'soon' is not a date"),
+        ("upcoming", ',US-PA,"SB', ',US-QQ,"SB', "region 'US-QQ'"),
+        ("calling_rules", ",47 CFR 64.1200(c)(1); 16 CFR 310.4(c),high", ",,high", "a rule needs its source"),
+    ],
+)  # fmt: skip
+def test_a_spoiled_further_file_is_refused_too(
+    rules: Path, file: str, old: str, new: str, words: str
+) -> None:
+    edit(rules / f"{file}.csv", old, new)
+    assert words in problems(rules)
+
+
+def test_the_files_texts_are_kept_by_name() -> None:
+    found = load_rule_set(SHIPPED)
+    assert {file.name for file in found.files} == set(found.texts)
+    assert found.texts["holidays.csv"] == (SHIPPED / "holidays.csv").read_text(encoding="utf-8")
