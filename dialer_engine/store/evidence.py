@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -26,22 +27,24 @@ from dialer_engine.store.ledger import load_ledger
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
-SECTIONS = (
-    "attempts",
-    "verdicts",
-    "events",
-    "dispositions",
-    "suppressions",
-    "suppression_log",
-    "consents",
-    "list_versions",
-    "reassigned",
-    "rules",
-    "prompts",
-    "stops",
-    "audit",
+SECTIONS: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "attempts": lambda: sql("evidence_attempts"),
+        "verdicts": lambda: sql("evidence_verdicts"),
+        "events": lambda: sql("evidence_events"),
+        "dispositions": lambda: sql("evidence_dispositions"),
+        "suppressions": lambda: sql("evidence_suppressions"),
+        "suppression_log": lambda: sql("evidence_suppression_log"),
+        "consents": lambda: sql("evidence_consents"),
+        "list_versions": lambda: sql("evidence_list_versions"),
+        "reassigned": lambda: sql("evidence_reassigned"),
+        "rules": lambda: sql("evidence_rules"),
+        "prompts": lambda: sql("evidence_prompts"),
+        "stops": lambda: sql("evidence_stops"),
+        "audit": lambda: sql("evidence_audit"),
+    }
 )
-"""The kinds of records, each a query called `evidence_` and its name; `ledger` is computed."""
+"""The kinds of records, each with its query; the ledger is computed."""
 PREFETCH = 1000
 FORMAT = 1
 
@@ -123,7 +126,7 @@ def _draft(target: Path) -> Path:
 
 
 async def _section(conn: Connection, files: PackFiles, section: str, asked: Asked) -> None:
-    statement = await conn.prepare(sql(f"evidence_{section}"))
+    statement = await conn.prepare(SECTIONS[section]())
     names = [attribute.name for attribute in statement.get_attributes()]
     files.begin(section, names)
     async for row in _rows(conn, section, asked):
@@ -131,7 +134,7 @@ async def _section(conn: Connection, files: PackFiles, section: str, asked: Aske
 
 
 async def _rows(conn: Connection, section: str, asked: Asked) -> AsyncIterator[dict[str, Any]]:
-    async for row in conn.cursor(sql(f"evidence_{section}"), *asked.arguments, prefetch=PREFETCH):
+    async for row in conn.cursor(SECTIONS[section](), *asked.arguments, prefetch=PREFETCH):
         yield {name: plain(value) for name, value in row.items()}
 
 

@@ -46,22 +46,25 @@ class Policy:
 class _Job:
     name: str
     before: datetime
+    count: str
+    delete: str
 
 
 def _jobs(policy: Policy, now: datetime) -> list[_Job]:
     records = years_before(now, policy.record_years) - _MARGIN
-    jobs = [_Job("records", records), _Job("audit", records)]
+    jobs = [
+        _Job("records", records, sql("retention_records_due"), sql("retention_records")),
+        _Job("audit", records, sql("retention_audit_due"), sql("retention_audit")),
+    ]
     if policy.lead_months is not None:
-        jobs.append(_Job("leads", months_before(now, policy.lead_months) - _MARGIN))
+        leads = months_before(now, policy.lead_months) - _MARGIN
+        jobs.append(_Job("leads", leads, sql("retention_leads_due"), sql("retention_leads")))
     return jobs
 
 
 async def due(conn: Connection, policy: Policy, now: datetime) -> Mapping[str, int]:
     """Count what a run at `now` (UTC) would delete: `records`, `audit` and perhaps `leads`."""
-    return {
-        job.name: await conn.fetchval(sql(f"retention_{job.name}_due"), job.before)
-        for job in _jobs(policy, now)
-    }
+    return {job.name: await conn.fetchval(job.count, job.before) for job in _jobs(policy, now)}
 
 
 async def run(conn: Connection, policy: Policy, now: datetime, *, who: str) -> Mapping[str, int]:
@@ -80,7 +83,7 @@ async def run(conn: Connection, policy: Policy, now: datetime, *, who: str) -> M
 async def _delete(conn: Connection, job: _Job) -> int:
     total = 0
     while True:
-        count: int = await conn.fetchval(sql(f"retention_{job.name}"), job.before, BATCH)
+        count: int = await conn.fetchval(job.delete, job.before, BATCH)
         total += count
         if count < BATCH:
             return total

@@ -115,10 +115,10 @@ async def test_only_the_disposition_makes_a_live_answer(conn: Conn) -> None:
     calls = await talked(conn, world, 4)
     campaign = world.campaigns["spring"]
     assert len(await doubtful(conn, campaign, country_of, SINCE)) == 4
-    await dispose(conn, disposed(calls[0]))
-    await dispose(conn, disposed(calls[1], person=False))
-    await dispose(conn, disposed(calls[2], person=False))
-    await dispose(conn, disposed(calls[2], at=WALL + timedelta(seconds=9)))  # corrected
+    await dispose(conn, [disposed(calls[0])])
+    await dispose(conn, [disposed(calls[1], person=False)])
+    await dispose(conn, [disposed(calls[2], person=False)])
+    await dispose(conn, [disposed(calls[2], at=WALL + timedelta(seconds=9))])  # corrected
     ledger = await load_ledger(conn, campaign, country_of, SINCE)
     assert ledger.counts("US", WALL.date()) == Counts(connected=2, doubtful=2)
     left = await doubtful(conn, campaign, country_of, SINCE)
@@ -167,7 +167,7 @@ async def test_a_record_says_all_that_the_sales_rule_asks_for(conn: Conn) -> Non
         for r in result.reserved
     ]
     await write(conn, [], ends, 1)
-    await dispose(conn, disposed(result.reserved[0]))
+    await dispose(conn, [disposed(result.reserved[0])])
     rows = await conn.fetch("select * from cdr_export order by contact_id")
     first = dict(rows[0])
     expected = {
