@@ -1,0 +1,176 @@
+"""`dialer rules` and `dialer consent` as a person uses them, on a real database without an engine."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dialer_engine.cli.app import build
+from dialer_engine.settings.rules import SHIPPED
+
+pytestmark = pytest.mark.postgres
+
+NUMBER = "+12105550143"
+OWN = (
+    'rules:\n  - regions: [US-TX]\n    weekday: "10:00-20:00"\n    effective_from: 2026-12-01\n'
+    "    by: Jo Doe\n    reason: counsel\n"
+)
+
+
+class Commands:
+    """Runs commands on one configuration and keeps what they said."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self._app = build(("rules", "consent", "dnc"))
+
+    def run(self, *words: str, status: int = 0) -> str:
+        done = CliRunner().invoke(self._app, [*words, "--config", str(self.config)])
+        assert done.exit_code == status, done.output
+        return done.output
+
+    def refused(self, *words: str) -> str:
+        return self.run(*words, status=1)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """A configuration over the test's database."""
+    monkeypatch.setenv("DIALER_HOME", str(tmp_path / "home"))
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "dialer.yaml").write_text(
+        "members: {acme: {name: Acme, callback_number: +18005550100}}\n"
+        "trunks: {main: {host: 127.0.0.1}}\n"
+        f"database: {{url: '{pg_url}'}}\n",
+        encoding="utf-8",
+    )
+    return Commands(directory)
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+def test_show_tells_a_regions_rules_with_source_and_confidence(commands: Commands) -> None:
+    told = commands.run("rules", "show", "us-fl", "--at", "2026-11-23")
+    assert "US-FL  Florida" in told
+    assert "08:00-20:00 every day" in told
+    assert "3 in 24 hours" in told
+    assert "automated dialing needs express_written" in told
+    assert "all parties must consent" in told
+    assert "high confidence, not reviewed) from 2021-07-01" in told
+    everything = json.loads(commands.run("rules", "show", "--json"))
+    assert len(everything["regions"]) == 71
+    assert "lists at most 31 days old" in str(everything["regions"])
+    assert "no rule for 'TT'" in commands.refused("rules", "show", "TT")
+
+
+def test_show_obeys_the_date(commands: Commands) -> None:
+    (commands.config / "rules.yaml").write_text(OWN, encoding="utf-8")
+    before = commands.run("rules", "show", "US-TX", "--at", "2026-11-30")
+    after = commands.run("rules", "show", "US-TX", "--at", "2026-12-01")
+    assert "weekday 09:00-21:00" in before
+    assert "weekday 10:00-20:00" in after
+    assert "own rule by Jo Doe: counsel" in after
+
+
+def test_check_counts_what_nobody_reviewed_and_names_file_and_line(commands: Commands) -> None:
+    told = commands.run("rules", "check")
+    assert "no errors" in told
+    assert "nobody has reviewed them" in told
+    (commands.config / "rules.yaml").write_text(OWN.replace("by:", "buy:"), encoding="utf-8")
+    assert "rules.yaml:5: rules[0].buy: unknown key 'buy'" in commands.refused("rules", "check")
+    loose = OWN.replace("10:00-20:00", "08:00-21:00") + "    loosens: true\n"
+    (commands.config / "rules.yaml").write_text(loose, encoding="utf-8")
+    assert "warning: US-TX is loosened (longer hours) by Jo Doe: counsel" in commands.run("rules", "check")
+
+
+def test_check_of_a_directory_that_is_spoiled(commands: Commands, tmp_path: Path) -> None:
+    directory = tmp_path / "rules"
+    directory.mkdir()
+    for file in SHIPPED.iterdir():
+        text = file.read_text(encoding="utf-8")
+        (directory / file.name).write_text(text.replace("US,AL,Alabama,08:00", "US,AL,Alabama,8am"))
+    assert "calling_rules.csv:4: '8am' is not a time" in commands.refused("rules", "check", str(directory))
+
+
+def test_diff_compares_with_the_shipped_rules_and_with_a_directory(
+    commands: Commands, tmp_path: Path
+) -> None:
+    assert "no differences" in commands.run("rules", "diff")
+    (commands.config / "rules.yaml").write_text(OWN, encoding="utf-8")
+    told = commands.run("rules", "diff")
+    assert "changed  US-TX" in told
+    assert "effective_to: without end -> 2026-11-30" in told
+    assert "added    US-TX  hours from 2026-12-01" in told
+    directory = tmp_path / "old"
+    directory.mkdir()
+    for file in SHIPPED.iterdir():
+        text = file.read_text(encoding="utf-8").replace("US-AL,2026-12-25,date,Christmas Day\n", "")
+        (directory / file.name).write_text(text, encoding="utf-8")
+    found = json.loads(commands.run("rules", "diff", str(directory), "--json"))
+    assert {"US-AL", "US-TX"} <= {each["region"] for each in found}
+    christmas = next(each for each in found if each["rule"] == "holiday")
+    assert (christmas["change"], christmas["from"]) == ("added", "2026-12-25")
+
+
+def test_next_lists_holidays_own_rules_and_announced_laws_in_order(commands: Commands) -> None:
+    (commands.config / "rules.yaml").write_text(OWN, encoding="utf-8")
+    found = json.loads(commands.run("rules", "next", "--at", "2026-11-23", "--json"))
+    dated = [each["when"] for each in found if each["when"] != "no date"]
+    assert dated == sorted(dated)
+    words = "\n".join(f"{each['when']} {each['what']}" for each in found)
+    assert "2026-11-26 Thanksgiving Day: no calls to US-AL, US-LA, US-PA, US-RI, US-UT" in words
+    assert "2026-12-01 US-TX: a rule on hours begins" in words
+    assert "2027-01-31 US: One revocation stops all" in words
+    assert "no date US-PA: SB 992" in words
+
+
+# --- emergency stops ------------------------------------------------------------------------------
+
+
+def test_stop_and_resume_are_kept(commands: Commands) -> None:
+    assert "no more calls to US-LA" in commands.run("rules", "stop", "la", "--reason", "hurricane")
+    assert "stopped already" in commands.refused("rules", "stop", "US-LA", "--reason", "again")
+    assert "US-LA" in commands.run("rules", "stops")
+    assert "may be called again" in commands.run("rules", "resume", "US-LA", "--reason", "over")
+    assert "are not stopped" in commands.refused("rules", "resume", "US-LA", "--reason", "over")
+    (stop,) = json.loads(commands.run("rules", "stops", "--json"))
+    assert (stop["region"], stop["end_reason"]) == ("US-LA", "over")
+    assert "no region 'QQ'" in commands.refused("rules", "stop", "QQ", "--reason", "x")
+    assert commands.run("rules", "stop", "US-TX", status=2)  # no reason, no stop
+
+
+# --- consents -------------------------------------------------------------------------------------
+
+
+def test_consents_are_added_shown_revoked(commands: Commands) -> None:
+    assert "no consent is recorded" in commands.run("consent", "show", NUMBER)
+    words = ["consent", "add", NUMBER, "--member", "acme", "--source", "form"]
+    bare = commands.refused(*words, "--kind", "express_written")
+    assert "needs the words that were signed" in bare
+    signed = [*words, "--kind", "express_written", "--text", "I agree", "--since", "2026-05-01"]
+    assert "recorded" in commands.run(*signed)
+    assert "stood there already" in commands.run(*signed)
+    assert "inquiry" in commands.run("consent", "inbound", NUMBER, "--member", "acme")
+    shown = commands.run("consent", "show", NUMBER)
+    assert "express_written since 2026-05-01 00:00 UTC, form" in shown
+    assert "text_shown: I agree" in shown
+    told = commands.run("consent", "revoke", NUMBER, "--channel", "letter", "--note", "of 1 June")
+    assert "2 consent(s) ended; 1 number(s)" in told
+    records = json.loads(commands.run("consent", "show", NUMBER, "--json"))
+    assert {each["revoked_by_channel"] for each in records} == {"letter"}
+    assert "must not be called" in commands.run("dnc", "check", NUMBER)
+    assert "not a phone number" in commands.refused("consent", "show", "12")
+    assert "acme" in commands.refused("consent", "inbound", NUMBER, "--member", "nobody")
+
+
+def test_a_file_of_consents_with_an_error_changes_nothing(commands: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "consents.csv"
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01\n2105550144,maybe,2026-05-01\n")
+    told = commands.refused("consent", "import", str(file), "--member", "acme")
+    assert f"{file}:3: kind 'maybe'" in told
+    assert "no consent is recorded" in commands.run("consent", "show", NUMBER)
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01\n")
+    assert "1 rows: 1 consents recorded" in commands.run("consent", "import", str(file), "--member", "acme")
