@@ -101,10 +101,12 @@ class World:
         """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
         scenario = self.setting.scenario
         write_config(scenario, self.config, self.main, self.carrier.config.sip_port)
+        self._share_sounds()
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         await self.engine.start()
-        sounds = self.home / "lab-sounds"
-        await asyncio.gather(self.engine.ready(), start_carrier(self.carrier, self.setting.table, sounds))
+        await asyncio.gather(
+            self.engine.ready(), start_carrier(self.carrier, self.setting.table, self.home / "sounds")
+        )
         await asyncio.gather(self._import(), self._add_agents())
         self.tell(f"{scenario.agents} agents register their phones and go on duty")
         await self.phones.start()
@@ -142,6 +144,12 @@ class World:
             self.engine.run("list", "import", str(contacts), "--member", MEMBER, "--list", LIST, *where),
             self.engine.run("dnc", "import", str(suppressed), "--member", MEMBER, *where),
         )
+
+    def _share_sounds(self) -> None:
+        # Prompts are the same in every world and take seconds to speak, so they are made once for all.
+        shared = self.place.directory.parent / "sounds"
+        shared.mkdir(mode=0o755, exist_ok=True)
+        (self.home / "sounds").symlink_to(shared)
 
     def _accounts(self) -> list[Phone]:
         return [
