@@ -9,7 +9,6 @@ The numbers are made up, evenly spread and exist only while the benchmark runs.
 import argparse
 import asyncio
 import json
-import random
 import resource
 import signal
 import sys
@@ -26,6 +25,7 @@ from dialer_engine.contacts.registry.flat import read_flat
 from dialer_engine.contacts.registry.load import LoadRequest, load
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.core.registry import pack_bits
+from dialer_engine.lab.dice import Dice
 from dialer_engine.settings.home import service_user
 from dialer_engine.settings.rules import SHIPPED, load_rules
 from dialer_engine.store.embedded import EmbeddedPostgres
@@ -43,6 +43,7 @@ FIRST_EXCHANGE = 200
 CONTACTS = 1_000_000
 CHECKS = 20_000
 ACCOUNT = "00000000"
+DICE = Dice(2026)
 _PATTERNS = 64
 _WIDTH = 12
 
@@ -97,23 +98,23 @@ class Synthetic:
         """Return which pattern an exchange has."""
         return (npa * 31 + exchange * 7) % len(self.patterns)
 
-    def some(self, rng: random.Random, count: int, share: float) -> list[str]:
-        """Return numbers in E.164: this share of them on the list, the others by chance in its exchanges."""
-        return [self._one(rng, listed=rng.random() < share) for _ in range(count)]
+    def some(self, name: str, count: int, listed: float) -> list[str]:
+        """Return numbers in E.164: a share `listed` from the list, the others anywhere in its exchanges."""
+        return [self._one(DICE.fraction(name, at), listed=at < count * listed) for at in range(count)]
 
-    def _one(self, rng: random.Random, *, listed: bool) -> str:
-        npa = rng.choice(self.codes)
-        exchange = FIRST_EXCHANGE + rng.randrange(self.exchanges)
-        lines = self.patterns[self.pattern(npa, exchange)]
-        line = rng.choice(lines) if listed else rng.randrange(10_000)
+    def _one(self, throw: float, *, listed: bool) -> str:
+        lines = PER_EXCHANGE if listed else 10_000
+        block, line = divmod(int(throw * len(self.codes) * self.exchanges * lines), lines)
+        npa, exchange = self.codes[block // self.exchanges], FIRST_EXCHANGE + block % self.exchanges
+        if listed:
+            line = self.patterns[self.pattern(npa, exchange)][line]
         return f"+1{npa}{exchange:03d}{line:04d}"
 
 
 def synthetic(plan: NumberPlan, numbers: int = NUMBERS) -> Synthetic:
     """Spread about this many numbers evenly over the area codes of the US."""
     codes = sorted(int(npa) for npa, area in plan.areas.items() if area.country == "US")
-    rng = random.Random(2026)  # noqa: S311
-    patterns = [sorted(rng.sample(range(10_000), PER_EXCHANGE)) for _ in range(_PATTERNS)]
+    patterns = [sorted(DICE.shuffled(range(10_000), at)[:PER_EXCHANGE]) for at in range(_PATTERNS)]
     exchanges = min(max(round(numbers / (len(codes) * PER_EXCHANGE)), 1), 800)
     while len(codes) > 1 and len(codes) * PER_EXCHANGE > numbers:
         codes = codes[: len(codes) // 2]
@@ -157,9 +158,8 @@ async def _measure(
 ) -> Result:
     await migrate(conn)
     await conn.execute(sql("bench_registry_tables"))
-    rng = random.Random(7)  # noqa: S311
-    await conn.execute(sql("bench_contacts"), sorted(set(made.some(rng, CONTACTS, 0.2))))
-    checks = made.some(rng, CHECKS, 0.5)
+    await conn.execute(sql("bench_contacts"), sorted(set(made.some("contact", CONTACTS, 0.2))))
+    checks = DICE.shuffled(made.some("check", CHECKS, 0.5))
     exchange = await _per_exchange(conn, made, plan, file, checks)
     _tell_way(tell, "per exchange", exchange)
     loader_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

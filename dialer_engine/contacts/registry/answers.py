@@ -59,7 +59,7 @@ def read_answers(file: Path, answered_on: date) -> Iterator[Answer]:
     for row, cells in source.rows(source.inspect(file)):
         if order is None:
             order = _order(cells)
-            if order is None and row == 1:
+            if order is None and row == 1 and not any(letter.isdecimal() for letter in "".join(cells)):
                 continue
         if order is None or len(cells) <= max(order):
             raise RegistryError(f"{file}:{row}: needs a number, a date and one of yes, no, no data")

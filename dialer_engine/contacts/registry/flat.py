@@ -76,8 +76,13 @@ def _pattern_of(text: bytes) -> _Pattern | None:
 
 
 def _fits(text: bytes, pattern: _Pattern) -> bool:
-    times, over = divmod(len(text), len(pattern.line))
-    return not over and text.translate(_TO_ZERO) == pattern.line * times
+    width = len(pattern.line)
+    times, over = divmod(len(text), width)
+    return (
+        not over
+        and text.translate(_TO_ZERO) == pattern.line * times
+        and not text[::width].translate(None, b"23456789")  # no area code begins with 0 or 1
+    )
 
 
 def _fast(lines: Lines, pattern: _Pattern) -> Iterator[Batch]:

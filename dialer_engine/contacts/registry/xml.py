@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dialer_engine.contacts.registry.batch import Batch, seven_digits
 from dialer_engine.contacts.registry.files import Part, text_chunks
 
-_TAG = re.compile(rb"(<(?!ph\b)[^<>]*>)")
+_TAG = re.compile(rb"(<(?!/?ph\b)[^<>]*>)")
 _PHONE = re.compile(rb"<ph\s+val\s*=\s*['\"](\d{7})['\"]\s*(?:/>|>\s*</ph>)")
 _ATTRIBUTE = re.compile(rb"([A-Za-z_-]+)\s*=\s*['\"]([^'\"]*)['\"]")
 _OPEN_PHONE = re.compile(rb"<ph\b[^<>]*>\s*\Z")
