@@ -308,12 +308,11 @@ async def _hold(conn: Connection, request: ReserveRequest, holds: Sequence[_Hold
 async def _outlook(
     conn: Connection, request: ReserveRequest, reserved: Sequence[Reservation], held: Counter[str]
 ) -> ReserveResult:
-    row = await conn.fetchrow(sql("reserve_outlook"), request.campaign_id)
+    row = await conn.fetchrow(sql("reserve_outlook"), request.campaign_id, request.now)
     if row is None:
         raise UnknownName(f"campaign {request.campaign_id} is not in the database")
     next_at = row["next_at"]
     if next_at is None and row["more"]:
         next_at = request.now
     over = next_at is None and not row["live"]
-    next_due = None if next_at is None else max(next_at, request.now)
-    return ReserveResult(tuple(reserved), dict(held), next_due, over)
+    return ReserveResult(tuple(reserved), dict(held), next_at, over)

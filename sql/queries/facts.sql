@@ -3,7 +3,7 @@
 select c.id as contact_id, m.key as member, c.member_id, l.name as list, c.regions, c.zones, c.business,
        (select array_agg(o.number order by o.position) from contact_numbers o where o.contact_id = c.id) as numbers,
        n.id as number_id, k.id as campaign_id, k.name as campaign, coalesce(q.tries, 0) as tries, q.last_result,
-       q.last_attempt_at, q.state as queue_state, q.next_at, q.held_rule, q.held_reason, coalesce(q.final, false) as final
+       q.last_attempt_at, q.state as queue_state, nullif(q.next_at, '-infinity') as next_at, q.held_rule, q.held_reason, coalesce(q.final, false) as final
 from contact_numbers n
 join contacts c on c.id = n.contact_id
 join lists l on l.id = c.list_id

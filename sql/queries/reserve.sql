@@ -97,8 +97,10 @@ select $1, $2, u.caller_id, u.used from unnest($3::text[], $4::bigint[]) as u(ca
 on conflict (campaign_id, day, caller_id) do update set used = caller_id_use.used + excluded.used;
 
 -- name: reserve_outlook
--- Tells when the next contact is due, and whether the lists hold more or calls are under way.
-select (select min(next_at) from queue where campaign_id = $1 and next_at is not null) as next_at,
+-- Tells when the next contact is due (now or later), and whether the lists hold more or calls are under way.
+select (select greatest(q.next_at, $2::timestamptz)
+        from (select min(next_at) as next_at from queue where campaign_id = $1 and next_at is not null) q
+        where q.next_at is not null) as next_at,
        exists (select 1 from campaign_lists l
                where l.campaign_id = $1 and l.active
                  and (select c.id from contacts c

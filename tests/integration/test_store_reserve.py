@@ -25,6 +25,7 @@ from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.queue import fill, queue_counts, requeue_held
 from dialer_engine.store.reserve import reserve
+from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
 
@@ -200,6 +201,9 @@ async def test_a_suppressed_number_covers_all_numbers_of_the_person_until_it_is_
     reason = await conn.fetchval("select held_reason from queue")
     assert reason.startswith("another number of this person is on the internal do-not-call list")
     await suppress.remove(conn, "+12105550102", None, WALL, who="op")
+    outlook = await conn.fetchrow(sql("reserve_outlook"), world.campaigns["spring"], NOON)
+    assert outlook is not None
+    assert outlook["next_at"] == NOON
     assert [r.number for r in (await reserve(conn, request(world))).reserved] == ["+12105550101"]
 
 

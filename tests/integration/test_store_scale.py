@@ -59,7 +59,7 @@ async def test_filling_reads_only_its_piece(conn: Conn) -> None:
     assert most_rows(nodes) <= 500
     while await fill(conn, spring, NOON, 500):
         pass
-    for query, arguments in (("queue_fill", (spring, NOON, 500)), ("reserve_outlook", (spring,))):
+    for query, arguments in (("queue_fill", (spring, NOON, 500)), ("reserve_outlook", (spring, NOON))):
         assert most_rows(await plan_of(conn, query, *arguments)) <= 1, "a finished list reads no other list"
 
 
