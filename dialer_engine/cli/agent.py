@@ -38,12 +38,13 @@ def add(
     settings = read_config(config)
     secret = password or directory.new_password()
     carry_out(_add(settings, name, member, secret))
-    told = carry_out(_tell_engine(config))
     node = settings.settings.asterisk.node
     host = node.external_address or node.bind
-    typer.echo(f"agent {name} added{'' if told else ' (the engine is not running yet)'}")
+    typer.echo(f"agent {name} added")
     typer.echo(f"  SIP server  {host}:{node.sip_port}\n  user        {name}\n  password    {secret}")
     typer.echo("  then dial   100 to go on duty")
+    if not carry_out(_tell_engine(config)):
+        typer.echo("the engine is not running yet; it will know the agent when it starts")
 
 
 async def _add(config: Config, name: str, member: str | None, password: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
-from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
 from dialer_engine.settings.home import home, service_user, unreachable
@@ -171,7 +171,7 @@ def _settings(config: Path) -> Config:
 async def _engine(config: Path) -> Finding:
     try:
         status = await engine(config).status()
-    except EngineNotRunning as error:
+    except (EngineNotRunning, EngineRefused) as error:
         return Finding("engine", WARNING, str(error))
     found, node = status["engine"], status["nodes"][0]
     if found["why_not"]:
@@ -184,7 +184,7 @@ async def _engine(config: Path) -> Finding:
 async def _trunks(config: Path) -> Finding:
     try:
         trunks = (await engine(config).status())["trunks"]
-    except EngineNotRunning:
+    except (EngineNotRunning, EngineRefused):
         return Finding("trunks", WARNING, "not looked at: no engine is running")
     down = [one["name"] for one in trunks if one["reachable"] is False or one["registered"] is False]
     if down:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
-from dialer_engine.engine.control_client import ControlClient, EngineNotRunning
+from dialer_engine.engine.control_client import EngineNotRunning
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import find_bundle
 from dialer_engine.pbx.node import Node
@@ -36,22 +37,28 @@ def stop(
 async def _stop(config: Path, now: bool) -> None:
     client = engine(config)
     try:
-        await client.post("/shutdown")
+        pid = int((await client.post("/shutdown"))["pid"])
         if now:
             await client.post("/shutdown")
         typer.echo("the engine is draining")
-        await _gone(client)
+        await asyncio.to_thread(_wait_until_gone, pid)
     except EngineNotRunning:
         typer.echo("no engine is running")
 
 
-async def _gone(client: ControlClient) -> None:
+def _wait_until_gone(pid: int) -> None:
+    """Wait for the process and not for its socket: records are still written after that has closed."""
+    while _lives(pid):
+        time.sleep(LOOK_S)
+    typer.echo("the engine has ended")
+
+
+def _lives(pid: int) -> bool:
     try:
-        while True:
-            await client.status()
-            await asyncio.sleep(LOOK_S)
-    except EngineNotRunning:
-        typer.echo("the engine has ended")
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 async def _stop_services(config: Config) -> None:

@@ -344,13 +344,20 @@ def _join_failed(a: Attempt, e: Event) -> Step:
 
 
 def _joined(a: Attempt, e: Event) -> Step:
-    told = (CustomerJoined(a.agent),) if a.agent else ()
-    return replace(a, phase=Phase.BRIDGED, joined_at=e.at), told
+    """An agent who left while the join was on its way leaves an empty bridge: out of it, to the message."""
+    if a.agent is None:
+        return replace(a, phase=Phase.UNCLAIMED), (PlayDropMessage(),)
+    return replace(a, phase=Phase.BRIDGED, joined_at=e.at), (CustomerJoined(a.agent),)
+
+
+def _joined_too_late(a: Attempt, e: Event) -> Step:
+    return a, (PlayDropMessage(),)
 
 
 def _message(a: Attempt, e: Event) -> Step:
-    """The dialplan is ahead of a claim that is still on its way: the agent is free again."""
-    return replace(a, phase=Phase.MESSAGE, message_at=e.at, agent=None), _free(a)
+    """The message proves the answer, and that a claim still on its way has lost: the agent is free again."""
+    answered = a.answered_at or e.at
+    return replace(a, phase=Phase.MESSAGE, answered_at=answered, message_at=e.at, agent=None), _free(a)
 
 
 def _opted_out(a: Attempt, e: Event) -> Step:
@@ -374,7 +381,11 @@ def _agent_lost_joining(a: Attempt, e: Event) -> Step:
 
 
 def _vanished(a: Attempt, e: Event) -> Step:
-    ended, commands = _end(a, e, Result.UNKNOWN, EndedBy.UNKNOWN)
+    """How it ended is not known, but what happened before is: a talk was a talk, an answer without one was not."""
+    result = Result.UNKNOWN
+    if a.answered_at is not None:
+        result = Result.BRIDGED if a.joined_at is not None else Result.ABANDONED
+    ended, commands = _end(a, e, result, EndedBy.UNKNOWN)
     left = (CustomerLeft(a.agent),) if a.agent and a.phase is Phase.BRIDGED else _free(a)
     return ended, (*left, *commands)
 
@@ -422,11 +433,13 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.DIALING, Ringing): _ringing,
     (Phase.DIALING, Answered): _answered,
     (Phase.DIALING, Offered): _offered,
+    (Phase.DIALING, MessageStarted): _message,
     (Phase.DIALING, Cancel): _cancel,
     (Phase.DIALING, Gone): _gone_unanswered,
     (Phase.DIALING, Vanished): _vanished,
     (Phase.RINGING, Answered): _answered,
     (Phase.RINGING, Offered): _offered,
+    (Phase.RINGING, MessageStarted): _message,
     (Phase.RINGING, Cancel): _cancel,
     (Phase.RINGING, Gone): _gone_unanswered,
     (Phase.RINGING, Vanished): _vanished,
@@ -446,6 +459,8 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.JOINING, Vanished): _vanished,
     (Phase.UNCLAIMED, MessageStarted): _message,
     (Phase.UNCLAIMED, Entered): _entered,
+    (Phase.UNCLAIMED, Joined): _joined_too_late,
+    (Phase.UNCLAIMED, OptedOut): _opted_out,
     (Phase.UNCLAIMED, Gone): _gone_waiting,
     (Phase.UNCLAIMED, Vanished): _vanished,
     (Phase.MESSAGE, OptedOut): _opted_out,

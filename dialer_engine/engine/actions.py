@@ -51,6 +51,7 @@ class AsteriskActions:
     legs: Legs
     tasks: Tasks
     on_opt_out: Callable[[], None] = lambda: None
+    on_doubt: Callable[[], None] = lambda: None
     dispatcher: Dispatcher | None = None
 
     def _feed(self, call: Call, event: life.Event) -> None:
@@ -118,9 +119,13 @@ class AsteriskActions:
     async def _join(self, call: Call, agent: str) -> None:
         try:
             await self.commands.bridge_add(bridge_of(agent), call.id)
-        except AriError as error:
+        except AriRefused as error:
             log.warning("customer could not be bridged", attempt=call.id, agent=agent, why=str(error))
             self._feed(call, life.JoinFailed(utc_now()))
+        except AriError as error:
+            # It may have been done: a comparison tells, and nobody else gets this agent meanwhile.
+            log.warning("outcome of a join is not known", attempt=call.id, agent=agent, why=str(error))
+            self.on_doubt()
 
     def play_drop_message(self, call: Call) -> None:
         """Send the channel on to the dialplan's drop message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,13 @@ class Legs:
         self.by_channel[channel_id] = agent
         self.tasks.spawn(self._seat(channel_id, agent), "seat an agent")
 
-    def adopt(self, channel_id: str, agent: str) -> None:
+    def adopt(self, channel_id: str, agent: str, *, whispering: bool) -> None:
         """Take over a leg that is already in its bridge (after a restart of the engine)."""
+        if not self.known(agent):
+            self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "refuse an unknown agent")
+            return
+        if not whispering:
+            self.tasks.spawn(self._open_whisper(channel_id), "open a side channel")
         self.by_agent[agent] = channel_id
         self.by_channel[channel_id] = agent
         self._bridges.add(bridge_of(agent))
@@ -125,9 +130,9 @@ class Legs:
             self._feed(agent, chair.LegDown(utc_now()))
         return True
 
-    def forget_bridges(self) -> None:
-        """Asterisk was restarted: none of its bridges exist any more."""
-        self._bridges.clear()
+    def know_bridges(self, ids: Iterable[str]) -> None:
+        """Take Asterisk's word for which bridges exist: after its restart none of the old ones do."""
+        self._bridges = set(ids)
 
     def unreachable(self, channel_ids: Sequence[str]) -> None:
         """A phone stopped to answer: hang up its legs, so that nobody is connected to an empty chair."""
@@ -160,6 +165,8 @@ class Legs:
     def _dispose(self, agent: str, digit: str) -> None:
         seat = self.dispatcher.seats.get(agent) if self.dispatcher else None
         if seat is None or seat.state is not SeatState.WRAP or self.dispatcher is None:
+            if seat is not None and seat.state in (SeatState.READY, SeatState.PAUSED):
+                self.tell(agent, "refused")
             return
         campaign = self.campaigns.get(self.dispatcher.campaign_of_attempt(seat.attempt))
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
@@ -178,6 +185,19 @@ class Legs:
             media = f"sound:{self.sounds / SOUNDS[what]}"
             playing = self.commands.play(whisper_of(channel), media, playback_id=uuid4().hex)
             self.tasks.spawn(self._quietly(playing), "play a sound to an agent")
+
+    def end_wraps(self) -> None:
+        """Give every agent in wrap the default disposition now: the engine is about to end."""
+        for agent, timer in list(self._wraps.items()):
+            seat = self.dispatcher.seats.get(agent) if self.dispatcher else None
+            timer.cancel()
+            if seat is not None and seat.attempt is not None:
+                self._wrap_over(agent, seat.attempt)
+
+    @property
+    def wraps(self) -> int:
+        """How many agents are in wrap."""
+        return len(self._wraps)
 
     def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
         """Start the campaign's wrap time; its end gives the default disposition."""

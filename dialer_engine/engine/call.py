@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.store.reserve import Reservation
 
 
@@ -17,6 +18,7 @@ class Call:
     campaign: str
     attempt: Attempt
     phase_since: datetime
+    plan: CampaignPlan | None = None
     events: int = 0
 
     @property

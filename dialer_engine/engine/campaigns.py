@@ -95,11 +95,27 @@ class Campaigns:
             runner.wake()
 
     def _assign(self) -> None:
-        """Give every agent the first campaign, running before others, in order of name, that wants them."""
+        """Give every agent a campaign: the present one while it needs them, else the first that wants them.
+
+        Running campaigns go before others, then by name. Nobody is taken from calls that may still be answered.
+        """
         order = sorted(self.plans.values(), key=lambda plan: (plan.name not in self.runners, plan.name))
-        assignment = {
-            agent: next(plan.name for plan in order if plan.works_with(agent, member))
-            for agent, member in self.agents.items()
-            if any(plan.works_with(agent, member) for plan in order)
-        }
+        assignment = {}
+        for agent, member in self.agents.items():
+            wanted = [plan.name for plan in order if plan.works_with(agent, member)]
+            present = self.dispatcher.campaign_of(agent)
+            if present in wanted and self._still_needs_agents(present):
+                assignment[agent] = present
+            elif wanted:
+                assignment[agent] = wanted[0]
         self.dispatcher.assign(assignment)
+
+    def _still_needs_agents(self, name: str) -> bool:
+        """An agent stays while the campaign runs or somebody it called may still answer."""
+        return name in self.runners or bool(self.dispatcher.calls_of(name))
+
+    def finished(self, name: str) -> None:
+        """A call ended: with a halted campaign's last one its agents are free for others."""
+        if name not in self.runners and not self.dispatcher.calls_of(name):
+            self._assign()
+        self.changed(name)

@@ -42,8 +42,14 @@ class ControlClient:
                 session.request(method, f"http://engine{path}", json=body) as reply,
             ):
                 answer: dict[str, Any] = await reply.json()
+        except TimeoutError as error:
+            raise EngineRefused(
+                f"{self._socket}: the engine did not answer in time; is it overloaded?"
+            ) from error
         except (aiohttp.ClientConnectionError, FileNotFoundError) as error:
             raise EngineNotRunning(self._socket) from error
+        except aiohttp.ClientResponseError as error:
+            raise EngineRefused(f"{self._socket}: the answer is not an engine's ({error.message})") from error
         if reply.status >= 400:
             raise EngineRefused(str(answer.get("error", f"status {reply.status}")))
         return answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -93,9 +94,13 @@ class Controls:
 
     async def reload(self) -> dict[str, Any]:
         """Read the configuration again: all of it or nothing. Raises Refused with every error."""
+        async with self._engine.reloading:
+            return await self._reload()
+
+    async def _reload(self) -> dict[str, Any]:
         engine = self._engine
         try:
-            config = load_config(engine.directory)
+            config = await asyncio.to_thread(load_config, engine.directory)
         except SettingsError as error:
             raise Refused(f"nothing was changed:\n{error}") from error
         self._refuse_restart(engine.config, config)
@@ -107,10 +112,18 @@ class Controls:
         except (StoreError, PromptError, RenderError, NodeError) as error:
             raise Refused(f"nothing was changed: {error}") from error
         changes = changed(engine.config, config)
+        await self._stop_removed(engine.floor.registry, registry)
         engine.config = config
         engine.floor.take(registry)
         log.info("configuration reloaded", changes=len(changes))
         return {"changes": changes}
+
+    async def _stop_removed(self, old: Registry, new: Registry) -> None:
+        """A campaign that is gone must not start by itself when its file comes back."""
+        async with self._engine.pool.acquire() as conn:
+            for name in old.plans.keys() - new.plans.keys():
+                campaign_id = old.plans[name].campaign_id
+                await directory.set_campaign_state(conn, campaign_id, "stopped", utc_now(), who=OPERATOR)
 
     def _refuse_restart(self, old: Config, new: Config) -> None:
         needed = restart_needed(old, new)
@@ -120,6 +133,10 @@ class Controls:
 
     async def reload_agents(self) -> dict[str, Any]:
         """Read the agents from the database and let their phones register. Raises Refused."""
+        async with self._engine.reloading:
+            return await self._reload_agents()
+
+    async def _reload_agents(self) -> dict[str, Any]:
         engine, old = self._engine, self._engine.floor.registry
         try:
             async with engine.pool.acquire() as conn:
@@ -129,6 +146,8 @@ class Controls:
         except (StoreError, RenderError, NodeError) as error:
             raise Refused(str(error)) from error
         engine.floor.take(registry)
+        for name in old.agents.keys() - agents.keys():
+            engine.floor.legs.log_out(name)
         return {"agents": sorted(agents)}
 
     async def _apply(self, registry: Registry) -> None:

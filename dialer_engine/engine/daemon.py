@@ -28,6 +28,7 @@ from dialer_engine.engine.node_link import ManagedNode, ari_link, external_acces
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.queues import QueueWatch
+from dialer_engine.engine.recovery import JOIN_TAKES_S
 from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
 from dialer_engine.engine.surroundings import Blockers
@@ -39,7 +40,7 @@ from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import load_config
 from dialer_engine.store import lease
 from dialer_engine.store.agents import agents_on_record
-from dialer_engine.store.attempts import adopt, live_attempts
+from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.journal import take_journal
 from dialer_engine.store.locate import ensure_database, ensure_migrated
@@ -52,6 +53,7 @@ RECONCILE_RETRY_S = 0.5
 LEASE_TTL = timedelta(seconds=15)
 DRAIN_LOOK_S = 0.2
 FLUSH_S = 10.0
+FORGOTTEN_S = 10.0
 
 
 class Engine:
@@ -65,7 +67,8 @@ class Engine:
         self.blockers = Blockers()
         self.stopping = asyncio.Event()
         self._owner = _owner(home)
-        self.recovered = self.closing = False
+        self.recovered = self.closing = self.displaced = False
+        self.reloading = asyncio.Lock()
         self.started = time.monotonic()
         self._lock = EngineLock(home / "run" / "engine.lock")
         self._closing = contextlib.AsyncExitStack()
@@ -155,8 +158,10 @@ class Engine:
         self.suppressions = SuppressionJournal(journal_file(self.home))
         self.journal_keeper = JournalKeeper(self.suppressions, self.pool)
         self._closing.push_async_callback(self.writer.close)
+        self._closing.push_async_callback(self.tasks.close)
+        self.tasks.keep(self.writer.run, "writer")
+        self.floor.actions.on_doubt = self._compare_soon
         self._closing.push_async_callback(self.client.close)
-        self.tasks.spawn(self.writer.run(), "writer")
         await self.client.start()
         await self.phones.start()
         self._closing.push_async_callback(self.phones.close)
@@ -179,31 +184,46 @@ class Engine:
     async def _recover(self) -> None:
         """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
         await self._reapply_suppressions()
-        seen = await self.floor.compare()
+        seen = await self.floor.compare(hang_up_orphans=False)
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
             live = await live_attempts(conn, self.access.name)
             ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.lease)
             on_record = await agents_on_record(conn, self.access.name)
+            undisposed = await talks_without_disposition(conn, self.access.name)
         kept = [self.floor.adopt(attempt, seen) for attempt in live if attempt.attempt_id in ours]
         self.floor.end_lost_shifts(on_record)
+        self.floor.dispose_forgotten(undisposed)
         if live:
             log.info("attempts of an earlier engine", adopted=sum(kept), closed=len(kept) - sum(kept))
         await self.intake.take_all()
         self.recovered = True
-        self.blockers.set(asterisk_away=False)
-        for doing, what in (
-            (self.intake.run(), "opt-out intake"),
-            (self.journal_keeper.run(), "suppression journal"),
-            (self._keep_lease(), "lease"),
-            (self.phones.run(), "phone watch"),
-            (self.queues.run(), "queue watch"),
-            (RefusalWatch(self.floor, self.pool).run(), "refusal watch"),
+        await self._compare_again()
+        for making, what in (
+            (self.intake.run, "opt-out intake"),
+            (self.journal_keeper.run, "suppression journal"),
+            (self._keep_lease, "lease"),
+            (self._end_forgotten, "forgotten attempts"),
+            (self.phones.run, "phone watch"),
+            (self.queues.run, "queue watch"),
+            (RefusalWatch(self.floor, self.pool).run, "refusal watch"),
         ):
-            self.tasks.spawn(doing, what)
+            self.tasks.keep(making, what)
         if self.node is not None:
-            self.tasks.spawn(self.node.watch(), "asterisk watch")
-            self.tasks.spawn(self.node.keep_house(), "asterisk housekeeping")
+            self.tasks.keep(self.node.watch, "asterisk watch")
+            self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
+
+    async def _end_forgotten(self) -> None:
+        """Every few seconds: no attempt of ours stays live in the database that nobody here holds (P6)."""
+        while True:
+            await asyncio.sleep(FORGOTTEN_S)
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                async with self.pool.acquire() as conn:
+                    live = await live_attempts(conn, self.access.name)
+                old = utc_now() - timedelta(seconds=FORGOTTEN_S)
+                ours = [each for each in live if each.epoch == self.lease and each.reserved_at < old]
+                if len(self.writer) == 0 and (ended := self.floor.end_forgotten(ours)):
+                    log.error("attempts that nobody held were ended", count=ended)
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
@@ -252,9 +272,13 @@ class Engine:
             self.blockers.set(asterisk_away=True)
             log.error("link to asterisk lost; no new calls until it is back", node=self.access.name)
         elif self.recovered:
-            self.tasks.spawn(self._compare_again(), "compare after a lost link")
+            self._compare_soon()
+
+    def _compare_soon(self) -> None:
+        self.tasks.spawn(self._compare_again(), "compare with asterisk")
 
     async def _compare_again(self) -> None:
+        """Compare until it has worked; once more later for what was on its way at that moment."""
         while self.client.connected:
             try:
                 await self.floor.compare()
@@ -263,7 +287,13 @@ class Engine:
                 await asyncio.sleep(RECONCILE_RETRY_S)
             else:
                 self.blockers.set(asterisk_away=False)
+                self.tasks.spawn(self._look_twice(), "second comparison with asterisk")
                 return
+
+    async def _look_twice(self) -> None:
+        await asyncio.sleep(JOIN_TAKES_S * 1.5)
+        with contextlib.suppress(AriError):
+            await self.floor.compare()
 
     async def _keep_lease(self) -> None:
         while True:
@@ -276,6 +306,7 @@ class Engine:
                 continue
             if not held:
                 log.critical("another engine has taken over; this one ends")
+                self.displaced = True
                 self.stopping.set()
                 return
 
@@ -294,11 +325,12 @@ class Engine:
         log.info("draining: no new calls; waiting for calls in progress", calls=len(calls))
         for runner in self.floor.campaigns.runners.values():
             runner.cancel_departures()
-        while calls and not self.stopping.is_set():
+        while (calls or self.floor.legs.wraps) and not self.stopping.is_set() and not self.displaced:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), DRAIN_LOOK_S)
         if calls:
             log.warning("left with calls up; the next engine adopts them", calls=len(calls))
+        self.floor.legs.end_wraps()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.writer.flushed(), FLUSH_S)
 

@@ -63,6 +63,7 @@ class Dispatcher:
         self._waiting: dict[str, deque[str]] = {}
         self._assigned: Mapping[str, str] = {}
         self._campaign_of: dict[str, str] = {}
+        self._disposed_early: dict[str, tuple[str, str | None]] = {}
 
     # --- who works for whom -----------------------------------------------------------------------
 
@@ -97,13 +98,13 @@ class Dispatcher:
         self.calls[call.id] = call
         self._campaign_of[call.id] = call.campaign
 
-    def vanished(self, call: Call) -> None:
-        """End an adopted attempt whose channel is gone; how it ended is not known."""
-        now = utc_now()
-        if call.phase is Phase.RESERVED:
-            self.feed(call.id, life.Cancel(now, "the engine ended before the call left"))
-        else:
-            self.feed(call.id, life.Vanished(now))
+    def rescue(self, call: Call) -> None:
+        """Send an answered person whom nobody has to the drop message; refused where that plays already."""
+        self._actions.play_drop_message(call)
+
+    def hang_up_again(self, call: Call) -> None:
+        """Repeat a hang-up whose outcome was lost with the link."""
+        self._actions.hang_up(call)
 
     def reseat(self, call: Call, agent: str) -> None:
         """Put an agent of an adopted conversation back into it."""
@@ -184,6 +185,9 @@ class Dispatcher:
         finished = FinishedCall(call.id, call.campaign, call.reservation.trunk, call.attempt)
         if call.attempt.joined_at is None:
             self._campaign_of.pop(call.id, None)
+        early = self._disposed_early.pop(call.id, None)
+        if early is not None:
+            self._dispose(call.id, *early, call.attempt.ended_at or utc_now())
         self.on_finished(finished)
 
     # --- seats ------------------------------------------------------------------------------------
@@ -215,10 +219,17 @@ class Dispatcher:
             case chair.StartWrap(attempt=attempt_id):
                 self._actions.start_wrap(agent, attempt_id, self._campaign_of.get(attempt_id, ""))
             case chair.Dispose(attempt=attempt_id, code=code):
-                campaign = self._campaign_of.pop(attempt_id, "")
-                self._recorder.disposition(attempt_id, campaign, agent, code, at)
+                self._dispose(attempt_id, agent, code, at)
             case chair.Tell(what=what):
                 self._actions.tell_agent(agent, what)
+
+    def _dispose(self, attempt_id: str, agent: str, code: str | None, at: datetime) -> None:
+        """Record a disposition after the attempt's end, which it may overrule."""
+        if attempt_id in self.calls:
+            self._disposed_early[attempt_id] = (agent, code)
+            return
+        campaign = self._campaign_of.pop(attempt_id, "")
+        self._recorder.disposition(attempt_id, campaign, agent, code, at)
 
     def _serve_waiting(self, agent: str, at: datetime) -> None:
         """Give a ready agent the person of the campaign who has waited longest and is still there."""

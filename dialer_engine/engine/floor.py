@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.engine.actions import AsteriskActions
 from dialer_engine.engine.agents import Legs
@@ -26,7 +28,7 @@ from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.store.agents import OFF, StateChange
-from dialer_engine.store.attempts import LiveAttempt
+from dialer_engine.store.attempts import LiveAttempt, Talk
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.reserve import Reservation
 
@@ -98,12 +100,13 @@ class Floor:
         if line is not None:
             line.active = max(0, line.active - 1)
             line.results[str(call.attempt.result)] += 1
-        self.campaigns.changed(call.campaign)
+        self.campaigns.finished(call.campaign)
 
     def take(self, registry: Registry) -> None:
         """Work by a new registry from now on; calls in progress go on."""
         self.registry = registry
-        self.records.plans, self.records.agents = registry.plans, registry.agents
+        self.records.plans = registry.plans
+        self.records.agents = {**self.records.agents, **registry.agents}
         self.surroundings.config = registry.config
         self.trunks.apply(registry.config.settings.trunks)
         self.campaigns.apply(registry.plans, registry.members_of_agents)
@@ -111,30 +114,62 @@ class Floor:
 
     def suppressed(self, number: str) -> None:
         """Cancel what is queued or ringing for a number that must no longer be called (P5)."""
+        self.surroundings.remember_suppressed(number)
         for call in self.dispatcher.calls_to(number):
             self.dispatcher.cancel(call.id, "number was suppressed")
 
     # --- agreement with Asterisk ------------------------------------------------------------------
 
-    async def compare(self) -> Seen:
+    async def compare(self, *, hang_up_orphans: bool = True) -> Seen:
         """Bring the floor's view and Asterisk's into agreement. Raises AriError."""
-        return await reconcile(self.dispatcher, self.legs, self.means.commands)
+        commands = self.means.commands
+        return await reconcile(self.dispatcher, self.legs, commands, hang_up_orphans=hang_up_orphans)
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
         """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown)."""
-        call = Call(reservation_of(live), live.campaign, attempt_of(live), live.reserved_at, live.last_event)
+        call = self._hold(live)
+        resumed = resume(call, seen)
+        agent = (resumed or call.attempt).agent
+        talked = agent is not None and (resumed or call.attempt).phase is Phase.BRIDGED
+        if agent is not None and talked and agent in self.legs.by_agent:
+            self.dispatcher.reseat(call, agent)
+        if resumed is None:
+            self.dispatcher.feed(call.id, life.Vanished(utc_now()))
+            return False
+        call.attempt = resumed
+        if agent is not None and talked and agent not in self.legs.by_agent:
+            self.dispatcher.feed(call.id, life.AgentLost(utc_now()))
+        elif resumed.phase is Phase.UNCLAIMED:
+            self.dispatcher.rescue(call)
+        return True
+
+    def end_forgotten(self, live: Iterable[LiveAttempt]) -> int:
+        """End attempts of ours that the database has live but nobody holds: they would lock their numbers."""
+        forgotten = [attempt for attempt in live if attempt.attempt_id not in self.dispatcher.calls]
+        for attempt in forgotten:
+            self._hold(attempt)
+            now = utc_now()
+            unsent = attempt.state == Phase.RESERVED
+            event = life.Cancel(now, "the call never left") if unsent else life.Vanished(now)
+            self.dispatcher.feed(attempt.attempt_id, event)
+        return len(forgotten)
+
+    def _hold(self, live: LiveAttempt) -> Call:
+        """Take an attempt into the dispatcher's hands as the database knows it."""
+        plan = self.registry.plans.get(live.campaign)
+        attempt = attempt_of(live, plan.settings.ring_seconds if plan else None)
+        call = Call(reservation_of(live), live.campaign, attempt, live.reserved_at, plan, live.last_event)
         line = self.trunks.lines.get(live.trunk)
         if line is not None:
             line.active += 1
         self.dispatcher.adopt(call)
-        resumed = resume(call, seen)
-        if resumed is None:
-            self.dispatcher.vanished(call)
-            return False
-        call.attempt = resumed
-        if resumed.phase is Phase.BRIDGED and resumed.agent:
-            self.dispatcher.reseat(call, resumed.agent)
-        return True
+        return call
+
+    def dispose_forgotten(self, talks: Iterable[Talk]) -> None:
+        """Give the default disposition to talks whose agent was in wrap when an engine ended."""
+        for talk in talks:
+            if talk.attempt_id not in self.dispatcher.calls:
+                self.records.disposition(talk.attempt_id, talk.campaign, talk.agent, None, utc_now())
 
     def end_lost_shifts(self, on_record: set[int]) -> None:
         """Record the end of shifts that the database has open but whose legs are gone."""
@@ -160,12 +195,13 @@ def reservation_of(live: LiveAttempt) -> Reservation:
     )
 
 
-def attempt_of(live: LiveAttempt) -> Attempt:
+def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
     """Return the pure attempt as the database last knew it."""
     return Attempt(
         id=live.attempt_id,
         phase=Phase(live.state),
         originated_at=live.originated_at,
+        ring_seconds=ring_seconds,
         ringing_at=live.ringing_at,
         answered_at=live.answered_at,
         message_at=live.message_at,

@@ -97,7 +97,7 @@ class ManagedNode:
 
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         """Write and reload without dropping calls; returns files that only a restart would apply."""
-        return await self.node.reload(self.render(trunks, agents))
+        return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
 
     async def keep_house(self) -> None:
         """Every ten minutes rotate a long log and give back freed memory, which is most of what it holds."""

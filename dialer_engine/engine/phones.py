@@ -56,9 +56,15 @@ class PhoneWatch:
             try:
                 await self.look()
             except AmiError as error:
+                self._forget()
                 log.debug("phones and trunks could not be looked at", why=str(error))
                 await asyncio.sleep(RETRY_S)
             await self._something()
+
+    def _forget(self) -> None:
+        """Without AMI nothing is known of the trunks: they are neither up nor down."""
+        for line in self.trunks.lines.values():
+            line.reachable = line.registered = None
 
     async def _something(self) -> None:
         """Wait for news; what comes within a moment of it is one piece of news."""

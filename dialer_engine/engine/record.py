@@ -48,7 +48,7 @@ class Records:
     def attempt_end(self, call: Call, event: life.Event) -> None:
         """Record the last step, the CDR and what the queue does with the contact next."""
         self.on_end(call)
-        a, plan = call.attempt, self.plans.get(call.campaign)
+        a, plan = call.attempt, call.plan or self.plans.get(call.campaign)
         result = a.result or Result.UNKNOWN
         delay = plan.retry_delay(result.value) if plan else None
         agent = self.agents.get(a.agent or "")

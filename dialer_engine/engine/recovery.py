@@ -1,21 +1,21 @@
 """Brings the engine's view and Asterisk's into agreement, on start and after every lost link.
 
 Both sides are read and compared, and what was missed is fed through the ordinary transitions: a channel that
-is gone ends its attempt as `unknown`, one that is up is adopted where it stands, a leg in its bridge takes
-its seat again, and a channel nobody owns is hung up.
+is gone ends its attempt, one that is up is adopted where it stands, a leg in its bridge takes its seat again,
+an answered person who is with nobody is sent to the drop message, and a ringing channel nobody owns is hung up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
-from dialer_engine.engine.actions import CONTEXT
-from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.agents import Legs, whisper_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -25,6 +25,10 @@ from dialer_engine.pbx.ari.models import Bridge, Channel
 log = structlog.get_logger(__name__)
 
 LEG_APP = "Stasis"
+TRUNK_CHANNEL = "PJSIP/trunk-"
+MESSAGE_CONTEXT = "drop-message"
+JOIN_TAKES_S = 1.0
+"""A join that is younger may still be on its way; the next comparison looks at it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +37,14 @@ class Seen:
 
     channels: Mapping[str, Channel]
     bridge_of: Mapping[str, str]
+    bridges: frozenset[str]
 
     @classmethod
     async def look(cls, commands: Commands) -> Seen:
         """Read channels and bridges. Raises AriError."""
         channels = {channel.id: channel for channel in await commands.channels()}
         bridges = await commands.bridges()
-        return cls(channels, members_of(bridges))
+        return cls(channels, members_of(bridges), frozenset(bridge.id for bridge in bridges))
 
     def agent_with(self, channel_id: str) -> str | None:
         """Return the agent in whose bridge the channel is."""
@@ -60,30 +65,28 @@ def leg_agent(channel: Channel) -> str | None:
     return words[2] if is_leg else None
 
 
-def is_customer(channel: Channel) -> bool:
-    """Return whether the channel was originated by an engine of ours."""
-    return channel.dialplan.context == CONTEXT and leg_agent(channel) is None
-
-
-async def reconcile(dispatcher: Dispatcher, legs: Legs, commands: Commands) -> Seen:
-    """Compare after a lost link: legs first, then attempts, then what nobody owns. Raises AriError."""
+async def reconcile(dispatcher: Dispatcher, legs: Legs, commands: Commands, *, hang_up_orphans: bool) -> Seen:
+    """Compare: legs first, then attempts, then, once all attempts are known, what nobody owns. Raises AriError."""
+    known = set(legs.by_channel)
     seen = await Seen.look(commands)
-    _legs(legs, seen)
+    legs.know_bridges(seen.bridges)
+    _legs(legs, seen, known)
     for call in list(dispatcher.calls.values()):
         _attempt(dispatcher, call, seen)
-    await _orphans(dispatcher, seen, commands)
+    if hang_up_orphans:
+        await _orphans(dispatcher, seen, commands)
     return seen
 
 
-def _legs(legs: Legs, seen: Seen) -> None:
-    for channel_id in [known for known in legs.by_channel if known not in seen.channels]:
+def _legs(legs: Legs, seen: Seen, known: set[str]) -> None:
+    for channel_id in [each for each in known if each not in seen.channels]:
         legs.gone(channel_id)
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:
             continue
         if seen.agent_with(channel.id) == agent:
-            legs.adopt(channel.id, agent)
+            legs.adopt(channel.id, agent, whispering=whisper_of(channel.id) in seen.channels)
         else:
             legs.arrived(channel.id, agent)
 
@@ -93,25 +96,36 @@ def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen) -> None:
     if channel is None:
         if call.phase is not Phase.RESERVED:
             dispatcher.feed(call.id, life.Vanished(now))
-        return
-    if seen.agent_with(call.id) and call.phase is Phase.JOINING:
-        dispatcher.feed(call.id, life.Joined(now))
-    elif channel.state == "Up" and call.phase in (Phase.DIALING, Phase.RINGING):
+    elif call.attempt.hanging_up is not None:
+        dispatcher.hang_up_again(call)
+    elif channel.state == "Up":
+        _answered(dispatcher, call, seen, now)
+
+
+def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> None:
+    """Nobody who has answered may be with nobody: into the bridge, or to the message."""
+    bridged = seen.agent_with(call.id) is not None
+    if call.phase in (Phase.DIALING, Phase.RINGING):
         dispatcher.feed(call.id, life.Answered(now))
+        dispatcher.rescue(call)
+    elif call.phase is Phase.JOINING and bridged:
+        dispatcher.feed(call.id, life.Joined(now))
+    elif call.phase is Phase.JOINING and (now - call.phase_since).total_seconds() > JOIN_TAKES_S:
+        dispatcher.feed(call.id, life.JoinFailed(now))
+    elif call.phase in (Phase.WAITING, Phase.UNCLAIMED):
+        dispatcher.rescue(call)
 
 
 async def _orphans(dispatcher: Dispatcher, seen: Seen, commands: Commands) -> None:
     for channel in seen.channels.values():
-        if is_customer(channel) and channel.id not in dispatcher.calls and channel.state != "Up":
+        ours = channel.name.startswith(TRUNK_CHANNEL) and channel.id in dispatcher.calls
+        if channel.name.startswith(TRUNK_CHANNEL) and not ours and channel.state != "Up":
             log.warning("channel without an attempt hung up", channel=channel.id)
             await commands.hangup(channel.id)
 
 
 def resume(call: Call, seen: Seen) -> Attempt | None:
-    """Return where an attempt of an earlier engine stands now, None when its channel is gone.
-
-    An answered channel outside any agent's bridge is in the hands of the dialplan: the drop message.
-    """
+    """Return where an attempt of an earlier engine stands now, None when its channel is gone."""
     channel = seen.channels.get(call.id)
     if channel is None:
         return None
@@ -119,7 +133,12 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
     agent = seen.agent_with(call.id)
     if agent is not None:
         joined = attempt.joined_at or now
-        return replace(attempt, phase=Phase.BRIDGED, agent=agent, joined_at=joined)
-    if channel.state == "Up":
-        return replace(attempt, phase=Phase.UNCLAIMED, answered_at=attempt.answered_at or now)
-    return replace(attempt, phase=Phase.RINGING if channel.state == "Ringing" else Phase.DIALING)
+        answered = attempt.answered_at or joined
+        return replace(attempt, phase=Phase.BRIDGED, agent=agent, answered_at=answered, joined_at=joined)
+    if channel.state != "Up":
+        return replace(attempt, phase=Phase.RINGING if channel.state == "Ringing" else Phase.DIALING)
+    answered = attempt.answered_at or now
+    if channel.dialplan.context == MESSAGE_CONTEXT:
+        started = attempt.message_at or now
+        return replace(attempt, phase=Phase.MESSAGE, answered_at=answered, message_at=started, agent=None)
+    return replace(attempt, phase=Phase.UNCLAIMED, answered_at=answered, agent=None)

@@ -80,6 +80,9 @@ class Surroundings(Protocol):
     def allowed(self, plan: CampaignPlan) -> AllowList:
         """Return the numbers that may leave for the campaign."""
 
+    def suppressed_since(self, number: str, moment: float) -> bool:
+        """Return whether the number was suppressed after a moment (monotonic seconds)."""
+
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve in the database, on the runner's own connection."""
 
@@ -183,7 +186,7 @@ class Runner:
     async def _carry_out(self, decision: Decision) -> bool:
         """Cancel and place; returns whether to decide again at once."""
         why_not = self.around.why_not()
-        self.limits = (why_not,) if why_not else decision.reasons
+        self.limits = (why_not,) if why_not else (*self._trunks_down(), *decision.reasons)
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
         line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic())
@@ -197,18 +200,44 @@ class Runner:
             self._empty_until = time.monotonic() + _seconds_until_due(result, context.now)
         return bool(result.reserved)
 
+    def _trunks_down(self) -> tuple[str, ...]:
+        down = self.trunks.down(self.plan.settings.trunks)
+        return (f"not reachable or not registered: trunk {', '.join(down)}",) if down else ()
+
     async def _reserve(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
         """Reserve and send; meanwhile other campaigns of the same offer count these lines as placed."""
         promised, name = self.ledgers.promised, self.plan.name
         request = self._request(limit, line, context)
         promised[name] = limit
+        line.active += limit
+        started = time.monotonic()
+        reserving = asyncio.ensure_future(self.around.reserve(request))
         try:
-            result = await self.around.reserve(request)
+            result = await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            # The campaign is halted, but the reservation may be committed: its attempts must end, not linger.
+            reserving.add_done_callback(lambda done: self._give_back(done, line))
+            raise
         finally:
             del promised[name]
+            line.active -= limit
         for reservation in result.reserved:
-            self._depart(reservation, line)
+            self._depart(reservation, line, started)
         return result
+
+    def _give_back(self, done: asyncio.Future[ReserveResult], line: TrunkLine) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        for reservation in done.result().reserved:
+            call = self._hold(reservation, line)
+            self.dispatcher.cancel(call.id, "campaign was halted before the call left")
+
+    def _hold(self, reservation: Reservation, line: TrunkLine) -> Call:
+        attempt = Attempt(reservation.attempt_id)
+        call = Call(reservation, self.plan.name, attempt, utc_now(), self.plan)
+        self.dispatcher.adopt(call)
+        line.active += 1
+        return call
 
     def _request(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
         return ReserveRequest(
@@ -225,12 +254,12 @@ class Runner:
             rooms=self.ledgers.budget(self.plan.name).rooms(limit),
         )
 
-    def _depart(self, reservation: Reservation, line: TrunkLine) -> None:
+    def _depart(self, reservation: Reservation, line: TrunkLine, started: float) -> None:
         """Take the reserved call in hand and send it at its own departure moment."""
-        attempt = Attempt(reservation.attempt_id)
-        call = Call(reservation, self.plan.name, attempt, utc_now())
-        self.dispatcher.adopt(call)
-        line.active += 1
+        call = self._hold(reservation, line)
+        if self.around.suppressed_since(reservation.number, started):
+            self.dispatcher.cancel(call.id, "number was suppressed")
+            return
         try:
             leg = self._leg(reservation, line)
         except NumberRefused as error:
@@ -239,12 +268,12 @@ class Runner:
             return
         delay = line.slots.take(time.monotonic())
         if delay <= 0:
-            self.around.send(call, leg)
+            self._send(call, leg)
             return
         loop = asyncio.get_running_loop()
-        self._timers[call.id] = loop.call_later(delay, self._send_later, call, leg)
+        self._timers[call.id] = loop.call_later(delay, self._send, call, leg)
 
-    def _send_later(self, call: Call, leg: Leg) -> None:
+    def _send(self, call: Call, leg: Leg) -> None:
         self._timers.pop(call.id, None)
         if call.phase is Phase.RESERVED and self.around.why_not() is None:
             self.around.send(call, leg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from dialer_engine.pbx.allow_list import AllowList
 from dialer_engine.settings.load import Config
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
+
+REMEMBER_S = 60.0
 
 
 @dataclass(slots=True)
@@ -51,6 +54,7 @@ class EngineSurroundings:
     pool: Pool
     actions: AsteriskActions
     blockers: Blockers
+    _suppressed: dict[str, float] = field(default_factory=dict)
     _allowed: tuple[tuple[int, frozenset[str]], AllowList] | None = None
 
     def why_not(self) -> str | None:
@@ -68,6 +72,16 @@ class EngineSurroundings:
             lab = self.config.settings.lab is not None
             self._allowed = (key, AllowList(self.config.plan, key[1], lab=lab))
         return self._allowed[1]
+
+    def remember_suppressed(self, number: str) -> None:
+        """A number was suppressed now: a reservation that was committed just before must not leave."""
+        now = time.monotonic()
+        self._suppressed = {n: at for n, at in self._suppressed.items() if now - at < REMEMBER_S}
+        self._suppressed[number] = now
+
+    def suppressed_since(self, number: str, moment: float) -> bool:
+        """Return whether the number was suppressed after a moment (monotonic seconds)."""
+        return self._suppressed.get(number, -1.0) >= moment
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve through the gate, one transaction."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+AGAIN_S = 1.0
 
 
 class Tasks:
@@ -26,6 +28,20 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._done)
         return task
+
+    def keep(self, making: Callable[[], Coroutine[Any, Any, Any]], what: str) -> None:
+        """Run something for ever: when it fails it is logged and begun again after a second."""
+        self.spawn(self._kept(making, what), what)
+
+    async def _kept(self, making: Callable[[], Coroutine[Any, Any, Any]], what: str) -> None:
+        while True:
+            try:
+                await making()
+            except Exception:
+                log.exception("background task failed and begins again", task=what)
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)

@@ -24,6 +24,11 @@ class TrunkLine:
     reachable: bool | None = None
     results: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def usable(self) -> bool:
+        """Whether the carrier answers us, as far as is known: a dead trunk must not burn the list."""
+        return self.reachable is not False and self.registered is not False
+
     def channels_free(self) -> int:
         """Return how many more calls the carrier takes at once."""
         return max(0, self.settings.max_channels - self.active)
@@ -62,7 +67,12 @@ class Trunks:
     def first_free(self, names: list[str], now: float) -> TrunkLine | None:
         """Return the first of the campaign's trunks with a channel and a departure free now."""
         lines = [self.lines[name] for name in names if name in self.lines]
-        return next((line for line in lines if line.channels_free() and line.departures(now)), None)
+        able = (line for line in lines if line.usable and line.channels_free() and line.departures(now))
+        return next(able, None)
+
+    def down(self, names: list[str]) -> list[str]:
+        """Return those of the campaign's trunks that cannot be used now."""
+        return [name for name in names if name in self.lines and not self.lines[name].usable]
 
     def opens_in(self, names: list[str], now: float) -> float:
         """Return the seconds until any of these trunks has a departure free, for a timer."""

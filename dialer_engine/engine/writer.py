@@ -132,9 +132,15 @@ class Writer:
                 return
             else:
                 self._set_health(True)
-                for number in suppressed:
-                    self.on_suppressed(number)
+                self._tell_suppressed(suppressed)
                 return
+
+    def _tell_suppressed(self, numbers: list[str]) -> None:
+        try:
+            for number in numbers:
+                self.on_suppressed(number)
+        except Exception:
+            log.exception("calls to a suppressed number could not be cancelled")
 
     async def _write(self, batch: Batch) -> list[str]:
         conn = await self._connection()
@@ -150,12 +156,23 @@ class Writer:
     async def _one_by_one(self, batch: Batch, error: Exception) -> None:
         """A record in the batch is refused: write each alone, so that only that one is set aside."""
         if len(batch) == 1:
-            self._set_aside(next(iter(batch)), error)
+            await self._set_aside_until_done(next(iter(batch)), error)
             return
         for record in batch:
             alone = Batch()
             alone.add(record)
             await self._write_until_done(alone)
+
+    async def _set_aside_until_done(self, record: Record, error: Exception) -> None:
+        """Nothing is lost and nothing is dialed while even the file cannot be written."""
+        while True:
+            try:
+                self._set_aside(record, error)
+            except OSError as full:
+                self._set_health(False, full)
+                await asyncio.sleep(RETRY_S[-1])
+            else:
+                return
 
     def _set_aside(self, record: Record, error: Exception) -> None:
         log.error("record refused by the database, set aside", file=str(self._rejected), why=str(error))

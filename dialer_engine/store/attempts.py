@@ -142,6 +142,21 @@ async def adopt(conn: Connection, attempt_ids: Sequence[str], epoch: int) -> set
 
 
 @dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation that has ended."""
+
+    attempt_id: str
+    campaign: str
+    agent: str
+
+
+async def talks_without_disposition(conn: Connection, node: str) -> list[Talk]:
+    """Return the last day's ended conversations of a node that nobody disposed of."""
+    rows = await conn.fetch(sql("talks_without_disposition"), node)
+    return [Talk(str(row["id"]), row["campaign"], row["agent"]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class Disposed:
     """One call's disposition: `at` is UTC, `now` the gate's clock, `by` is 'agent' or 'default'.
 

@@ -137,3 +137,11 @@ with d as (
     returning a.id
 )
 select a.id, a.number, a.member_id from attempts a join decided on decided.id = a.id;
+
+-- name: talks_without_disposition
+-- Finds ended conversations of the last day that have no disposition.
+select c.attempt_id as id, c.campaign, coalesce(c.agent, '') as agent
+from cdrs c
+where c.node = $1 and c.joined_at is not null and c.reserved_at > now() - interval '1 day'
+  and not exists (select 1 from dispositions d where d.attempt_id = c.attempt_id)
+order by c.ended_at;

@@ -52,7 +52,8 @@ insert into opt_outs (attempt_id, number, member_id, at, key, source, taken_at)
 select o.attempt_id, o.number, m.id, o.at, o.key, o.source, $7
 from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
     as o(attempt_id, number, member, at, key, source)
-left join members m on m.key = o.member or m.id::text = o.member
+left join members m on m.id::text = o.member
+    or (m.key = o.member and not exists (select 1 from members x where x.id::text = o.member))
 on conflict do nothing
 returning attempt_id, number, member_id, at, source;
 

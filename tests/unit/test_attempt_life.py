@@ -138,6 +138,19 @@ def test_a_lost_reply_is_looked_up_and_never_sent_again() -> None:
     assert (ended.result, ended.ended_by) == (Result.UNKNOWN, EndedBy.UNKNOWN)
 
 
+@pytest.mark.parametrize(("events", "result"), [(ANSWERED, Result.ABANDONED), (BRIDGED, Result.BRIDGED)])
+def test_what_happened_before_a_channel_vanished_is_not_forgotten(
+    events: tuple[life.Event, ...], result: Result
+) -> None:
+    ended, _ = walk(*events, life.Vanished(at(60)))
+    assert (ended.result, ended.ended_by) == (result, EndedBy.UNKNOWN)
+
+
+def test_a_message_proves_an_answer_that_was_missed() -> None:
+    told, _ = walk(*RINGING, life.MessageStarted(at(8)))
+    assert (told.phase, told.answered_at, told.message_at) == (Phase.MESSAGE, at(8), at(8))
+
+
 def test_a_refused_originate_failed_on_our_side() -> None:
     ended, _ = walk(life.Sent(at(0), 22), life.Refused(at(0.1), "404"))
     assert (ended.result, ended.ended_by) == (Result.FAILED, EndedBy.ENGINE)

@@ -162,20 +162,50 @@ def test_an_opt_out_takes_the_journal_in_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "result"), [(Phase.RESERVED, Result.CANCELLED), (Phase.RINGING, Result.UNKNOWN)]
+    ("attempt", "result"),
+    [
+        (Attempt("x", phase=Phase.RESERVED), Result.UNKNOWN),
+        (Attempt("x", phase=Phase.RINGING), Result.UNKNOWN),
+        (Attempt("x", phase=Phase.WAITING, answered_at=START), Result.ABANDONED),
+        (Attempt("x", phase=Phase.BRIDGED, answered_at=START, joined_at=START), Result.BRIDGED),
+    ],
 )
-def test_an_adopted_attempt_without_a_channel_ends(phase: Phase, result: Result) -> None:
+def test_an_adopted_attempt_without_a_channel_ends_as_what_is_known_of_it(
+    attempt: Attempt, result: Result
+) -> None:
     floor = Floor()
-    call = Call(reservation("x"), "spring", Attempt("x", phase=phase), START, 3)
-    floor.dispatcher.adopt(call)
-    floor.dispatcher.vanished(call)
+    floor.dispatcher.adopt(Call(reservation("x"), "spring", attempt, START, None, 3))
+    floor.dispatcher.feed("x", life.Vanished(at(60)))
     assert floor.book.ended == [("x", 4, result.value)]
+
+
+def test_a_disposition_during_the_call_is_written_after_its_end() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(20)))
+    assert floor.book.dispositions == []
+    floor.hang_up("x", 20.1)
+    assert floor.book.dispositions == [("x", "spring", "alice", None)]
+
+
+def test_a_join_that_comes_after_its_agent_left_goes_to_the_message() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.dispatcher.feed("x", life.Entered(at(5.01)))
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(5.02)))
+    floor.dispatcher.feed("x", life.Joined(at(5.03)))
+    assert floor.book.asked[-1] == ("drop", "x")
 
 
 def test_an_adopted_conversation_puts_the_agent_back_into_it() -> None:
     floor = Floor(alice="spring")
     floor.on_duty("alice")
-    call = Call(reservation("x"), "spring", Attempt("x", phase=Phase.BRIDGED, agent="alice"), START, 6)
+    call = Call(reservation("x"), "spring", Attempt("x", phase=Phase.BRIDGED, agent="alice"), START, None, 6)
     floor.dispatcher.adopt(call)
     floor.dispatcher.reseat(call, "alice")
     assert floor.state("alice") is SeatState.IN_CALL
