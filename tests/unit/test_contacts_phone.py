@@ -66,7 +66,6 @@ def test_what_looks_like_digits_is_read_as_phonenumbers_reads_it(text: str) -> N
         ("8005550100", "toll-free number"),
         ("9115550100", "service code (N11)"),
         ("2104110100", "service code (N11)"),
-        ("7875550100", "number of a US territory"),
         ("8765550100", "Caribbean number"),
         ("5005550100", "no number of a region"),
         ("+442079460000", "not a US or Canadian number"),
@@ -79,6 +78,11 @@ def test_what_looks_like_digits_is_read_as_phonenumbers_reads_it(text: str) -> N
 )
 def test_reasons(text: str, reason: str) -> None:
     assert read_number(text, PLAN, lab=True) == (None, reason)
+
+
+def test_a_territorys_number_may_stand_on_a_list() -> None:
+    """Whether it is called is the campaign's choice."""
+    assert read_number("787 234 5678", PLAN, lab=False) == ("+17872345678", "")
 
 
 def test_notations_of_spreadsheets() -> None:

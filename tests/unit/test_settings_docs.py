@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from settings_support import CAMPAIGN, DIALER, write_config
 
+from dialer_engine.core.gate import ConsentKind
 from dialer_engine.settings.catalogue import keys
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Campaign, Settings
 from dialer_engine.settings.reference import MARK, reference, renewed
-from dialer_engine.settings.rules import SHIPPED
+from dialer_engine.settings.own_rules import OwnRules
+from dialer_engine.settings.rules import FILES, SHIPPED, load_rules
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,9 @@ NODE_BLOCKS = [
 ]
 
 
+RULE_BLOCKS = [block for block in yaml_blocks("legal.md") if block.startswith("rules:")]
+
+
 @pytest.mark.parametrize("block", TRUNK_BLOCKS, ids=lambda block: block.split()[1])
 def test_trunk_blocks_are_valid(tmp_path: Path, block: str) -> None:
     name = re.findall(r"^  ([a-z-]+):$", block, re.MULTILINE)[0]
@@ -61,7 +66,14 @@ def test_node_blocks_are_valid(tmp_path: Path, block: str) -> None:
 
 def test_no_yaml_block_is_left_unchecked() -> None:
     blocks = [block for page in DOCS.glob("*.md") for block in yaml_blocks(page.name)]
-    assert sorted(blocks) == sorted(TRUNK_BLOCKS + NODE_BLOCKS)
+    assert sorted(blocks) == sorted(TRUNK_BLOCKS + NODE_BLOCKS + RULE_BLOCKS)
+
+
+@pytest.mark.parametrize("block", RULE_BLOCKS)
+def test_rule_blocks_are_valid(tmp_path: Path, block: str) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(block, encoding="utf-8")
+    assert load_rules(SHIPPED, file)[0].closures
 
 
 def test_the_dial_string_of_flowroute_has_its_prefix(tmp_path: Path) -> None:
@@ -98,13 +110,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_keys_named_in_prose_exist(page: Path) -> None:
     known = {step for model in (Settings, Campaign) for key in keys(model) for step in key.path}
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", page.read_text()))
+    known |= {step for key in keys(OwnRules) for step in key.path} | set(ConsentKind)
     others = {"reviewed_by", "plus_less", "not_in_service"}
     assert words - known - others == set()
 
 
 def test_the_rule_files_that_the_pages_name_exist() -> None:
-    for name in ("calling_rules.csv", "holidays.csv", "area_codes.csv"):
-        assert (SHIPPED / name).exists()
+    page = (DOCS / "legal.md").read_text()
+    for name in FILES:
+        assert (SHIPPED / f"{name}.csv").exists()
+    for named in re.findall(r"`([a-z_]+)\.csv`", page):
+        assert named in FILES
 
 
 def test_every_decision_is_in_the_index() -> None:
