@@ -88,12 +88,19 @@ truncate registry_blocks_2;
 select exists (select 1 from registry_lists where side = $1 and load_id is not null);
 
 -- name: registry_unseen
--- Tells whether every transaction that might still see the former side is over.
-select pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8;
+-- Tells whether every transaction that might still see the former side is over: none runs on a snapshot that is
+-- older than the swap.
+select not exists (
+    select 1 from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and age(backend_xmin) >= age($1::text::xid));
+
+-- name: registry_short_wait
+-- Gives up soon when a lock is taken, so that nobody queues behind this transaction for long.
+set local lock_timeout = '2s';
 
 -- name: registry_this_transaction
 -- Names this transaction.
-select pg_current_xact_id()::text;
+select pg_current_xact_id()::xid::text;
 
 -- name: registry_stage
 -- Makes the table into which a small list is read; it vanishes with the transaction.
@@ -226,6 +233,10 @@ where q.state = 'held' and q.held_rule = any($1::text[])
         select 1 from registry_blocks b join registry_lists l on l.id = b.list_id and l.side = b.side
         where b.npa = substr(n.number, 3, 3)::smallint and b.exchange = substr(n.number, 6, 3)::smallint
           and registry_has(b.bits, b.lines, b.thousands, substr(n.number, 9, 4)::integer)));
+
+-- name: registry_room
+-- Lets this transaction sort and group a large contact list in memory.
+set local work_mem = '192MB';
 
 -- name: registry_scrub
 -- Lists the numbers of a Member's contact list that lists in force name, with the names of those lists.

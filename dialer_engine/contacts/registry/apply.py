@@ -58,9 +58,7 @@ async def _apply(conn: Connection, request: LoadRequest, target: RegistryList, w
     if target.as_of is None or not target.by_area:
         raise RegistryError(f"{where}: a change list needs a full list of {target.name} first; load that")
     if request.as_of <= target.as_of:
-        raise RegistryError(
-            f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is as new or newer"
-        )
+        raise RegistryError(f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is not older")
     subscribed = await subscriptions(conn, request.name)
     verify.check_account(where, request.account, subscribed)
     for file in request.files:

@@ -114,7 +114,13 @@ async def empty_idle_side(conn: Connection, target: RegistryList) -> None:
     side = 2 if target.side == 1 else 1
     if await conn.fetchval(sql("registry_side_in_use"), side):
         raise StoreError(f"{target.name}: side {side} is in force and cannot be emptied")
-    await conn.execute(sql(_EMPTY_SIDE[side]))
+    try:
+        async with conn.transaction():
+            await conn.execute(sql("registry_short_wait"))
+            await conn.execute(sql(_EMPTY_SIDE[side]))
+    except asyncpg.LockNotAvailableError as error:
+        what = "another session (a backup?) holds the registries' tables; try again when it is done"
+        raise StoreError(f"{target.name}: {what}") from error
 
 
 async def empty_former_side(conn: Connection, target: RegistryList, swapped: str) -> bool:
@@ -128,7 +134,10 @@ async def empty_former_side(conn: Connection, target: RegistryList, swapped: str
         if loop.time() > until:
             return False
         await asyncio.sleep(0.05)
-    await empty_idle_side(conn, target)
+    try:
+        await empty_idle_side(conn, target)
+    except StoreError:
+        return False
     return True
 
 

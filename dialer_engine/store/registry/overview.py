@@ -36,9 +36,7 @@ class ListRow:
     def text(self) -> str:
         """Return the row in a line for people."""
         if self.version is None:
-            what = (
-                "needed, but never loaded: calls that need it are stopped" if self.needed else "never loaded"
-            )
+            what = "needed but never loaded: calls that need it stop" if self.needed else "never loaded"
             return "; ".join([f"{self.name}: {what}", *self._more()])
         size = f"{self.numbers:,} numbers of {self.area_codes} area codes"
         age = f"{self.age_days} days old ({self.age.value}, calls stop after {self.stop_days})"

@@ -21,5 +21,7 @@ class Scrubbed:
 
 async def scrub(conn: Connection, member: str, name: str) -> Scrubbed:
     """Return which numbers of a Member's contact list the registries name; changes nothing."""
-    rows = await conn.fetch(sql("registry_scrub"), member, name)
+    async with conn.transaction():
+        await conn.execute(sql("registry_room"))
+        rows = await conn.fetch(sql("registry_scrub"), member, name)
     return Scrubbed(sorted((row["number"], row["name"]) for row in rows))

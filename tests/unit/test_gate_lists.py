@@ -1,0 +1,274 @@
+"""Rules about registries, litigators, fresh lists, reassigned numbers and wireless lines."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from gate_support import BOOK, NOON, context
+
+from dialer_engine.core.gate import (
+    Consent,
+    ConsentKind,
+    Facts,
+    GateContext,
+    ListHit,
+    ListState,
+    Outcome,
+    ReassignedAnswer,
+    Verdict,
+)
+from dialer_engine.core.gate.lists import Age
+from dialer_engine.core.gate.rules import list_freshness, litigator, reassigned, registry, wireless
+
+pytestmark = pytest.mark.unit
+
+NEW_YORK, DALLAS, MAINE, TORONTO = "+12122345678", "+12142345678", "+12072345678", "+14162345678"
+DAY = timedelta(days=1)
+AS_OF = NOON - 3 * DAY
+
+
+def asked(now: datetime = NOON, *, lab: bool = False) -> GateContext:
+    """The shipped rules with the lists they need."""
+    return replace(context(now, lab=lab), lists=BOOK.lists)
+
+
+def hit(name: str) -> ListHit:
+    return ListHit(name, "7", AS_OF)
+
+
+def consent(kind: ConsentKind, days_ago: int = 10, revoked: datetime | None = None) -> Consent:
+    return Consent(kind, NOON - days_ago * DAY, "web form", evidence_id=42, revoked_at=revoked)
+
+
+def state(name: str, age_days: float = 3, **changes: object) -> ListState:
+    return replace(ListState(name, NOON - age_days * DAY, "7"), **changes)  # type: ignore[arg-type]
+
+
+def fresh(number: str, *states: ListState, regions: tuple[str, ...] = (), now: datetime = NOON) -> Verdict:
+    return list_freshness.check(Facts(number, regions, list_states=states), asked(now))
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("us_national", "US National Do Not Call Registry"),
+        ("us_state:TX", "do-not-call list of TX"),
+        ("ca_dncl", "Canadian National Do Not Call List"),
+    ],
+)
+def test_a_number_on_a_registry_is_refused_with_list_and_version(name: str, title: str) -> None:
+    verdict = registry.check(Facts(NEW_YORK, lists=(hit("wireless"), hit(name))), asked())
+    assert verdict.outcome is Outcome.block
+    assert title in verdict.reason
+    assert dict(verdict.evidence)["list"] == name
+    assert dict(verdict.evidence)["version"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("kind", "days_ago", "us", "canada"),
+    [
+        (ConsentKind.express_written, 3000, Outcome.allow, Outcome.allow),
+        (ConsentKind.express, 10, Outcome.block, Outcome.allow),
+        (ConsentKind.ebr_purchase, 500, Outcome.allow, Outcome.allow),
+        (ConsentKind.ebr_purchase, 560, Outcome.block, Outcome.block),
+        (ConsentKind.ebr_inquiry, 80, Outcome.allow, Outcome.allow),
+        (ConsentKind.ebr_inquiry, 95, Outcome.block, Outcome.block),
+    ],
+)
+def test_what_was_agreed_decides_on_a_registry_number(
+    kind: ConsentKind, days_ago: int, us: Outcome, canada: Outcome
+) -> None:
+    agreed = (consent(kind, days_ago),)
+    american = registry.check(Facts(NEW_YORK, lists=(hit("us_national"),), consents=agreed), asked())
+    canadian = registry.check(Facts(TORONTO, lists=(hit("ca_dncl"),), consents=agreed), asked())
+    assert (american.outcome, canadian.outcome) == (us, canada)
+    if american.outcome is Outcome.allow:
+        assert "record 42" in american.reason
+
+
+def test_a_revoked_consent_does_not_count_and_a_business_is_exempt() -> None:
+    revoked = (consent(ConsentKind.express_written, 30, revoked=NOON - DAY),)
+    named = Facts(NEW_YORK, lists=(hit("us_national"),))
+    assert registry.check(replace(named, consents=revoked), asked()).outcome is Outcome.block
+    assert registry.check(replace(named, business=True), asked()).outcome is Outcome.allow
+
+
+def test_every_registry_must_be_exempted() -> None:
+    both = Facts(
+        TORONTO, lists=(hit("ca_dncl"), hit("us_national")), consents=(consent(ConsentKind.express),)
+    )
+    assert "US National" in registry.check(both, asked()).reason
+
+
+def test_a_litigator_is_refused_whatever_was_agreed() -> None:
+    facts = Facts(NEW_YORK, lists=(hit("litigator:acme"),), consents=(consent(ConsentKind.express_written),))
+    verdict = litigator.check(facts, asked())
+    assert verdict.outcome is Outcome.block
+    assert "acme" in verdict.reason
+    assert registry.check(facts, asked()).outcome is Outcome.allow
+    assert litigator.check(Facts(NEW_YORK), asked()).outcome is Outcome.allow
+
+
+@pytest.mark.parametrize(
+    ("age_days", "outcome", "words"),
+    [
+        (0.0, Outcome.allow, "fresh"),
+        (21.0, Outcome.allow, "fresh"),
+        (21.1, Outcome.allow, "calls stop after 31"),
+        (31.0, Outcome.allow, "calls stop after 31"),
+        (31.001, Outcome.block, "at most 31"),
+        (400.0, Outcome.block, "400 days old"),
+    ],
+)
+def test_the_age_of_a_list(age_days: float, outcome: Outcome, words: str) -> None:
+    verdict = fresh(NEW_YORK, state("us_national", age_days))
+    assert verdict.outcome is outcome
+    assert words in verdict.reason
+
+
+def test_a_list_that_is_fresh_now_stops_calls_when_it_has_aged() -> None:
+    assert fresh(NEW_YORK, state("us_national"), now=NOON).outcome is Outcome.allow
+    assert fresh(NEW_YORK, state("us_national"), now=NOON + 29 * DAY).outcome is Outcome.block
+
+
+def test_a_missing_list_stops_calls_except_in_the_lab() -> None:
+    verdict = fresh(NEW_YORK)
+    assert verdict.outcome is Outcome.block
+    assert "not loaded for area code 212" in verdict.reason
+    assert dict(verdict.evidence)["remedy"] == "dialer registry import us_national"
+    assert fresh(NEW_YORK, state("us_national", as_of=None)).outcome is Outcome.block
+    facts = Facts("+12125550143")
+    assert list_freshness.check(facts, asked(lab=True)).outcome is Outcome.allow
+
+
+def test_a_stale_list_stops_calls_in_the_lab_too() -> None:
+    facts = Facts("+12125550143", list_states=(state("us_national", 40),))
+    assert list_freshness.check(facts, asked(lab=True)).outcome is Outcome.block
+
+
+def test_a_subscription_of_somebody_else_does_not_help() -> None:
+    verdict = fresh(NEW_YORK, state("us_national", subscribed=False))
+    assert verdict.outcome is Outcome.block
+    assert "no subscription of this Member" in verdict.reason
+
+
+def test_a_waiver_is_said_with_its_reason() -> None:
+    verdict = fresh(NEW_YORK, state("us_national", as_of=None, waiver="registered charity"))
+    assert verdict.outcome is Outcome.allow
+    assert "registered charity" in verdict.reason
+
+
+def test_states_of_area_code_and_address_ask_for_their_lists() -> None:
+    national = state("us_national")
+    assert "list of TX" in fresh(DALLAS, national).reason
+    assert fresh(DALLAS, national, state("us_state:TX")).outcome is Outcome.allow
+    assert "list of FL" in fresh(NEW_YORK, national, regions=("US-FL",)).reason
+    assert fresh(NEW_YORK, national, regions=("US-NY",)).outcome is Outcome.allow
+
+
+def test_canada_needs_its_own_list_and_not_the_american_one() -> None:
+    assert "Canadian" in fresh(TORONTO, state("us_national")).reason
+    assert fresh(TORONTO, state("ca_dncl")).outcome is Outcome.allow
+    assert fresh(TORONTO, state("ca_dncl"), regions=("US-NY",)).outcome is Outcome.allow
+
+
+def test_a_recorded_consent_needs_no_list() -> None:
+    facts = Facts(NEW_YORK, consents=(consent(ConsentKind.express_written),))
+    verdict = list_freshness.check(facts, asked())
+    assert verdict.outcome is Outcome.allow
+    assert "not needed" in verdict.reason
+
+
+def test_a_consent_for_one_list_does_not_hide_that_another_is_missing() -> None:
+    """An exempt number passes every list; a number without consent stops at the first that is missing."""
+    facts = Facts(DALLAS, list_states=(state("us_national", 25),))
+    assert list_freshness.check(facts, asked()).outcome is Outcome.block
+
+
+def test_nothing_is_needed_without_rows() -> None:
+    assert list_freshness.check(Facts(NEW_YORK), context()).outcome is Outcome.allow
+    assert reassigned.check(Facts(MAINE), context()).outcome is Outcome.allow
+
+
+def test_ages_at_their_borders() -> None:
+    old = ListState("x", NOON - 31 * DAY)
+    assert old.age(NOON, 21, 31) is Age.warning
+    assert old.age(NOON + timedelta(seconds=1), 21, 31) is Age.stale
+    assert old.age_days(NOON + timedelta(hours=23)) == 31
+    assert ListState("x", None).age(NOON, 21, 31) is Age.missing
+    assert ListState("x", NOON + DAY).age(NOON, 21, 31) is Age.fresh
+
+
+def answer(word: str, days_ago: float = 5) -> ReassignedAnswer:
+    return ReassignedAnswer(word, date(2025, 1, 1), NOON - days_ago * DAY)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("number", "found", "outcome", "words"),
+    [
+        (NEW_YORK, None, Outcome.allow, "need not be asked"),
+        (NEW_YORK, answer("no"), Outcome.allow, "not given up since 2025-01-01"),
+        (NEW_YORK, answer("no_data"), Outcome.allow, "no data"),
+        (NEW_YORK, answer("yes"), Outcome.block, "given up since"),
+        (MAINE, None, Outcome.block, "must be asked"),
+        (MAINE, answer("no"), Outcome.allow, "not given up"),
+        (MAINE, answer("no", 46), Outcome.block, "older than 45 days"),
+        (MAINE, answer("no_data"), Outcome.block, "not a no"),
+        (MAINE, answer("yes"), Outcome.block, "given up since"),
+    ],
+)
+def test_reassigned_numbers(
+    number: str, found: ReassignedAnswer | None, outcome: Outcome, words: str
+) -> None:
+    verdict = reassigned.check(Facts(number, reassigned=found), asked())
+    assert verdict.outcome is outcome
+    assert words in verdict.reason
+
+
+def test_who_agreed_after_the_answer_is_the_present_owner() -> None:
+    later = Consent(ConsentKind.express_written, NOON - DAY, "web form")
+    facts = Facts(NEW_YORK, reassigned=answer("yes"), consents=(later,))
+    assert reassigned.check(facts, asked()).outcome is Outcome.allow
+    before = replace(facts, consents=(consent(ConsentKind.express_written, 90),))
+    assert reassigned.check(before, asked()).outcome is Outcome.block
+
+
+def test_in_maine_the_lab_needs_no_answer() -> None:
+    assert reassigned.check(Facts("+12075550143"), asked(lab=True)).outcome is Outcome.allow
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ((), False),
+        (("wireless",), True),
+        (("wireless", "ported:to_wireline"), False),
+        (("ported:to_wireless",), True),
+        (("us_national",), False),
+    ],
+)
+def test_what_kind_of_line_it_is(names: tuple[str, ...], expected: bool) -> None:
+    assert wireless.is_wireless(Facts(NEW_YORK, lists=tuple(map(hit, names)))) is expected
+
+
+def test_wireless_lines_in_strict_mode_need_written_consent_or_a_hand() -> None:
+    mobile = Facts(NEW_YORK, lists=(hit("wireless"),))
+    strict = replace(asked(), strict_predictive=True)
+    assert wireless.check(mobile, asked()).outcome is Outcome.allow
+    assert wireless.check(mobile, strict).outcome is Outcome.block
+    assert wireless.check(mobile, replace(strict, dialing="manual")).outcome is Outcome.allow
+    signed = replace(mobile, consents=(consent(ConsentKind.express_written),))
+    assert wireless.check(signed, strict).outcome is Outcome.allow
+    said = replace(mobile, consents=(consent(ConsentKind.express),))
+    assert wireless.check(said, strict).outcome is Outcome.block
+
+
+def test_rows_have_dates() -> None:
+    row = next(each for each in BOOK.lists.required if each.region == "US-ME")
+    assert not row.in_force(date(2024, 7, 15))
+    assert row.in_force(date(2024, 7, 16))
+    assert [each.name for each in BOOK.lists.needed(("US", "US-TX"), date(2026, 6, 1))] == [
+        "us_national",
+        "us_state:TX",
+    ]
+    assert NOON.tzinfo is UTC
