@@ -56,6 +56,10 @@ def _more(book: RuleBook, region: str, day: date) -> Iterator[tuple[str, str]]:
         holiday = "" if device.holiday == "same" else f"; holidays {_span(device.holiday)}"
         yield "strict mode", f"announcing devices {_week(device.windows)}{holiday}{kinds}"
         yield "strict source", _origin(device)
+    needed = [each for each in book.lists.required if each.region == region and each.in_force(day)]
+    if needed:
+        yield "lists needed", ", ".join(each.name for each in needed)
+        yield "lists source", "; ".join(f"{each.source} ({each.confidence} confidence)" for each in needed)
     terms = book.terms_of(region, day)
     if terms is not None:
         yield "terms", _terms(terms)
@@ -105,8 +109,16 @@ def changes(old: RuleSet, new: RuleSet) -> list[dict[str, Any]]:
         before, after = getattr(old.book, table), getattr(new.book, table)
         found += _table(_TITLES[table], _by_start(before), _by_start(after))
     found += _table("holiday", _days(old.book.holidays), _days(new.book.holidays))
+    found += _table("list needed", _lists(old.book), _lists(new.book))
     found += _table("closed day", _days(old.book.closures), _days(new.book.closures))
     return found + list(_table("area code", _areas(old.plan), _areas(new.plan)))
+
+
+def _lists(book: RuleBook) -> dict[tuple[str, str], Any]:
+    return {
+        (each.region, f"{each.name} {each.effective_from}".removesuffix(f" {date.min}")): each.source
+        for each in book.lists.required
+    }
 
 
 def _areas(plan: NumberPlan) -> dict[tuple[str, str], Any]:

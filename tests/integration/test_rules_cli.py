@@ -63,6 +63,8 @@ def test_show_tells_a_regions_rules_with_source_and_confidence(commands: Command
     everything = json.loads(commands.run("rules", "show", "--json"))
     assert len(everything["regions"]) == 71
     assert "lists at most 31 days old" in str(everything["regions"])
+    national = next(each for each in everything["regions"] if each["region"] == "US")
+    assert "us_national" in national["rules"]["lists needed"]
     assert "no rule for 'TT'" in commands.refused("rules", "show", "TT")
 
 

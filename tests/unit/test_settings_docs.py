@@ -10,8 +10,8 @@ from dialer_engine.core.gate import ConsentKind
 from dialer_engine.settings.catalogue import keys
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Campaign, Settings
-from dialer_engine.settings.reference import MARK, reference, renewed
 from dialer_engine.settings.own_rules import OwnRules
+from dialer_engine.settings.reference import MARK, reference, renewed
 from dialer_engine.settings.rules import FILES, SHIPPED, load_rules
 
 pytestmark = pytest.mark.unit
