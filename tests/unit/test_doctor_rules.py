@@ -53,7 +53,7 @@ async def test_unreviewed_rows_are_told_and_loosened_ones_are_a_warning(config: 
     (config / "rules.yaml").write_text(OWN, encoding="utf-8")
     loosened = await doctor._rules(config)
     assert loosened.state == WARNING
-    assert "permit more than the shipped ones: US-TX" in loosened.words
+    assert "permit more than the shipped: US-TX" in loosened.words
 
 
 async def test_spoiled_rules_are_a_matter_of_the_configuration(config: Path) -> None:
