@@ -134,10 +134,19 @@ def write_file(made: Synthetic, file: Path) -> None:
                 out.write(text)
 
 
-async def run(directory: Path, numbers: int = NUMBERS, *, others: bool = True, tell: Tell = print) -> Result:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: numbers of the registry, contacts to compare, single checks."""
+
+    numbers: int = NUMBERS
+    contacts: int = CONTACTS
+    checks: int = CHECKS
+
+
+async def run(directory: Path, size: Size, *, others: bool = True, tell: Tell = print) -> Result:
     """Measure in a database of its own below `directory`, which needs about 25 GB for 258 million numbers."""
     _, plan = load_rules(SHIPPED)
-    made = synthetic(plan, numbers)
+    made = synthetic(plan, size.numbers)
     file = directory / "registry.txt"
     tell(f"writing {made.numbers:,} numbers of {len(made.codes)} area codes")
     write_file(made, file)
@@ -145,7 +154,7 @@ async def run(directory: Path, numbers: int = NUMBERS, *, others: bool = True, t
     try:
         conn = await connect(server.start(), batch=True)
         try:
-            return await _measure(conn, made, plan, file, others, tell)
+            return await _measure(conn, made, plan, file, size, others, tell)
         finally:
             await conn.close()
     finally:
@@ -154,12 +163,18 @@ async def run(directory: Path, numbers: int = NUMBERS, *, others: bool = True, t
 
 
 async def _measure(
-    conn: Connection, made: Synthetic, plan: NumberPlan, file: Path, others: bool, tell: Tell
+    conn: Connection,
+    made: Synthetic,
+    plan: NumberPlan,
+    file: Path,
+    size: Size,
+    others: bool,
+    tell: Tell,
 ) -> Result:
     await migrate(conn)
     await conn.execute(sql("bench_registry_tables"))
-    await conn.execute(sql("bench_contacts"), sorted(set(made.some("contact", CONTACTS, 0.2))))
-    checks = DICE.shuffled(made.some("check", CHECKS, 0.5))
+    await conn.execute(sql("bench_contacts"), sorted(set(made.some("contact", size.contacts, 0.2))))
+    checks = DICE.shuffled(made.some("check", size.checks, 0.5))
     exchange = await _per_exchange(conn, made, plan, file, checks)
     _tell_way(tell, "per exchange", exchange)
     loader_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -269,6 +284,13 @@ def _tell_way(tell: Tell, name: str, way: Way) -> None:
     )
 
 
+def measure(directory: Path, size: Size, *, others: bool = True, tell: Tell = print) -> Result:
+    """Run in a directory that the database's user may enter; an interrupted run stops its database too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    directory.chmod(0o755)
+    return asyncio.run(run(directory, size, others=others, tell=tell))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line and print the figures."""
     parser = argparse.ArgumentParser(description="Measure how a registry is best kept.")
@@ -283,8 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the database is stopped either way
     with tempfile.TemporaryDirectory(dir=given.directory, prefix="dialer-bench-") as place:
-        Path(place).chmod(0o755)
-        result = asyncio.run(run(Path(place), given.numbers, others=not given.own_only, tell=tell))
+        result = measure(Path(place), Size(given.numbers), others=not given.own_only, tell=tell)
     if given.json:
         sys.stdout.write(json.dumps(result.document(), indent=2) + "\n")
     return 0
