@@ -54,6 +54,7 @@ def render(document: dict[str, Any]) -> Group:
         _headline(document["engine"]),
         _campaigns(document["campaigns"]),
         *(_queue(campaign) for campaign in document["campaigns"]),
+        *(_abandonment(campaign) for campaign in document["campaigns"] if campaign.get("abandonment")),
         _agents(document["agents"]),
         _trunks(document["trunks"]),
         _recent(document["recent"]),
@@ -94,6 +95,17 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
             "/".join(_ms(delay[key]) for key in ("p50", "p99", "max")),
         )
     return table
+
+
+def _abandonment(campaign: dict[str, Any]) -> Text:
+    """Return how many abandoned calls the law leaves, by country, in the present period."""
+    parts = [
+        f"{country} {one['abandoned']} of {one['allowed']} abandoned calls since {one['since']}, "
+        f"{one['live']} live answers, {one['at_risk']} lines at risk"
+        for country, one in campaign["abandonment"].items()
+    ]
+    used_up = any(one["left"] <= 0 for one in campaign["abandonment"].values())
+    return Text(f"{campaign['name']}: {'; '.join(parts)}", style="yellow" if used_up else "")
 
 
 def _parts(counts: dict[str, int], shown: tuple[str, ...]) -> str:

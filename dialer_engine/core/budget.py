@@ -6,9 +6,10 @@ abandoned. So a limit that holds now still holds when all lines of this moment h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dialer_engine.core.ledger import Ledger
 
@@ -40,28 +41,45 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many abandoned calls each country leaves to one campaign, whose lines in flight are not counted."""
+    """How many abandoned calls each country leaves to one campaign, whose lines in flight are not counted.
+
+    `main` is the country most of its calls go to.
+    """
 
     left: Mapping[str, int]
     own: Exposure
+    main: str
 
     @property
     def lines_at_risk(self) -> int:
         """How many lines beyond the free agents this campaign may have; negative when it has abandoned more.
 
-        A country binds when it has more lines in flight than it leaves; otherwise `rooms` keeps it in bounds.
+        The main country decides, and any other that has more lines in flight than it leaves; `Admission`
+        keeps the others in bounds.
         """
-        binding = [left for country, left in self.left.items() if self.own.flying.get(country, 0) > left]
-        return min(binding) if binding else max(self.left.values())
+        binding = (left for country, left in self.left.items() if self.own.flying.get(country, 0) > left)
+        return min((self.left[self.main], *binding))
 
-    def rooms(self, place: int) -> dict[str, int]:
-        """Return, for the countries that need it, how many of the next `place` calls may go there."""
-        lines = self.own.lines + place
-        return {
-            country: max(0, left - self.own.flying.get(country, 0))
-            for country, left in self.left.items()
-            if lines > self.own.free + max(0, left)
-        }
+
+class Admission:
+    """Lets calls into the budget one by one, by their country: after each the worst case is still allowed."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._left = budget.left
+        self._free = budget.own.free
+        self._flying = Counter(budget.own.flying)
+        self._lines = budget.own.lines
+
+    def admit(self, country: str) -> bool:
+        """Take one more line to a country in, when every country allows what could then be abandoned."""
+        self._flying[country] += 1
+        self._lines += 1
+        beyond = self._lines - self._free
+        if all(min(self._flying[c], beyond) <= max(0, left) for c, left in self._left.items()):
+            return True
+        self._flying[country] -= 1
+        self._lines -= 1
+        return False
 
 
 def budget(ledger: Ledger, now: datetime, own: Exposure, others: Iterable[Exposure] = ()) -> Budget:
@@ -73,4 +91,10 @@ def budget(ledger: Ledger, now: datetime, own: Exposure, others: Iterable[Exposu
         - sum(other.at_risk(country) for other in elsewhere)
         for country in ledger.limits
     }
-    return Budget(left, own)
+    return Budget(left, own, _main(ledger, now, own))
+
+
+def _main(ledger: Ledger, now: datetime, own: Exposure) -> str:
+    """Return the country with the most answers in its present period and lines in flight."""
+    day = now.astimezone(UTC).date()
+    return max(ledger.limits, key=lambda c: (ledger.counts(c, day).live, own.flying.get(c, 0), c))

@@ -251,7 +251,7 @@ class Runner:
             caller_ids=tuple(self.plan.settings.caller_ids),
             epoch=self.epoch,
             context=context,
-            rooms=self.ledgers.budget(self.plan.name).rooms(limit),
+            budget=self.ledgers.budget(self.plan.name),
         )
 
     def _depart(self, reservation: Reservation, line: TrunkLine, started: float) -> None:

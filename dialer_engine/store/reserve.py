@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from dialer_engine.core.budget import Admission, Budget
 from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
 from dialer_engine.store.caller_ids import CallerIds
 from dialer_engine.store.candidates import Candidate, load_candidates
@@ -44,7 +45,7 @@ RETRY_UNKNOWN = timedelta(seconds=60)
 class ReserveRequest:
     """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC.
 
-    `rooms` holds, for a country where the law leaves few abandoned calls, how many may go there.
+    `budget` is how many calls may be abandoned in which country; None: no ledger is kept.
     """
 
     campaign_id: int
@@ -57,7 +58,7 @@ class ReserveRequest:
     caller_ids: tuple[str, ...]
     epoch: int
     context: GateContext
-    rooms: Mapping[str, int] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ async def _transaction(
     reserved: list[Reservation] = []
     held: Counter[str] = Counter()
     looked_at = 0
-    rooms = _rooms_after(request, earlier)
+    admission = _admission(request, earlier)
     caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
     async with conn.transaction():
         await _open(conn, request)
@@ -142,7 +143,7 @@ async def _transaction(
             wanted = min(request.limit - len(reserved) + SPARE + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
-            choices, holds = _judge(groups, request, request.limit - len(reserved), rooms)
+            choices, holds = _judge(groups, request, request.limit - len(reserved), admission)
             placed = await _place(conn, request, choices, caller_ids)
             holds += _lost(choices, placed, request)
             await _hold(conn, request, holds)
@@ -170,11 +171,14 @@ async def _with_stops(conn: Connection, request: ReserveRequest) -> ReserveReque
     return replace(request, context=replace(request.context, stops=stops))
 
 
-def _rooms_after(request: ReserveRequest, earlier: Sequence[Reservation]) -> Counter[str]:
-    """Return how many calls may still go to the countries that are limited."""
-    rooms = Counter(request.rooms)
-    rooms.subtract(_country(r.number, request) for r in earlier if _country(r.number, request) in rooms)
-    return rooms
+def _admission(request: ReserveRequest, earlier: Sequence[Reservation]) -> Admission | None:
+    """Return the way into the budget, after what was reserved already."""
+    if request.budget is None:
+        return None
+    admission = Admission(request.budget)
+    for reservation in earlier:
+        admission.admit(_country(reservation.number, request))
+    return admission
 
 
 def _country(number: str, request: ReserveRequest) -> str:
@@ -190,7 +194,7 @@ def _no_room(choice: _Choice, request: ReserveRequest) -> _Hold:
 
 
 def _judge(
-    groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int, rooms: Counter[str]
+    groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int, admission: Admission | None
 ) -> tuple[list[_Choice], list[_Hold]]:
     """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
     choices: list[_Choice] = []
@@ -202,12 +206,9 @@ def _judge(
         if isinstance(verdict, _Hold):
             holds.append(verdict)
             continue
-        country = _country(verdict.candidate.number, request)
-        if rooms.get(country, 1) <= 0:
+        if admission is not None and not admission.admit(_country(verdict.candidate.number, request)):
             holds.append(_no_room(verdict, request))
             continue
-        if country in rooms:
-            rooms[country] -= 1
         choices.append(verdict)
     return choices, holds
 

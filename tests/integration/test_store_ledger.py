@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 from store_support import NOON, WALL, Campaign, Conn, end_of, fictional, make_world, put_contacts, request
 
+from dialer_engine.core.budget import Budget, Exposure
 from dialer_engine.core.ledger import CallTimes, Counts, counts_of
 from dialer_engine.store.attempts import AttemptEnd, Disposed, dispose, write
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
@@ -203,11 +204,15 @@ async def test_without_settings_the_member_places_the_calls(conn: Conn) -> None:
     assert tuple(row) == ("Acme", None, None)
 
 
+def beyond_agents(free: int, **left: int) -> Budget:
+    return Budget({"US": 100, "CA": 100} | left, Exposure(free=free), "US")
+
+
 async def test_a_country_without_room_waits_with_its_reason(conn: Conn) -> None:
     world = await make_world(conn)
     numbers = [[f"+1416555010{n}"] for n in range(5)] + [[f"+1210555010{n}"] for n in range(5)]
     await put_contacts(conn, world.members["acme"], "june", numbers)
-    result = await reserve(conn, request(world, 6, rooms={"CA": 2}))
+    result = await reserve(conn, request(world, 6, budget=beyond_agents(0, CA=2)))
     countries = [country_of(r.number[2:5]) for r in result.reserved]
     assert (countries.count("CA"), countries.count("US")) == (2, 4)
     assert result.held == {"abandonment_budget": 3}
@@ -219,8 +224,15 @@ async def test_a_country_without_room_waits_with_its_reason(conn: Conn) -> None:
     assert len(again.reserved) == 4
 
 
-async def test_rooms_hold_over_several_transactions_of_one_reservation(conn: Conn) -> None:
+async def test_the_budget_holds_over_several_transactions_of_one_reservation(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", [[f"+1416555010{n}"] for n in range(10)])
-    result = await reserve(conn, request(world, 8, rooms={"CA": 3, "US": 0}))
+    result = await reserve(conn, request(world, 8, budget=beyond_agents(1, CA=2, US=0)))
+    assert len(result.reserved) == 3
+
+
+async def test_without_any_budget_every_free_agent_still_gets_a_call(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(10))
+    result = await reserve(conn, request(world, 8, budget=beyond_agents(3, CA=-1, US=-4)))
     assert len(result.reserved) == 3

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialer_engine.core.budget import Budget, Exposure, budget
+from dialer_engine.core.budget import Admission, Budget, Exposure, budget
 from dialer_engine.core.ledger import (
     LIMITS,
     AbandonLimit,
@@ -93,13 +93,11 @@ class Room:
         decision = make_pacer(self.mode).decide(self.snapshot(left.lines_at_risk))
         for cancelled in decision.cancel:
             self.lines[cancelled].cancelled = True
-        rooms = left.rooms(decision.place)
+        admission = Admission(left)
         for n in range(decision.place):
             country = countries[n % len(countries)]
-            if rooms.get(country, 1) <= 0:
+            if not admission.admit(country):
                 continue
-            if country in rooms:
-                rooms[country] -= 1
             self.made += 1
             line = Line(f"{self.name}{self.made}", country)
             self.lines[line.id] = line
@@ -422,18 +420,46 @@ def test_lines_an_agent_left_behind_end_at_once_when_the_budget_is_used_up() -> 
     assert "3 lines at risk, the law leaves 1 abandoned calls: 2 cancelled at once" in decision.reasons
 
 
+def admitted(left: Budget, countries: str) -> str:
+    """Which of these lines, U and C, get in, one after the other."""
+    admission = Admission(left)
+    names = {"U": "US", "C": "CA"}
+    return "".join(c if admission.admit(names[c]) else "-" for c in countries)
+
+
 def test_a_country_with_few_answers_binds_only_its_own_lines() -> None:
     ledger = Ledger()
     ledger.add("US", DAY, Counts(connected=2000, abandoned=10))
-    own = Exposure(free=3, flying={"US": 10, "CA": 1})
-    left = budget(ledger, START, own)
-    assert left.left == {"US": 50, "CA": 2}
-    assert left.lines_at_risk == 50
-    assert left.rooms(10) == {"CA": 1}
-    assert left.rooms(0) == {"CA": 1}
-    assert budget(ledger, START, Exposure(free=3)).rooms(5) == {}
+    left = budget(ledger, START, Exposure(free=3, flying={"US": 10, "CA": 1}))
+    assert (left.left, left.main, left.lines_at_risk) == ({"US": 50, "CA": 2}, "US", 50)
+    assert admitted(left, "UCUCUC") == "UCU-U-"
     crowded = budget(ledger, START, Exposure(free=3, flying={"US": 10, "CA": 3}))
     assert crowded.lines_at_risk == 2
+    assert admitted(crowded, "UC") == "--"
+
+
+def test_every_free_agent_gets_a_line_when_nothing_is_left() -> None:
+    ledger = Ledger()
+    ledger.add("US", DAY, Counts(connected=50, abandoned=2))
+    left = budget(ledger, START, Exposure(free=3))
+    assert (left.left["US"], left.lines_at_risk) == (0, 0)
+    assert admitted(left, "UUUUU") == "UUU--"
+    assert admitted(left, "UUUCC") == "UUU--", "a fourth line puts a call to the US at risk, wherever it goes"
+    assert admitted(left, "CCCCCCU") == "CCCCC--"
+
+
+def test_lines_within_the_free_agents_are_never_at_risk() -> None:
+    left = Budget({"US": -5, "CA": -1}, Exposure(free=4, flying={"US": 2}), "US")
+    assert admitted(left, "CUCU") == "CU--"
+
+
+def test_the_main_country_decides_how_many_lines_are_tried() -> None:
+    ledger = Ledger()
+    ledger.add("US", DAY, Counts(connected=40, abandoned=2))
+    ledger.add("CA", DAY, Counts(connected=10))
+    assert budget(ledger, START, Exposure(free=1)).lines_at_risk == 0
+    ledger.add("CA", DAY, Counts(connected=50))
+    assert budget(ledger, START, Exposure(free=1)).lines_at_risk == 2
 
 
 def test_another_campaign_of_the_same_offer_uses_the_same_budget() -> None:
