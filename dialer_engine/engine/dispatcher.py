@@ -187,7 +187,7 @@ class Dispatcher:
             self._campaign_of.pop(call.id, None)
         early = self._disposed_early.pop(call.id, None)
         if early is not None:
-            self._dispose(call.id, *early, call.attempt.ended_at or utc_now())
+            self.dispose(call.id, *early, call.attempt.ended_at or utc_now())
         self.on_finished(finished)
 
     # --- seats ------------------------------------------------------------------------------------
@@ -219,11 +219,11 @@ class Dispatcher:
             case chair.StartWrap(attempt=attempt_id):
                 self._actions.start_wrap(agent, attempt_id, self._campaign_of.get(attempt_id, ""))
             case chair.Dispose(attempt=attempt_id, code=code):
-                self._dispose(attempt_id, agent, code, at)
+                self.dispose(attempt_id, agent, code, at)
             case chair.Tell(what=what):
                 self._actions.tell_agent(agent, what)
 
-    def _dispose(self, attempt_id: str, agent: str, code: str | None, at: datetime) -> None:
+    def dispose(self, attempt_id: str, agent: str, code: str | None, at: datetime) -> None:
         """Record a disposition after the attempt's end, which it may overrule."""
         if attempt_id in self.calls:
             self._disposed_early[attempt_id] = (agent, code)

@@ -138,6 +138,7 @@ class Floor:
             return False
         call.attempt = resumed
         if agent is not None and talked and agent not in self.legs.by_agent:
+            self.dispatcher.dispose(call.id, agent, None, utc_now())
             self.dispatcher.feed(call.id, life.AgentLost(utc_now()))
         elif resumed.phase is Phase.UNCLAIMED:
             self.dispatcher.rescue(call)

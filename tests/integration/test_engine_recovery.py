@@ -1,0 +1,147 @@
+"""Restarts of every part: nobody stays in silence, no agent stays locked out, no attempt stays live."""
+
+import asyncio
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+from engine_support import (
+    HUMAN,
+    PROGRESSIVE,
+    RINGS,
+    agent_state,
+    at_carrier,
+    begin,
+    lab,
+    press,
+    rows,
+    table,
+    until,
+    until_state,
+)
+
+from dialer_engine.lab.scenario import CAMPAIGN
+from dialer_engine.lab.world import World
+from dialer_engine.pbx.node import Node
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
+
+
+async def nothing_live(made: World) -> bool:
+    """Whether every attempt has ended and has exactly one record."""
+    found = await rows(
+        made,
+        "select (select count(*) from attempts where ended_at is null) as live, "
+        "(select count(*) from attempts) as attempts, (select count(*) from cdrs) as cdrs",
+    )
+    return bool(found[0]["live"] == 0 and found[0]["attempts"] == found[0]["cdrs"])
+
+
+async def test_after_asterisk_was_killed_agents_come_back_and_dialing_goes_on() -> None:
+    async with lab(PROGRESSIVE, table(HUMAN), 3) as made:
+        await begin(made)
+        await until_state(made, "in_call")
+        pid = Node(made._bundle, made.main).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until_state(made, "offline", seconds=20.0)
+        agent = next(iter(made.phones.agents.values()))
+        agent.leave()  # the phone does not know yet; a person notices the silence and dials again
+
+        async def hung_up() -> bool:
+            return not agent.on_duty
+
+        await until(hung_up, "the phone has hung up")
+        await made.phones.go_on_duty(60.0)
+        await until_state(made, "in_call", seconds=30.0)
+        lost = await rows(made, "select result, ended_by from cdrs order by reserved_at limit 1")
+        assert [tuple(row) for row in lost] == [("bridged", "unknown")]
+        numbers = [call.number for call in at_carrier(made)]
+        assert len(numbers) == len(set(numbers)), "somebody was called twice"
+
+
+async def test_an_engine_that_ends_during_wrap_gives_the_default_disposition() -> None:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=1.0)), 1) as made:
+        await begin(made)
+        await until_state(made, "wrap")
+        await made.engine.run("stop", "--now", "--config", str(made.config))
+        found = await rows(made, "select code, given_by from dispositions")
+        assert [tuple(row) for row in found] == [("none", "default")]
+
+
+async def test_a_kill_during_wrap_is_made_good_by_the_next_engine() -> None:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=1.0)), 1) as made:
+        await begin(made)
+        await until_state(made, "wrap")
+        await asyncio.sleep(0.5)
+        process = made.engine.process
+        assert process is not None
+        process.kill()
+        await process.wait()
+        await made.engine.start()
+        await made.engine.ready()
+
+        async def disposed() -> bool:
+            return [tuple(row) for row in await rows(made, "select code, given_by from dispositions")] == [
+                ("none", "default")
+            ]
+
+        await until(disposed, "the talk has its default disposition")
+        assert await agent_state(made) == "ready"
+
+
+async def test_starting_and_pausing_again_and_again_leaves_no_attempt_behind() -> None:
+    scenario = replace(PROGRESSIVE, agents=4, calls_per_second=100.0)
+    async with lab(scenario, table(RINGS), 60) as made:
+        control = made.engine.control
+        for turn in range(40):
+            await control.post(f"/campaigns/{CAMPAIGN}/start")
+            await asyncio.sleep(0.005 * (turn % 8))
+            await control.post(f"/campaigns/{CAMPAIGN}/pause")
+
+        async def settled() -> bool:
+            return await nothing_live(made)
+
+        await until(settled, "every attempt has ended with its record", 60.0)
+
+
+async def test_a_customer_whose_agent_left_while_the_engine_was_dead_is_not_kept_waiting() -> None:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=40.0)), 1) as made:
+        await begin(made)
+        await until_state(made, "in_call")
+        process = made.engine.process
+        assert process is not None
+        process.kill()
+        await process.wait()
+        next(iter(made.phones.agents.values())).leave()
+        await asyncio.sleep(1.0)
+        await made.engine.start()
+        await made.engine.ready()
+
+        async def ended() -> bool:
+            return await nothing_live(made)
+
+        await until(ended, "the customer was hung up", 15.0)
+        found = await rows(made, "select result, ended_by, disposition from cdr_export")
+        assert [tuple(row) for row in found] == [("bridged", "agent", "none")]
+
+
+async def test_a_second_campaign_takes_nobody_from_calls_in_flight() -> None:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, ring_s=4.0)), 1) as made:
+        first = made.config / "campaigns" / f"{CAMPAIGN}.yaml"
+        (made.config / "campaigns" / "another.yaml").write_text(
+            first.read_text().replace("demo people", "others")
+        )
+        await made.engine.run("reload", "--config", str(made.config))
+        await begin(made)
+
+        async def ringing() -> bool:
+            campaigns = (await made.engine.control.status())["campaigns"]
+            return any(one["calls"]["ringing"] == 1 for one in campaigns)
+
+        await until(ringing, "the call rings")
+        await made.engine.control.post("/campaigns/another/start")
+        await until_state(made, "in_call")
+        press(made, "*")
+        await until_state(made, "wrap")
