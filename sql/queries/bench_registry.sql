@@ -21,6 +21,10 @@ from unnest(array['registry_blocks_0', 'registry_blocks_1', 'registry_blocks_2',
 -- Measures what a table takes, with its indexes and long values.
 select pg_total_relation_size($1::text::regclass);
 
+-- name: bench_nothing
+-- Does nothing: what a question costs without its answer.
+select 1;
+
 -- name: bench_area_put
 -- Writes an area code as one row.
 insert into bench_area (npa, bits) values ($1, $2);

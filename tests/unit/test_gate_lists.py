@@ -131,6 +131,17 @@ def test_a_list_that_is_fresh_now_stops_calls_when_it_has_aged() -> None:
     assert fresh(NEW_YORK, state("us_national"), now=NOON + 29 * DAY).outcome is Outcome.block
 
 
+def test_a_list_with_a_limit_of_its_own() -> None:
+    quarterly = tuple(
+        replace(row, max_age_days=95) if row.name == "us_state:TX" else row for row in BOOK.lists.required
+    )
+    allowing = replace(asked(), lists=replace(BOOK.lists, required=quarterly))
+    for age, outcome in ((60, Outcome.allow), (96, Outcome.block)):
+        facts = Facts(DALLAS, list_states=(state("us_national"), state("us_state:TX", age)))
+        assert list_freshness.check(facts, allowing).outcome is outcome
+        assert list_freshness.check(facts, asked()).outcome is Outcome.block
+
+
 def test_a_missing_list_stops_calls_except_in_the_lab() -> None:
     verdict = fresh(NEW_YORK)
     assert verdict.outcome is Outcome.block

@@ -81,11 +81,11 @@ def _by_age(row: RequiredList, state: ListState, facts: Facts, context: GateCont
 
 
 def _limits(row: RequiredList, facts: Facts, context: GateContext) -> tuple[int, int]:
-    """Return after how many days to warn and to stop: the strictest terms of every candidate region."""
+    """Return after how many days to warn and to stop: the list's own limit, else the regions' strictest."""
     day = context.now.date()
     regions = places_for(facts, context).regions
     terms = [found for region in regions if (found := context.rules.terms_of(region, day)) is not None]
     stops = [each.list_max_age_days for each in terms if each.list_max_age_days is not None]
     warns = [each.list_warn_age_days for each in terms if each.list_warn_age_days is not None]
-    own = [] if row.max_age_days is None else [row.max_age_days]
-    return min(warns, default=WARN_DAYS), min([*stops, *own], default=STOP_DAYS)
+    stop = row.max_age_days or min(stops, default=STOP_DAYS)
+    return min([*warns, stop], default=WARN_DAYS), stop
