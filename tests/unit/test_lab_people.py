@@ -21,6 +21,7 @@ from dialer_engine.lab.people import (
     write_contacts,
     write_suppressed,
 )
+from dialer_engine.settings.rules import SHIPPED, load_rules
 
 pytestmark = pytest.mark.unit
 
@@ -51,6 +52,13 @@ def test_same_seed_same_people() -> None:
 def test_area_codes_are_different_and_many() -> None:
     codes = [npa for npa, _ in (*PLACES, OUT_OF_HOURS)]
     assert len(set(codes)) == len(codes) > 70
+
+
+def test_nobody_lives_where_a_machine_needs_consent() -> None:
+    book, plan = load_rules(SHIPPED)
+    for npa, state in PLACES:
+        regions = {*plan.areas[npa].regions, f"US-{state}"}
+        assert regions.isdisjoint(book.automated), npa
 
 
 def test_every_twelfth_is_held_on_purpose() -> None:
