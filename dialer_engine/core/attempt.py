@@ -31,7 +31,85 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from dialer_engine.core.attempt_commands import (
+    Claim,
+    Command,
+    CustomerJoined,
+    CustomerLeft,
+    Finish,
+    FreeAgent,
+    HangUp,
+    Join,
+    LookUp,
+    Offer,
+    PlayDropMessage,
+    Suppress,
+)
+from dialer_engine.core.attempt_events import (
+    AgentChosen,
+    AgentHangup,
+    AgentLost,
+    Answered,
+    Cancel,
+    ClaimLost,
+    Entered,
+    Event,
+    Gone,
+    Joined,
+    JoinFailed,
+    MessageStarted,
+    Offered,
+    OptedOut,
+    Refused,
+    ReplyLost,
+    Ringing,
+    Sent,
+    Vanished,
+)
 from dialer_engine.core.outcome import Result, result_of_failure
+
+__all__ = [
+    "ABANDON_AFTER",
+    "IGNORED",
+    "TABLE",
+    "AgentChosen",
+    "AgentHangup",
+    "AgentLost",
+    "Answered",
+    "Attempt",
+    "Cancel",
+    "Claim",
+    "ClaimLost",
+    "Command",
+    "CustomerJoined",
+    "CustomerLeft",
+    "EndedBy",
+    "Entered",
+    "Event",
+    "Finish",
+    "FreeAgent",
+    "Gone",
+    "HangUp",
+    "IllegalTransition",
+    "Join",
+    "JoinFailed",
+    "Joined",
+    "LookUp",
+    "MessageStarted",
+    "Offer",
+    "Offered",
+    "OptedOut",
+    "Phase",
+    "PlayDropMessage",
+    "Refused",
+    "ReplyLost",
+    "Ringing",
+    "Sent",
+    "Step",
+    "Suppress",
+    "Vanished",
+    "step",
+]
 
 ABANDON_AFTER = timedelta(seconds=2)
 """An answered person without an agent for this long counts as abandoned (47 CFR 64.1200(a)(7), measured
@@ -85,198 +163,6 @@ class Attempt:
     sip_code: int | None = None
 
 
-# --- events -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to the attempt at a moment (UTC)."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Sent(Event):
-    """The originate is about to leave for Asterisk, which ends it itself after `ring_seconds`."""
-
-    ring_seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused(Event):
-    """Asterisk refused the originate: no channel was made and no INVITE left."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyLost(Event):
-    """No reply to the originate came: it may or may not have been carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ringing(Event):
-    """The carrier reported ringing (180 or 183)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered(Event):
-    """The carrier answered (200 OK)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offered(Event):
-    """The dialplan offers the answered channel for a claim."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentChosen(Event):
-    """A free agent was picked for this person."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimLost(Event):
-    """The claim was refused: the dialplan had already gone on, or the channel is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entered(Event):
-    """The claimed channel is under the engine's control."""
-
-
-@dataclass(frozen=True, slots=True)
-class JoinFailed(Event):
-    """The channel could not be moved into the agent's bridge."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joined(Event):
-    """The channel is in the agent's bridge: both hear each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class MessageStarted(Event):
-    """The dialplan began to play the drop message."""
-
-
-@dataclass(frozen=True, slots=True)
-class OptedOut(Event):
-    """The person pressed the opt-out key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel(Event):
-    """Nobody needs this call any more, or its number was suppressed."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class AgentHangup(Event):
-    """The agent ended the conversation with the hang-up key."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentLost(Event):
-    """The agent's leg is gone while the customer is still there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gone(Event):
-    """The channel was destroyed."""
-
-    cause: int | None = None
-    sip_code: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Vanished(Event):
-    """A look at Asterisk showed that the channel no longer exists; how it ended is not known."""
-
-
-# --- commands -----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Ask Asterisk whether the channel exists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """Find a free agent, or let the person wait for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Claim the channel for the chosen agent."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Move the channel into the agent's bridge."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class FreeAgent:
-    """The chosen agent did not get this person: ready again."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerJoined:
-    """Tell the agent's seat that the customer is there."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerLeft:
-    """Tell the agent's seat that the conversation is over."""
-
-    agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlayDropMessage:
-    """Send the channel to the drop message."""
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """Hang the channel up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Suppress:
-    """Take the opt-out journal in now and cancel what is queued for this number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Write the end and the CDR; forget the attempt."""
-
-
-Command = (
-    LookUp
-    | Offer
-    | Claim
-    | Join
-    | FreeAgent
-    | CustomerJoined
-    | CustomerLeft
-    | PlayDropMessage
-    | HangUp
-    | Suppress
-    | Finish
-)
 Step = tuple[Attempt, tuple[Command, ...]]
 
 
