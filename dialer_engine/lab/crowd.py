@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.lab.people import NUMBERS_PER_AREA, Person
 from dialer_engine.lab.place import LabError
@@ -13,7 +14,7 @@ EARLY_OR_AWAY = ("US-HI", "US-AK", "US-PR", "US-VI", "US-GU", "US-AS", "US-MP")
 
 def make_crowd(count: int) -> list[Person]:
     """`count` people spread over all area codes of the United States and Canada but a few far away."""
-    areas = awake_areas(load_rules(SHIPPED)[1])
+    areas = awake_areas(*load_rules(SHIPPED))
     if count > len(areas) * NUMBERS_PER_AREA:
         raise LabError(f"{count} contacts: there are {len(areas) * NUMBERS_PER_AREA} fictional numbers")
     return [
@@ -23,10 +24,14 @@ def make_crowd(count: int) -> list[Person]:
     ]
 
 
-def awake_areas(plan: NumberPlan) -> list[tuple[str, str]]:
-    """Area codes where it is between 11:00 and 16:00 at the crowd's clock, each with a state."""
+def awake_areas(rules: RuleBook, plan: NumberPlan) -> list[tuple[str, str]]:
+    """Area codes where it is between 11:00 and 16:00 at the crowd's clock, each with a state.
+
+    Without the states where a machine may dial only people who consented.
+    """
+    left_out = {*EARLY_OR_AWAY, *rules.automated}
     return [
         (area.npa, area.regions[0].split("-")[1])
         for area in plan.areas.values()
-        if not set(area.regions) & set(EARLY_OR_AWAY)
+        if left_out.isdisjoint(area.regions)
     ]
