@@ -24,6 +24,8 @@ from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
+from dialer_engine.core.gate.rulebook import RuleBook
+
 CONNECT_WITHIN = timedelta(seconds=2)
 """An answered person must hear an agent within this time of the answer (47 CFR 64.1200(a)(7))."""
 MIN_RING = timedelta(seconds=15)
@@ -50,6 +52,28 @@ LIMITS: Mapping[str, AbandonLimit] = MappingProxyType(
     {"US": AbandonLimit(Fraction(3, 100), "days", 30), "CA": AbandonLimit(Fraction(5, 100), "month")}
 )
 """By country: 3 % per successive 30 days in the US, 5 % per calendar month in Canada."""
+
+
+def limits_in_force(rules: RuleBook, day: date) -> Mapping[str, AbandonLimit]:
+    """Return each country's limit on a day: the smallest share any of its regions names, else that of LIMITS.
+
+    Where the terms of a region name another period, the country's own period still holds.
+    """
+    found = dict(LIMITS)
+    for country, usual in LIMITS.items():
+        rows = [rules.terms_of(region, day) for region in rules.terms if region.split("-")[0] == country]
+        shares = [_share(row.abandon_limit) for row in rows if row and row.abandon_limit is not None]
+        own = rules.terms_of(country, day)
+        period: Literal["days", "month"] = usual.period
+        if own is not None and own.abandon_period is not None:
+            period = "month" if own.abandon_period == "month" else "days"
+        found[country] = AbandonLimit(min(shares, default=usual.share), period, usual.days)
+    return found
+
+
+def _share(limit: float) -> Fraction:
+    """Return the share that a decimal percentage stands for, exactly."""
+    return Fraction(limit).limit_denominator(1_000_000)
 
 
 class Standing(StrEnum):

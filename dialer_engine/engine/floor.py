@@ -72,7 +72,7 @@ class Floor:
         self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
-        self.ledgers = Ledgers(self.dispatcher, config.plan)
+        self.ledgers = Ledgers(self.dispatcher, config.plan, rules=config.rules)
         self.records.on_end = self.ledgers.ended
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
         self.trunks = Trunks(config.settings.trunks)
@@ -108,6 +108,7 @@ class Floor:
         self.records.plans = registry.plans
         self.records.agents = {**self.records.agents, **registry.agents}
         self.surroundings.config = registry.config
+        self.ledgers.rules = registry.config.rules
         self.trunks.apply(registry.config.settings.trunks)
         self.campaigns.apply(registry.plans, registry.members_of_agents)
         self.legs.campaigns = self.campaigns.settings

@@ -14,7 +14,17 @@ from typing import Any
 
 from dialer_engine.core.attempt import EndedBy, Phase
 from dialer_engine.core.budget import Budget, Exposure, budget
-from dialer_engine.core.ledger import CallTimes, Counts, Ledger, allowed, counts_of
+from dialer_engine.core.gate import RuleBook
+from dialer_engine.core.ledger import (
+    LIMITS,
+    AbandonLimit,
+    CallTimes,
+    Counts,
+    Ledger,
+    allowed,
+    counts_of,
+    limits_in_force,
+)
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.core.outcome import Result
 from dialer_engine.core.seat import SeatState
@@ -37,9 +47,15 @@ class Ledgers:
     """Every campaign's ledger, and the ledger of each legal campaign they add up to."""
 
     def __init__(
-        self, dispatcher: Dispatcher, plan: NumberPlan, now: Callable[[], datetime] = utc_now
+        self,
+        dispatcher: Dispatcher,
+        plan: NumberPlan,
+        now: Callable[[], datetime] = utc_now,
+        rules: RuleBook | None = None,
     ) -> None:
+        self.rules = rules
         self._now = now
+        self._limits: tuple[object, Mapping[str, AbandonLimit]] = (None, LIMITS)
         self.promised: dict[str, int] = {}
         self._dispatcher = dispatcher
         self._plan = plan
@@ -127,11 +143,19 @@ class Ledgers:
         """Return what the law leaves a campaign at this moment."""
         legal = self._legal[self._plans[campaign].campaign_id]
         others = (self.exposure(name) for name in self._siblings(legal) if name != campaign)
-        return budget(self._together[legal], self._now(), self.exposure(campaign), others)
+        return budget(self.together(campaign), self._now(), self.exposure(campaign), others)
 
     def together(self, campaign: str) -> Ledger:
-        """Return the ledger of the legal campaign that a campaign is part of."""
-        return self._together[self._legal[self._plans[campaign].campaign_id]]
+        """Return the ledger of the legal campaign that a campaign is part of, with the limits of this day."""
+        ledger = self._together[self._legal[self._plans[campaign].campaign_id]]
+        ledger.limits = self._limits_now()
+        return ledger
+
+    def _limits_now(self) -> Mapping[str, AbandonLimit]:
+        day = self._now().date()
+        if self.rules is not None and self._limits[0] != (day, id(self.rules)):
+            self._limits = ((day, id(self.rules)), limits_in_force(self.rules, day))
+        return self._limits[1]
 
     def _siblings(self, legal: LegalCampaign) -> Iterable[str]:
         """Return the campaigns of one seller and offer that may have lines up."""

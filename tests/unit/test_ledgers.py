@@ -1,7 +1,9 @@
 """The engine's ledgers: what calls, agents and dispositions make of the budget, with real dispatchers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from dispatch_support import START, Floor, at
 from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
 from dialer_engine.core.gate import Limits
-from dialer_engine.core.ledger import Counts, Ledger
+from dialer_engine.core.ledger import LIMITS, Counts, Ledger, limits_in_force
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.prompts import Prompt
@@ -208,3 +210,26 @@ def test_a_ledger_takes_in_another() -> None:
     one.take(other)
     assert one.counts("US", START.date()) == Counts(connected=5, abandoned=1)
     assert one.first_days["US"] == START.date() - timedelta(days=1)
+
+
+def test_limits_are_those_of_the_rules_in_force() -> None:
+    rules, _ = load_rules(SHIPPED)
+    shipped = limits_in_force(rules, START.date())
+    assert shipped == LIMITS
+    [row] = rules.terms["US"]
+    tighter = replace(row, abandon_limit=0.01, effective_from=START.date() + timedelta(days=1))
+    until = replace(row, effective_to=START.date())
+    changed = replace(rules, terms={**rules.terms, "US": (until, tighter)})
+    assert limits_in_force(changed, START.date())["US"].share == Fraction(3, 100)
+    assert limits_in_force(changed, START.date() + timedelta(days=1))["US"].share == Fraction(1, 100)
+    assert limits_in_force(replace(rules, terms={}), START.date()) == LIMITS, "no rule is no licence"
+
+
+def test_a_tighter_rule_takes_effect_in_the_engine() -> None:
+    desk = Desk(alice="spring")
+    desk.ledgers.together("spring").add("US", START.date(), Counts(connected=1000))
+    assert desk.ledgers.budget("spring").left["US"] == 30
+    rules, _ = load_rules(SHIPPED)
+    [row] = rules.terms["US"]
+    desk.ledgers.rules = replace(rules, terms={"US": (replace(row, abandon_limit=0.01),)})
+    assert desk.ledgers.budget("spring").left["US"] == 10
