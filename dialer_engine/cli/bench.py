@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from dialer_engine.cli import bench_registry, bench_reserve
 from dialer_engine.cli.lab_run import run_lab
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_originate import bench_originate
@@ -82,4 +83,6 @@ def _row(name: str, *values: object) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    bench_registry.add_to(bench)
+    bench_reserve.add_to(bench)
     app.add_typer(bench, name="bench")

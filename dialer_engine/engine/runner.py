@@ -36,7 +36,7 @@ from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.allow_list import AllowList, NumberRefused
-from dialer_engine.store.reserve import Reservation, ReserveRequest, ReserveResult
+from dialer_engine.store.reserve import SPARE, Reservation, ReserveRequest, ReserveResult
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +105,7 @@ class Runner:
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
     _empty_until: float = 0.0
+    _spare: int = SPARE
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
@@ -195,6 +196,7 @@ class Runner:
         context = self.around.gate(self.plan)
         result = await self._reserve(min(decision.place, BATCH), line, context)
         self.held.update(result.held)
+        self._spare = result.spare
         self.exhausted = result.exhausted
         if not result.reserved:
             self._empty_until = time.monotonic() + _seconds_until_due(result, context.now)
@@ -252,6 +254,7 @@ class Runner:
             epoch=self.epoch,
             context=context,
             budget=self.ledgers.budget(self.plan.name),
+            spare=self._spare,
         )
 
     def _depart(self, reservation: Reservation, line: TrunkLine, started: float) -> None:

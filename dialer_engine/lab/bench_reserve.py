@@ -34,7 +34,7 @@ from dialer_engine.store.migrate import migrate
 from dialer_engine.store.pool import Connection, connect
 from dialer_engine.store.queue import fill
 from dialer_engine.store.registry.lists import subscribe
-from dialer_engine.store.reserve import Reservation, ReserveRequest, reserve
+from dialer_engine.store.reserve import SPARE, Reservation, ReserveRequest, reserve
 from dialer_engine.store.sql import sql
 
 NOON = datetime(2026, 6, 10, 18, 0, tzinfo=UTC)
@@ -192,11 +192,13 @@ async def _campaign(
 async def _measure(conn: Connection, ids: _Ids, context: GateContext, rounds: int) -> Measured:
     measured = Measured([])
     rng = random.Random(3)  # noqa: S311
+    spare = SPARE
     for n in range(WARM_UP + rounds):
-        request = _request(ids, context, n)
+        request = replace(_request(ids, context, n), spare=spare)
         begun = time.perf_counter()
         result = await reserve(conn, request)
         took = 1000 * (time.perf_counter() - begun)
+        spare = result.spare
         if n >= WARM_UP:
             measured.times.append(took)
             measured.reserved += len(result.reserved)

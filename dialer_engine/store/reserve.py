@@ -33,7 +33,7 @@ from dialer_engine.store.sql import sql
 from dialer_engine.store.stops import in_force
 
 MOST_EXAMINED = 200  # contacts looked at in one transaction: bounds its locks and its time
-SPARE = 4  # contacts looked at beyond those asked for, in case some are held
+SPARE = 4  # contacts looked at beyond those asked for at least, in case some are held
 INLINE_FILL = 500
 RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look at it again
 RETRY_ROOM = timedelta(seconds=2)
@@ -45,7 +45,8 @@ RETRY_UNKNOWN = timedelta(seconds=60)
 class ReserveRequest:
     """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC.
 
-    `budget` is how many calls may be abandoned in which country; None: no ledger is kept.
+    `budget` is how many calls may be abandoned in which country; None: no ledger is kept. `spare` is how many
+    contacts to look at beyond `limit`, as many as were held the last time: a second look costs as much again.
     """
 
     campaign_id: int
@@ -59,6 +60,7 @@ class ReserveRequest:
     epoch: int
     context: GateContext
     budget: Budget | None = None
+    spare: int = SPARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class ReserveResult:
     held: Mapping[str, int] = field(default_factory=dict)
     next_due: datetime | None = None
     exhausted: bool = False
+
+    @property
+    def spare(self) -> int:
+        """How many contacts the next reservation should look at beyond those it asks for."""
+        return SPARE + sum(self.held.values()) * 9 // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +147,7 @@ async def _transaction(
         request = await _with_stops(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
             # Most contacts are allowed; when many are held, the next pass looks at more of them.
-            wanted = min(request.limit - len(reserved) + SPARE + looked_at, MOST_EXAMINED - looked_at)
+            wanted = min(request.limit - len(reserved) + request.spare + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
             choices, holds = _judge(groups, request, request.limit - len(reserved), admission)
