@@ -24,11 +24,11 @@ from dialer_engine.pbx.bundle import Bundle
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 CONTACTS = 500
-SECONDS = 150.0
+SECONDS = 270.0
 TABLE = life_like(Pace(ring=0.25, talk=0.1))
 MANNERS = Manners(ends_share=0.3, ends_after_s=(0.4, 1.2), disposes_after_s=(0.3, 0.8))
 SCENARIO = Scenario(
-    agents=16, lines=3, wrap_seconds=2, ring_seconds=15, retry_s=6, calls_per_second=25, max_channels=120
+    agents=40, lines=3, wrap_seconds=2, ring_seconds=15, retry_s=6, calls_per_second=25, max_channels=120
 )
 
 
