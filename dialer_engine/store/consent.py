@@ -15,7 +15,15 @@ from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import add_within, live_to_cancel
 
-HELD_FOR_CONSENT = ("automated_dialing", "announcing_device", "registry", "emergency_stop")
+HELD_FOR_CONSENT = (
+    "automated_dialing",
+    "announcing_device",
+    "registry",
+    "list_freshness",
+    "reassigned",
+    "wireless",
+    "emergency_stop",
+)
 """Rules that a new consent may satisfy; contacts held by them are looked at again."""
 
 

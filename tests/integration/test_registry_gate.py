@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from dialer_engine.cli.app import build
 from dialer_engine.contacts.registry.load import LoadRequest, load
-from dialer_engine.core.gate import evaluate
+from dialer_engine.core.gate import ConsentKind, evaluate
+from dialer_engine.store import consent
+from dialer_engine.store.consent import NewConsent
 from dialer_engine.store.facts import facts_for
 from dialer_engine.store.registry.lists import subscribe, waive
 from dialer_engine.store.reserve import ReserveRequest, reserve
@@ -86,6 +88,23 @@ async def test_no_call_without_a_list_and_calls_once_it_is_there(conn: Conn, tmp
     await national(conn, tmp_path / "n.txt", NEW_YORK[:3])
     result = await reserve(conn, strict(world))
     assert sorted(each.number for each in result.reserved) == NEW_YORK[3:]
+
+
+async def test_a_consent_frees_who_was_held_for_a_registry_or_a_missing_list(
+    conn: Conn, tmp_path: Path
+) -> None:
+    world = await make_world(conn)
+    await subscribe(conn, "us_national", "10203040", None, [212], NOON, "tester")
+    await put_contacts(conn, world.members["acme"], "june", [[number] for number in NEW_YORK[:2]])
+    assert (await reserve(conn, strict(world))).held == {"list_freshness": 2}
+    signed = NewConsent(NEW_YORK[0], ConsentKind.express_written, NOON - DAY, "form", "offers", "yes")
+    await consent.add(conn, world.members["acme"], [signed], NOON, who="tester")
+    assert [each.number for each in (await reserve(conn, strict(world))).reserved] == NEW_YORK[:1]
+    await national(conn, tmp_path / "n.txt", NEW_YORK[:2])
+    assert (await reserve(conn, strict(world))).held == {"registry": 1}
+    other = NewConsent(NEW_YORK[1], ConsentKind.ebr_inquiry, NOON - DAY, "call")
+    await consent.add(conn, world.members["acme"], [other], NOON, who="tester")
+    assert [each.number for each in (await reserve(conn, strict(world))).reserved] == NEW_YORK[1:2]
 
 
 async def test_a_stale_list_stops_calls(conn: Conn, tmp_path: Path) -> None:

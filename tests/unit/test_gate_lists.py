@@ -91,6 +91,7 @@ def test_a_revoked_consent_does_not_count_and_a_business_is_exempt() -> None:
     named = Facts(NEW_YORK, lists=(hit("us_national"),))
     assert registry.check(replace(named, consents=revoked), asked()).outcome is Outcome.block
     assert registry.check(replace(named, business=True), asked()).outcome is Outcome.allow
+    assert registry.check(named, replace(asked(), business=True)).outcome is Outcome.allow
 
 
 def test_every_registry_must_be_exempted() -> None:

@@ -6,7 +6,7 @@ from dialer_engine.core.gate.model import Facts, GateContext
 
 def exemption(facts: Facts, context: GateContext, country: str) -> str | None:
     """Return in words why a country's registry does not forbid this call, or None."""
-    if facts.business:
+    if facts.business or context.business:
         return "a number of a business"
     consent = allows_registry(facts.consents, context.now, country)
     if consent is None:
