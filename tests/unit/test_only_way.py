@@ -110,14 +110,18 @@ def test_asterisk_has_no_module_that_could_dial() -> None:
 
 def test_only_the_runner_sends_and_only_what_it_just_reserved() -> None:
     around = {(m, f) for m, f in callers(method("send")) if m.startswith("engine/")}
-    assert around == {("engine/runner.py", "_depart"), ("engine/runner.py", "_send_later")}
+    assert around == {("engine/runner.py", "_send")}
     assert callers(method("_depart")) == {("engine/runner.py", "_reserve")}
+
+
+def _runner() -> ast.Module:
+    return ast.parse((PACKAGE / "engine" / "runner.py").read_text("utf-8"))
 
 
 def test_reservations_come_from_the_gates_transaction_or_are_of_calls_already_up() -> None:
     made = callers(plain("Reservation"))
     assert made == {("store/reserve.py", "_reservations"), ("engine/floor.py", "reservation_of")}
-    assert callers(plain("reservation_of")) == {("engine/floor.py", "adopt")}, "recovery, which sends nothing"
+    assert callers(plain("reservation_of")) == {("engine/floor.py", "_hold")}, "recovery, which sends nothing"
     assert callers(plain("_reservations")) == {("store/reserve.py", "_place")}
     assert callers(plain("_Choice")) == {("store/reserve.py", "_judge_contact")}
 

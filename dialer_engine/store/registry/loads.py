@@ -22,7 +22,6 @@ from dialer_engine.store.sql import sql
 
 UNSEEN_TIMEOUT_S = 30.0
 _COLUMNS = ("npa", "exchange", "bits", "lines", "thousands")
-_EMPTY_SIDE = {1: "registry_empty_side_1", 2: "registry_empty_side_2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ async def empty_idle_side(conn: Connection, target: RegistryList) -> None:
     try:
         async with conn.transaction():
             await conn.execute(sql("registry_short_wait"))
-            await conn.execute(sql(_EMPTY_SIDE[side]))
+            await conn.execute(sql("registry_empty_side_1") if side == 1 else sql("registry_empty_side_2"))
     except asyncpg.LockNotAvailableError as error:
         what = "another session (a backup?) holds the registries' tables; try again when it is done"
         raise StoreError(f"{target.name}: {what}") from error
