@@ -214,16 +214,22 @@ class Engine:
             self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
 
     async def _end_forgotten(self) -> None:
-        """Every few seconds: no attempt of ours stays live in the database that nobody here holds (P6)."""
+        """Every few seconds: no attempt of ours stays live in the database that nobody here holds (P6).
+
+        Two looks in a row must find it: the end of a call may be on its way to the database during one.
+        """
+        before: set[str] = set()
         while True:
             await asyncio.sleep(FORGOTTEN_S)
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 async with self.pool.acquire() as conn:
                     live = await live_attempts(conn, self.access.name)
-                old = utc_now() - timedelta(seconds=FORGOTTEN_S)
-                ours = [each for each in live if each.epoch == self.lease and each.reserved_at < old]
-                if len(self.writer) == 0 and (ended := self.floor.end_forgotten(ours)):
-                    log.error("attempts that nobody held were ended", count=ended)
+                ours = [each for each in live if each.epoch == self.lease]
+                suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
+                forgotten = [each for each in ours if each.attempt_id in suspects & before]
+                before = suspects
+                if self.floor.end_forgotten(forgotten):
+                    log.error("attempts that nobody held were ended", count=len(forgotten))
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
