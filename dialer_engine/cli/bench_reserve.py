@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import tempfile
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from dialer_engine.lab.bench_registry import NUMBERS
 from dialer_engine.lab.bench_reserve import LARGE, ROUNDS, SMALL, Size, run
@@ -29,7 +29,7 @@ def reserve(
     with tempfile.TemporaryDirectory(dir=root, prefix="bench-") as place:
         Path(place).chmod(0o755)
         size = Size(contacts, small, registry, rounds)
-        figures = asdict(asyncio.run(run(Path(place), size, tell=lambda text: typer.echo(f"- {text}"))))
+        figures = asdict(uvloop.run(run(Path(place), size, tell=lambda text: typer.echo(f"- {text}"))))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     typer.echo(f"{contacts:,} contacts: p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms")

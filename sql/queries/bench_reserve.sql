@@ -39,3 +39,7 @@ on conflict do nothing;
 -- name: bench_analyze
 -- Lets the planner know what was loaded, and finishes what inserts left behind.
 vacuum (analyze) contacts, contact_numbers, queue, suppressions, attempts, registry_blocks;
+
+-- name: bench_settled
+-- Brings to the disk what loading left behind, so that it is not written while something is measured.
+checkpoint;
