@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 
 async def test_both_lists_are_measured_with_the_whole_gate(open_directory: Path) -> None:
-    place = open_directory / "bench"
+    place = open_directory / "bench-reserve"
     place.mkdir(mode=0o755)
     told: list[str] = []
     result = await run(place, Size(12_000, 6_000, 400_000, 20), tell=told.append)
