@@ -14,6 +14,7 @@ COMMANDS = (
     "run",
     "status",
     "stop",
+    "drain",
     "campaign",
     "agent",
     "list_",
@@ -30,6 +31,7 @@ COMMANDS = (
     "doctor",
     "schema",
     "bench",
+    "chaos",
     "checks",
 )
 """Modules of this package in the order of `dialer --help`; each has `register(app)`."""

@@ -1,25 +1,20 @@
-"""`dialer bench answer|originate`: how quick the engine is, measured by the lab and beside a yardstick."""
+"""`dialer bench answer|originate|...`: how quick the engine is, measured by the lab and beside a yardstick."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 
-from dialer_engine.cli import bench_registry, bench_reserve
-from dialer_engine.cli.lab_run import run_lab
+from dialer_engine.cli import bench_floor, bench_pacing, bench_registry, bench_reserve
+from dialer_engine.cli.lab_run import Measure, in_place, run_lab
 from dialer_engine.lab.bench_answer import bench_answer
+from dialer_engine.lab.bench_decide import bench_decide
 from dialer_engine.lab.bench_originate import bench_originate
-from dialer_engine.lab.place import Place, take_place
-from dialer_engine.pbx.bundle import Bundle, install_bundle
-from dialer_engine.settings.home import home, prepare_home, service_user
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
-Measure = Callable[[Bundle, Place, Callable[[str], None]], Awaitable["Result"]]
 
 bench = typer.Typer(no_args_is_help=True, help="Measure the engine on this machine; nobody is called.")
 
@@ -62,19 +57,30 @@ def originate(
     typer.echo(f"limit: {figures['limit']}")
 
 
-def _measured(measure: Measure, json_file: Path | None) -> dict[str, Any]:
-    figures = run_lab(_in_place(measure)).as_json()
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+@bench.command("decide")
+def decide(
+    agents: Annotated[int, typer.Option(min=1, max=1000, help="Agents on duty.")] = 100,
+    calls: Annotated[int, typer.Option(min=0, max=5000, help="Calls ringing.")] = 400,
+    decisions: Annotated[int, typer.Option(min=10, max=100000, help="How many to measure.")] = 1000,
+    json_file: JsonFile = None,
+) -> None:
+    """The CPU time of one decision of predictive pacing on a full floor."""
+    figures = bench_decide(agents, calls, decisions, lambda text: typer.echo(f"- {text}"))
+    _write(figures.as_json(), json_file)
+    typer.echo(
+        f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU"
+    )
+
+
+def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any]:
+    figures = run_lab(in_place(measure)).as_json()
+    _write(figures, json_file)
     return figures
 
 
-async def _in_place(measure: Measure) -> Result:
-    root, user = home(), service_user()
-    prepare_home(root, user)
-    bundle = await asyncio.to_thread(install_bundle, root)
-    with take_place(root / "lab", user) as place:
-        return await measure(bundle, place, lambda text: typer.echo(f"- {text}"))
+def _write(figures: dict[str, Any], json_file: Path | None) -> None:
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 def _row(name: str, *values: object) -> None:
@@ -83,6 +89,8 @@ def _row(name: str, *values: object) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    bench_floor.add_to(bench)
+    bench_pacing.add_to(bench)
     bench_registry.add_to(bench)
     bench_reserve.add_to(bench)
     app.add_typer(bench, name="bench")

@@ -21,6 +21,8 @@ from dialer_engine.settings.home import home, service_user, unreachable
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.settings.rules import load_zones
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.held import held_directory, held_records, rejected_file
+from dialer_engine.store.journal import unreadable_files
 from dialer_engine.store.locate import database_url
 from dialer_engine.store.migrate import pending
 from dialer_engine.store.pool import connect
@@ -192,6 +194,28 @@ async def _trunks(config: Path) -> Finding:
     return Finding("trunks", OK, ", ".join(one["name"] for one in trunks) or "none")
 
 
+async def _journals(config: Path) -> Finding:
+    """What waits on the disk, and what nobody could take in."""
+    bad = [
+        path for place in sorted(home().glob("nodes/*/journal/optout")) for path in unreadable_files(place)
+    ]
+    if bad:
+        named = ", ".join(map(str, bad))
+        remedy = "read them, suppress their numbers with 'dialer dnc add', then remove them"
+        return Finding("journals", CRITICAL, f"opt-outs that cannot be read: {named}; {remedy}")
+    held, refused = held_directory(home()), rejected_file(home())
+    if count := held_records(held):
+        words = (
+            f"{count} records in {held}; they are written when database and engine are back: leave them there"
+        )
+        return Finding("journals", WARNING, words)
+    if refused.exists():
+        return Finding(
+            "journals", WARNING, f"records that the database refused, each with the reason: {refused}"
+        )
+    return Finding("journals", OK, "nothing waits on the disk")
+
+
 CHECKS: tuple[Check, ...] = (
     _configuration,
     _home,
@@ -203,6 +227,7 @@ CHECKS: tuple[Check, ...] = (
     _database,
     _engine,
     _trunks,
+    _journals,
 )
 
 

@@ -1,4 +1,7 @@
-"""`dialer plan CAMPAIGN`: what would be dialed now, what would wait, and what is blocked."""
+"""`dialer plan CAMPAIGN`: what would be dialed now, what would wait, and what is blocked.
+
+With `--agents N` the coming hours are forecast too; that is in `plan_forecast`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from dialer_engine.cli import plan_forecast
 from dialer_engine.cli.common import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -19,54 +24,97 @@ from dialer_engine.cli.common import (
 )
 from dialer_engine.cli.database import database
 from dialer_engine.cli.why import gate_clock
+from dialer_engine.core.pacing.measured import Measured
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import gate_context, limits_of
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import member_id_of, sync_campaigns
+from dialer_engine.store.measured import measured
 from dialer_engine.store.plan import Question, Survey, survey
 from dialer_engine.store.stops import in_force
 
 SAMPLE = 20_000
+INTERRUPTED = 130
 
+Seen = tuple[Measured | None, int]
+"""What the campaign's own calls say, and how many they were."""
 NameArgument = Annotated[str, typer.Argument(help="The campaign's name: its file without .yaml.")]
 SampleOption = Annotated[int, typer.Option("--sample", min=100, help="Ask about so many contacts at most.")]
 PaceOption = Annotated[
     float | None,
     typer.Option("--per-hour", min=0.1, help="Attempts per hour; default as in the last 7 days."),
 ]
+AgentsOption = Annotated[
+    int | None,
+    typer.Option("--agents", min=1, max=200, help="Forecast the coming hours with so many agents."),
+]
+HoursOption = Annotated[
+    float, typer.Option("--hours", min=0.25, max=8, help="With --agents: hours to simulate.")
+]
 
 
 def plan(
     campaign: NameArgument,
+    agents: AgentsOption = None,
+    hours: HoursOption = 2.0,
     sample: SampleOption = SAMPLE,
     per_hour: PaceOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Say before starting what can be dialed now, what waits for what, and which list blocks what."""
+    """Say before starting what can be dialed now, what waits for what, which list blocks what, and what to expect."""
     read = read_config(config)
     if campaign not in read.campaigns:
         known = ", ".join(sorted(read.campaigns)) or "none"
         raise fail(f"no campaign {campaign!r} in {read.directory}; campaigns are: {known}")
     now = asyncio.run(gate_clock(read.settings))
-    found = carry_out(_survey(read, campaign, now, sample))
+    found, seen = carry_out(_survey(read, campaign, now, sample))
     if per_hour is not None:
         found.attempts_per_hour = per_hour
-    if as_json:
+    if not as_json:
+        for line in lines(campaign, found, now):
+            typer.echo(line)
+    elif agents is None:
         print_json(document(campaign, found, now))
-        return
-    for line in lines(campaign, found, now):
-        typer.echo(line)
+    if agents is not None:
+        _forecast(read, campaign, (agents, hours), found, seen, now if as_json else None)
 
 
-async def _survey(config: Config, name: str, now: datetime, sample: int) -> Survey:
+def _forecast(
+    config: Config,
+    name: str,
+    size: tuple[int, float],
+    found: Survey,
+    seen: Seen,
+    as_json_at: datetime | None,
+) -> None:
+    """Simulate and print; for programs together with the survey of that moment."""
+    asked = plan_forecast.question(config, config.campaigns[name], *size, seen[0])
+    if as_json_at is None:
+        for line in plan_forecast.basis(*seen, asked.work):
+            typer.echo(line)
+    rows, ended = plan_forecast.simulate(asked)
+    contacts = callable_contacts(found)
+    if as_json_at is not None:
+        told = plan_forecast.document(asked, *seen, rows, contacts) | {"complete": ended}
+        print_json(document(name, found, as_json_at) | {"forecast": told})
+    elif rows:
+        Console().print(plan_forecast.table(asked, rows, contacts))
+    if not ended:
+        typer.echo("interrupted; the forecast is from the runs that had ended", err=True)
+        raise typer.Exit(INTERRUPTED)
+
+
+async def _survey(config: Config, name: str, now: datetime, sample: int) -> tuple[Survey, Seen]:
     campaign = config.campaigns[name]
     async with database(config) as conn:
         ids = await sync_campaigns(conn, config.campaigns)
         member = await member_id_of(conn, campaign.member)
         stops = await in_force(conn)
         context = gate_context(config, campaign, limits_of(campaign), now, stops)
-        return await survey(conn, Question(ids[name], member, now, context), sample, utc_now())
+        found = await survey(conn, Question(ids[name], member, now, context), sample, utc_now())
+        since = utc_now() - plan_forecast.MEASURED_OVER
+        return found, await measured(conn, ids[name], since, float(campaign.ring_seconds))
 
 
 def document(campaign: str, found: Survey, now: datetime) -> dict[str, Any]:
@@ -95,8 +143,12 @@ def hours_left(found: Survey) -> float | None:
     """Return how many hours of dialing are left, one attempt per contact; None: pace not known."""
     if not found.attempts_per_hour:
         return None
-    callable_ = found.scaled(found.now) + found.scaled(found.waiting.total())
-    return round(callable_ / found.attempts_per_hour, 1)
+    return round(callable_contacts(found) / found.attempts_per_hour, 1)
+
+
+def callable_contacts(found: Survey) -> int:
+    """Return how many contacts can be called now or later, as things are."""
+    return found.scaled(found.now) + found.scaled(found.waiting.total())
 
 
 def lines(campaign: str, found: Survey, now: datetime) -> list[str]:

@@ -1,4 +1,4 @@
-"""`dialer report`: what each campaign, day and agent came to."""
+"""`dialer report`: what each campaign, day and agent came to; `dialer report pacing` has a module of its own."""
 
 import json
 from dataclasses import asdict
@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dialer_engine.cli import report_pacing
 from dialer_engine.cli.cdr import CampaignOption, FromOption, ToOption
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, read_config
 from dialer_engine.cli.database import database, moment
@@ -21,6 +22,7 @@ AgentsOption = Annotated[bool, typer.Option("--agents/--no-agents", help="With t
 
 
 def report(
+    context: typer.Context,
     start: FromOption = None,
     end: ToOption = None,
     campaign: CampaignOption = None,
@@ -29,6 +31,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Report per campaign and day (UTC): calls, abandonment, waiting for an agent; and per agent."""
+    if context.invoked_subcommand is not None:
+        return
     now = utc_now()
     span = (moment(start, now - timedelta(days=DEFAULT_DAYS)), moment(end, now, end=True))
     days, people = carry_out(_read(read_config(config), *span, campaign))
@@ -106,5 +110,8 @@ def agent_table(people: list[AgentDay]) -> Table:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("report")(report)
+    """Add the commands to the application."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(report)
+    group.command("pacing")(report_pacing.pacing)
+    app.add_typer(group, name="report")

@@ -23,6 +23,7 @@ ApplyOption = Annotated[bool, typer.Option("--apply", help="Delete it; without t
 _NAMES = {
     "records": "attempts with their events, dispositions and call-detail records",
     "audit": "lines of the audit log",
+    "pacing": "minutes of the pacing's history",
     "leads": "contacts who were never called",
 }
 

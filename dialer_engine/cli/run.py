@@ -17,6 +17,8 @@ import uvloop
 
 from dialer_engine.engine.daemon import Engine
 from dialer_engine.engine.lock import EngineRuns
+from dialer_engine.engine.ownership import Displaced
+from dialer_engine.engine.service import Service
 from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.pbx.bundle import BundleError
@@ -33,6 +35,7 @@ EXPECTED = (
     AmiError,
     AriError,
     BundleError,
+    Displaced,
     EngineRuns,
     HomeError,
     NodeError,
@@ -72,13 +75,20 @@ def run(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="Configuration directory.")
     ] = DEFAULT_DIRECTORY,
+    standby: Annotated[
+        bool,
+        typer.Option(
+            "--standby", help="Wait while another engine owns the calls; take over when it is gone."
+        ),
+    ] = False,
 ) -> None:
     """Run the engine in the foreground; Ctrl-C drains, a second one leaves at once, SIGHUP reloads."""
     try:
         settings = load_config(config).settings
         configure_logging(settings.logging)
         runner = asyncio.run if os.environ.get("DIALER_LOOP") == "asyncio" else uvloop.run
-        runner(_run(Engine(config.absolute(), home(), service_user())))
+        service = Service.from_environment(os.environ)
+        runner(_run(Engine(config.absolute(), home(), service_user(), service, standby=standby)))
     except EXPECTED as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(FAILED_START) from error

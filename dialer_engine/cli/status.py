@@ -57,6 +57,7 @@ def render(document: dict[str, Any]) -> Group:
         *(_abandonment(campaign) for campaign in document["campaigns"] if campaign.get("abandonment")),
         _agents(document["agents"]),
         _trunks(document["trunks"]),
+        *(_trunk_health(trunk) for trunk in document["trunks"]),
         _recent(document["recent"]),
     )
 
@@ -66,6 +67,8 @@ def _headline(engine: dict[str, Any]) -> Text:
     text = Text(words, style="bold")
     if engine["why_not"]:
         text.append(f"\nno calls: {engine['why_not']}", style="bold red")
+    if engine.get("held"):
+        text.append(f"\n{engine['held']} record(s) on the disk until the database takes them", style="yellow")
     return text
 
 
@@ -85,7 +88,7 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
         table.add_row(
             one["name"],
             one["state"],
-            f"{one['mode']} x{one['lines_per_agent']:g}",
+            _mode(one),
             _parts(agents, ("ready", "in_call", "wrap", "paused")),
             _parts(calls, ("dialing", "ringing", "waiting")),
             str(totals["attempts"]),
@@ -95,6 +98,11 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
             "/".join(_ms(delay[key]) for key in ("p50", "p99", "max")),
         )
     return table
+
+
+def _mode(campaign: dict[str, Any]) -> str:
+    lines = f" x{campaign['lines_per_agent']:g}" if campaign["mode"] == "power" else ""
+    return f"{campaign['mode']}{lines}"
 
 
 def _abandonment(campaign: dict[str, Any]) -> Text:
@@ -139,7 +147,7 @@ def _agents(agents: list[dict[str, Any]]) -> Table:
 
 def _trunks(trunks: list[dict[str, Any]]) -> Table:
     table = Table(title="Trunks", title_justify="left")
-    for column in ("trunk", "calls", "of", "calls/s", "registered", "reachable"):
+    for column in ("trunk", "calls", "of", "calls/s", "registered", "reachable", "breaker"):
         table.add_column(column)
     for one in trunks:
         table.add_row(
@@ -149,8 +157,32 @@ def _trunks(trunks: list[dict[str, Any]]) -> Table:
             f"{one['calls_per_second']:g}",
             _yes(one["registered"]),
             _yes(one["reachable"]),
+            one["breaker"]["state"].replace("_", " "),
         )
     return table
+
+
+def _trunk_health(trunk: dict[str, Any]) -> Text:
+    """Return one trunk's last hour in words, and its breaker while that keeps calls from it."""
+    health, breaker = trunk["last_hour"], trunk["breaker"]
+    delay = health["post_dial_delay_ms_p50"]
+    codes = ", ".join(f"{code} x{count}" for code, count in list(health["codes"].items())[:6]) or "none"
+    text = Text(
+        f"{trunk['name']}, last hour: {health['calls']} calls, answered {_percent(health['answer_seizure_ratio'])}, "
+        f"of these under 6 s {_percent(health['short_share'])}, "
+        f"rings after {'-' if delay is None else f'{delay / 1000:.1f} s'}; codes {codes}"
+    )
+    if breaker["state"] != "closed":
+        text.append(
+            f"\n  at fault for {breaker['since_s']:.0f} s (last {breaker['last_code']}), "
+            f"next try in {breaker['next_try_s']:.0f} s",
+            style="bold red",
+        )
+    return text
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
 
 
 def _yes(value: bool | None) -> str:

@@ -41,12 +41,12 @@ async def _stop(config: Path, now: bool) -> None:
         if now:
             await client.post("/shutdown")
         typer.echo("the engine is draining")
-        await asyncio.to_thread(_wait_until_gone, pid)
+        await asyncio.to_thread(wait_until_gone, pid)
     except EngineNotRunning:
         typer.echo("no engine is running")
 
 
-def _wait_until_gone(pid: int) -> None:
+def wait_until_gone(pid: int) -> None:
     """Wait for the process and not for its socket: records are still written after that has closed."""
     while _lives(pid):
         time.sleep(LOOK_S)

@@ -16,7 +16,9 @@ The races this forbids
 * A cancel that crosses a 200 OK: the attempt was answered, so it is judged by its times as abandoned or
   hung up, never as cancelled.
 * A lost reply to the originate is never sent again (P3): the channel is looked up under its own id, and
-  when it is not there the attempt ends as `unknown`.
+  when it is not there the attempt ends as `unknown`, or as `node_lost` when its Asterisk died meanwhile.
+* An agent whose phone dies in a conversation leaves a person in silence: that person is moved into another
+  agent's bridge (*joining* again), or to the message. The first join counts.
 * Everything that happens after *ended* is ignored; *ended* is the only state without a way out (P6).
 
 The machine is a table: `(phase, event type) -> function`. A pair in `IGNORED` changes nothing on purpose;
@@ -49,6 +51,7 @@ from dialer_engine.core.attempt_events import (
     AgentChosen,
     AgentHangup,
     AgentLost,
+    AgentVanished,
     Answered,
     Cancel,
     ClaimLost,
@@ -58,6 +61,8 @@ from dialer_engine.core.attempt_events import (
     Joined,
     JoinFailed,
     MessageStarted,
+    Missed,
+    NodeLost,
     Offered,
     OptedOut,
     Refused,
@@ -66,7 +71,7 @@ from dialer_engine.core.attempt_events import (
     Sent,
     Vanished,
 )
-from dialer_engine.core.outcome import Result, result_of_failure
+from dialer_engine.core.outcome import Refusal, Result, result_of_refusal
 
 __all__ = [
     "ABANDON_AFTER",
@@ -75,6 +80,7 @@ __all__ = [
     "AgentChosen",
     "AgentHangup",
     "AgentLost",
+    "AgentVanished",
     "Answered",
     "Attempt",
     "Cancel",
@@ -96,6 +102,8 @@ __all__ = [
     "Joined",
     "LookUp",
     "MessageStarted",
+    "Missed",
+    "NodeLost",
     "Offer",
     "Offered",
     "OptedOut",
@@ -161,6 +169,13 @@ class Attempt:
     ended_by: EndedBy | None = None
     cause: int | None = None
     sip_code: int | None = None
+    said: str | None = None
+    blind: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """Whether it ended without a single word of the carrier."""
+        return self.said == "" and self.ringing_at is None and self.answered_at is None
 
 
 Step = tuple[Attempt, tuple[Command, ...]]
@@ -187,8 +202,13 @@ def _sent(a: Attempt, e: Sent) -> Step:
     return replace(a, phase=Phase.DIALING, originated_at=e.at, ring_seconds=e.ring_seconds), ()
 
 
-def _refused(a: Attempt, e: Event) -> Step:
-    return _end(a, e, Result.FAILED, EndedBy.ENGINE)
+def _refused(a: Attempt, e: Refused) -> Step:
+    """Nothing left, so it is nobody's attempt: like a trunk that refuses."""
+    return _end(replace(a, said=e.why), e, Result.TRUNK_FAULT, EndedBy.ENGINE)
+
+
+def _missed(a: Attempt, e: Event) -> Step:
+    return (a if a.blind else replace(a, blind=True)), ()
 
 
 def _look_up(a: Attempt, e: Event) -> Step:
@@ -233,7 +253,7 @@ def _joined(a: Attempt, e: Event) -> Step:
     """An agent who left while the join was on its way leaves an empty bridge: out of it, to the message."""
     if a.agent is None:
         return replace(a, phase=Phase.UNCLAIMED), (PlayDropMessage(),)
-    return replace(a, phase=Phase.BRIDGED, joined_at=e.at), (CustomerJoined(a.agent),)
+    return replace(a, phase=Phase.BRIDGED, joined_at=a.joined_at or e.at), (CustomerJoined(a.agent),)
 
 
 def _joined_too_late(a: Attempt, e: Event) -> Step:
@@ -266,22 +286,47 @@ def _agent_lost_joining(a: Attempt, e: Event) -> Step:
     return replace(a, agent=None), ()
 
 
+def _agent_vanished(a: Attempt, e: AgentVanished) -> Step:
+    """Nobody is hung up on for a dead phone: another agent goes on, or the message plays."""
+    if e.instead is None:
+        return replace(a, phase=Phase.UNCLAIMED, agent=None), (PlayDropMessage(),)
+    return replace(a, phase=Phase.JOINING, agent=e.instead), (Join(e.instead),)
+
+
 def _vanished(a: Attempt, e: Event) -> Step:
     """How it ended is not known, but what happened before is: a talk was a talk, an answer without one was not."""
     result = Result.UNKNOWN
     if a.answered_at is not None:
         result = Result.BRIDGED if a.joined_at is not None else Result.ABANDONED
+    return _end_unseen(a, e, result)
+
+
+def _node_lost(a: Attempt, e: Event) -> Step:
+    """Whoever talked was cut off, and whoever rang may have heard it: the record says so."""
+    return _end_unseen(a, e, Result.NODE_LOST)
+
+
+def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
     ended, commands = _end(a, e, result, EndedBy.UNKNOWN)
     left = (CustomerLeft(a.agent),) if a.agent and a.phase is Phase.BRIDGED else _free(a)
     return ended, (*left, *commands)
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
-    if a.cancel_reason is not None:
+    # Without a word of the carrier its code is our own Asterisk's.
+    coded = replace(a, cause=e.cause, sip_code=e.sip_code if e.said != "" else None, said=e.said)
+    result = result_of_refusal(_refusal(coded, e))
+    fault = result is Result.TRUNK_FAULT and not coded.silent
+    if a.cancel_reason is not None and not fault:
         return _end(coded, e, Result.CANCELLED, EndedBy.ENGINE)
-    result = result_of_failure(e.cause, e.sip_code, rang=a.ringing_at is not None)
     return _end(coded, e, result, EndedBy.ENGINE if _timed_out(a, e) else EndedBy.CARRIER)
+
+
+def _refusal(a: Attempt, e: Gone) -> Refusal:
+    after = (e.at - a.originated_at).total_seconds() if a.originated_at else 0.0
+    rang = a.ringing_at is not None or a.phase is Phase.RINGING
+    doubt = rang or (a.blind and not a.silent)
+    return Refusal(e.cause, a.sip_code, doubt, e.meaning, a.silent, after)
 
 
 def _timed_out(a: Attempt, e: Event) -> bool:
@@ -297,6 +342,8 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
     ours = a.hanging_up is EndedBy.ENGINE
     abandoned = a.message_at is not None or waited >= ABANDON_AFTER or ours
     result = Result.ABANDONED if abandoned else Result.HUNG_UP
+    if a.joined_at is not None:
+        result = Result.BRIDGED
     ended, commands = _end(coded, e, result, EndedBy.ENGINE if ours else EndedBy.CUSTOMER)
     return ended, (*_free(a), *commands)
 
@@ -323,6 +370,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.DIALING, Cancel): _cancel,
     (Phase.DIALING, Gone): _gone_unanswered,
     (Phase.DIALING, Vanished): _vanished,
+    (Phase.DIALING, Missed): _missed,
     (Phase.RINGING, Answered): _answered,
     (Phase.RINGING, Offered): _offered,
     (Phase.RINGING, MessageStarted): _message,
@@ -354,8 +402,10 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.MESSAGE, Vanished): _vanished,
     (Phase.BRIDGED, AgentHangup): _agent_hangup,
     (Phase.BRIDGED, AgentLost): _agent_hangup,
+    (Phase.BRIDGED, AgentVanished): _agent_vanished,
     (Phase.BRIDGED, Gone): _gone_bridged,
     (Phase.BRIDGED, Vanished): _vanished,
+    **{(phase, NodeLost): _node_lost for phase in Phase if phase not in (Phase.RESERVED, Phase.ENDED)},
 }
 """What each event does in each phase."""
 
@@ -368,6 +418,7 @@ _LATE: tuple[tuple[Phase, type[Event]], ...] = tuple(
 IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
     (
         *_LATE,
+        *((phase, Missed) for phase in Phase if phase is not Phase.DIALING),
         (Phase.JOINING, Cancel),
         (Phase.UNCLAIMED, Cancel),
         (Phase.MESSAGE, Cancel),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dialer_engine.core.outcome import Result
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -102,13 +104,36 @@ class AgentLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AgentVanished(Event):
+    """The agent's phone died in the conversation; `instead` is the free agent who goes on, None without one."""
+
+    instead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gone(Event):
-    """The channel was destroyed."""
+    """The channel was destroyed.
+
+    `said` are the carrier's last words; "" when it never said anything, None when that is not known. `meaning`
+    is what its code means at this carrier.
+    """
 
     cause: int | None = None
     sip_code: int | None = None
+    said: str | None = None
+    meaning: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed(Event):
+    """News of this call may have been lost: that it rang, for one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vanished(Event):
     """A look at Asterisk showed that the channel no longer exists; how it ended is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLost(Event):
+    """The Asterisk that carried the channel has died: it was started again after the call had left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -20,6 +21,13 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    TRUNK_FAULT = "trunk_fault"
+    NODE_LOST = "node_lost"
+
+    @property
+    def lost(self) -> bool:
+        """Whether nobody saw how the attempt ended: it may have reached the person."""
+        return self in (Result.UNKNOWN, Result.NODE_LOST)
 
 
 _BY_SIP: dict[int, Result] = {
@@ -40,6 +48,46 @@ _BY_CAUSE: dict[int, Result] = {
     **dict.fromkeys((34, 38, 41, 42, 44), Result.CONGESTION),
 }
 """ITU-T Q.850 causes."""
+
+
+PROMPT_S = 10.0
+"""A refusal without ringing that came later than this many seconds may have followed a ring nobody told us of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How an attempt that nobody answered ended.
+
+    `cause` is Q.850, `sip_code` the carrier's, `meaning` what that code means at this carrier (None: nothing
+    particular). `silent`: the carrier said nothing at all. `rang`: a phone rang, or nobody can tell that none did.
+    `after_s` is the time since the call left, in seconds.
+    """
+
+    cause: int | None
+    sip_code: int | None
+    rang: bool
+    meaning: Result | None = None
+    silent: bool = False
+    after_s: float = 0.0
+
+
+def result_of_refusal(refusal: Refusal) -> Result:
+    """Return the result of an attempt that nobody answered.
+
+    It is a trunk fault only when no phone rang for certain as far as the carrier's word goes: the carrier refused
+    at once with a code that means so, or said nothing at all. Whatever may have rung a phone is the number's.
+    """
+    fault = refusal.silent or (refusal.meaning is Result.TRUNK_FAULT and refusal.after_s < PROMPT_S)
+    if fault and not refusal.rang:
+        return Result.TRUNK_FAULT
+    if refusal.meaning not in (None, Result.TRUNK_FAULT):
+        return refusal.meaning
+    return result_of_failure(refusal.cause, refusal.sip_code, rang=refusal.rang)
+
+
+def result_of_code(sip_code: int) -> Result:
+    """Return what a final SIP code says about the number by the standard."""
+    return _BY_SIP.get(sip_code, Result.FAILED)
 
 
 def result_of_failure(cause: int | None, sip_code: int | None, *, rang: bool) -> Result:

@@ -7,6 +7,7 @@ the dispatcher *reserves* the seat in memory, at the moment of the claim, so tha
 same agent. The customer joins (*in_call*), leaves, and the seat is in *wrap* until the agent presses a
 disposition digit or the wrap time ends; then it is ready again, or *paused* when the agent asked for it.
 Hanging up the leg ends the shift (*off*) in every state; presence comes from the leg and from nothing else.
+A second phone of the same agent takes the seat over as it is: a conversation goes on there.
 
 The races this forbids
 ----------------------
@@ -61,7 +62,9 @@ class LegUp(SeatEvent):
 
 @dataclass(frozen=True, slots=True)
 class LegDown(SeatEvent):
-    """The agent's leg is gone."""
+    """The agent's leg is gone; `vanished` when nobody hung it up: the phone or its network died."""
+
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,10 @@ class EndCall:
 
 @dataclass(frozen=True, slots=True)
 class CustomerAlone:
-    """The agent's leg is gone while this customer is there or on the way."""
+    """The agent's leg is gone while this customer is there or on the way; see LegDown for `vanished`."""
 
     attempt: str
+    vanished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,17 @@ def _leg_up(s: Seat, e: LegUp) -> SeatStep:
     return replace(_to(s, SeatState.READY, e), pause_wanted=False), (BecameReady(),)
 
 
+def _another_leg(s: Seat, e: LegUp) -> SeatStep:
+    """The agent moved to another phone in the middle of something: it goes on there."""
+    return s, ()
+
+
 def _off(s: Seat, e: LegDown) -> SeatStep:
     return _to(s, SeatState.OFF, e), ()
 
 
 def _off_with_customer(s: Seat, e: LegDown) -> SeatStep:
-    alone: tuple[SeatCommand, ...] = (CustomerAlone(s.attempt),) if s.attempt else ()
+    alone: tuple[SeatCommand, ...] = (CustomerAlone(s.attempt, e.vanished),) if s.attempt else ()
     return _to(s, SeatState.OFF, e), (*alone, *_default(s)) if s.state is SeatState.IN_CALL else alone
 
 
@@ -250,6 +259,11 @@ def _wrap_over(s: Seat, e: WrapOver) -> SeatStep:
 
 SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatStep]] = {
     (SeatState.OFF, LegUp): _leg_up,
+    (SeatState.READY, LegUp): _leg_up,
+    (SeatState.PAUSED, LegUp): _leg_up,
+    (SeatState.RESERVED, LegUp): _another_leg,
+    (SeatState.IN_CALL, LegUp): _another_leg,
+    (SeatState.WRAP, LegUp): _another_leg,
     (SeatState.READY, LegDown): _off,
     (SeatState.READY, Reserved): _reserve,
     (SeatState.READY, PauseKey): _pause,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +23,8 @@ from dialer_engine.pbx.ari.errors import AriError, AriRefused
 log = structlog.get_logger(__name__)
 
 CONTEXT = "outbound"
+ON_HANGUP = {"CHANNEL(hangup_handler_push)": f"{CONTEXT},said,1"}
+"""Lets the dialplan tell, when the channel ends, what the carrier said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class AsteriskActions:
     tasks: Tasks
     on_opt_out: Callable[[], None] = lambda: None
     on_doubt: Callable[[], None] = lambda: None
+    may_send: Callable[[], bool] = lambda: True
     dispatcher: Dispatcher | None = None
 
     def _feed(self, call: Call, event: life.Event) -> None:
@@ -70,6 +74,10 @@ class AsteriskActions:
         self.tasks.spawn(self._originate(call, leg), "originate")
 
     async def _originate(self, call: Call, leg: Leg) -> None:
+        if not self.may_send():
+            # Frozen between the decision and the sending: by now another engine may own the node.
+            self._feed(call, life.Refused(utc_now(), "the lease ran out before the call left"))
+            return
         try:
             await self.commands.originate(
                 call.id,
@@ -78,7 +86,7 @@ class AsteriskActions:
                 extension="answered",
                 caller_id=leg.caller_id,
                 timeout_s=leg.ring_seconds,
-                variables=leg.variables,
+                variables={**leg.variables, **ON_HANGUP},
             )
         except AriRefused as error:
             # 409 says that the id is taken, but also that the endpoint is unknown: only a look can tell.
@@ -117,8 +125,12 @@ class AsteriskActions:
         self.tasks.spawn(self._join(call, agent), "join")
 
     async def _join(self, call: Call, agent: str) -> None:
+        # Both leave together: an engine that died between them would leave a talk to the time-out.
+        adding, keeping = self.commands.bridge_add(bridge_of(agent), call.id), self._keep(call)
+        added, _ = await asyncio.gather(adding, keeping, return_exceptions=True)
         try:
-            await self.commands.bridge_add(bridge_of(agent), call.id)
+            if isinstance(added, BaseException):
+                raise added
         except AriRefused as error:
             log.warning("customer could not be bridged", attempt=call.id, agent=agent, why=str(error))
             self._feed(call, life.JoinFailed(utc_now()))
@@ -126,6 +138,16 @@ class AsteriskActions:
             # It may have been done: a comparison tells, and nobody else gets this agent meanwhile.
             log.warning("outcome of a join is not known", attempt=call.id, agent=agent, why=str(error))
             self.on_doubt()
+
+    def keep(self, call: Call) -> None:
+        """Switch off the time-out by which the dialplan takes a claimed call back."""
+        self.tasks.spawn(self._keep(call), "keep a joined call")
+
+    async def _keep(self, call: Call) -> None:
+        try:
+            await self.commands.keep(call.id)
+        except AriError as error:
+            log.debug("time-out of a joined call not switched off", attempt=call.id, why=str(error))
 
     def play_drop_message(self, call: Call) -> None:
         """Send the channel on to the dialplan's drop message."""

@@ -60,18 +60,18 @@ class Legs:
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
     _bridges: set[str] = field(default_factory=set)
+    _dead: set[str] = field(default_factory=set)
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     # --- coming and going -------------------------------------------------------------------------
 
     def arrived(self, channel_id: str, agent: str) -> None:
-        """A leg entered the engine's control: bridge it; a second phone replaces the first."""
+        """A leg entered the engine's control: bridge it; a second phone takes over the seat as it is."""
         if not self.known(agent):
             self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "refuse an unknown agent")
             return
         earlier = self.by_agent.get(agent)
         if earlier is not None and earlier != channel_id:
-            self.gone(earlier)
             self.tasks.spawn(self._quietly(self.commands.hangup(earlier)), "replace a leg")
         self.by_agent[agent] = channel_id
         self.by_channel[channel_id] = agent
@@ -95,7 +95,7 @@ class Legs:
             await self.commands.bridge_add(bridge_of(agent), channel_id)
         except AriError as error:
             log.warning("agent's leg could not be seated", agent=agent, why=str(error))
-            self.gone(channel_id)
+            self.gone(channel_id, vanished=True)
             await self._quietly(self.commands.hangup(channel_id))
             return
         if self.by_agent.get(agent) == channel_id:
@@ -119,15 +119,17 @@ class Legs:
             await self.commands.bridge_create(bridge_of(agent), name=bridge_of(agent))
             self._bridges.add(bridge_of(agent))
 
-    def gone(self, channel_id: str) -> bool:
-        """A channel was destroyed; returns True when it was an agent's leg."""
+    def gone(self, channel_id: str, *, vanished: bool = False) -> bool:
+        """A channel was destroyed, or has `vanished` without a hang-up; returns True for an agent's leg."""
+        vanished = vanished or channel_id in self._dead
+        self._dead.discard(channel_id)
         agent = self.by_channel.pop(channel_id, None)
         if agent is None:
             return False
         if self.by_agent.get(agent) == channel_id:
             del self.by_agent[agent]
             self._cancel_wrap(agent)
-            self._feed(agent, chair.LegDown(utc_now()))
+            self._feed(agent, chair.LegDown(utc_now(), vanished))
         return True
 
     def know_bridges(self, ids: Iterable[str]) -> None:
@@ -139,6 +141,7 @@ class Legs:
         for channel_id in channel_ids:
             if channel_id in self.by_channel:
                 log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
+                self._dead.add(channel_id)
                 self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "hang up an empty leg")
 
     def log_out(self, agent: str) -> bool:

@@ -45,6 +45,7 @@ class FinishedCall:
     campaign: str
     trunk: str
     attempt: Attempt
+    contact_id: int = 0
 
     @property
     def answer_to_agent_ms(self) -> float | None:

@@ -40,6 +40,9 @@ class Controlled(Protocol):
     def number_suppressed(self, number: str) -> dict[str, Any]:
         """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
 
+    def drain(self, wait_s: float) -> dict[str, Any]:
+        """Hand over to a standby, or wait so many seconds for calls to end; then end."""
+
     def shut_down(self) -> dict[str, Any]:
         """Drain and end."""
 
@@ -83,6 +86,10 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
         body = await request.json()
         return web.json_response(engine.number_suppressed(str(body["number"])))
 
+    async def drain(request: web.Request) -> web.Response:
+        body = await request.json()
+        return web.json_response(engine.drain(float(body["wait_s"])))
+
     async def shut_down(request: web.Request) -> web.Response:
         return web.json_response(engine.shut_down())
 
@@ -93,6 +100,7 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
         web.post("/agents/reload", agents),
         web.post("/agents/{name}/logout", log_out),
         web.post("/suppressions/changed", suppressed),
+        web.post("/drain", drain),
         web.post("/shutdown", shut_down),
     ]
 

@@ -53,7 +53,9 @@ class Controls:
                 "uptime_s": round(time.monotonic() - engine.started, 1),
                 "dialing": why_not is None,
                 "why_not": why_not,
+                "lease": {"owner": engine.ownership.owner, "epoch": engine.ownership.epoch},
                 "unwritten": len(engine.writer),
+                "held": engine.writer.held,
                 "refused_events": dict(floor.dispatcher.illegal),
             },
             "nodes": [
@@ -167,6 +169,11 @@ class Controls:
         """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
         self._engine.floor.suppressed(number)
         return {}
+
+    def drain(self, wait_s: float) -> dict[str, Any]:
+        """Hand over to a standby, or wait so many seconds for calls to end; then end."""
+        self._engine.hand_over(wait_s)
+        return {"pid": os.getpid()}
 
     def shut_down(self) -> dict[str, Any]:
         """Drain and end."""

@@ -1,8 +1,9 @@
 """The engine's life: put the parts together in the order in which they need each other, run, take apart.
 
-Start: lock, settings, database, recordings, Asterisk, link, recovery, campaigns, control socket. Whatever
-fails says why. End: no new calls, wait for calls in progress, write everything, leave. Asterisk and the
-embedded Postgres stay up on purpose (P11); `dialer stop --all` ends them too.
+Start: settings, lock, recordings, lease, database, Asterisk, link, recovery, campaigns, control socket. Whatever
+fails says why. A standby waits at the lock and at the lease. End: no new calls, wait for calls in progress or hand
+them over, write everything, leave. Asterisk and the embedded Postgres stay up on purpose (P11); `dialer stop --all`
+ends them too.
 """
 
 from __future__ import annotations
@@ -11,26 +12,32 @@ import asyncio
 import contextlib
 import socket
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
 import structlog
 
+from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.control import ControlServer, Refused
 from dialer_engine.engine.controls import Controls
+from dialer_engine.engine.drain import Drain, HandOver
 from dialer_engine.engine.floor import Floor, Means
+from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.intake import OptOutIntake
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lock import EngineLock
-from dialer_engine.engine.node_link import ManagedNode, ari_link, external_access, node_config
+from dialer_engine.engine.node_link import ManagedNode, ari_link, detour, external_access, node_config
+from dialer_engine.engine.ownership import Displaced, Ownership, lease_name
+from dialer_engine.engine.pacing_history import PacingHistory
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.queues import QueueWatch
 from dialer_engine.engine.recovery import JOIN_TAKES_S
 from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
+from dialer_engine.engine.service import Service
+from dialer_engine.engine.standby import Standby, StandbyControls, config_now
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.writer import Writer
@@ -38,39 +45,46 @@ from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.pbx.bundle import Progress, install_bundle
 from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import load_config
-from dialer_engine.store import lease
 from dialer_engine.store.agents import agents_on_record
 from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
-from dialer_engine.store.errors import StoreError
-from dialer_engine.store.journal import take_journal
-from dialer_engine.store.locate import ensure_database, ensure_migrated
+from dialer_engine.store.held import held_directory, rejected_file
+from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.locate import database_url, ensure_database, ensure_migrated
 from dialer_engine.store.pool import Pool, connect, open_pool
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 
 log = structlog.get_logger(__name__)
 
 RECONCILE_RETRY_S = 0.5
-LEASE_TTL = timedelta(seconds=15)
-DRAIN_LOOK_S = 0.2
 FLUSH_S = 10.0
-FORGOTTEN_S = 10.0
 
 
 class Engine:
     """One engine on one DIALER_HOME, from start to end."""
 
-    def __init__(self, config_directory: Path, home: Path, user: ServiceUser) -> None:
+    def __init__(
+        self,
+        config_directory: Path,
+        home: Path,
+        user: ServiceUser,
+        service: Service | None = None,
+        *,
+        standby: bool = False,
+    ) -> None:
         self.directory = config_directory
         self.home = home
         self.user = user
+        self.service = service or Service()
+        self._lock = EngineLock(home / "run" / "engine.lock")
+        self.standby = Standby(self._lock, self._tell_waiting) if standby else None
         self.tasks = Tasks()
         self.blockers = Blockers()
         self.stopping = asyncio.Event()
         self._owner = _owner(home)
-        self.recovered = self.closing = self.displaced = False
+        self.ready = self.recovered = self.closing = self.displaced = False
+        self.handing_over: HandOver | None = None
         self.reloading = asyncio.Lock()
         self.started = time.monotonic()
-        self._lock = EngineLock(home / "run" / "engine.lock")
         self._closing = contextlib.AsyncExitStack()
 
     # --- start ------------------------------------------------------------------------------------
@@ -85,16 +99,25 @@ class Engine:
 
     async def _start(self) -> None:
         prepare_home(self.home, self.user)
-        self._lock.take()
-        self._closing.callback(self._lock.release)
         self.config = load_config(self.directory)
+        self.service.status = self._in_words
         self._closing.push_async_callback(self.tasks.close)
+        self.tasks.keep(self.service.run, "service manager")
+        if self.standby is not None:
+            await self.standby.take_lock(self._look_at_lease)
+        else:
+            self._lock.take()
+        self._closing.callback(self._lock.release)
+        await self._prepare()
+        await self._own()
         await self._open_database()
         await self._open_asterisk()
         await self._open_floor()
         await self._recover()
         self._resume_campaigns()
         await self._open_control()
+        self.ready = True
+        self.service.ready()
         log.info("engine is ready", socket=str(self.control_socket), campaigns=len(self.registry.plans))
 
     @property
@@ -102,8 +125,50 @@ class Engine:
         """Where the commands reach this engine."""
         return self.config.settings.control.socket or self.home / "run" / "control.sock"
 
+    async def _prepare(self) -> None:
+        """What takes long the first time and disturbs no owner: a standby has it behind it."""
+        self.bundle = await asyncio.to_thread(install_bundle, self.home, _log_progress())
+        self.sounds = self.home / "sounds"
+        self.standard_sounds = await asyncio.to_thread(standard_prompts, self.bundle, self.sounds)
+
+    def _look_at_lease(self) -> Ownership:
+        """The view of a standby that waits for its home: it starts no database."""
+        settings = self.config.settings
+        return Ownership(database_url(settings, self.home), lease_name(settings.asterisk), self._owner)
+
+    async def _own(self) -> None:
+        """Take the lease, before anything that the owner works with is touched, and keep it from now on."""
+        settings = self.config.settings
+        self.url = await asyncio.to_thread(ensure_database, settings, self.home)
+        self.ownership = Ownership(self.url, lease_name(settings.asterisk), self._owner)
+        self._closing.callback(self.ownership.close)
+        if self.standby is None:
+            await self._take_lease()
+        else:
+            await self._wait_for_lease(self.standby)
+        self._closing.push_async_callback(self.ownership.release)
+        self.ownership.on_lost = self._lost_lease
+        self.ownership.on_change = lambda: self.blockers.on_change()
+        self.blockers.lease_holds = self.ownership.holds
+        self.tasks.keep(self.ownership.keep, "lease")
+
+    async def _take_lease(self) -> None:
+        try:
+            await self.ownership.take()
+        except asyncpg.UndefinedTableError:
+            await ensure_migrated(self.url)
+            await self.ownership.take()
+
+    async def _wait_for_lease(self, standby: Standby) -> None:
+        async with contextlib.AsyncExitStack() as waiting:
+            control = ControlServer(StandbyControls(standby, self.stopping.set), self.control_socket)
+            waiting.push_async_callback(control.close)
+            await control.start()
+            await standby.take_lease(self.ownership, lambda: ensure_migrated(self.url))
+        log.info("this engine takes over", epoch=self.ownership.epoch)
+        self.config = await asyncio.to_thread(config_now, self.directory, self.config)
+
     async def _open_database(self) -> None:
-        self.url = await asyncio.to_thread(ensure_database, self.config.settings, self.home)
         applied = await ensure_migrated(self.url)
         if applied:
             log.info("database schema brought up to date", migrations=len(applied))
@@ -114,10 +179,7 @@ class Engine:
         self.pool.terminate()
 
     async def _open_asterisk(self) -> None:
-        self.bundle = await asyncio.to_thread(install_bundle, self.home, _log_progress())
-        sounds = self.home / "sounds"
-        self.standard_sounds = await asyncio.to_thread(standard_prompts, self.bundle, sounds)
-        self.registry = await read_registry(self.config, self.pool, self.bundle, sounds)
+        self.registry = await read_registry(self.config, self.pool, self.bundle, self.sounds)
         self.node: ManagedNode | None = None
         settings = self.config.settings.asterisk
         if settings.managed:
@@ -129,16 +191,29 @@ class Engine:
                 log.info("a running asterisk was adopted", node=settings.node.name)
                 if await self.node.node.reload(changed):
                     log.warning("asterisk needs a restart for some changes", remedy="dialer stop --all")
-        self.access = self.node.access if self.node else external_access(settings)
+        access = self.node.access if self.node else external_access(settings)
+        self.access = detour(access, self.config.settings.lab)
 
     async def _open_floor(self) -> None:
         settings = self.config.settings
         self.clock = GateClock.starting_at(settings.lab.clock if settings.lab else None)
-        async with self.pool.acquire() as conn:
-            self.lease = await lease.take(conn, self._lease_name, self._owner, LEASE_TTL)
-        self.writer = Writer(lambda: connect(self.url), self.home / "log" / "rejected.jsonl", self.lease)
-        self.writer.on_health = lambda healthy: self.blockers.set(database_away=not healthy)
-        self.client, commands = ari_link(self.access, self._on_event, self._on_link)
+        owned = self.ownership
+        self.writer = Writer(
+            lambda: connect(self.url),
+            held_directory(self.home),
+            rejected_file(self.home),
+            owned.epoch,
+            owned.guard,
+        )
+        self.writer.on_displaced = self._lost_lease
+        self.writer.on_health = self._on_health
+        awakening = Awakening(
+            owned,
+            self.tasks,
+            lambda event: self.floor.translator.on_event(event),
+            lambda: self.displaced,
+        )
+        self.client, commands = ari_link(self.access, awakening.on_event, self._on_link)
         means = Means(
             commands,
             self.pool,
@@ -148,13 +223,22 @@ class Engine:
             self.blockers,
             self.standard_sounds,
             self.access.name,
-            self.lease,
+            owned.epoch,
+            owned.name,
         )
         self.floor = Floor(means, self.registry)
         self.phones = PhoneWatch(self.access, self.floor.trunks)
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
+        self.pacing_history = PacingHistory(
+            self.floor.pacers,
+            self.pool,
+            owned.epoch,
+            lambda: self.floor.campaigns.plans,
+            lambda: self.queues.counts,
+        )
         self.intake = OptOutIntake(self.journal, self._take_journal, self.floor.suppressed)
         self.floor.actions.on_opt_out = self.intake.wake
+        self.writer.before_healthy = self.intake.take_all
         self.suppressions = SuppressionJournal(journal_file(self.home))
         self.journal_keeper = JournalKeeper(self.suppressions, self.pool)
         self._closing.push_async_callback(self.writer.close)
@@ -163,12 +247,16 @@ class Engine:
         self.floor.actions.on_doubt = self._compare_soon
         self._closing.push_async_callback(self.client.close)
         await self.client.start()
+        self.service.beats = {
+            "database writer": lambda: self.writer.beat,
+            "ARI reader": lambda: self.client.beat,
+        }
+        self.service.probe = self._probe
         await self.phones.start()
         self._closing.push_async_callback(self.phones.close)
 
-    @property
-    def _lease_name(self) -> str:
-        return f"engine:{self.access.name}"
+    def _on_health(self) -> None:
+        self.blockers.set(database_away=not self.writer.healthy, records_unsafe=self.writer.unsafe)
 
     @property
     def journal(self) -> Path:
@@ -177,21 +265,23 @@ class Engine:
             return self.node.config.optout_journal
         return self.home / "nodes" / self.access.name / "journal" / "optout"
 
-    async def _take_journal(self, directory: Path) -> list[str]:
+    async def _take_journal(self, directory: Path) -> Taken:
         async with self.pool.acquire() as conn:
             return await take_journal(conn, directory, utc_now())
 
     async def _recover(self) -> None:
         """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
         await self._reapply_suppressions()
+        await self._write_held()
         seen = await self.floor.compare(hang_up_orphans=False)
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
             live = await live_attempts(conn, self.access.name)
-            ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.lease)
+            ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.ownership.epoch)
             on_record = await agents_on_record(conn, self.access.name)
             undisposed = await talks_without_disposition(conn, self.access.name)
         kept = [self.floor.adopt(attempt, seen) for attempt in live if attempt.attempt_id in ours]
+        self.floor.care_for_lonely()
         self.floor.end_lost_shifts(on_record)
         self.floor.dispose_forgotten(undisposed)
         if live:
@@ -202,34 +292,16 @@ class Engine:
         for making, what in (
             (self.intake.run, "opt-out intake"),
             (self.journal_keeper.run, "suppression journal"),
-            (self._keep_lease, "lease"),
-            (self._end_forgotten, "forgotten attempts"),
+            (Forgotten(self.floor, self.pool, self.writer).run, "forgotten attempts"),
             (self.phones.run, "phone watch"),
             (self.queues.run, "queue watch"),
+            (self.pacing_history.run, "pacing history"),
             (RefusalWatch(self.floor, self.pool).run, "refusal watch"),
         ):
             self.tasks.keep(making, what)
         if self.node is not None:
             self.tasks.keep(self.node.watch, "asterisk watch")
             self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
-
-    async def _end_forgotten(self) -> None:
-        """Every few seconds: no attempt of ours stays live in the database that nobody here holds (P6).
-
-        Two looks in a row must find it: the end of a call may be on its way to the database during one.
-        """
-        before: set[str] = set()
-        while True:
-            await asyncio.sleep(FORGOTTEN_S)
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-                async with self.pool.acquire() as conn:
-                    live = await live_attempts(conn, self.access.name)
-                ours = [each for each in live if each.epoch == self.lease]
-                suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
-                forgotten = [each for each in ours if each.attempt_id in suspects & before]
-                before = suspects
-                if self.floor.end_forgotten(forgotten):
-                    log.error("attempts that nobody held were ended", count=len(forgotten))
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
@@ -242,6 +314,18 @@ class Engine:
             log.warning(
                 "do-not-call changes that the database had lost were applied again", count=compared.applied
             )
+        if compared.revoked:
+            log.warning(
+                "consents whose revocation the database had lost were revoked again", count=compared.revoked
+            )
+
+    async def _write_held(self) -> None:
+        """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""
+        if self.writer.held:
+            log.info(
+                "records of an earlier engine are on the disk and are written now", count=self.writer.held
+            )
+        await self.writer.caught_up()
 
     def _resume_campaigns(self) -> None:
         for name, plan in self.registry.plans.items():
@@ -260,15 +344,36 @@ class Engine:
         self.tasks.spawn(self._reload(), "reload")
 
     async def _reload(self) -> None:
+        if not self.ready:
+            log.info("not reloaded: a standby reads its configuration again when it takes over")
+            return
+        self.service.reloading()
         try:
             await Controls(self).reload()
         except Refused as error:
             log.error("reload refused", why=str(error))
+        finally:
+            self.service.ready()
+
+    # --- the service manager ----------------------------------------------------------------------
+
+    def _in_words(self) -> str:
+        """One line for the service manager's status."""
+        if not self.ready:
+            return f"standby: {self.standby.reason}" if self.standby else "starting"
+        return f"{self.blockers.why_not() or 'dialing'}; {len(self.floor.dispatcher.calls)} calls up"
+
+    def _tell_waiting(self, reason: str) -> None:
+        """A standby that waits has started: nothing more is to be waited for by the service manager."""
+        self.service.ready()
+
+    async def _probe(self, within_s: float) -> None:
+        """Let the ARI reader have something to read; a link that is down tries to come back instead."""
+        if self.client.connected:
+            with contextlib.suppress(AriError):
+                await self.floor.means.commands.ping(within_s)
 
     # --- the link to Asterisk ---------------------------------------------------------------------
-
-    def _on_event(self, event: object) -> None:
-        self.floor.translator.on_event(event)
 
     def _on_link(self, up: bool) -> None:
         """Nothing is dialed while blind; after a reconnect both views are compared first (P8)."""
@@ -301,29 +406,34 @@ class Engine:
         with contextlib.suppress(AriError):
             await self.floor.compare()
 
-    async def _keep_lease(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_TTL.total_seconds() / 3)
-            try:
-                async with self.pool.acquire() as conn:
-                    held = await lease.heartbeat(conn, self._lease_name, self._owner, self.lease, LEASE_TTL)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("lease could not be renewed", why=str(error))
-                continue
-            if not held:
-                log.critical("another engine has taken over; this one ends")
-                self.displaced = True
-                self.stopping.set()
-                return
+    def _lost_lease(self) -> None:
+        if self.closing or self.displaced:
+            return
+        log.critical("another engine has taken over; this one ends", lease=self.ownership.name)
+        self.displaced = True
+        self.blockers.set(draining=True)
+        self.stopping.set()
 
     # --- end --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until `stopping` is set, then drain and close; a second request to stop ends the wait."""
+        """Run until `stopping` is set, then drain and close; a second request to stop ends the wait.
+
+        Raises Displaced after the end when another engine has taken over.
+        """
         await self.stopping.wait()
         self.stopping.clear()
-        await self._drain()
+        if not self.displaced:
+            await self._drain()
         await self.close()
+        if self.displaced:
+            raise Displaced(f"another engine has taken over {self.ownership.name}; this one has ended")
+
+    def hand_over(self, wait_s: float) -> None:
+        """Drain; leave to a standby as soon as no call needs this engine, else after `wait_s` at most."""
+        self.handing_over = HandOver(time.monotonic() + wait_s)
+        if not self.blockers.draining:
+            self.stopping.set()
 
     async def _drain(self) -> None:
         self.blockers.set(draining=True)
@@ -331,21 +441,24 @@ class Engine:
         log.info("draining: no new calls; waiting for calls in progress", calls=len(calls))
         for runner in self.floor.campaigns.runners.values():
             runner.cancel_departures()
-        while (calls or self.floor.legs.wraps) and not self.stopping.is_set() and not self.displaced:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), DRAIN_LOOK_S)
-        if calls:
+        drain = Drain(self.floor, self.stopping, self.ownership.standby_waits)
+        await drain.wait(lambda: self.handing_over)
+        if self.displaced:
+            return
+        if drain.handed_over:
+            log.info("handed over to the standby that waits", calls=len(calls))
+        elif calls:
             log.warning("left with calls up; the next engine adopts them", calls=len(calls))
         self.floor.legs.end_wraps()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.writer.flushed(), FLUSH_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.pacing_history.finish(), FLUSH_S)
 
     async def close(self) -> None:
         """Take everything apart that this process opened; Asterisk and Postgres stay up."""
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError):
-            async with self.pool.acquire() as conn:
-                await lease.release(conn, self._lease_name, self._owner, self.lease)
         self.closing = True
+        self.service.stopping()
         await self._closing.aclose()
         log.info("engine has ended")
 

@@ -31,6 +31,7 @@ class Actions(Protocol):
     def look_up(self, call: Call) -> None: ...
     def claim(self, call: Call) -> None: ...
     def join(self, call: Call, agent: str) -> None: ...
+    def keep(self, call: Call) -> None: ...
     def play_drop_message(self, call: Call) -> None: ...
     def hang_up(self, call: Call) -> None: ...
     def take_opt_outs(self) -> None: ...
@@ -58,6 +59,8 @@ class Dispatcher:
         self.illegal: Counter[str] = Counter()
         self.on_change: Callable[[str], None] = lambda campaign: None
         self.on_finished: Callable[[FinishedCall], None] = lambda call: None
+        self.on_step: Callable[[Call, Phase], None] = lambda call, before: None
+        self.on_seat: Callable[[Seat, str | None], None] = lambda seat, campaign: None
         self._actions = actions
         self._recorder = recorder
         self._waiting: dict[str, deque[str]] = {}
@@ -102,6 +105,10 @@ class Dispatcher:
         """Send an answered person whom nobody has to the drop message; refused where that plays already."""
         self._actions.play_drop_message(call)
 
+    def keep(self, call: Call) -> None:
+        """Repeat what keeps a call with its agent: it may have been lost with the link or the engine."""
+        self._actions.keep(call)
+
     def hang_up_again(self, call: Call) -> None:
         """Repeat a hang-up whose outcome was lost with the link."""
         self._actions.hang_up(call)
@@ -130,7 +137,7 @@ class Dispatcher:
         self.on_change(call.campaign)
 
     def _advance(self, call: Call, after: life.Attempt, event: life.Event) -> None:
-        moved = after.phase is not call.attempt.phase
+        before, moved = call.attempt.phase, after.phase is not call.attempt.phase
         if moved:
             call.phase_since = event.at
         call.attempt = after
@@ -139,6 +146,8 @@ class Dispatcher:
             self._recorder.attempt_end(call, event)
         else:
             self._recorder.attempt_event(call, event, moved)
+        if moved:
+            self.on_step(call, before)
 
     def _carry(self, call: Call, command: life.Command, event: life.Event) -> None:
         match command:
@@ -182,7 +191,9 @@ class Dispatcher:
 
     def _finish(self, call: Call) -> None:
         del self.calls[call.id]
-        finished = FinishedCall(call.id, call.campaign, call.reservation.trunk, call.attempt)
+        finished = FinishedCall(
+            call.id, call.campaign, call.reservation.trunk, call.attempt, call.reservation.contact_id
+        )
         if call.attempt.joined_at is None:
             self._campaign_of.pop(call.id, None)
         early = self._disposed_early.pop(call.id, None)
@@ -203,6 +214,7 @@ class Dispatcher:
         self.seats[agent] = after
         if after.state is not before.state:
             self._recorder.seat_state(after, self.campaign_of(agent))
+            self.on_seat(after, self.campaign_of(agent))
         for command in commands:
             self._carry_seat(agent, command, event.at)
         if (campaign := self.campaign_of(agent)) and after is not before:
@@ -214,8 +226,8 @@ class Dispatcher:
                 self._serve_waiting(agent, at)
             case chair.EndCall(attempt=attempt_id):
                 self.feed(attempt_id, life.AgentHangup(at))
-            case chair.CustomerAlone(attempt=attempt_id):
-                self.feed(attempt_id, life.AgentLost(at))
+            case chair.CustomerAlone(attempt=attempt_id, vanished=vanished):
+                self.left_alone(attempt_id, at, vanished=vanished)
             case chair.StartWrap(attempt=attempt_id):
                 self._actions.start_wrap(agent, attempt_id, self._campaign_of.get(attempt_id, ""))
             case chair.Dispose(attempt=attempt_id, code=code):
@@ -223,9 +235,24 @@ class Dispatcher:
             case chair.Tell(what=what):
                 self._actions.tell_agent(agent, what)
 
+    def left_alone(self, attempt_id: str, at: datetime, *, vanished: bool) -> None:
+        """The agent's leg is gone: end the call, or, when the phone died, let another agent or the message go on."""
+        call = self.calls.get(attempt_id)
+        talking = call is not None and call.phase is Phase.BRIDGED and call.attempt.hanging_up is None
+        if call is None or not vanished or not talking:
+            self.feed(attempt_id, life.AgentLost(at))
+            return
+        seat = self._longest_ready(call.campaign)
+        if seat is not None:
+            self.feed_seat(seat.agent, chair.Reserved(at, attempt_id))
+        self.feed(attempt_id, life.AgentVanished(at, seat.agent if seat else None))
+
     def dispose(self, attempt_id: str, agent: str, code: str | None, at: datetime) -> None:
-        """Record a disposition after the attempt's end, which it may overrule."""
-        if attempt_id in self.calls:
+        """Record a disposition after the attempt's end, which it may overrule; the last agent's counts."""
+        call = self.calls.get(attempt_id)
+        if call is not None and call.attempt.agent not in (agent, None):
+            return
+        if call is not None:
             self._disposed_early[attempt_id] = (agent, code)
             return
         campaign = self._campaign_of.pop(attempt_id, "")

@@ -16,14 +16,16 @@ from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.pacers import Pacers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.record import Records
-from dialer_engine.engine.recovery import Seen, reconcile, resume
+from dialer_engine.engine.recovery import Seen, end_of, reconcile, resume
 from dialer_engine.engine.registry import Registry
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.translate import Translator
+from dialer_engine.engine.trunk_watch import TrunkWatch
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.pbx.ari.commands import Commands
@@ -46,6 +48,7 @@ class Means:
     sounds: Path
     node: str
     epoch: int
+    lease: str
 
 
 @dataclass(slots=True)
@@ -60,25 +63,37 @@ class Floor:
     actions: AsteriskActions = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     ledgers: Ledgers = field(init=False)
+    pacers: Pacers = field(init=False)
     trunks: Trunks = field(init=False)
+    watch: TrunkWatch = field(init=False)
     campaigns: Campaigns = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
     translator: Translator = field(init=False)
+    _alone: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         means, config = self.means, self.registry.config
         self.records = Records(means.writer, means.clock, means.node)
         self.legs = Legs(means.commands, means.tasks, means.sounds, self._is_agent)
         self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
+        self.actions.may_send = means.blockers.lease_holds
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
         self.ledgers = Ledgers(self.dispatcher, config.plan, rules=config.rules)
         self.records.on_end = self.ledgers.ended
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
-        self.trunks = Trunks(config.settings.trunks)
-        self.surroundings = EngineSurroundings(config, means.clock, means.pool, self.actions, means.blockers)
+        self.trunks = Trunks(config.settings.trunks, config.settings.accounts)
+        self.watch = TrunkWatch(self.dispatcher, self.trunks, config.carriers)
+        self.records.fault_delay = self.watch.delay_after_fault
+        self.surroundings = EngineSurroundings(
+            config, means.clock, means.pool, self.actions, means.blockers, means.lease
+        )
+        self.pacers = Pacers(self.ledgers)
+        self.dispatcher.on_step = self.pacers.call_stepped
+        self.dispatcher.on_seat = self.pacers.seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
-        self.translator = Translator(self.dispatcher, self.legs)
+        self.translator = Translator(self.dispatcher, self.legs, self.watch)
+        self.watch.wake = self.campaigns.wake_all
         self.dispatcher.on_change = self.campaigns.changed
         self.dispatcher.on_finished = self._finished
         means.writer.on_suppressed = self.suppressed
@@ -91,15 +106,19 @@ class Floor:
     def _runner(self, plan: CampaignPlan) -> Runner:
         means = self.means
         return Runner(
-            plan, self.dispatcher, self.trunks, self.surroundings, means.node, means.epoch, self.ledgers
+            plan,
+            self.dispatcher,
+            self.trunks,
+            self.surroundings,
+            means.node,
+            means.epoch,
+            self.ledgers,
+            self.pacers,
         )
 
     def _finished(self, call: FinishedCall) -> None:
         self.board.finished(call)
-        line = self.trunks.lines.get(call.trunk)
-        if line is not None:
-            line.active = max(0, line.active - 1)
-            line.results[str(call.attempt.result)] += 1
+        self.watch.finished(call)
         self.campaigns.finished(call.campaign)
 
     def take(self, registry: Registry) -> None:
@@ -109,7 +128,8 @@ class Floor:
         self.records.agents = {**self.records.agents, **registry.agents}
         self.surroundings.config = registry.config
         self.ledgers.rules = registry.config.rules
-        self.trunks.apply(registry.config.settings.trunks)
+        self.trunks.apply(registry.config.settings.trunks, registry.config.settings.accounts)
+        self.watch.codes = registry.config.carriers
         self.campaigns.apply(registry.plans, registry.members_of_agents)
         self.legs.campaigns = self.campaigns.settings
 
@@ -124,7 +144,10 @@ class Floor:
     async def compare(self, *, hang_up_orphans: bool = True) -> Seen:
         """Bring the floor's view and Asterisk's into agreement. Raises AriError."""
         commands = self.means.commands
-        return await reconcile(self.dispatcher, self.legs, commands, hang_up_orphans=hang_up_orphans)
+        seen = await reconcile(self.dispatcher, self.legs, commands, hang_up_orphans=hang_up_orphans)
+        for attempt_id in seen.channels:
+            self.watch.dialed(attempt_id)
+        return seen
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
         """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown)."""
@@ -135,15 +158,23 @@ class Floor:
         if agent is not None and talked and agent in self.legs.by_agent:
             self.dispatcher.reseat(call, agent)
         if resumed is None:
-            self.dispatcher.feed(call.id, life.Vanished(utc_now()))
+            self.dispatcher.feed(call.id, end_of(call.attempt, seen, utc_now()))
             return False
         call.attempt = resumed
+        if talked:
+            self.dispatcher.keep(call)
         if agent is not None and talked and agent not in self.legs.by_agent:
-            self.dispatcher.dispose(call.id, agent, None, utc_now())
-            self.dispatcher.feed(call.id, life.AgentLost(utc_now()))
+            self._alone.append((call.id, agent))
         elif resumed.phase is Phase.UNCLAIMED:
             self.dispatcher.rescue(call)
         return True
+
+    def care_for_lonely(self) -> None:
+        """Customers whose agents left meanwhile: others go on, once it is known who is free; or the message."""
+        lonely, self._alone = self._alone, []
+        for attempt_id, agent in lonely:
+            self.dispatcher.left_alone(attempt_id, utc_now(), vanished=True)
+            self.dispatcher.dispose(attempt_id, agent, None, utc_now())
 
     def end_forgotten(self, live: Iterable[LiveAttempt]) -> int:
         """End attempts of ours that the database has live but nobody holds: they would lock their numbers."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import asyncpg
 import structlog
+
+from dialer_engine.engine.tasks import wait_at_most
+from dialer_engine.store.journal import Taken
 
 log = structlog.get_logger(__name__)
 
@@ -21,13 +23,15 @@ class OptOutIntake:
     def __init__(
         self,
         directory: Path,
-        take: Callable[[Path], Awaitable[Sequence[str]]],
+        take: Callable[[Path], Awaitable[Taken]],
         suppressed: Callable[[str], None],
     ) -> None:
         self._directory = directory
         self._take = take
         self._suppressed = suppressed
         self._wake = asyncio.Event()
+        self._waits = False
+        self._told: set[Path] = set()
 
     def wake(self) -> None:
         """An opt-out was just recorded: take it in at once."""
@@ -39,17 +43,27 @@ class OptOutIntake:
             try:
                 await self.take_all()
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                log.warning("opt-outs wait in the journal", directory=str(self._directory), why=str(error))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), SAFETY_NET_S)
+                if not self._waits:
+                    log.warning(
+                        "opt-outs wait in the journal", directory=str(self._directory), why=str(error)
+                    )
+                self._waits = True
+            else:
+                self._waits = False
+            await wait_at_most(self._wake, SAFETY_NET_S)
             self._wake.clear()
 
     async def take_all(self) -> None:
         """Take in what is there now and cancel what is queued or ringing for those numbers (P5)."""
         if not await asyncio.to_thread(_any_file, self._directory):
             return
-        for number in await self._take(self._directory):
+        taken = await self._take(self._directory)
+        for number in taken.numbers:
             self._suppressed(number)
+        for file, why in taken.unreadable.items():
+            if file not in self._told:
+                log.error("an opt-out cannot be read; see: dialer doctor", file=str(file), why=why)
+        self._told |= taken.unreadable.keys()
 
 
 def _any_file(directory: Path) -> bool:

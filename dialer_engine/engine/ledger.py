@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any
 
 from dialer_engine.core.attempt import EndedBy, Phase
@@ -26,7 +28,7 @@ from dialer_engine.core.ledger import (
     limits_in_force,
 )
 from dialer_engine.core.numbers import NumberPlan
-from dialer_engine.core.outcome import Result
+from dialer_engine.core.pacing import LedgerView
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -57,6 +59,7 @@ class Ledgers:
         self._now = now
         self._limits: tuple[object, Mapping[str, AbandonLimit]] = (None, LIMITS)
         self.promised: dict[str, int] = {}
+        self.covered: dict[str, int] = {}
         self._dispatcher = dispatcher
         self._plan = plan
         self._own: dict[int, Ledger] = {}
@@ -95,6 +98,11 @@ class Ledgers:
         area = self._plan.areas.get(npa)
         return area.country if area is not None else HOME
 
+    def region_of(self, npa: str) -> str:
+        """Return the first region of an area code, "" for one in no table."""
+        area = self._plan.areas.get(npa)
+        return area.regions[0] if area is not None else ""
+
     # --- counting ---------------------------------------------------------------------------------
 
     def ended(self, call: Call) -> None:
@@ -110,7 +118,7 @@ class Ledgers:
             a.message_at,
             a.joined_at,
             a.ended_at,
-            unknown=a.result is Result.UNKNOWN,
+            unknown=a.result is not None and a.result.lost,
             ended_by_us=a.ended_by is EndedBy.ENGINE,
         )
         day = (a.answered_at or a.originated_at or call.reservation.reserved_at).date()
@@ -146,10 +154,21 @@ class Ledgers:
         return budget(self.together(campaign), self._now(), self.exposure(campaign), others)
 
     def together(self, campaign: str) -> Ledger:
-        """Return the ledger of the legal campaign that a campaign is part of, with the limits of this day."""
-        ledger = self._together[self._legal[self._plans[campaign].campaign_id]]
-        ledger.limits = self._limits_now()
+        """Return the ledger of the legal campaign that a campaign is part of, with the limits of this day.
+
+        A campaign's own limit can only tighten the law's.
+        """
+        plan = self._plans[campaign]
+        ledger = self._together[self._legal[plan.campaign_id]]
+        ledger.limits = _tightened(self._limits_now(), plan.settings.pacing.abandon_limit)
         return ledger
+
+    def view(self, campaign: str, country: str) -> LedgerView:
+        """Return the counts behind what a country leaves to a campaign."""
+        ledger = self.together(campaign)
+        counts = ledger.counts(country, self._now().date())
+        share = float(ledger.limits[country].share)
+        return LedgerView(counts.live, counts.counted_abandoned, share)
 
     def _limits_now(self) -> Mapping[str, AbandonLimit]:
         day = self._now().date()
@@ -172,6 +191,7 @@ class Ledgers:
             elif call.phase in FLYING:
                 flying[country] += 1
         free = sum(seat.state in FREE for seat in self._dispatcher.seats_of(campaign))
+        free = max(free, self.covered.get(campaign, 0))
         return Exposure(free, flying, lost, self.promised.get(campaign, 0))
 
     def ending(self, campaign: str) -> int:
@@ -192,6 +212,14 @@ class Ledgers:
             for country in ledger.limits
             if ledger.counts(country, now.date()) != Counts() or left.own.flying.get(country)
         }
+
+
+def _tightened(limits: Mapping[str, AbandonLimit], percent: float | None) -> Mapping[str, AbandonLimit]:
+    """Return the limits with no share above a campaign's own, in percent."""
+    if percent is None:
+        return limits
+    own = Fraction(percent).limit_denominator(1_000_000) / 100
+    return {country: replace(limit, share=min(limit.share, own)) for country, limit in limits.items()}
 
 
 def _shown(ledger: Ledger, country: str, now: datetime) -> dict[str, Any]:

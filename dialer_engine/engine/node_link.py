@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -18,11 +18,12 @@ from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
-from dialer_engine.settings.models import AsteriskSettings, NodeSettings, Trunk
+from dialer_engine.settings.models import AsteriskSettings, LabSettings, NodeSettings, Trunk
 
 log = structlog.get_logger(__name__)
 
 APP = "dialer"
+LOOPBACK = "127.0.0.1"
 WATCH_S = 2.0
 HOUSEKEEPING_S = 600.0
 
@@ -134,6 +135,15 @@ def external_access(settings: AsteriskSettings) -> Access:
         node.ami_user,
         node.ami_password,
     )
+
+
+def detour(access: Access, lab: LabSettings | None) -> Access:
+    """Return the way to Asterisk through the lab's proxy, which breaks it on purpose; without one the way as it is."""
+    if lab is not None and lab.ari_port is not None:
+        access = replace(access, ari_url=f"http://{LOOPBACK}:{lab.ari_port}")
+    if lab is not None and lab.ami_port is not None:
+        access = replace(access, ami_host=LOOPBACK, ami_port=lab.ami_port)
+    return access
 
 
 def ari_link(

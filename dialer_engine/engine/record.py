@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.outcome import Result
@@ -29,6 +29,7 @@ class Records:
         self._clock = clock
         self._node = node
         self.on_end: Callable[[Call], None] = lambda call: None
+        self.fault_delay: Callable[[Call], timedelta] = lambda call: timedelta(0)
         self.on_disposition: Callable[[str, bool], None] = lambda attempt_id, person: None
 
     # --- attempts ---------------------------------------------------------------------------------
@@ -51,6 +52,8 @@ class Records:
         a, plan = call.attempt, call.plan or self.plans.get(call.campaign)
         result = a.result or Result.UNKNOWN
         delay = plan.retry_delay(result.value) if plan else None
+        if result is Result.TRUNK_FAULT:
+            delay = self.fault_delay(call)
         agent = self.agents.get(a.agent or "")
         self._writer.put(
             AttemptEnd(
@@ -65,7 +68,7 @@ class Records:
                 message_at=a.message_at,
                 joined_at=a.joined_at,
                 cause=a.cause,
-                cause_text=a.cancel_reason,
+                cause_text=a.cancel_reason or a.said or ("no response" if a.silent else None),
                 sip_code=a.sip_code,
                 agent_id=agent.id if agent else None,
                 prompt_version=plan.prompt.version if plan and a.message_at else None,
@@ -73,6 +76,7 @@ class Records:
                 used_prerecorded=a.message_at is not None,
                 retry_at=None if delay is None else self._clock.now() + delay,
                 final=delay is None,
+                counted=result is not Result.TRUNK_FAULT or a.silent,
             )
         )
 

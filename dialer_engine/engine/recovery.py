@@ -29,6 +29,8 @@ TRUNK_CHANNEL = "PJSIP/trunk-"
 MESSAGE_CONTEXT = "drop-message"
 JOIN_TAKES_S = 1.0
 """A join that is younger may still be on its way; the next comparison looks at it again."""
+KEEP_S = 3.0
+"""A call that was joined longer ago is past the dialplan's time-out for claimed calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +40,27 @@ class Seen:
     channels: Mapping[str, Channel]
     bridge_of: Mapping[str, str]
     bridges: frozenset[str]
+    started_at: datetime | None = None
 
     @classmethod
     async def look(cls, commands: Commands) -> Seen:
         """Read channels and bridges. Raises AriError."""
         channels = {channel.id: channel for channel in await commands.channels()}
         bridges = await commands.bridges()
-        return cls(channels, members_of(bridges), frozenset(bridge.id for bridge in bridges))
+        ids = frozenset(bridge.id for bridge in bridges)
+        return cls(channels, members_of(bridges), ids, await commands.started_at())
 
     def agent_with(self, channel_id: str) -> str | None:
         """Return the agent in whose bridge the channel is."""
         bridge = self.bridge_of.get(channel_id, "")
         return bridge.removeprefix("agent-") if bridge.startswith("agent-") else None
+
+
+def end_of(attempt: Attempt, seen: Seen, now: datetime) -> life.Event:
+    """Return what it means that a call's channel is gone: did Asterisk start after the call had left?"""
+    left = attempt.originated_at
+    died = left is not None and seen.started_at is not None and left < seen.started_at
+    return life.NodeLost(now) if died else life.Vanished(now)
 
 
 def members_of(bridges: Iterable[Bridge]) -> dict[str, str]:
@@ -80,7 +91,7 @@ async def reconcile(dispatcher: Dispatcher, legs: Legs, commands: Commands, *, h
 
 def _legs(legs: Legs, seen: Seen, known: set[str]) -> None:
     for channel_id in [each for each in known if each not in seen.channels]:
-        legs.gone(channel_id)
+        legs.gone(channel_id, vanished=True)
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:
@@ -95,21 +106,27 @@ def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen) -> None:
     channel, now = seen.channels.get(call.id), utc_now()
     if channel is None:
         if call.phase is not Phase.RESERVED:
-            dispatcher.feed(call.id, life.Vanished(now))
+            dispatcher.feed(call.id, end_of(call.attempt, seen, now))
     elif call.attempt.hanging_up is not None:
         dispatcher.hang_up_again(call)
     elif channel.state == "Up":
         _answered(dispatcher, call, seen, now)
+    else:
+        dispatcher.feed(call.id, life.Missed(now))
 
 
 def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> None:
     """Nobody who has answered may be with nobody: into the bridge, or to the message."""
-    bridged = seen.agent_with(call.id) is not None
+    inside = seen.agent_with(call.id)
+    bridged = inside is not None and call.attempt.agent in (inside, None)
     if call.phase in (Phase.DIALING, Phase.RINGING):
         dispatcher.feed(call.id, life.Answered(now))
         dispatcher.rescue(call)
     elif call.phase is Phase.JOINING and bridged:
         dispatcher.feed(call.id, life.Joined(now))
+        dispatcher.keep(call)
+    elif call.phase is Phase.BRIDGED and (now - call.phase_since).total_seconds() < KEEP_S:
+        dispatcher.keep(call)
     elif call.phase is Phase.JOINING and (now - call.phase_since).total_seconds() > JOIN_TAKES_S:
         dispatcher.feed(call.id, life.JoinFailed(now))
     elif call.phase in (Phase.WAITING, Phase.UNCLAIMED):
@@ -136,7 +153,8 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
         answered = attempt.answered_at or joined
         return replace(attempt, phase=Phase.BRIDGED, agent=agent, answered_at=answered, joined_at=joined)
     if channel.state != "Up":
-        return replace(attempt, phase=Phase.RINGING if channel.state == "Ringing" else Phase.DIALING)
+        phase = Phase.RINGING if channel.state == "Ringing" else Phase.DIALING
+        return replace(attempt, phase=phase, blind=True)
     answered = attempt.answered_at or now
     if channel.dialplan.context == MESSAGE_CONTEXT:
         started = attempt.message_at or now

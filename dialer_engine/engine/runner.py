@@ -7,7 +7,6 @@ the runner at once. A pass once a second is the safety net and lets time-depende
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,22 +17,16 @@ import structlog
 
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.gate import GateContext
-from dialer_engine.core.pacing import (
-    AgentState,
-    AgentView,
-    CallState,
-    CallView,
-    Decision,
-    Snapshot,
-    make_pacer,
-)
-from dialer_engine.core.seat import SeatState
+from dialer_engine.core.pacing import Decision, Snapshot, make_pacer
 from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.pacers import Pacers
+from dialer_engine.engine.pacing_view import Dialable, snapshot
 from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.tasks import wait_at_most
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.allow_list import AllowList, NumberRefused
 from dialer_engine.store.reserve import SPARE, Reservation, ReserveRequest, ReserveResult
@@ -44,28 +37,10 @@ BATCH = 50
 SAFETY_NET_S = 1.0
 COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
+STALE_S = 30.0
+"""A reserved call that could not leave for this many seconds does not leave: the gate looked 60 s ahead."""
 SETUP_S = 5
 """Seconds that a call may take from leaving until the phone rings; the carrier's time is not ringing time."""
-
-CALL_STATES: dict[Phase, CallState] = {
-    Phase.RESERVED: "reserved",
-    Phase.DIALING: "dialing",
-    Phase.RINGING: "ringing",
-    Phase.WAITING: "waiting",
-    Phase.JOINING: "waiting",
-    Phase.UNCLAIMED: "message",
-    Phase.MESSAGE: "message",
-    Phase.BRIDGED: "bridged",
-}
-
-
-AGENT_STATES: dict[SeatState, AgentState] = {
-    SeatState.READY: "ready",
-    SeatState.RESERVED: "reserved",
-    SeatState.IN_CALL: "in_call",
-    SeatState.WRAP: "wrap",
-    SeatState.PAUSED: "paused",
-}
 
 
 class Surroundings(Protocol):
@@ -101,13 +76,13 @@ class Runner:
     node: str
     epoch: int
     ledgers: Ledgers
+    pacers: Pacers
     limits: tuple[str, ...] = ()
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
     _empty_until: float = 0.0
     _spare: int = SPARE
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _timers: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     def wake(self) -> None:
         """Something changed: decide again at once."""
@@ -115,14 +90,9 @@ class Runner:
 
     async def run(self) -> None:
         """Dial until cancelled; a failing pass is logged and tried again after a second."""
-        pacer = make_pacer(self.plan.settings.mode)
-        mode = self.plan.settings.mode
         while True:
-            if self.plan.settings.mode != mode:
-                mode = self.plan.settings.mode
-                pacer = make_pacer(mode)
             try:
-                decision = pacer.decide(self.snapshot())
+                decision = self.pacers.of(self.plan).decide(self.snapshot())
                 again = await self._carry_out(decision)
             except Exception:
                 log.exception("pass of a campaign failed", campaign=self.plan.name)
@@ -135,8 +105,7 @@ class Runner:
         """Sleep until something changes; many changes of one moment make one pass."""
         await asyncio.sleep(COALESCE_S)
         wait = min(SAFETY_NET_S, max(0.001, self._departure_in()))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), wait)
+        await wait_at_most(self._wake, wait)
         self._wake.clear()
 
     def _departure_in(self) -> float:
@@ -147,40 +116,11 @@ class Runner:
 
     def snapshot(self) -> Snapshot:
         """Return the campaign at this moment, as the pacing sees it."""
-        now, wall = time.monotonic(), utc_now()
+        now = time.monotonic()
         line = self.trunks.first_free(self.plan.settings.trunks, now)
-        return Snapshot(
-            now=now,
-            agents=self._agents(now, wall),
-            calls=self._calls(now, wall),
-            lines_per_agent=self.plan.settings.lines_per_agent,
-            channels_free=line.channels_free() if line else 0,
-            rate_tokens=line.departures(now) if line else 0,
-            queue_due=0 if now < self._empty_until else None,
-            cancel_before_15s=self.plan.settings.cancel_before_15s,
-            open=self.around.why_not() is None,
-            budget=self.ledgers.budget(self.plan.name).lines_at_risk,
-            ending=self.ledgers.ending(self.plan.name),
-        )
-
-    def _agents(self, now: float, wall: datetime) -> tuple[AgentView, ...]:
-        return tuple(
-            AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall))
-            for seat in self.dispatcher.seats_of(self.plan.name)
-            if seat.state is not SeatState.OFF
-        )
-
-    def _calls(self, now: float, wall: datetime) -> tuple[CallView, ...]:
-        return tuple(
-            CallView(
-                call.id,
-                CALL_STATES[call.phase],
-                _monotonic(call.phase_since, now, wall),
-                call.rang_for(wall),
-            )
-            for call in self.dispatcher.calls_of(self.plan.name)
-            if call.attempt.hanging_up is None
-        )
+        due = 0 if now < self._empty_until else None
+        dialable = Dialable(line, due, self.around.why_not() is None)
+        return snapshot(self.plan, self.dispatcher, self.ledgers, dialable)
 
     # --- acting -----------------------------------------------------------------------------------
 
@@ -188,6 +128,7 @@ class Runner:
         """Cancel and place; returns whether to decide again at once."""
         why_not = self.around.why_not()
         self.limits = (why_not,) if why_not else (*self._trunks_down(), *decision.reasons)
+        self.ledgers.covered[self.plan.name] = decision.covered or 0
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
         line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic())
@@ -203,8 +144,10 @@ class Runner:
         return bool(result.reserved)
 
     def _trunks_down(self) -> tuple[str, ...]:
-        down = self.trunks.down(self.plan.settings.trunks)
-        return (f"not reachable or not registered: trunk {', '.join(down)}",) if down else ()
+        names = self.plan.settings.trunks
+        down = self.trunks.down(names)
+        away = (f"not reachable or not registered: trunk {', '.join(down)}",) if down else ()
+        return (*away, *self.trunks.resting(names, time.monotonic()))
 
     async def _reserve(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
         """Reserve and send; meanwhile other campaigns of the same offer count these lines as placed."""
@@ -213,6 +156,7 @@ class Runner:
         promised[name] = limit
         line.active += limit
         started = time.monotonic()
+        line.breaker.probe(started)
         reserving = asyncio.ensure_future(self.around.reserve(request))
         try:
             result = await asyncio.shield(reserving)
@@ -225,6 +169,8 @@ class Runner:
             line.active -= limit
         for reservation in result.reserved:
             self._depart(reservation, line, started)
+        if not result.reserved:
+            line.breaker.no_probe(time.monotonic())
         return result
 
     def _give_back(self, done: asyncio.Future[ReserveResult], line: TrunkLine) -> None:
@@ -269,19 +215,16 @@ class Runner:
             log.critical("the gate allowed a number that may not leave", attempt=call.id, why=str(error))
             self.dispatcher.cancel(call.id, str(error))
             return
-        delay = line.slots.take(time.monotonic())
-        if delay <= 0:
-            self._send(call, leg)
-            return
-        loop = asyncio.get_running_loop()
-        self._timers[call.id] = loop.call_later(delay, self._send, call, leg)
+        line.queue.add(call.id, lambda: self._send(call, leg, started))
 
-    def _send(self, call: Call, leg: Leg) -> None:
-        self._timers.pop(call.id, None)
-        if call.phase is Phase.RESERVED and self.around.why_not() is None:
+    def _send(self, call: Call, leg: Leg, started: float) -> bool:
+        """Send the call, or cancel it when it may not leave any more; returns whether it left."""
+        stale = time.monotonic() - started > STALE_S
+        if call.phase is Phase.RESERVED and self.around.why_not() is None and not stale:
             self.around.send(call, leg)
-        else:
-            self.dispatcher.cancel(call.id, "dialing stopped before the call left")
+            return True
+        self.dispatcher.cancel(call.id, "dialing stopped before the call left")
+        return False
 
     def _leg(self, reservation: Reservation, line: TrunkLine) -> Leg:
         settings = self.plan.settings
@@ -301,15 +244,13 @@ class Runner:
 
     def settle(self) -> None:
         """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
-        decision = make_pacer(self.plan.settings.mode).decide(self.snapshot())
+        self.ledgers.covered.pop(self.plan.name, None)
+        decision = make_pacer("progressive").decide(self.snapshot())
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
         for call in self.dispatcher.calls_of(self.plan.name):
             if call.phase is Phase.RESERVED:
                 self.dispatcher.cancel(call.id, "campaign was paused before the call left")
@@ -331,8 +272,3 @@ def _seconds_until_due(result: ReserveResult, now: datetime) -> float:
     if result.next_due is None:
         return SAFETY_NET_S
     return min(SAFETY_NET_S, max(0.05, (result.next_due - now).total_seconds()))
-
-
-def _monotonic(moment: datetime | None, now: float, wall: datetime) -> float:
-    """Return a wall-clock moment on the monotonic scale, in seconds."""
-    return now if moment is None else now - (wall - moment).total_seconds()

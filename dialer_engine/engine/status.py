@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from dialer_engine.core.breaker import Breaker
 from dialer_engine.core.pacing import CallState
 from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
-from dialer_engine.engine.runner import CALL_STATES
+from dialer_engine.engine.pacing_view import CALL_STATES
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
 _AGENT_STATES = ("ready", "in_call", "wrap", "paused", "offline")
@@ -93,11 +96,12 @@ def agents_status(
 
 
 def trunks_status(trunks: Trunks) -> list[dict[str, Any]]:
-    """Return one entry per trunk: calls up, limits, registration and reachability, results so far."""
-    return [_trunk(line) for line in trunks.lines.values()]
+    """Return one entry per trunk: calls up, limits, reachability, breaker, the last hour's health, results."""
+    now = time.monotonic()
+    return [_trunk(line, now) for line in trunks.lines.values()]
 
 
-def _trunk(line: TrunkLine) -> dict[str, Any]:
+def _trunk(line: TrunkLine, now: float) -> dict[str, Any]:
     return {
         "name": line.name,
         "active": line.active,
@@ -106,4 +110,19 @@ def _trunk(line: TrunkLine) -> dict[str, Any]:
         "registered": line.registered,
         "reachable": line.reachable,
         "results": dict(line.results),
+        "account": line.settings.account,
+        "breaker": _breaker(line.breaker, now),
+        "last_hour": asdict(line.health.report(now)),
+    }
+
+
+def _breaker(breaker: Breaker, now: float) -> dict[str, Any]:
+    """Return whether calls may go out, for how many seconds it has been so, and the last fault's code."""
+    since = breaker.opened_at if breaker.opened_at is not None else breaker.closed_at
+    return {
+        "state": breaker.state.value,
+        "since_s": None if since is None else round(now - since, 1),
+        "last_code": breaker.last_code,
+        "next_try_s": None if breaker.opened_at is None else round(breaker.opens_in(now), 1),
+        "opened": breaker.opened,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dialer_engine.core.gate import GateContext
 from dialer_engine.engine.actions import AsteriskActions, Leg
@@ -25,7 +25,9 @@ class Blockers:
 
     draining: bool = False
     database_away: bool = False
+    records_unsafe: bool = False
     asterisk_away: bool = True
+    lease_holds: Callable[[], bool] = field(default=lambda: True)
     on_change: Callable[[], None] = field(default=lambda: None)
 
     def set(self, **changes: bool) -> None:
@@ -38,10 +40,16 @@ class Blockers:
         """Return the first reason in words, None when calls may be placed."""
         if self.draining:
             return "the engine is draining: no new calls"
+        if self.database_away and self.records_unsafe:
+            return "the database is away and the disk takes no records: no new calls until one of them does"
         if self.database_away:
             return "the database is away: no new calls until it is back"
+        if self.records_unsafe:
+            return "the disk takes no records: no new calls until it has room"
         if self.asterisk_away:
             return "Asterisk is not connected: no new calls until it is"
+        if not self.lease_holds():
+            return "the lease was not renewed in time, another engine may own it: no new calls until it is"
         return None
 
 
@@ -54,6 +62,7 @@ class EngineSurroundings:
     pool: Pool
     actions: AsteriskActions
     blockers: Blockers
+    lease: str
     _suppressed: dict[str, float] = field(default_factory=dict)
     _allowed: tuple[tuple[int, frozenset[str]], AllowList] | None = None
 
@@ -86,7 +95,7 @@ class EngineSurroundings:
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve through the gate, one transaction."""
         async with self.pool.acquire() as conn:
-            return await reserve(conn, request)
+            return await reserve(conn, replace(request, lease=self.lease))
 
     def send(self, call: Call, leg: Leg) -> None:
         """Send the originate of a reserved call now."""

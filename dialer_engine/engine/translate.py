@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from dialer_engine.core import attempt as life
+from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -24,8 +26,19 @@ EVENT_TYPES = (
 )
 """The only event types the engine asks Asterisk for."""
 
+HUNG_UP = (0, 16)
+"""Q.850 causes of a leg that a person hung up; a phone that stops sending or answering gives others."""
+
 UNREACHABLE = "Unreachable"
 """A phone that no longer answers OPTIONS; its leg would stay up for minutes without anybody at it."""
+
+
+class Watch(Protocol):
+    """What the trunks want to hear of a call."""
+
+    def dialed(self, attempt_id: str) -> None: ...
+    def rang(self, attempt_id: str) -> None: ...
+    def meaning(self, attempt_id: str, code: int | None, said: str | None) -> Result | None: ...
 
 
 def moment(timestamp: str | datetime | None) -> datetime:
@@ -42,6 +55,8 @@ class Translator:
 
     dispatcher: Dispatcher
     legs: Legs
+    watch: Watch
+    _said: dict[str, str] = field(default_factory=dict)
 
     def on_event(self, event: object) -> None:
         """Feed one ARI event; synchronous and in order, called from the socket's reader."""
@@ -55,7 +70,9 @@ class Translator:
             case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
                 self.dispatcher.feed(channel.id, life.Joined(moment(event.timestamp)))
             case ari.Dial(peer=peer, dialstatus="PROGRESS"):
-                self.dispatcher.feed(peer.id, life.Ringing(moment(event.timestamp)))
+                self._rings(peer.id, moment(event.timestamp))
+            case ari.Dial(peer=peer, dialstatus=""):
+                self.watch.dialed(peer.id)
             case ari.ChannelDestroyed(channel=channel):
                 self._destroyed(event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
@@ -64,15 +81,20 @@ class Translator:
                 if info.contact_status == UNREACHABLE:
                     self.legs.unreachable(endpoint.channel_ids)
             case ari.ChannelUserevent(eventname=name, channel=channel) if channel is not None:
-                self._user(name, channel.id, moment(event.timestamp))
+                self._user(name, channel.id, event.userevent, moment(event.timestamp))
             case _:
                 pass
 
     def _state(self, channel: ari.Channel, at: datetime) -> None:
         if channel.state == "Ringing":
-            self.dispatcher.feed(channel.id, life.Ringing(at))
+            self._rings(channel.id, at)
         elif channel.state == "Up":
             self.dispatcher.feed(channel.id, life.Answered(at))
+            self.watch.rang(channel.id)
+
+    def _rings(self, channel_id: str, at: datetime) -> None:
+        self.dispatcher.feed(channel_id, life.Ringing(at))
+        self.watch.rang(channel_id)
 
     def _start(self, channel_id: str, args: list[str], at: datetime) -> None:
         if args[:1] == ["agent"] and len(args) == 2:
@@ -81,14 +103,18 @@ class Translator:
             self.dispatcher.feed(channel_id, life.Entered(at))
 
     def _destroyed(self, event: ari.ChannelDestroyed) -> None:
-        if self.legs.gone(event.channel.id):
+        said = self._said.pop(event.channel.id, None)
+        if self.legs.gone(event.channel.id, vanished=event.cause not in HUNG_UP):
             return
         sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
-        gone = life.Gone(moment(event.timestamp), cause=event.cause, sip_code=sip)
+        meaning = self.watch.meaning(event.channel.id, sip, said)
+        gone = life.Gone(moment(event.timestamp), event.cause, sip, said, meaning)
         self.dispatcher.feed(event.channel.id, gone)
 
-    def _user(self, name: str, channel_id: str, at: datetime) -> None:
-        if name == "DropMessageStarted":
+    def _user(self, name: str, channel_id: str, words: object, at: datetime) -> None:
+        if name == "CarrierSaid" and isinstance(words, dict):
+            self._said[channel_id] = str(words.get("Text", ""))
+        elif name == "DropMessageStarted":
             self.dispatcher.feed(channel_id, life.MessageStarted(at))
         elif name == "OptOut":
             self.dispatcher.feed(channel_id, life.OptedOut(at))

@@ -1,28 +1,62 @@
-"""Trunks at run time: departures per second and channels in use."""
+"""Trunks at run time: departures per second, channels in use, the breaker, and how well each does."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dialer_engine.core.breaker import Breaker
+from dialer_engine.core.refused_contacts import RefusedContacts
 from dialer_engine.core.slots import CallSlots
-from dialer_engine.settings.models import Trunk
+from dialer_engine.core.trunk_health import TrunkHealth
+from dialer_engine.engine.departures import Departures
+from dialer_engine.settings.models import Account, Trunk
 
 HORIZON_S = 0.25
 """How far ahead calls may be reserved for a departure, in seconds; the gate looks 60 s ahead."""
 
+LOOK_AGAIN_S = 0.02
+"""When a departure waits for Asterisk's word about an earlier one: look again after this, in seconds."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """An account's limits, shared by the trunks that name it."""
+
+    settings: Account
+    slots: CallSlots
+    lines: list[TrunkLine] = field(default_factory=list)
+
+    def channels_free(self) -> int:
+        """Return how many more calls the account takes at once, over all its trunks."""
+        return self.settings.max_channels - sum(line.active + line.cooling for line in self.lines)
+
 
 @dataclass(slots=True)
 class TrunkLine:
-    """One trunk's limits and what is in use of them."""
+    """One trunk's limits and what is in use of them.
+
+    `active` calls are up or under way; `cooling` ones have ended here, but the carrier may not know it yet.
+    """
 
     name: str
     settings: Trunk
     slots: CallSlots
     active: int = 0
+    cooling: int = 0
     registered: bool | None = None
     reachable: bool | None = None
     results: Counter[str] = field(default_factory=Counter)
+    shared: Shared | None = None
+    breaker: Breaker = field(default_factory=Breaker)
+    health: TrunkHealth = field(default_factory=TrunkHealth)
+    refused: RefusedContacts = field(default_factory=RefusedContacts)
+    queue: Departures = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = Departures(self)
 
     @property
     def usable(self) -> bool:
@@ -31,28 +65,57 @@ class TrunkLine:
 
     def channels_free(self) -> int:
         """Return how many more calls the carrier takes at once."""
-        return max(0, self.settings.max_channels - self.active)
+        own = self.settings.max_channels - self.active - self.cooling
+        return max(0, own if self.shared is None else min(own, self.shared.channels_free()))
 
     def departures(self, now: float) -> int:
         """Return how many calls may be reserved now (monotonic seconds) without waiting long.
 
         None while more than half the horizon is taken: a few large reservations cost less than many small.
         """
-        return 0 if self.opens_in(now) > 0 else self.slots.free(now, HORIZON_S)
+        allowed = self.breaker.allows(now)
+        if self.opens_in(now) > 0 or allowed == 0:
+            return 0
+        free = min(slots.free(now, HORIZON_S, len(self.queue)) for slots in self._slots())
+        return free if allowed is None else min(free, allowed)
 
     def opens_in(self, now: float) -> float:
         """Return the seconds until calls may be reserved again."""
-        return max(0.0, self.slots.opens_in(now) - HORIZON_S / 2)
+        wait = self.wait(now)
+        if wait == math.inf:
+            wait = LOOK_AGAIN_S + HORIZON_S / 2
+        taken = wait + len(self.queue) * self.slots.gap
+        return max(0.0, taken - HORIZON_S / 2, self.breaker.opens_in(now))
+
+    def _slots(self) -> tuple[CallSlots, ...]:
+        return (self.slots,) if self.shared is None else (self.slots, self.shared.slots)
+
+    # --- departures, as the queue sees them -------------------------------------------------------
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next call may leave, infinite until word of an earlier one."""
+        return max(slots.wait(now) for slots in self._slots())
+
+    def leave(self, now: float, call: str) -> None:
+        """A call leaves now."""
+        for slots in self._slots():
+            slots.leave(now, call)
+
+    def on_wire(self, now: float, call: str) -> None:
+        """A call is known to be on the wire, or never to get there."""
+        for slots in self._slots():
+            slots.on_wire(now, call)
 
 
 class Trunks:
     """All trunks by name; limits change with a reload, counts stay."""
 
-    def __init__(self, settings: dict[str, Trunk]) -> None:
+    def __init__(self, settings: Mapping[str, Trunk], accounts: Mapping[str, Account] | None = None) -> None:
         self.lines: dict[str, TrunkLine] = {}
-        self.apply(settings)
+        self._shared: dict[str, Shared] = {}
+        self.apply(settings, accounts or {})
 
-    def apply(self, settings: dict[str, Trunk]) -> None:
+    def apply(self, settings: Mapping[str, Trunk], accounts: Mapping[str, Account] | None = None) -> None:
         """Take new settings; a trunk that is gone keeps its line until its last call has ended."""
         for name, trunk in settings.items():
             line = self.lines.get(name)
@@ -63,6 +126,17 @@ class Trunks:
                 line.slots.rate = trunk.calls_per_second
         for name in [n for n in self.lines if n not in settings and self.lines[n].active == 0]:
             del self.lines[name]
+        self._share(accounts or {})
+
+    def _share(self, accounts: Mapping[str, Account]) -> None:
+        for name, account in accounts.items():
+            shared = self._shared.setdefault(name, Shared(account, CallSlots(account.calls_per_second)))
+            shared.settings = account
+            shared.slots.rate = account.calls_per_second
+        for line in self.lines.values():
+            line.shared = self._shared.get(line.settings.account or "")
+        for shared in self._shared.values():
+            shared.lines = [line for line in self.lines.values() if line.shared is shared]
 
     def first_free(self, names: list[str], now: float) -> TrunkLine | None:
         """Return the first of the campaign's trunks with a channel and a departure free now."""
@@ -74,7 +148,26 @@ class Trunks:
         """Return those of the campaign's trunks that cannot be used now."""
         return [name for name in names if name in self.lines and not self.lines[name].usable]
 
+    def resting(self, names: list[str], now: float) -> list[str]:
+        """Return, in words, which of the campaign's trunks a breaker keeps calls from."""
+        lines = [self.lines[name] for name in names if name in self.lines]
+        return [
+            f"trunk {line.name} is at fault (last: {line.breaker.last_code}), "
+            f"next try in {line.breaker.opens_in(now):.0f} s"
+            for line in lines
+            if line.breaker.opened_at is not None
+        ]
+
     def opens_in(self, names: list[str], now: float) -> float:
         """Return the seconds until any of these trunks has a departure free, for a timer."""
         waits = [self.lines[name].opens_in(now) for name in names if name in self.lines]
         return min(waits, default=1.0)
+
+    def on_wire(self, trunk: str, call: str, now: float) -> None:
+        """A call is known to be on the wire, or ended: what waits for its word may leave."""
+        line = self.lines.get(trunk)
+        if line is None:
+            return
+        line.on_wire(now, call)
+        for each in [line] if line.shared is None else line.shared.lines:
+            each.queue.pump()

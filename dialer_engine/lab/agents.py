@@ -30,7 +30,10 @@ class Manners:
 
 
 class SimAgent:
-    """One agent at one phone; `press(leg, digit)` presses a key on it."""
+    """One agent at one phone; `press(leg, digit)` presses a key on it.
+
+    `heard_since` is the wall-clock second at which the newest customer was first heard.
+    """
 
     def __init__(self, name: str, manners: Manners, dice: Dice, press: Press) -> None:
         self.name = name
@@ -38,6 +41,7 @@ class SimAgent:
         self.heard_calls: list[Heard] = []
         self.on_duty = False
         self.lost_legs = 0
+        self.heard_since = 0.0
         self.leaving = False
         self._manners = manners
         self._dice = dice
@@ -75,6 +79,10 @@ class SimAgent:
     def leave(self) -> None:
         """Hang up the phone: the shift is over."""
         self.leaving = True
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Hang up the phone."""
         if self._connection is not None:
             self._connection.hang_up()
 
@@ -85,6 +93,7 @@ class SimAgent:
 
     def _customer_came(self, at: float) -> None:
         self._cancel()
+        self.heard_since = at
         call = len(self.heard_calls)
         if self._dice.fraction(self.name, call, "ends") < self._manners.ends_share:
             self._later(self._manners.ends_after_s, "*", call)

@@ -39,6 +39,7 @@ class Wishes:
     agents: int = 5
     contacts: int = 300
     lines: float = 3.0
+    mode: str = "power"
     seconds: float = 600.0
     keep: bool = False
     seed: int = 1
@@ -64,7 +65,7 @@ async def demo(wishes: Wishes, console: Console) -> Summary:
 
 
 def _setting(wishes: Wishes) -> Setting:
-    scenario = Scenario(agents=wishes.agents, lines=wishes.lines)
+    scenario = Scenario(agents=wishes.agents, lines=wishes.lines, mode=wishes.mode)
     people = make_people(wishes.contacts, wishes.seed)
     return Setting(scenario, life_like(wishes.pace), people, Manners(), wishes.seed)
 

@@ -53,14 +53,15 @@ class EngineProcess:
             return None
         return self.process.pid
 
-    async def start(self) -> None:
-        """Start `dialer run`, out of reach of the terminal's Ctrl-C, and return at once."""
+    async def start(self, *options: str) -> None:
+        """Start `dialer run` with these options, out of reach of the terminal's Ctrl-C, and return at once."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *PROGRAM,
                 "run",
                 "--config",
                 str(self.config),
+                *options,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -104,6 +105,17 @@ class EngineProcess:
         if process.returncode != 0:
             raise LabError(f"`dialer {' '.join(words)}` failed with status {process.returncode}: {text}")
         return text
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the engine's process a signal; nothing happens when it has ended."""
+        if self.process is not None and self.pid is not None:
+            self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """Kill the engine, as a lack of memory or a power cut does."""
+        if self.process is not None:
+            self.send(signal.SIGKILL)
+            await self.process.wait()
 
     async def stop(self, timeout_s: float = 15.0) -> None:
         """Let the engine drain for `timeout_s` seconds, then end it."""

@@ -58,7 +58,8 @@ def _ended(fields: list[str]) -> CarrierCall:
         id=call,
         number=number,
         caller=user_of(caller),
-        came_at=float(came),
+        # A call that is given up at once ends before the dialplan has noted when it came.
+        came_at=float(came or ended),
         kind=Kind(kind) if kind else None,
         rang_at=_time(rang),
         answered_at=_time(answered),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Sequence
 
 from dialer_engine.lab.agents import Manners, SimAgent
@@ -23,6 +25,7 @@ DUTY = "100"
 DIGIT_MS = 120
 RING_SECONDS = 10
 TOGETHER = 20
+HANGS_UP_STEPS = 100
 
 
 class PhoneBank:
@@ -85,6 +88,27 @@ class PhoneBank:
         except TimeoutError as error:
             missing = [name for name, agent in self.agents.items() if not agent.on_duty]
             raise LabError(f"these agents could not go on duty in {timeout_s:g} s: {missing}") from error
+
+    async def dial_in_again(self, timeout_s: float) -> None:
+        """Let everybody hang up a phone that has gone silent, and go on duty again."""
+        for agent in self.agents.values():
+            agent.hang_up()
+        for _ in range(HANGS_UP_STEPS):
+            if not self.on_duty:
+                break
+            await asyncio.sleep(0.05)
+        await self.go_on_duty(timeout_s)
+
+    async def vanish(self) -> None:
+        """Kill all phones: nobody hangs up, the audio just stops."""
+        if self._node.pid is not None:
+            os.kill(self._node.pid, signal.SIGKILL)
+        await self._node.stop(1.0)
+
+    async def come_back(self, timeout_s: float) -> None:
+        """Start new phones in the place of those that vanished; everybody goes on duty again."""
+        await self._node.ensure_running()
+        await self.go_on_duty(timeout_s)
 
     async def call(self, phone: str, extension: str, leg: str) -> None:
         """Let a phone dial something; the answered leg's audio goes to the agent that has this leg id."""

@@ -30,8 +30,8 @@ async def run_campaign(world: World, seconds: float, show: Show, started_at: flo
     await _watch(world, seconds, show, started_at)
     world.tell("no new calls; waiting for those in progress")
     await world.engine.control.post(f"/campaigns/{CAMPAIGN}/stop")
-    await _drain(world, show, started_at)
-    records = await _records(world)
+    await drain(world, show, started_at)
+    records = await records_of(world)
     world.ledger.read()
     oracle = oracle_for(world.setting.people, world.setting.scenario.cap)
     return summarize(world.ledger.calls, world.phones.heard, records, oracle, started_at)
@@ -52,8 +52,9 @@ async def _watch(world: World, seconds: float, show: Show, started_at: float) ->
         await asyncio.sleep(POLL_S)
 
 
-async def _drain(world: World, show: Show, started_at: float) -> None:
-    end = time.monotonic() + DRAIN_S
+async def drain(world: World, show: Show, started_at: float, seconds: float = DRAIN_S) -> None:
+    """Wait until no call is up, at most so many seconds."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         view = await look(world, started_at)
         show(view)
@@ -77,7 +78,7 @@ def busy(view: View) -> bool:
     return bool(any(calls[state] for state in (*FLIGHT, "bridged", "message")) or queue["due"])
 
 
-async def _records(world: World) -> list[EngineCall]:
+async def records_of(world: World) -> list[EngineCall]:
     """The engine's call records, once there are as many as the carrier saw calls, or after a while anyway."""
     end = time.monotonic() + SETTLE_S
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from dialer_engine.pbx.node import NodeConfig
 MEMBER = "sunrise"
 CAMPAIGN = "demo"
 LIST = "demo people"
+ACCOUNT = "shared"
 COMPANY = "Sunrise Solar"
 
 DIALER_YAML = """\
@@ -19,13 +21,9 @@ members:
   {member}:
     name: {company}
     callback_number: "+12125550199"
+accounts: {accounts}
 trunks:
-  carrier:
-    host: {bind}
-    port: {carrier_port}
-    calls_per_second: {calls_per_second}
-    max_channels: {max_channels}
-asterisk:
+{trunks}asterisk:
   node:
     name: {node.name}
     bind: {node.bind}
@@ -37,6 +35,17 @@ logging:
   format: json
 lab:
   clock: {clock}
+{detour}"""
+
+TRUNK_YAML = """\
+  {name}:
+    host: {bind}
+    port: {port}
+    calls_per_second: {calls_per_second}
+    max_channels: {max_channels}
+    provider: {provider}
+    codes: {codes}
+    account: {account}
 """
 
 CAMPAIGN_YAML = """\
@@ -44,7 +53,8 @@ member: {member}
 lists: ["{list}"]
 mode: {mode}
 lines_per_agent: {lines}
-trunks: [carrier]
+pacing: {{learn_calls: {learn_calls}}}
+trunks: [{trunks}]
 caller_ids: ["+12125550198", "+13125550198", "+14155550198"]
 ring_seconds: {ring_seconds}
 cancel_before_15s: {cancel_early}
@@ -61,7 +71,12 @@ offer: solar panels
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What varies between the demo, the tests and the load tests; times in seconds."""
+    """What varies between the demo, the tests and the load tests; times in seconds.
+
+    `lines_to` are further trunks by name and port on loopback, tried before the one that leads straight to the
+    carrier, which is left out without `direct`. The life-like carrier says 503 for single numbers, so `codes`
+    has it as theirs. With `account_calls_per_second` all trunks share one account.
+    """
 
     agents: int = 5
     lines: float = 3.0
@@ -71,36 +86,50 @@ class Scenario:
     cancel_early: bool = False
     retry_s: int = 20
     cap: int = CALLS_PER_NUMBER
+    learn_calls: int = 20
     calls_per_second: float = 10.0
     max_channels: int = 60
     clock: str = LAB_CLOCK
+    lines_to: tuple[tuple[str, int], ...] = ()
+    direct: bool = True
+    provider: str = "generic"
+    codes: str = "{503: number_fault}"
+    account_calls_per_second: float | None = None
 
     @property
     def agent_names(self) -> list[str]:
         """The names of the agents' accounts."""
         return [f"agent{number:03d}" for number in range(1, self.agents + 1)]
 
+    def trunk_ports(self, carrier_port: int) -> dict[str, int]:
+        """The trunks in the order in which the campaign tries them, with their ports."""
+        return dict(self.lines_to) | ({"carrier": carrier_port} if self.direct else {})
 
-def write_config(scenario: Scenario, directory: Path, node: NodeConfig, carrier_port: int) -> None:
-    """Write `dialer.yaml` and the campaign into `directory`."""
+
+def write_config(
+    scenario: Scenario, directory: Path, node: NodeConfig, carrier_port: int, detour: Mapping[str, int]
+) -> None:
+    """Write `dialer.yaml` and the campaign into `directory`; `detour` names ports of a proxy."""
     campaigns = directory / "campaigns"
     campaigns.mkdir(parents=True, exist_ok=True)
+    ports = scenario.trunk_ports(carrier_port)
     engine = DIALER_YAML.format(
         member=MEMBER,
         company=COMPANY,
-        bind=node.bind,
-        carrier_port=carrier_port,
-        calls_per_second=scenario.calls_per_second,
-        max_channels=scenario.max_channels,
+        accounts=_accounts(scenario),
+        trunks="".join(_trunk(scenario, name, node.bind, port) for name, port in ports.items()),
         node=node,
         clock=scenario.clock,
+        detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
     )
     (directory / "dialer.yaml").write_text(engine, encoding="utf-8")
     campaign = CAMPAIGN_YAML.format(
         member=MEMBER,
         list=LIST,
+        trunks=", ".join(ports),
         mode=scenario.mode,
         lines=scenario.lines,
+        learn_calls=scenario.learn_calls,
         ring_seconds=scenario.ring_seconds,
         cancel_early=str(scenario.cancel_early).lower(),
         wrap_seconds=scenario.wrap_seconds,
@@ -108,3 +137,23 @@ def write_config(scenario: Scenario, directory: Path, node: NodeConfig, carrier_
         retry=f"{scenario.retry_s}s",
     )
     (campaigns / f"{CAMPAIGN}.yaml").write_text(campaign, encoding="utf-8")
+
+
+def _accounts(scenario: Scenario) -> str:
+    rate = scenario.account_calls_per_second
+    return (
+        f"{{{ACCOUNT}: {{calls_per_second: {rate}, max_channels: {scenario.max_channels}}}}}" if rate else ""
+    )
+
+
+def _trunk(scenario: Scenario, name: str, bind: str, port: int) -> str:
+    return TRUNK_YAML.format(
+        name=name,
+        bind=bind,
+        port=port,
+        calls_per_second=scenario.calls_per_second,
+        max_channels=scenario.max_channels,
+        provider=scenario.provider,
+        codes=scenario.codes,
+        account=ACCOUNT if scenario.account_calls_per_second else "",
+    )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Table
@@ -22,6 +24,7 @@ from dialer_engine.lab.people import Person, write_contacts, write_suppressed
 from dialer_engine.lab.phone_bank import PhoneBank
 from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import LabError, Place, empty
+from dialer_engine.lab.proxy import Proxy
 from dialer_engine.lab.scenario import CAMPAIGN, LIST, MEMBER, Scenario, write_config
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
@@ -47,6 +50,7 @@ class Setting:
     seed: int = 1
     more_phones: tuple[Phone, ...] = ()
     deaf: bool = False
+    proxied: bool = False
 
 
 class World:
@@ -73,7 +77,9 @@ class World:
         )
         self.postgres = EmbeddedPostgres(self.home / "postgres", place.user)
         self.ledger = Ledger(ledger_path(self.carrier))
+        self.proxies: dict[str, Proxy] = {}
         self._bundle = bundle
+        self._started = 0.0
 
     @property
     def main_node(self) -> Node:
@@ -100,7 +106,10 @@ class World:
     async def start(self, on_duty: bool = True) -> None:
         """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
         scenario = self.setting.scenario
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port)
+        self._started = time.time()
+        if self.setting.proxied:
+            await self._open_proxies()
+        self._write_config(scenario)
         self._share_sounds()
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         await self.engine.start()
@@ -118,11 +127,20 @@ class World:
         self.tell("the campaign starts")
         await self.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
+    async def start_engine_again(self) -> None:
+        """Start an engine that was killed, at once; its gate's clock goes on and does not jump back."""
+        clock = datetime.fromisoformat(self.setting.scenario.clock)
+        now = clock + timedelta(seconds=time.time() - self._started)
+        scenario = replace(self.setting.scenario, clock=now.isoformat())
+        self._write_config(scenario)
+        await self.engine.start()
+
     async def stop(self, drain_s: float) -> None:
         """End every process; calls still in progress have `drain_s` seconds."""
         steps: list[tuple[str, Awaitable[object]]] = [
             ("engine", self.engine.stop(drain_s)),
             ("phones", self.phones.close()),
+            *((name, proxy.close()) for name, proxy in self.proxies.items()),
             ("carrier", self.carrier.stop(2.0)),
             ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
@@ -132,6 +150,15 @@ class World:
                 await step
             except (NodeError, StoreError, LabError, OSError) as error:
                 self.tell(f"{name} did not end as it should: {error}")
+
+    def _write_config(self, scenario: Scenario) -> None:
+        detour = {name: proxy.port for name, proxy in self.proxies.items()}
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour)
+
+    async def _open_proxies(self) -> None:
+        for name, port in (("ari_port", self.main.http_port), ("ami_port", self.main.ami_port)):
+            self.proxies[name] = Proxy(self.main.control_bind, port)
+            await self.proxies[name].start()
 
     async def _import(self) -> None:
         people = self.setting.people

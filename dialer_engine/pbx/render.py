@@ -16,9 +16,13 @@ from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, f
 from dialer_engine.settings.home import unreachable
 from dialer_engine.settings.trunk import Trunk
 
+QUALIFY_S = 15
+"""How often a trunk is asked with OPTIONS whether it is there: how soon its return is noticed, in seconds."""
 _INCLUDED = ("modules.conf", "pjsip_base.conf")
 ENGINE_MODULES = (
+    "app_stack",
     "app_stasis_broadcast",
+    "func_hangupcause",
     "res_agi",
     "res_speech",
     "res_srtp",
@@ -153,7 +157,7 @@ def _trunk(name: str, trunk: Trunk) -> str:
         "transport": trunk.transport,
         "codecs": ",".join(trunk.codecs),
         "contact": Block(f"sip:{host}:{trunk.port}{suffix}"),
-        "qualify": 0 if _is_loopback(host) else 30,
+        "qualify": 0 if _is_loopback(host) else QUALIFY_S,
         "match": ",".join([host, *map(str, trunk.inbound_ips)]),
         "options": setting_lines(_trunk_options(name, trunk), where),
         "authentication": _authentication(name, trunk),

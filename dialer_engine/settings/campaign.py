@@ -84,7 +84,10 @@ class Retry(Model):
         given: dict[str, timedelta | None] = {name: getattr(self, name) for name in type(self).model_fields}
         # A bridged call is decided by its disposition. Dead or blocked numbers are not tried again. A call
         # of unknown outcome may have reached the person, so it waits as long as an answered one.
-        return given | {"bridged": None, "not_in_service": None, "blocked": None, "unknown": self.hung_up}
+        # A trunk fault reached nobody and costs the contact nothing.
+        lost = {"unknown": self.hung_up, "node_lost": self.hung_up}
+        fixed = {"bridged": None, "not_in_service": None, "blocked": None, "trunk_fault": timedelta(0)}
+        return given | fixed | lost
 
 
 class Disposition(Model):
@@ -111,6 +114,49 @@ class Disposition(Model):
         if info.data.get("final") and value is not None:
             raise refuse("retry is not used when final is true", "final: false, or no retry")
         return value
+
+
+class Pacing(Model):
+    """How far ahead of the agents a predictive campaign may dial."""
+
+    abandon_target: float = Field(
+        default=2.8,
+        ge=0,
+        le=5,
+        allow_inf_nan=False,
+        description="percent of live answers that predictive means to spend on abandoned calls; the law's "
+        "limit holds whatever is written here",
+    )
+    abandon_limit: float | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        allow_inf_nan=False,
+        description="percent of live answers never passed, every mode; only a value below the law's matters",
+    )
+    max_lines_per_agent: float = Field(
+        default=10.0,
+        ge=1,
+        le=30,
+        allow_inf_nan=False,
+        description="predictive only: most lines in flight per agent on duty",
+    )
+    min_agents: int = Field(
+        default=1, ge=1, le=1000, description="predictive only: with fewer agents on duty, power is used"
+    )
+    agent_wait_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="predictive only: average wait of agents that is good enough; empty: as short as can be",
+    )
+    learn_calls: int = Field(
+        default=40,
+        ge=10,
+        le=10000,
+        description="predictive only: calls that are watched, one per agent, before the first forecast",
+    )
 
 
 class DropMessage(Model):
@@ -142,8 +188,10 @@ class Campaign(Model):
     member: str = Field(description="a Member of dialer.yaml")
     lists: list[Line] = Field(min_length=1, description="the Member's contact lists to call")
     agents: AgentChoice = Field(default="all", description="names of the agents, or all of the Member's")
-    mode: Literal["progressive", "power"] = Field(
-        default="power", description="progressive: one call per ready agent; power: several"
+    mode: Literal["progressive", "power", "predictive"] = Field(
+        default="power",
+        description="progressive: one call per ready agent; power: several; predictive: as many as a forecast "
+        "of this campaign's answers and agents finds worth their risk",
     )
     lines_per_agent: float = Field(
         default=2.0,
@@ -152,6 +200,7 @@ class Campaign(Model):
         allow_inf_nan=False,
         description="power only: calls in flight per ready agent",
     )
+    pacing: Pacing = Field(default_factory=Pacing, description="how far to dial ahead of the agents")
     trunks: list[str] = Field(min_length=1, description="trunks of dialer.yaml, tried in order")
     caller_ids: list[E164] = Field(
         min_length=1, description="your own numbers, used in turn, least used today first"

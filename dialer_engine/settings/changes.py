@@ -23,6 +23,8 @@ def changed(old: Config, new: Config) -> list[str]:
         lines.append(f"calling rules: {old.rules.version} -> {new.rules.version}")
     if old.rules.tzdata != new.rules.tzdata:
         lines.append(f"time zone data: {old.rules.tzdata} -> {new.rules.tzdata}")
+    if old.carriers != new.carriers:
+        lines.append("meaning of carriers' codes: changed")
     if old.plan != new.plan:
         lines.append("number plan: changed")
     return lines

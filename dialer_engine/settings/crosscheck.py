@@ -25,12 +25,15 @@ _KIND_WORDS = {
 }
 
 
-def check_engine(document: Document, plan: NumberPlan | None) -> Iterator[Problem]:
-    """Checks within dialer.yaml."""
+def check_engine(
+    document: Document, plan: NumberPlan | None, providers: list[str] | None = None
+) -> Iterator[Problem]:
+    """Checks within dialer.yaml; `providers` are those of carriers.csv, None when it cannot be read."""
     lab = bool(document.content.get("lab"))
     for name, member in _group(document.content.get("members")).items():
         number = _group(member).get("callback_number")
         yield from _check_number(document, ("members", name, "callback_number"), number, plan, lab)
+    yield from _check_trunks(document, providers)
     if lab:
         yield from _check_lab(document)
 
@@ -89,6 +92,17 @@ def _check_known(
         yield document.problem(
             path, f"there is no {kind} '{name}' in dialer.yaml", allowed, nearest(name, known)
         )
+
+
+def _check_trunks(document: Document, providers: list[str] | None) -> Iterator[Problem]:
+    accounts = list(_group(document.content.get("accounts")))
+    for name, trunk in _group(document.content.get("trunks")).items():
+        provider, account = _group(trunk).get("provider"), _group(trunk).get("account")
+        yield from _check_known(document, ("trunks", name, "account"), account, accounts, "account")
+        if isinstance(provider, str) and providers is not None and provider not in providers:
+            what = f"there is no provider '{provider}' in carriers.csv"
+            path = ("trunks", name, "provider")
+            yield document.problem(path, what, ", ".join(providers), nearest(provider, providers))
 
 
 def _check_repeats(document: Document, key: str) -> Iterator[Problem]:

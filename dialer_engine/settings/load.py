@@ -8,10 +8,12 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from dialer_engine.core.carrier_codes import CarrierCodes
 from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.settings.base import Model
 from dialer_engine.settings.campaign import Campaign
+from dialer_engine.settings.carriers import CarrierTable, carriers_file, load_carriers
 from dialer_engine.settings.crosscheck import check_campaign, check_engine
 from dialer_engine.settings.explain import explain
 from dialer_engine.settings.models import Settings
@@ -43,6 +45,7 @@ class Config:
     rules: RuleBook
     plan: NumberPlan
     directory: Path
+    carriers: CarrierCodes = CarrierCodes({})  # noqa: RUF009
     files: tuple[Path, ...] = ()
     rule_texts: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -79,22 +82,41 @@ class _Loading:
     def run(self) -> Config:
         rules = self._rules()
         plan = rules.plan if rules else None
+        carriers = self._carriers()
         engine = self._read(self.directory / ENGINE_FILE)
         settings = self._validate(engine, Settings) if engine else None
         if engine:
-            self.problems += check_engine(engine, plan)
+            self.problems += check_engine(
+                engine, plan, None if carriers.problems else carriers.codes.providers
+            )
         campaigns = self._campaigns(engine, plan)
         if self.problems or settings is None or rules is None:
             raise SettingsError(self.problems)
-        return self._config(settings, campaigns, rules)
+        return self._config(settings, campaigns, rules, carriers)
 
-    def _config(self, settings: Settings, campaigns: dict[str, Campaign], rules: RuleSet) -> Config:
-        files, digest = self._digest(rules)
+    def _config(
+        self, settings: Settings, campaigns: dict[str, Campaign], rules: RuleSet, carriers: CarrierTable
+    ) -> Config:
+        files, digest = self._digest(rules, carriers)
         risks = in_order(find_risks(self.documents[0], self.documents[1:], settings, campaigns))
         texts = rules.texts
         return Config(
-            settings, campaigns, rules.book, rules.plan, self.directory, files, texts, digest, risks
+            settings,
+            campaigns,
+            rules.book,
+            rules.plan,
+            self.directory,
+            carriers.codes,
+            files,
+            texts,
+            digest,
+            risks,
         )
+
+    def _carriers(self) -> CarrierTable:
+        carriers = load_carriers(carriers_file(self.directory))
+        self.problems += [Problem(p.file, p.line, min(p.line, 1), "", p.what) for p in carriers.problems]
+        return carriers
 
     def _rules(self) -> RuleSet | None:
         try:
@@ -152,10 +174,11 @@ class _Loading:
                 )
         return [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.startswith(".")]
 
-    def _digest(self, rules: RuleSet) -> tuple[tuple[Path, ...], str]:
+    def _digest(self, rules: RuleSet, carriers: CarrierTable) -> tuple[tuple[Path, ...], str]:
         digest = hashlib.sha256()
         contents = [(d.file, d.raw) for d in self.documents]
         contents += [(file, rules.texts[file.name].encode()) for file in rules.files]
+        contents.append((carriers.file, carriers.text.encode()))
         for file, raw in contents:
             digest.update(f"{file.name}:{len(raw)}:".encode() + raw)
         return tuple(file for file, _raw in contents), digest.hexdigest()

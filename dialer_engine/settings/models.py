@@ -11,10 +11,11 @@ from pydantic import Field, field_validator
 from dialer_engine.settings.asterisk import AsteriskSettings, ExternalNode, NodeSettings, RtpRange
 from dialer_engine.settings.base import Model
 from dialer_engine.settings.campaign import AttemptLimits, Campaign, Disposition, DropMessage, Hours, Retry
-from dialer_engine.settings.trunk import Trunk
-from dialer_engine.settings.values import E164, ConfigPath, Line, Moment, Name, refuse
+from dialer_engine.settings.trunk import Account, Trunk
+from dialer_engine.settings.values import E164, ConfigPath, Line, Moment, Name, Port, refuse
 
 __all__ = [
+    "Account",
     "AsteriskSettings",
     "AttemptLimits",
     "Campaign",
@@ -91,6 +92,10 @@ class LabSettings(Model):
     """A laboratory: fictional numbers and a clock of its own. Refused unless every trunk is on loopback."""
 
     clock: Moment = Field(description="moment at which the gate's clock starts, with its offset from UTC")
+    ari_port: Port | None = Field(
+        default=None, description="loopback port by which the engine reaches ARI: a proxy that injects faults"
+    )
+    ami_port: Port | None = Field(default=None, description="the same for AMI")
 
 
 class ControlSettings(Model):
@@ -109,6 +114,9 @@ class Settings(Model):
     )
     trunks: dict[Name, Trunk] = Field(
         default_factory=dict, description="the carrier connections, by short name"
+    )
+    accounts: dict[Name, Account] = Field(
+        default_factory=dict, description="limits that several trunks share, by short name"
     )
     database: DatabaseSettings = Field(default_factory=DatabaseSettings, description="where Postgres is")
     asterisk: AsteriskSettings = Field(

@@ -1,11 +1,58 @@
 """A trunk: the connection to a carrier, and how that carrier wants numbers written."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
+from dialer_engine.core.outcome import Result
 from dialer_engine.settings.base import Model
-from dialer_engine.settings.values import AsteriskText, Host, Network, Port, refuse
+from dialer_engine.settings.carriers import FIRST_CODE, LAST_CODE, MEANINGS
+from dialer_engine.settings.explain import nearest
+from dialer_engine.settings.values import AsteriskText, Host, Name, Network, Port, refuse
+
+NUMBER_FAULT = "number_fault"
+CODE_MEANINGS = (MEANINGS[0], NUMBER_FAULT, *MEANINGS[1:])
+
+
+def _sip_code(value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit()) or not FIRST_CODE <= int(text) <= LAST_CODE:
+        raise refuse(
+            f"'{text}' is not a final SIP code", f"a code from {FIRST_CODE} to {LAST_CODE}, such as 403"
+        )
+    return int(text)
+
+
+def _code_meaning(value: object) -> str:
+    text = str(value)
+    if text not in CODE_MEANINGS:
+        what = f"'{text}' is not what a code can mean"
+        raise refuse(what, ", ".join(CODE_MEANINGS), nearest(text, CODE_MEANINGS))
+    return text
+
+
+SipCode = Annotated[int, BeforeValidator(_sip_code)]
+CodeMeaning = Annotated[
+    str,
+    BeforeValidator(_code_meaning),
+    WithJsonSchema({"type": "string", "enum": list(CODE_MEANINGS)}),
+]
+
+
+class Account(Model):
+    """What several trunks of one carrier's account share."""
+
+    calls_per_second: float = Field(
+        default=1.0,
+        gt=0,
+        le=500,
+        allow_inf_nan=False,
+        description="most new calls per second over all trunks of the account",
+    )
+    max_channels: int = Field(
+        default=10, ge=1, le=10000, description="most calls at once over all trunks of the account"
+    )
 
 
 class Trunk(Model):
@@ -56,9 +103,19 @@ class Trunk(Model):
         gt=0,
         le=500,
         allow_inf_nan=False,
-        description="most new calls per second; ask the carrier",
+        description="most new calls in any second, rounded down; below 1 one call every 1/n seconds; ask the carrier",
     )
     max_channels: int = Field(default=10, ge=1, le=10000, description="most calls at once; ask the carrier")
+    account: Name | None = Field(
+        default=None, description="name under accounts, when several trunks share one account's limits"
+    )
+    provider: Name = Field(
+        default="generic", description="whose meaning of SIP codes holds: a provider in carriers.csv"
+    )
+    codes: dict[SipCode, CodeMeaning] = Field(
+        default_factory=dict,
+        description="SIP codes that mean something else here: trunk_fault, number_fault or a result",
+    )
 
     @field_validator("password")
     @classmethod
@@ -75,6 +132,11 @@ class Trunk(Model):
                 "register needs a username and a password", "username and password, or register: false"
             )
         return value
+
+    @property
+    def own_codes(self) -> Mapping[int, Result | None]:
+        """What this trunk's own codes mean; None is a number fault, whose result the standard tells."""
+        return {code: None if word == NUMBER_FAULT else Result(word) for code, word in self.codes.items()}
 
     def dial_string(self, number: str) -> str:
         """The called E.164 US or Canadian number as this carrier wants it: prefix, then the number."""

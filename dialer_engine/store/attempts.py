@@ -50,7 +50,8 @@ class AttemptEnd:
 
     `retry_at` is a moment of the gate's clock: the contact is due again then (at once when None). `final`:
     this contact is finished in the campaign, but after `not_in_service` its other numbers are still tried.
-    A disposition may later decide otherwise.
+    A disposition may later decide otherwise. Only a trunk fault may be not `counted`: no phone rang for certain,
+    so no cap counts it. A trunk fault never adds to the contact's tries.
     """
 
     attempt_id: str
@@ -72,6 +73,7 @@ class AttemptEnd:
     used_prerecorded: bool = False
     retry_at: datetime | None = None
     final: bool = False
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +217,11 @@ async def _suppress(conn: Connection, disposed: Disposed, row: asyncpg.Record) -
 
 async def _lock(conn: Connection, ids: Iterable[str], epoch: int) -> set[str]:
     rows = await conn.fetch(sql("attempts_lock"), list(ids))
-    newer = max((row["epoch"] for row in rows), default=0)
-    if newer > epoch:
-        raise StaleEpoch(f"an attempt of this batch belongs to an engine of epoch {newer}; ours is {epoch}")
+    newer = {str(row["id"]): row["epoch"] for row in rows if row["epoch"] > epoch}
+    if newer:
+        owner = max(newer.values())
+        words = f"an attempt of this batch belongs to an engine of epoch {owner}; ours is {epoch}"
+        raise StaleEpoch(words, frozenset(newer))
     return {str(row["id"]) for row in rows}
 
 
@@ -280,7 +284,7 @@ async def _write_ends(conn: Connection, ends: Sequence[AttemptEnd], epoch: int) 
                 "answered_at",
             ),
             *("message_at", "joined_at", "cause", "cause_text", "sip_code", "ended_by", "agent_id"),
-            *("prompt_version", "caller_id_name", "used_prerecorded", "retry_at", "final"),
+            *("prompt_version", "caller_id_name", "used_prerecorded", "retry_at", "final", "counted"),
         )
         values = ([getattr(end, column) for end in ends] for column in columns)
         await conn.fetch(sql("attempts_end"), epoch, *values)

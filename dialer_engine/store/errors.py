@@ -6,11 +6,19 @@ class StoreError(Exception):
 
 
 class StaleEpoch(StoreError):
-    """A newer engine owns this campaign or attempt; nothing was written."""
+    """A newer engine owns this campaign or these attempts; nothing was written."""
+
+    def __init__(self, words: str, attempts: frozenset[str] = frozenset()) -> None:
+        super().__init__(words)
+        self.attempts = attempts
 
 
 class LeaseHeld(StoreError):
-    """Another engine holds the lease and has not let it expire."""
+    """Another engine, `owner`, holds the lease and has not let it expire."""
+
+    def __init__(self, message: str, owner: str) -> None:
+        super().__init__(message)
+        self.owner = owner
 
 
 class UnknownName(StoreError):

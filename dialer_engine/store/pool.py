@@ -22,12 +22,12 @@ else:
 
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
-# A frozen engine must not keep the locks of a half-done reservation: the server ends its session. The engine
-# asks for single rows only; a plan made while a table was small must not read all of it once it is large.
+# A frozen engine must not keep the locks of half-done work longer than its lease: the server ends its session.
+# The engine asks for single rows only; a plan made while a table was small must not read all of it once it is large.
 _SESSION = {
     "application_name": "dialer",
     "timezone": "UTC",
-    "idle_in_transaction_session_timeout": "10s",
+    "idle_in_transaction_session_timeout": "4s",
     "lock_timeout": "10s",
     "jit": "off",
     "enable_seqscan": "off",

@@ -27,6 +27,7 @@ from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
 from dialer_engine.store.caller_ids import CallerIds
 from dialer_engine.store.candidates import Candidate, load_candidates
 from dialer_engine.store.errors import StaleEpoch, UnknownName
+from dialer_engine.store.lease import guard
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.queue import fill
 from dialer_engine.store.sql import sql
@@ -47,6 +48,7 @@ class ReserveRequest:
 
     `budget` is how many calls may be abandoned in which country; None: no ledger is kept. `spare` is how many
     contacts to look at beyond `limit`, as many as were held the last time: a second look costs as much again.
+    `lease` is the name under which `epoch` was given: the reservation is refused once another engine has it.
     """
 
     campaign_id: int
@@ -61,6 +63,7 @@ class ReserveRequest:
     context: GateContext
     budget: Budget | None = None
     spare: int = SPARE
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,8 @@ async def _transaction(
 
 
 async def _open(conn: Connection, request: ReserveRequest) -> None:
+    if request.lease is not None:
+        await guard(conn, request.lease, request.epoch)
     await conn.execute(sql("reserve_open"))
     await conn.execute(sql("reserve_raise_epoch"), request.campaign_id, request.epoch)
     epoch = await conn.fetchval(sql("reserve_epoch"), request.campaign_id)

@@ -1,11 +1,16 @@
 """CSV that a spreadsheet can open without running anything: cells that begin a formula get an apostrophe."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from typing import TextIO
 
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Spreadsheets drop these in front of a cell, and what follows then is a formula.
+_UNSEEN = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+_UNSEEN += "\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029"
+_UNSEEN += "\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff\0\v\f"
 _PLAIN_NUMBER = re.compile(r"[+-]?[\d][\d ().-]*", re.ASCII)
 
 
@@ -14,7 +19,7 @@ def safe(cell: str) -> str:
 
     Plain numbers stay as they are, such as +12105550100 and -4.5: they compute nothing.
     """
-    bare = cell.lstrip(" ")
+    bare = cell.lstrip(_UNSEEN)
     if bare.startswith(_DANGEROUS) and not _PLAIN_NUMBER.fullmatch(bare):
         return f"'{cell}"
     return cell
@@ -24,8 +29,13 @@ class SafeWriter:
     """Writes rows of text as formula-safe CSV."""
 
     def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
+        self._file = file
 
     def row(self, cells: Iterable[object]) -> None:
         """Write one row; None becomes an empty cell."""
-        self._writer.writerow(["" if cell is None else safe(str(cell)) for cell in cells])
+        line = io.StringIO(newline="")
+        # The csv module quotes a lone CR only when its line end holds one; unquoted it would begin a row of its own.
+        csv.writer(line, lineterminator="\r\n").writerow(
+            ["" if cell is None else safe(str(cell)) for cell in cells]
+        )
+        self._file.write(line.getvalue().removesuffix("\r\n") + "\n")

@@ -6,18 +6,22 @@ taking it and forgetting it is one transaction around an fsync, so a crash at an
 worst. Lines are told apart by a token that is the same in the database and in the file. Before anything is
 dialed, the engine compares: what the file has and the database has not was lost by a restore and is applied
 again, in its order.
+
+A revoked consent is a line too, which names the consent by what it is: a restored database, or one into which
+the consent was imported again, has it revoked before anybody is called on it.
 """
 
 import asyncio
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 from dialer_engine.store.errors import StoreError
@@ -37,8 +41,22 @@ class Header(msgspec.Struct):
     format: int
 
 
-class Change(msgspec.Struct):
-    """One change of the do-not-call lists; `member` is None when it is about everybody."""
+REVOKE = "revoke"
+
+
+class ConsentName(msgspec.Struct):
+    """What tells a Member's consents of one number apart in every copy of the database."""
+
+    kind: str
+    since: datetime
+    source: str
+
+
+class Change(msgspec.Struct, omit_defaults=True):
+    """One change of the do-not-call lists; `member` is None when it is about everybody.
+
+    The action `revoke` ends the Member's `consent`; `source` is how the person said so, the token is empty.
+    """
 
     token: str
     action: str
@@ -48,14 +66,16 @@ class Change(msgspec.Struct):
     at: datetime
     who: str
     note: str | None
+    consent: ConsentName | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison brought: lines in the journal, and how many of them were applied again."""
+    """What a comparison brought: lines in the journal, how many were applied again, consents revoked again."""
 
     lines: int
     applied: int
+    revoked: int = 0
 
 
 def journal_file(home: Path) -> Path:
@@ -76,6 +96,7 @@ class SuppressionJournal:
         async with conn.transaction():
             if await conn.fetchval(sql("journal_register"), self._id, str(self._file), now):
                 await conn.execute(sql("journal_fill"), self._id)
+                await conn.execute(sql("journal_fill_revocations"), self._id)
 
     async def open(self, conn: Connection, now: datetime) -> Compared:
         """Compare with the database at `now` (UTC) and apply what a restore lost; StoreError: a bad file."""
@@ -86,31 +107,63 @@ class SuppressionJournal:
         return compared
 
     async def flush(self, conn: Connection) -> int:
-        """Write what the database keeps for this journal, and return how many changes that were."""
+        """Write what the database keeps for this journal, and return how many lines that were."""
         written = 0
-        while True:
-            async with conn.transaction():
-                rows = await conn.fetch(sql("journal_take"), self._id, BATCH)
-                if rows:
-                    lines = b"".join(_line(Change(**dict(row))) for row in rows)
-                    await asyncio.to_thread(self._append, lines)
-            written += len(rows)
-            if len(rows) < BATCH:
-                return written
+        for take, change in (
+            (sql("journal_take"), _changed),
+            (sql("journal_take_revocations"), _revoked),
+        ):
+            while count := await self._flush_some(conn, take, change):
+                written += count
+        return written
+
+    async def _flush_some(
+        self, conn: Connection, take: str, change: Callable[[asyncpg.Record], Change]
+    ) -> int:
+        async with conn.transaction():
+            rows = await conn.fetch(take, self._id, BATCH)
+            if rows:
+                await asyncio.to_thread(self._append, b"".join(_line(change(row)) for row in rows))
+        return len(rows)
 
     async def _compare(self, conn: Connection) -> Compared:
-        lines = applied = 0
-        changes = self._read()
-        while batch := await asyncio.to_thread(lambda: list(islice(changes, BATCH))):
+        lines = applied = revoked = 0
+        read = self._read()
+        while batch := await asyncio.to_thread(lambda: list(islice(read, BATCH))):
             lines += len(batch)
-            tokens = [change.token for change in batch]
-            missing = {row["token"] for row in await conn.fetch(sql("journal_missing"), tokens)}
-            lost = [change for change in batch if change.token in missing]
-            if lost:
-                await self._apply(conn, lost)
-            await conn.execute(sql("journal_skip"), self._id, tokens)
-            applied += len(missing)
-        return Compared(lines, applied)
+            applied += await self._apply_lost(conn, [each for each in batch if each.consent is None])
+            revoked += await self._revoke_lost(conn, [each for each in batch if each.consent is not None])
+        return Compared(lines, applied, revoked)
+
+    async def _apply_lost(self, conn: Connection, changes: Sequence[Change]) -> int:
+        """Apply what the database does not know, and forget what waits for the journal but stands in it."""
+        if not changes:
+            return 0
+        tokens = [change.token for change in changes]
+        missing = {row["token"] for row in await conn.fetch(sql("journal_missing"), tokens)}
+        lost = [change for change in changes if change.token in missing]
+        if lost:
+            await self._apply(conn, lost)
+        await conn.execute(sql("journal_skip"), self._id, tokens)
+        return len(missing)
+
+    async def _revoke_lost(self, conn: Connection, changes: Sequence[Change]) -> int:
+        if not changes:
+            return 0
+        whose = [[each.member for each in changes], [each.number for each in changes]]
+        named = [each.consent for each in changes if each.consent is not None]
+        consents = [
+            [each.kind for each in named],
+            [each.since for each in named],
+            [each.source for each in named],
+        ]
+        how = ([getattr(each, name) for each in changes] for name in ("at", "source", "who", "note"))
+        async with conn.transaction():
+            count: int = await conn.fetchval(sql("journal_revoke"), *whose, *consents, *how)
+            await conn.execute(sql("journal_skip_revocations"), self._id, *whose, *consents)
+            if count:
+                await take_turn(conn)
+        return count
 
     async def _apply(self, conn: Connection, lost: Sequence[Change]) -> None:
         columns = ("token", "action", "number", "member", "source", "at", "who", "note")
@@ -181,6 +234,17 @@ async def flush_if_kept(conn: Connection, home: Path, now: datetime) -> None:
         journal = SuppressionJournal(file)
         await journal.attach(conn, now)
         await journal.flush(conn)
+
+
+def _changed(row: asyncpg.Record) -> Change:
+    return Change(**dict(row))
+
+
+def _revoked(row: asyncpg.Record) -> Change:
+    consent = ConsentName(row["kind"], row["since"], row["source"])
+    return Change(
+        "", REVOKE, row["number"], row["member"], row["channel"], row["at"], row["who"], row["note"], consent
+    )
 
 
 def _line(row: msgspec.Struct) -> bytes:

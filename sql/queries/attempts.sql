@@ -29,13 +29,14 @@ with e as (
     select * from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
         $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::integer[],
-        $14::text[], $15::bigint[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[], $20::boolean[]
+        $14::text[], $15::bigint[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[], $20::boolean[],
+        $21::boolean[]
     ) as e(attempt_id, number, result, ended_at, originated_at, ringing_at, answered_at, message_at, joined_at,
            cause, cause_text, sip_code, ended_by, agent_id, prompt_version, caller_id_name, used_prerecorded,
-           retry_at, final)
+           retry_at, final, counted)
 ), ended as (
     update attempts a
-    set state = 'ended', result = e.result, ended_at = e.ended_at, version = e.number,
+    set state = 'ended', result = e.result, ended_at = e.ended_at, version = e.number, counted = e.counted,
         originated_at = coalesce(e.originated_at, a.originated_at),
         ringing_at = coalesce(e.ringing_at, a.ringing_at),
         answered_at = coalesce(e.answered_at, a.answered_at),
@@ -84,6 +85,7 @@ with e as (
         next_at = case when q.final or (d.final and not d.other_number) then null
                        else coalesce(d.retry_at, '-infinity') end,
         final = q.final or (d.final and not d.other_number),
+        tries = case when d.result = 'trunk_fault' then greatest(q.tries - 1, 0) else q.tries end,
         last_result = d.result,
         held_rule = case when q.final or d.final or d.retry_at is null then null else 'retry' end,
         held_reason = case when q.final or d.final or d.retry_at is null then null

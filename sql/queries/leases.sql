@@ -1,3 +1,8 @@
+-- name: lease_lock
+-- Before a taking: waits until no transaction relies on the lease any more (lease_guard). A heartbeat is not waited
+-- for, and one's own transactions go on beside it.
+select from leases where name = $1 and (owner = $2 or expires_at < clock_timestamp()) for update;
+
 -- name: lease_take
 -- Takes a lease that is free, expired or one's own, with the next epoch; no row when another holds it. The
 -- database's clock decides, because all engines share it.
@@ -10,8 +15,12 @@ where l.owner = excluded.owner or l.expires_at < clock_timestamp()
 returning epoch;
 
 -- name: lease_holder
--- Tells who holds a lease and until when.
-select owner, epoch, expires_at from leases where name = $1;
+-- Tells who holds a lease, until when, and whether that is over.
+select owner, epoch, expires_at, expires_at < clock_timestamp() as expired from leases where name = $1;
+
+-- name: lease_guard
+-- Reads a lease's epoch and keeps it from being taken until the end of the transaction; heartbeats go on.
+select epoch from leases where name = $1 for key share;
 
 -- name: lease_heartbeat
 -- Holds on to a lease; no row when it was lost.
@@ -22,3 +31,15 @@ returning epoch;
 -- name: lease_release
 -- Lets go of a lease; its epoch is remembered.
 update leases set expires_at = clock_timestamp() where name = $1 and owner = $2 and epoch = $3;
+
+-- name: lease_wait
+-- Shows that this session waits for a lease; ends with the session at the latest.
+select pg_advisory_lock_shared(7204605, hashtext($1));
+
+-- name: lease_wait_no_longer
+-- Takes the sign of waiting away.
+select pg_advisory_unlock_shared(7204605, hashtext($1));
+
+-- name: lease_nobody_waits
+-- Tells whether no session shows the sign of waiting.
+select pg_try_advisory_xact_lock(7204605, hashtext($1));

@@ -30,3 +30,31 @@ order by p.id, n.position, n.id;
 -- Tells how many attempts the campaign made since $2, and in how many different hours.
 select count(*) as attempts, count(distinct date_trunc('hour', reserved_at)) as hours
 from cdrs where campaign_id = $1 and reserved_at >= $2;
+
+-- name: plan_measured_calls
+-- Reads the campaign's newest calls since $2, at most $3: how long they dialed, rang and talked, and how they ended.
+select c.result, c.answered_at is not null as answered, coalesce(d.person, true) as person,
+       (extract(epoch from c.ringing_at - c.originated_at))::float8 as dialed_s,
+       (c.ring_ms / 1000.0)::float8 as rang_s,
+       (extract(epoch from c.ended_at - c.originated_at))::float8 as lasted_s,
+       (c.talk_ms / 1000.0)::float8 as talked_s
+from cdrs c
+left join lateral (
+    select person from dispositions where attempt_id = c.attempt_id order by id desc limit 1
+) d on true
+where c.campaign_id = $1 and c.reserved_at >= $2 and c.originated_at is not null
+order by c.reserved_at desc
+limit $3;
+
+-- name: plan_measured_wraps
+-- Reads the seconds of the campaign's newest wrap-ups since $2, at most $3; agents who left in one are left out.
+select seconds from (
+    select s.state, s.at, s.campaign_id,
+           (extract(epoch from lead(s.at) over w - s.at))::float8 as seconds, lead(s.state) over w as next
+    from agent_states s
+    where s.at >= $2
+    window w as (partition by s.session_id order by s.at, s.id)
+) x
+where state = 'wrap' and campaign_id = $1 and next is not null and next <> 'off'
+order by at desc
+limit $3;

@@ -35,15 +35,15 @@ where number = any($1::text[]) and (member_id is null or member_id = $2)
 order by since;
 
 -- name: number_attempts
--- Lists the attempts to these numbers since a moment of the gate's clock, of any campaign.
+-- Lists the attempts to these numbers since a moment of the gate's clock, of any campaign, that may have rung a phone.
 select number, gate_at, ended_at is null as live from attempts
-where number = any($1::text[]) and gate_at > $2
+where number = any($1::text[]) and gate_at > $2 and counted
 order by number, gate_at;
 
 -- name: contact_attempts
 -- Sums up what was tried with these contacts: per number in this campaign, and live anywhere.
 select contact_id, number_id,
-       count(*) filter (where campaign_id = $2) as tries,
+       count(*) filter (where campaign_id = $2 and result is distinct from 'trunk_fault') as tries,
        bool_or(campaign_id = $2 and result = 'not_in_service') as dead,
        bool_or(ended_at is null) as live
 from attempts

@@ -54,3 +54,17 @@ with old as (
     delete from contacts where id in (select id from old) returning 1
 )
 select count(*) from gone;
+
+-- name: retention_pacing_due
+-- Counts the minutes of pacing from before $1.
+select count(*) from pacing_minutes where minute < $1;
+
+-- name: retention_pacing
+-- Deletes up to $2 minutes of pacing from before $1.
+with old as (
+    select campaign_id, minute, epoch from pacing_minutes where minute < $1 order by minute limit $2
+), gone as (
+    delete from pacing_minutes p using old o
+    where (p.campaign_id, p.minute, p.epoch) = (o.campaign_id, o.minute, o.epoch) returning 1
+)
+select count(*) from gone;

@@ -70,3 +70,52 @@ select count(*) from logged;
 -- Drops from the outbox what stands in the journal already.
 delete from suppression_outbox o using suppression_log l
 where o.journal_id = $1 and l.id = o.log_id and l.token = any($2::uuid[]);
+
+-- name: journal_fill_revocations
+-- Lets a journal that is new here take in every revocation of a consent.
+insert into revocation_outbox (journal_id, consent_id)
+select $1, consent_id from consent_revocations on conflict do nothing;
+
+-- name: journal_take_revocations
+-- Takes revocations that the journal has not written; they are gone from here when this commits. A consent is
+-- named by what it is, because ids differ between copies of the database.
+with taken as (
+    delete from revocation_outbox
+    where (journal_id, consent_id) in (
+        select journal_id, consent_id from revocation_outbox
+        where journal_id = $1 order by consent_id limit $2 for update skip locked)
+    returning consent_id
+)
+select m.key as member, c.number, c.kind, c.since, c.source, r.at, r.channel, r.who, r.note
+from taken t
+join consents c on c.id = t.consent_id
+join consent_revocations r on r.consent_id = t.consent_id
+join members m on m.id = c.member_id
+order by r.at, c.id;
+
+-- name: journal_revoke
+-- Revokes consents again whose revocation a restored database lost, and tells how many those were.
+with given as (
+    select distinct on (c.id) c.id, e.at, e.channel, e.who, e.note
+    from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::timestamptz[], $7::text[],
+                $8::text[], $9::text[]) as e(member, number, kind, since, source, at, channel, who, note)
+    join members m on m.key = e.member
+    join consents c on c.member_id = m.id and c.number = e.number and c.kind = e.kind and c.since = e.since
+        and c.source = e.source
+    order by c.id, e.at
+), revoked as (
+    insert into consent_revocations (consent_id, at, channel, who, note)
+    select id, at, channel, who, note from given
+    on conflict do nothing
+    returning consent_id
+)
+select count(*) from revoked;
+
+-- name: journal_skip_revocations
+-- Drops revocations from the outbox that stand in the journal already.
+delete from revocation_outbox o
+using unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[])
+          as e(member, number, kind, since, source),
+      members m, consents c
+where o.journal_id = $1 and m.key = e.member and c.member_id = m.id and c.number = e.number and c.kind = e.kind
+  and c.since = e.since and c.source = e.source and o.consent_id = c.id;

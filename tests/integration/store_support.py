@@ -28,6 +28,7 @@ RETRY: Mapping[str, timedelta | None] = {
     "no_answer": timedelta(hours=4),
     "busy": timedelta(minutes=30),
     "failed": timedelta(0),
+    "trunk_fault": timedelta(0),
     "cancelled": timedelta(0),
     "not_in_service": None,
     "bridged": None,

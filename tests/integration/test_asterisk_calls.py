@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate
 
+from dialer_engine.engine.translate import moment
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriRefused
@@ -109,6 +110,34 @@ async def test_a_claimed_call_can_be_sent_to_the_message(
     await watcher.wait(StasisEnd, customer)
     mark = await watcher.wait(ChannelUserevent, customer)
     assert mark.eventname == "DropMessageStarted"
+
+
+async def test_a_claimed_call_that_nobody_joins_falls_to_the_message(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    """An engine that claimed and died: the dialplan takes the call back within 2 s of the answer."""
+    customer = await claimed(commands, watcher, pair)
+    mark = await watcher.wait(ChannelUserevent, customer)
+    assert mark.eventname == "DropMessageStarted"
+    answered = await watcher.wait(CallBroadcast, customer)
+    assert (moment(mark.timestamp) - moment(answered.timestamp)).total_seconds() < 2.0
+    await asyncio.sleep(1.0)
+    assert not watcher.of(ChannelDestroyed, customer), "the message plays on"
+
+
+async def test_a_joined_call_whose_time_out_was_switched_off_stays(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    _agent, phone = await duty_leg(pair, commands, watcher, "seat-4")
+    try:
+        customer = await claimed(commands, watcher, pair)
+        await commands.bridge_add("seat-4", customer)
+        await commands.keep(customer)
+        await asyncio.sleep(2.5)
+        assert not watcher.of(ChannelUserevent, customer)
+        assert not watcher.of(ChannelLeftBridge, customer)
+    finally:
+        await phone.close()
 
 
 async def test_only_one_claim_wins(pair: Pair, commands: Commands, watcher: Watcher) -> None:

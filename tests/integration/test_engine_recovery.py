@@ -56,7 +56,7 @@ async def test_after_asterisk_was_killed_agents_come_back_and_dialing_goes_on() 
         await made.phones.go_on_duty(60.0)
         await until_state(made, "in_call", seconds=30.0)
         lost = await rows(made, "select result, ended_by from cdrs order by reserved_at limit 1")
-        assert [tuple(row) for row in lost] == [("bridged", "unknown")]
+        assert [tuple(row) for row in lost] == [("node_lost", "unknown")]
         numbers = [call.number for call in at_carrier(made)]
         assert len(numbers) == len(set(numbers)), "somebody was called twice"
 
@@ -107,7 +107,7 @@ async def test_starting_and_pausing_again_and_again_leaves_no_attempt_behind() -
 
 
 async def test_a_customer_whose_agent_left_while_the_engine_was_dead_is_not_kept_waiting() -> None:
-    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=40.0)), 1) as made:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=12.0)), 1) as made:
         await begin(made)
         await until_state(made, "in_call")
         process = made.engine.process
@@ -122,9 +122,9 @@ async def test_a_customer_whose_agent_left_while_the_engine_was_dead_is_not_kept
         async def ended() -> bool:
             return await nothing_live(made)
 
-        await until(ended, "the customer was hung up", 15.0)
-        found = await rows(made, "select result, ended_by, disposition from cdr_export")
-        assert [tuple(row) for row in found] == [("bridged", "agent", "none")]
+        await until(ended, "the customer heard the message and has hung up", 40.0)
+        query = "select result, ended_by, disposition, message_at is not null from cdr_export"
+        assert [tuple(row) for row in await rows(made, query)] == [("bridged", "customer", "none", True)]
 
 
 async def test_a_second_campaign_takes_nobody_from_calls_in_flight() -> None:

@@ -213,36 +213,3 @@ async def test_commands_of_a_running_engine() -> None:
         assert "the engine has ended" in await made.engine.run("stop", *where, config)
         with pytest.raises(Exception, match=r"no engine answers here\. Start it with: dialer run"):
             await made.engine.run("status", *where, config)
-
-
-async def test_a_database_that_goes_away_stops_dialing_and_loses_nothing() -> None:
-    scenario = replace(PROGRESSIVE, agents=2, wrap_seconds=1)
-    async with lab(scenario, table(replace(HUMAN, talk_s=6.0)), 6) as made:
-        await begin(made)
-        await until_state(made, "in_call", 0)
-        await until_state(made, "in_call", 1)
-        await asyncio.to_thread(made.postgres.stop)
-
-        async def said() -> bool:
-            return "database is away" in str((await status(made))["engine"]["why_not"])
-
-        await until(said, "the engine says that the database is away", 5.0)
-        at_carrier(made)
-        seen = len(at_carrier(made))
-        assert [agent.hearing for agent in made.phones.agents.values()] == [True, True], "a talk was cut"
-        await asyncio.sleep(8.0)
-        assert len(at_carrier(made)) == seen, "a call was placed without a database"
-        assert await agent_state(made, 0) == "ready", "the agents' shift did not go on"
-        await asyncio.to_thread(made.postgres.start)
-
-        async def dialing() -> bool:
-            return (await status(made))["engine"]["dialing"] is True
-
-        await until(dialing, "dialing goes on by itself", 10.0)
-        await _all_ended(made, 6)
-        assert not (made.home / "log" / "rejected.jsonl").exists()
-        numbers = sorted(call.number for call in at_carrier(made))
-        recorded = [
-            row["called_number"] for row in await rows(made, "select called_number from cdrs order by 1")
-        ]
-        assert recorded == numbers

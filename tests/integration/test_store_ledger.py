@@ -42,7 +42,7 @@ SHAPES = [
             (5.0, None, 7.5),
         ),
         (6.0, 7.5, 15.9, 16.1, 90.0),
-        (("bridged", "customer"), ("unknown", "unknown"), ("abandoned", "engine")),
+        (("bridged", "customer"), ("unknown", "unknown"), ("node_lost", "unknown"), ("abandoned", "engine")),
     )
     if ended >= max(answered or 0.0, message or 0.0, joined or 0.0)
 ]
@@ -69,7 +69,7 @@ def pure(shape: tuple[object, ...]) -> Counts:
     return counts_of(
         CallTimes(
             *(second(x) for x in (originated, ringing, answered, message, joined, ended)),  # type: ignore[arg-type]
-            unknown=result == "unknown",
+            unknown=result in ("unknown", "node_lost"),
             ended_by_us=by == "engine",
         )
     )

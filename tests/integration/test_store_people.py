@@ -37,7 +37,7 @@ from dialer_engine.store.directory import (
 )
 from dialer_engine.store.errors import LeaseHeld, StoreError, UnknownName
 from dialer_engine.store.facts import facts_for
-from dialer_engine.store.journal import take_journal
+from dialer_engine.store.journal import take_journal, unreadable_files
 from dialer_engine.store.report import agent_days
 from dialer_engine.store.reserve import reserve
 
@@ -68,7 +68,7 @@ async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) 
     opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
     opt_out(tmp_path, "a2", "+12105550102", member_id=str(world.members["acme"]))
     opt_out(tmp_path, "a3", "+12105550103", member_id="")
-    assert sorted(await take_journal(conn, tmp_path, WALL)) == [
+    assert sorted((await take_journal(conn, tmp_path, WALL)).numbers) == [
         "+12105550101",
         "+12105550102",
         "+12105550103",
@@ -89,8 +89,16 @@ async def test_an_unreadable_journal_file_is_put_aside(conn: Conn, tmp_path: Pat
     opt_out(tmp_path, "late", "+12105550105", at="2026-11-23T16:00:00")
     opt_out(tmp_path, "good", "+12105550104", member_id="acme")
     (tmp_path / "half.json.tmp").write_text("{")
-    assert await take_journal(conn, tmp_path, WALL) == ["+12105550104"]
-    assert left(tmp_path) == ["bad.unreadable", "half.json.tmp", "late.unreadable", "worse.unreadable"]
+    opt_out(tmp_path, "nul", "+12105550106", member_id="x\x00y")
+    (tmp_path / "directory.json").mkdir()
+    taken = await take_journal(conn, tmp_path, WALL)
+    assert taken.numbers == ["+12105550104"]
+    assert sorted(path.stem for path in taken.unreadable) == ["bad", "directory", "late", "nul", "worse"]
+    bad = ["bad.unreadable", "late.unreadable", "nul.unreadable", "worse.unreadable"]
+    assert left(tmp_path) == sorted([*bad, "directory.json", "half.json.tmp"])
+    assert [path.name for path in unreadable_files(tmp_path)] == bad
+    again = await take_journal(conn, tmp_path, WALL)
+    assert (again.numbers, [path.stem for path in again.unreadable]) == ([], ["directory"])
 
 
 async def test_an_opt_out_of_an_unknown_member_counts_for_all(conn: Conn, tmp_path: Path) -> None:

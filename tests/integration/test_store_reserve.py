@@ -160,6 +160,31 @@ async def test_cap_of_attempts_in_24_hours_on_the_gates_clock(conn: Conn) -> Non
     assert capped.next_due >= NOON + timedelta(hours=24)
 
 
+async def test_a_trunk_fault_costs_no_try_and_only_a_doubtful_one_counts_for_the_caps(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])
+    moment = NOON
+    for counted in (False, False, False, False, True, True, True):
+        (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
+        fault = end_of(reservation, "trunk_fault", sip_code=503, retry_at=moment, counted=counted)
+        await write(conn, [], [fault], 1)
+        (queued,) = await conn.fetch("select state, tries, last_result from queue")
+        assert tuple(queued) == ("due", 0, "trunk_fault")
+        moment += timedelta(minutes=1)
+    capped = await reserve(conn, request(world, now=moment))
+    assert capped.held == {"number_attempts": 1}
+    assert (await conn.fetchrow("select count(*), min(result) from cdrs")) == (7, "trunk_fault")
+    assert await conn.fetchval("select distinct standing from ledger_calls") == "unanswered"
+
+
+async def test_only_a_trunk_fault_may_be_left_uncounted(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])
+    (reservation,) = (await reserve(conn, request(world))).reserved
+    with pytest.raises(asyncpg.CheckViolationError):
+        await write(conn, [], [end_of(reservation, "no_answer", counted=False)], 1)
+
+
 async def test_blocked_contacts_come_back_when_rules_change(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", fictional(4))

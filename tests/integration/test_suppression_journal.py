@@ -1,4 +1,4 @@
-"""The journal of do-not-call changes: nothing that was asked for is lost by restoring the database."""
+"""The journal of do-not-call changes and revocations: nothing that was asked for is lost by a restore."""
 
 import json
 import uuid
@@ -10,7 +10,8 @@ import pytest
 from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts, request
 
 from dialer_engine.contacts.suppression_file import import_suppressions
-from dialer_engine.store import suppress
+from dialer_engine.core.gate import ConsentKind
+from dialer_engine.store import consent, suppress
 from dialer_engine.store.directory import sync_members
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.migrate import migrate
@@ -243,3 +244,93 @@ async def test_a_large_import_goes_into_the_journal_and_comes_back(
     assert (compared.lines, compared.applied) == (12_000, 12_000)
     assert await fresh.fetchval("select count(*) from suppressions") == 12_000
     await fresh.close()
+
+
+# --- consents -------------------------------------------------------------------------------------
+
+
+def consent_to(number: str, days_ago: int = 30) -> consent.NewConsent:
+    given = NOON - timedelta(days=days_ago)
+    return consent.NewConsent(number, ConsentKind.express_written, given, "form", text_shown="yes, call me")
+
+
+async def revoked(conn: Conn) -> list[tuple[str, str, str, str | None]]:
+    rows = await conn.fetch(
+        "select c.number, r.channel, r.who, r.note from consent_revocations r join consents c on c.id = r.consent_id "
+        "order by c.number, c.since"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_a_restore_revokes_the_consents_again_that_were_revoked_after_the_dump(
+    pg_url: str, copies: Copies, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    conn = await connect(pg_url)
+    member = (await make_world(conn)).members["acme"]
+    await journal.open(conn, WALL)
+    await consent.add(conn, member, [consent_to(A), consent_to(B), consent_to(C)], WALL, who="op")
+    await consent.revoke(conn, A, member, "letter", WALL, who="op", note="before the dump")
+    dumped = await copies.dump(conn)
+    conn = await connect(pg_url)
+    await consent.revoke(conn, B, None, "key", WALL, who="called party", note="after it")
+    await journal.flush(conn)
+    expected = await revoked(conn)
+    assert expected == [(A, "letter", "op", "before the dump"), (B, "key", "called party", "after it")]
+    assert [x["number"] for x in lines(tmp_path) if x["action"] == "revoke"] == [A, B]
+    await conn.close()
+
+    restored = await connect(dumped)
+    assert [row[0] for row in await revoked(restored)] == [A]
+    compared = await journal.open(restored, WALL)
+    assert (compared.lines, compared.applied, compared.revoked) == (4, 1, 1)
+    assert await revoked(restored) == expected
+    assert (await journal.open(restored, WALL)).revoked == 0, "revoked once"
+    assert len(lines(tmp_path)) == 4, "nothing is written twice"
+    # Taking a number off the list by mistake does not bring the consent back.
+    await suppress.remove(restored, B, None, WALL, who="ann")
+    [found] = (await consent.consents_of(restored, [B], member))[B]
+    assert found.revoked_at == WALL
+    [stands] = (await consent.consents_of(restored, [C], member))[C]
+    assert stands.revoked_at is None
+    await restored.close()
+
+
+async def test_a_consent_imported_again_after_a_restore_is_revoked_before_anybody_is_dialed(
+    conn: Conn, empty_pg_url: str, journal: SuppressionJournal
+) -> None:
+    member = (await make_world(conn)).members["acme"]
+    await journal.open(conn, WALL)
+    await consent.add(conn, member, [consent_to(A)], WALL, who="op")
+    await consent.revoke(conn, A, member, "sms", WALL, who="called party")
+    await journal.flush(conn)
+    fresh = await connect(empty_pg_url)
+    await migrate(fresh)
+    member = (await make_world(fresh)).members["acme"]
+    assert (await journal.open(fresh, WALL)).revoked == 0, "there is no consent to revoke"
+    await consent.add(fresh, member, [consent_to(A), consent_to(A, days_ago=1)], WALL, who="op")
+    assert (await journal.open(fresh, WALL)).revoked == 1
+    moments = [one.revoked_at for one in (await consent.consents_of(fresh, [A], member))[A]]
+    assert moments == [WALL, None], "a newer consent is another one"
+    await fresh.close()
+
+
+async def test_journals_of_earlier_releases_take_in_old_revocations_and_are_read(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    member = (await make_world(conn)).members["acme"]
+    file = journal_file(tmp_path)
+    file.parent.mkdir()
+    old = {"token": NEVER, "action": "add", "number": C, "member": None, "source": "request"}
+    header = {"journal": "f3b0c7a2-0000-4000-8000-000000000001", "format": 1}
+    old |= {"at": "2026-11-01T10:00:00Z", "who": "ann", "note": None}
+    file.write_text(json.dumps(header) + "\n" + json.dumps(old) + "\n")
+    await consent.add(conn, member, [consent_to(A)], WALL, who="op")
+    await consent.revoke(conn, A, member, "sms", WALL, who="called party")
+    compared = await journal.open(conn, WALL)
+    assert (compared.lines, compared.applied, compared.revoked) == (1, 1, 0)
+    assert sorted((x["action"], x["number"]) for x in lines(tmp_path)) == [
+        ("add", A),
+        ("add", C),
+        ("revoke", A),
+    ]
+    assert (await journal.open(conn, WALL)).lines == 3

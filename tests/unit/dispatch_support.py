@@ -38,6 +38,9 @@ class Notebook:
     def join(self, call: Call, agent: str) -> None:
         self.asked.append(("join", call.id, agent))
 
+    def keep(self, call: Call) -> None:
+        self.asked.append(("keep", call.id, call.attempt.agent))
+
     def play_drop_message(self, call: Call) -> None:
         self.asked.append(("drop", call.id))
 

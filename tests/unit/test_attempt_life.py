@@ -151,9 +151,9 @@ def test_a_message_proves_an_answer_that_was_missed() -> None:
     assert (told.phase, told.answered_at, told.message_at) == (Phase.MESSAGE, at(8), at(8))
 
 
-def test_a_refused_originate_failed_on_our_side() -> None:
+def test_a_refused_originate_is_nobodys_attempt() -> None:
     ended, _ = walk(life.Sent(at(0), 22), life.Refused(at(0.1), "404"))
-    assert (ended.result, ended.ended_by) == (Result.FAILED, EndedBy.ENGINE)
+    assert (ended.result, ended.ended_by) == (Result.TRUNK_FAULT, EndedBy.ENGINE)
 
 
 @pytest.mark.parametrize(("after", "by"), [(22.1, EndedBy.ENGINE), (10.0, EndedBy.CARRIER)])
@@ -189,11 +189,48 @@ def test_carriers_words_become_results(
     assert result_of_failure(cause, sip, rang=rang) is result
 
 
+DIALED = (life.Sent(at(0), 22),)
+
+
+def test_a_refusal_that_means_the_trunk_is_the_trunks() -> None:
+    gone = life.Gone(at(0.2), 34, 503, "SIP 503 Service Unavailable", Result.TRUNK_FAULT)
+    ended, _ = walk(*DIALED, gone)
+    assert (ended.result, ended.ended_by, ended.sip_code) == (Result.TRUNK_FAULT, EndedBy.CARRIER, 503)
+    assert not ended.silent
+    rang, _ = walk(*RINGING, gone)
+    assert rang.result is Result.CONGESTION
+
+
+def test_a_refusal_crosses_our_cancel_and_is_still_the_trunks() -> None:
+    gone = life.Gone(at(0.2), 34, 503, "SIP 503 Service Unavailable", Result.TRUNK_FAULT)
+    ended, _ = walk(*DIALED, life.Cancel(at(0.1), "nobody is free"), gone)
+    assert ended.result is Result.TRUNK_FAULT
+
+
+def test_when_news_may_have_been_missed_a_refusal_is_not_the_trunks_but_silence_is() -> None:
+    """That it rang may have been among the news; a carrier that never said a word said nothing of ringing."""
+    missed = (*DIALED, life.Missed(at(3)), life.Missed(at(4)))
+    refused, _ = walk(*missed, life.Gone(at(5), 34, 503, "SIP 503 No", Result.TRUNK_FAULT))
+    assert refused.result is Result.CONGESTION
+    silent, _ = walk(*missed, life.Gone(at(22), 19, 480, ""))
+    assert (silent.result, silent.silent) == (Result.TRUNK_FAULT, True)
+
+
+def test_silence_until_our_own_ring_time_is_the_trunks_and_its_code_is_not_the_carriers() -> None:
+    ended, _ = walk(*DIALED, life.Gone(at(22.1), 19, 480, ""))
+    assert (ended.result, ended.ended_by, ended.sip_code) == (Result.TRUNK_FAULT, EndedBy.ENGINE, None)
+    trying, _ = walk(*DIALED, life.Gone(at(22.1), 19, 480, "SIP 100 Trying"))
+    assert trying.result is Result.NO_ANSWER, "it may have rung without a word"
+    cancelled, _ = walk(*DIALED, life.Cancel(at(5), "nobody is free"), life.Gone(at(5.1), 16, None, ""))
+    assert cancelled.result is Result.CANCELLED
+
+
 EVENTS: dict[type[life.Event], life.Event] = {
     life.Sent: life.Sent(at(1), 22),
     life.Refused: life.Refused(at(1), "no"),
     life.ReplyLost: life.ReplyLost(at(1)),
     life.Ringing: life.Ringing(at(1)),
+    life.Missed: life.Missed(at(1)),
     life.Answered: life.Answered(at(1)),
     life.Offered: life.Offered(at(1)),
     life.AgentChosen: life.AgentChosen(at(1), "alice"),
@@ -206,9 +243,37 @@ EVENTS: dict[type[life.Event], life.Event] = {
     life.Cancel: life.Cancel(at(1), "why"),
     life.AgentHangup: life.AgentHangup(at(1)),
     life.AgentLost: life.AgentLost(at(1)),
+    life.AgentVanished: life.AgentVanished(at(1), "bob"),
     life.Gone: life.Gone(at(1), 16, None),
     life.Vanished: life.Vanished(at(1)),
+    life.NodeLost: life.NodeLost(at(1)),
 }
+
+
+@pytest.mark.parametrize("before", [BRIDGED, BRIDGED[:2], BRIDGED[:3]])
+def test_whatever_a_dead_asterisk_carried_ends_as_node_lost(before: tuple[life.Event, ...]) -> None:
+    ended, said = walk(*before, life.NodeLost(at(60)))
+    assert (ended.phase, ended.result) == (Phase.ENDED, Result.NODE_LOST)
+    assert said[-1] == life.Finish()
+
+
+def test_another_agent_goes_on_when_a_phone_dies_and_the_first_join_counts() -> None:
+    events = (life.AgentVanished(at(20), "bob"), life.Joined(at(20.1)), life.Gone(at(65), cause=16))
+    ended, said = walk(*BRIDGED, *events)
+    assert said[-4:] == [
+        life.Join("bob"),
+        life.CustomerJoined("bob"),
+        life.CustomerLeft("bob"),
+        life.Finish(),
+    ]
+    assert (ended.result, ended.agent, ended.joined_at) == (Result.BRIDGED, "bob", at(5.01))
+
+
+def test_without_another_agent_the_message_plays_and_the_talk_stays_a_talk() -> None:
+    events = (life.AgentVanished(at(20)), life.MessageStarted(at(20.1)), life.Gone(at(40), cause=16))
+    ended, said = walk(*BRIDGED, *events)
+    assert said[-2:] == [life.PlayDropMessage(), life.Finish()]
+    assert (ended.result, ended.message_at, ended.joined_at) == (Result.BRIDGED, at(20.1), at(5.01))
 
 
 def test_every_event_type_is_sampled() -> None:
@@ -234,7 +299,7 @@ def test_no_pair_is_both_moved_and_ignored() -> None:
 
 @pytest.mark.parametrize("phase", [p for p in Phase if p not in (Phase.ENDED, Phase.RESERVED)])
 def test_every_live_phase_ends_when_the_channel_is_gone(phase: Phase) -> None:
-    for event in (EVENTS[life.Gone], EVENTS[life.Vanished]):
+    for event in (EVENTS[life.Gone], EVENTS[life.Vanished], EVENTS[life.NodeLost]):
         ended, said = step(Attempt("a", phase=phase, agent="alice"), event)
         assert ended.phase is Phase.ENDED
         assert said[-1] == life.Finish()

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from dialer_engine.cli.app import build
 from dialer_engine.settings.models import DatabaseSettings
+from dialer_engine.store.pool import COMMAND_TIMEOUT_S
 
 pytestmark = pytest.mark.unit
 
@@ -25,7 +26,7 @@ DOCKER = ROOT / "docker"
 OPERATIONS = ROOT / "docs/operations.md"
 PAGES = (OPERATIONS, ROOT / "README.md", ROOT / "docs/development.md")
 NEUTRAL = (*PAGES, *(path for path in sorted(DOCKER.iterdir()) if path.is_file()), ROOT / ".dockerignore")
-TOUCH_NO_DATA = {"bench", "check", "demo", "init", "schema", "test"}
+TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "init", "schema", "test"}
 """Commands that a second container may run beside an engine's."""
 
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|cloud|co)\b", re.IGNORECASE)
@@ -65,7 +66,7 @@ def complaint(words: list[str]) -> str | None:
         if name not in command.commands:
             return f"{' '.join(words)}: there is no command {name!r}"
         command = command.commands[name]
-    if isinstance(command, TyperGroup) and not rest:
+    if isinstance(command, TyperGroup) and not rest and not command.invoke_without_command:
         return f"{' '.join(words)}: which of {', '.join(command.commands)}?"
     known = {
         "--help",
@@ -93,6 +94,8 @@ def test_the_search_for_commands_finds_them() -> None:
     [
         ("stop --all", None),
         ("agent add ana --member acme", None),
+        ("report", None),
+        ("report pacing --plot out.svg", None),
         ("halt", "no command"),
         ("campaign", "which of"),
         ("campaign dance", "no command"),
@@ -170,10 +173,12 @@ def test_the_unit_ends_the_engine_alone() -> None:
     unit = configparser.ConfigParser(interpolation=None)
     unit.read(DOCKER / "dialer.service")
     service = unit["Service"]
-    assert (service["Type"], service["KillMode"], service["User"]) == ("exec", "process", "dialer")
+    assert (service["Type"], service["KillMode"], service["User"]) == ("notify", "process", "dialer")
     assert service["Environment"] == "DIALER_HOME=/var/lib/dialer"
     assert service["ExecStart"].split() == ["/opt/dialer/dialer", "run"]
     assert "-HUP" in service["ExecReload"]
+    assert int(service["WatchdogSec"]) > COMMAND_TIMEOUT_S, "a slow database is no reason to be killed"
+    assert service["NotifyAccess"] == "main"
 
 
 # --- the entrypoint, with a stand-in for the command ----------------------------------------------

@@ -129,6 +129,37 @@ def test_a_leg_that_is_lost_in_a_call_ends_it_and_disposes_once() -> None:
     assert floor.state("alice") is SeatState.OFF
 
 
+def test_a_dead_phone_gives_its_customer_to_a_free_agent_whose_disposition_counts() -> None:
+    floor = Floor(alice="spring", bob="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.on_duty("bob")
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(20), vanished=True))
+    assert floor.book.asked[-1] == ("join", "x", "bob")
+    floor.dispatcher.feed("x", life.Joined(at(20.1)))
+    assert floor.state("bob") is SeatState.IN_CALL
+    floor.hang_up("x", 65)
+    floor.dispatcher.feed_seat("bob", chair.DispositionKey(at(70), "sale"))
+    assert floor.book.dispositions == [("x", "spring", "bob", "sale")]
+    assert floor.dispatcher.illegal == {}
+
+
+def test_a_dead_phone_leaves_its_customer_to_the_message_when_nobody_is_free() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(20), vanished=True))
+    assert floor.book.asked[-1] == ("drop", "x")
+    floor.dispatcher.feed("x", life.MessageStarted(at(20.1)))
+    floor.hang_up("x", 40)
+    assert floor.book.dispositions == [("x", "spring", "alice", None)]
+    assert floor.finished[0].attempt.result is Result.BRIDGED
+
+
 def test_cancel_reaches_only_unanswered_calls() -> None:
     floor = Floor(alice="spring")
     floor.on_duty("alice")

@@ -13,7 +13,8 @@ from dialer_engine.engine.board import Board, quantile
 from dialer_engine.engine.call import FinishedCall
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.lock import EngineLock, EngineRuns
-from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.surroundings import Blockers
+from dialer_engine.engine.tasks import Tasks, wait_at_most
 from dialer_engine.engine.translate import moment
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.settings.models import Trunk
@@ -40,10 +41,11 @@ def test_trunks_are_tried_in_the_campaigns_order() -> None:
 
 def test_a_trunk_without_a_departure_is_not_free() -> None:
     trunks = Trunks({"a": trunk(rate=1.0)})
-    trunks.lines["a"].slots.take(100.0)
+    trunks.lines["a"].leave(100.0, "x")
+    trunks.lines["a"].on_wire(100.0, "x")
     assert trunks.first_free(["a"], 100.0) is None
-    assert trunks.opens_in(["a"], 100.0) == pytest.approx(0.875)
-    assert trunks.first_free(["a"], 100.9) is not None
+    assert trunks.opens_in(["a"], 100.0) == pytest.approx(0.925)
+    assert trunks.first_free(["a"], 100.95) is not None
 
 
 def test_a_reload_keeps_counts_and_drops_idle_trunks() -> None:
@@ -128,3 +130,32 @@ def test_a_second_engine_on_the_same_home_is_refused_with_the_firsts_pid(tmp_pat
     first.release()
     second.take()
     second.release()
+
+
+async def test_waiting_for_an_event_never_swallows_a_cancellation() -> None:
+    event, turns = asyncio.Event(), 0
+
+    async def loop() -> None:
+        nonlocal turns
+        while True:
+            await wait_at_most(event, 30.0)
+            turns += 1
+
+    task = asyncio.create_task(loop())
+    await asyncio.sleep(0)
+    event.set()
+    task.cancel()  # in the same moment in which the event comes
+    await asyncio.wait([task], timeout=5.0)
+    assert task.cancelled()
+    assert turns == 0
+
+
+def test_a_full_disk_and_an_absent_database_are_named_as_reasons_for_no_calls() -> None:
+    blockers = Blockers(asterisk_away=False)
+    assert blockers.why_not() is None
+    blockers.set(records_unsafe=True)
+    assert "the disk takes no records" in str(blockers.why_not())
+    blockers.set(database_away=True)
+    assert "the database is away and the disk takes no records" in str(blockers.why_not())
+    blockers.set(records_unsafe=False)
+    assert "the database is away:" in str(blockers.why_not())

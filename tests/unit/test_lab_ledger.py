@@ -35,6 +35,13 @@ def test_last_line_of_a_call() -> None:
     assert call.answered_human
 
 
+def test_a_call_given_up_before_its_coming_was_noted() -> None:
+    call = parse_line("E|c.1|+12125550100||||||||105.5|127|caller")
+    assert call is not None
+    assert (call.number, call.came_at, call.ended_at, call.kind) == ("+12125550100", 105.5, 105.5, None)
+    assert not call.live
+
+
 @pytest.mark.parametrize("line", ["", "B|c.1", END[:40], "X|" + BEGIN[2:]])
 def test_other_lines_are_no_calls(line: str) -> None:
     assert parse_line(line) is None

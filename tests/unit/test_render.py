@@ -153,7 +153,7 @@ def test_a_trunk_with_ip_authentication() -> None:
     found = trunk_sections(inbound_ips=["203.0.113.0/24"])
     assert set(found) == {"endpoint", "aor", "identify"}
     assert found["aor"]["contact"] == ["sip:203.0.113.5:5060"]
-    assert found["aor"]["qualify_frequency"] == ["30"]
+    assert found["aor"]["qualify_frequency"] == ["15"]
     assert found["identify"]["match"] == ["203.0.113.5,203.0.113.0/24"]
     assert found["endpoint"]["send_pai"] == ["yes"]
     assert found["endpoint"]["allow"] == ["ulaw"]

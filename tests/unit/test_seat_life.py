@@ -100,6 +100,23 @@ def test_a_leg_that_dies_before_the_customer_came_disposes_nothing() -> None:
     assert said[-1] == chair.CustomerAlone("x")
 
 
+@pytest.mark.parametrize("before", [TALKING[:2], TALKING, WRAP])
+def test_a_second_phone_takes_over_the_seat_as_it_is(before: tuple[chair.SeatEvent, ...]) -> None:
+    seat, _ = walk(*before)
+    assert step(seat, chair.LegUp(at(90))) == (seat, ())
+
+
+def test_a_second_phone_of_a_paused_agent_is_ready() -> None:
+    seat, said = walk(chair.LegUp(at(0)), chair.PauseKey(at(1)), chair.LegUp(at(2)))
+    assert seat.state is SeatState.READY
+    assert said[-1] == chair.BecameReady()
+
+
+def test_a_phone_that_vanishes_is_told_apart_from_one_that_hangs_up() -> None:
+    _, said = walk(*TALKING, chair.LegDown(at(20), vanished=True))
+    assert said[-2] == chair.CustomerAlone("x", vanished=True)
+
+
 def test_a_leg_that_dies_in_wrap_gives_the_default() -> None:
     _, said = walk(*WRAP, chair.LegDown(at(71)))
     assert said[-1] == chair.Dispose("x", None)

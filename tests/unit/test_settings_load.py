@@ -73,7 +73,7 @@ def test_paths_are_relative_to_their_file(tmp_path: Path) -> None:
     [
         (
             "databse:\n  pool: 3\n",
-            "12:1: databse: unknown key 'databse'; allowed: members, trunks, database, asterisk, ",
+            "12:1: databse: unknown key 'databse'; allowed: members, trunks, accounts, database, ",
         ),
         ("sip_port: 5061\n", "12:1: sip_port: unknown key 'sip_port'; "),
         (
@@ -262,7 +262,7 @@ def test_external_nodes(tmp_path: Path) -> None:
         ("agents: [a, a]", "5:13: agents[1]: 'a' stands here a second time; allowed: each once"),
         (
             "mode: powr",
-            "5:7: mode: 'powr' is not possible; allowed: progressive, power; did you mean 'power'?",
+            "5:7: mode: 'powr' is not possible; allowed: progressive, power, predictive; did you mean 'power'?",
         ),
         ("lines_per_agent: 11", "5:18: lines_per_agent: '11' is out of range; allowed: 1 to 10"),
         ("lines_per_agent: nan", "5:18: lines_per_agent: 'nan' is out of range"),

@@ -1,17 +1,23 @@
 """From a wanted number of lines to a decision: the limits every mode shares, and which lines are surplus."""
 
-from dialer_engine.core.pacing.model import CallView, Decision, Snapshot
+from dialer_engine.core.pacing.model import Bound, CallView, Decision, Snapshot
 
 MIN_RING_S = 15.0
 """The law's least ringing, in seconds, before an unanswered call may be ended."""
 
 UNANSWERED = frozenset({"reserved", "dialing", "ringing"})
 IN_FLIGHT = UNANSWERED | {"waiting"}
+NOT_OPEN = "campaign is not running: 0 to place"
 
 
 def ready_agents(snapshot: Snapshot) -> int:
     """Count the agents who can take a customer this moment."""
     return sum(agent.state == "ready" for agent in snapshot.agents)
+
+
+def working(snapshot: Snapshot) -> int:
+    """Count the agents who work, those in a pause left out."""
+    return sum(agent.state != "paused" for agent in snapshot.agents)
 
 
 def in_flight(snapshot: Snapshot) -> int:
@@ -24,54 +30,98 @@ def free_agents(snapshot: Snapshot) -> int:
     return sum(agent.state in ("ready", "reserved") for agent in snapshot.agents)
 
 
-def at_risk(snapshot: Snapshot) -> int:
-    """Count the lines that no free agent stands behind: answered all at once, that many are abandoned."""
-    return max(0, in_flight(snapshot) - free_agents(snapshot))
-
-
 def steer(snapshot: Snapshot, wanted: int, why: str) -> Decision:
     """Bring the calls in flight towards `wanted` lines, within what campaign, trunk and queue allow."""
     reasons = [why]
-    place = _limited(snapshot, wanted, reasons)
-    cancel = _surplus(snapshot, reasons)
-    cancel += _beyond_budget(snapshot, frozenset(cancel), reasons)
-    return Decision(place, cancel, tuple(reasons))
-
-
-def _limited(snapshot: Snapshot, wanted: int, reasons: list[str]) -> int:
-    if not snapshot.open:
-        reasons.append("campaign is not running: 0 to place")
-        return 0
     flying = in_flight(snapshot)
-    place = max(0, wanted - flying)
-    reasons.append(f"{wanted} lines wanted, {flying} in flight: {place} to place")
-    for limit, text in _ceilings(snapshot):
+    if snapshot.open:
+        reasons.append(f"{wanted} lines wanted, {flying} in flight: {max(0, wanted - flying)} to place")
+    bound: Bound = "agents" if working(snapshot) else "nobody"
+    return settle(snapshot, wanted - flying, reasons, _surplus(snapshot, reasons), None, bound)
+
+
+def settle(
+    snapshot: Snapshot,
+    place: int,
+    reasons: list[str],
+    cancel: tuple[str, ...],
+    covered: int | None,
+    bound: Bound,
+    kept: int = 0,
+) -> Decision:
+    """Hold `place` further lines to what campaign, trunk, law and queue allow; end what the law has no room for.
+
+    `covered` lines are judged to find an agent whatever happens, as far as a forecast can say (None: as many
+    as there are free agents); `kept` of the lines in flight need not be ended for the law's sake. `bound` is
+    why there are not more than `place`, unless one of these holds them.
+    """
+    safe = max(free_agents(snapshot), covered or 0)
+    place, bound = _limited(snapshot, place, safe, reasons, bound)
+    cancel += _beyond_budget(snapshot, frozenset(cancel), max(safe, kept), reasons)
+    return Decision(place, cancel, tuple(reasons), covered, bound)
+
+
+def room_for(snapshot: Snapshot, on_duty: int) -> tuple[int, str, Bound]:
+    """Return how many more lines trunk, queue and the campaign's most lines per agent allow, and which it is."""
+    most = int(snapshot.goals.max_lines_per_agent * on_duty)
+    flying = in_flight(snapshot)
+    limits: list[tuple[int, str, Bound]] = [
+        (snapshot.channels_free, _channels(snapshot), "channels"),
+        (snapshot.rate_tokens, _rate(snapshot), "rate"),
+        (most - flying, f"{most} lines are the most for {on_duty} agents, {flying} in flight", "lines"),
+    ]
+    if snapshot.queue_due is not None:
+        limits.append((snapshot.queue_due, _queue(snapshot), "list"))
+    room, text, bound = min(limits)
+    return (max(0, room), text, bound) if snapshot.open else (0, NOT_OPEN, "closed")
+
+
+def _limited(
+    snapshot: Snapshot, place: int, safe: int, reasons: list[str], bound: Bound
+) -> tuple[int, Bound]:
+    if not snapshot.open:
+        reasons.append(NOT_OPEN)
+        return 0, "closed"
+    place = max(0, place)
+    for limit, text, ceiling in _ceilings(snapshot, safe):
         if place > limit:
-            place = max(0, limit)
+            place, bound = max(0, limit), ceiling
             reasons.append(f"{text}: held to {place}")
-    return place
+    return place, bound
 
 
-def _ceilings(snapshot: Snapshot) -> list[tuple[int, str]]:
-    ceilings = [
-        (snapshot.channels_free, f"trunk has {snapshot.channels_free} free channels"),
-        (snapshot.rate_tokens, f"trunk's calls per second leave {snapshot.rate_tokens} calls now"),
+def _ceilings(snapshot: Snapshot, safe: int) -> list[tuple[int, str, Bound]]:
+    ceilings: list[tuple[int, str, Bound]] = [
+        (snapshot.channels_free, _channels(snapshot), "channels"),
+        (snapshot.rate_tokens, _rate(snapshot), "rate"),
     ]
     if snapshot.budget is not None:
-        free, allowed = free_agents(snapshot), max(0, snapshot.budget)
-        room = free + allowed - in_flight(snapshot)
-        text = f"the law leaves {allowed} abandoned calls: {free} free agents and {allowed} lines beyond them"
-        ceilings.append((room, text))
+        allowed = max(0, snapshot.budget)
+        room = safe + allowed - in_flight(snapshot)
+        text = f"the law leaves {allowed} abandoned calls: {safe} free agents and {allowed} lines beyond them"
+        ceilings.append((room, text, "budget"))
     if snapshot.queue_due is not None:
-        ceilings.append((snapshot.queue_due, f"queue has {snapshot.queue_due} contacts due"))
+        ceilings.append((snapshot.queue_due, _queue(snapshot), "list"))
     return ceilings
+
+
+def _channels(snapshot: Snapshot) -> str:
+    return f"trunk has {snapshot.channels_free} free channels"
+
+
+def _rate(snapshot: Snapshot) -> str:
+    return f"trunk's calls per second leave {snapshot.rate_tokens} calls now"
+
+
+def _queue(snapshot: Snapshot) -> str:
+    return f"queue has {snapshot.queue_due} contacts due"
 
 
 def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     ringing = [call for call in snapshot.calls if call.state == "ringing"]
     if not ringing or ready_agents(snapshot):
         return ()
-    cancel = tuple(call.id for call in ringing if _may_end(call, snapshot))
+    cancel = tuple(call.id for call in ringing if may_end(call, snapshot))
     young = len(ringing) - len(cancel)
     reasons.append(f"no agent ready for {len(ringing)} ringing lines: {len(cancel)} cancelled")
     if young:
@@ -79,23 +129,26 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     return cancel
 
 
-def _may_end(call: CallView, snapshot: Snapshot) -> bool:
+def may_end(call: CallView, snapshot: Snapshot) -> bool:
+    """Say whether the law lets a ringing call be ended now."""
     return snapshot.cancel_before_15s or call.rang >= MIN_RING_S
 
 
-def _beyond_budget(snapshot: Snapshot, cancelled: frozenset[str], reasons: list[str]) -> tuple[str, ...]:
+def _beyond_budget(
+    snapshot: Snapshot, cancelled: frozenset[str], safe: int, reasons: list[str]
+) -> tuple[str, ...]:
     """End lines at once when an agent left while they were ringing and the law leaves no room for them."""
     if snapshot.budget is None:
         return ()
     left = max(0, snapshot.budget + snapshot.ending)
-    excess = at_risk(snapshot) - len(cancelled) - left
+    risky = max(0, in_flight(snapshot) - safe)
+    excess = risky - len(cancelled) - left
     if excess <= 0:
         return ()
     lines = [call for call in snapshot.calls if call.state in UNANSWERED and call.id not in cancelled]
     cancel = tuple(call.id for call in sorted(lines, key=_harm)[:excess])
     reasons.append(
-        f"{at_risk(snapshot)} lines at risk, the law leaves {left} abandoned calls: "
-        f"{len(cancel)} cancelled at once"
+        f"{risky} lines at risk, the law leaves {left} abandoned calls: {len(cancel)} cancelled at once"
     )
     return cancel
 

@@ -5,6 +5,22 @@ from typing import Literal, Protocol
 
 AgentState = Literal["ready", "in_call", "wrap", "paused", "reserved"]
 CallState = Literal["reserved", "dialing", "ringing", "waiting", "bridged", "message"]
+Bound = Literal[
+    "closed",
+    "nobody",
+    "agents",
+    "learning",
+    "risk",
+    "budget",
+    "wait",
+    "lines",
+    "channels",
+    "rate",
+    "list",
+]
+"""What keeps the level from being higher: the campaign is not running, no agent on duty, the number of agents, a
+forecast that is still learning, a line not worth its risk, the law's budget, the wait that was asked for, the
+most lines per agent, the trunk's channels, its calls per second, or the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +34,45 @@ class AgentView:
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """One live call; `rang` is how many seconds it has been ringing (0 before the first ring)."""
+    """One live call; `rang` is how many seconds it has been ringing (0 before the first ring).
+
+    `placed` is the monotonic second it left (0: not known), `segment` a label of calls that behave alike,
+    such as their list; modes that learn may learn each segment's share of answers.
+    """
 
     id: str
     state: CallState
     since: float
     rang: float
+    placed: float = 0.0
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The legal period so far: `live` answers, how many of them were `abandoned`, and the allowed `share`."""
+
+    live: int
+    abandoned: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """What a campaign wants of a mode that forecasts.
+
+    `target` is the share of live answers it means to spend on abandoned calls, below the law's; `wait_s` is
+    an average wait of agents in seconds at which it is content (None: as short as the target allows);
+    `max_lines_per_agent` bounds lines in flight per agent on duty; with fewer agents on duty than
+    `min_agents` there is no forecast but power under the same guard, and none before `learn_calls` calls ended
+    but one line per agent.
+    """
+
+    target: float = 0.028
+    wait_s: float | None = None
+    max_lines_per_agent: float = 10.0
+    min_agents: int = 1
+    learn_calls: int = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +80,11 @@ class Snapshot:
     """A campaign at one moment; `now` is monotonic seconds.
 
     `channels_free` and `rate_tokens` are whole calls the trunk takes now, `queue_due` is how many contacts
-    are due (None: not known, taken as enough), `open` is whether the campaign is running. `budget` is how
-    many more abandoned calls the law leaves this campaign, before the lines in flight are counted (None: no
-    ledger is kept, as for a mode that is tried out); `ending` are lines that are being cancelled, which
-    stand no longer in `calls` but are taken off the budget until they are gone.
+    are due (None: not known, taken as enough), `open` is whether the campaign is running. `segment` is the
+    one that the next calls will most likely belong to. `budget` is how many more abandoned calls the law
+    leaves this campaign, before the lines in flight are counted (None: no ledger is kept, as for a mode that
+    is tried out); `ending` are lines that are being cancelled, which stand no longer in `calls` but are
+    taken off the budget until they are gone. `ledger` are the counts behind the budget.
     """
 
     now: float
@@ -48,26 +98,46 @@ class Snapshot:
     open: bool
     budget: int | None = None
     ending: int = 0
+    ledger: LedgerView | None = None
+    goals: Goals = Goals()
+    segment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How many calls to place now, which ringing calls to end, and why, in words and numbers."""
+    """How many calls to place now, which ringing calls to end, and why, in words and numbers.
+
+    `covered` is how many lines in flight, with those to place, will at worst (99.9 %) find an agent; None:
+    no more than there are free agents. The guard of the law counts only lines beyond it as at risk. `bound`
+    is the term that keeps the level from being higher, `price` what an abandoned call costs in idle seconds,
+    and `risks` are the chances, line by line to place, that its answer costs an abandoned call; modes that do
+    not forecast leave both out.
+    """
 
     place: int
     cancel: tuple[str, ...]
     reasons: tuple[str, ...]
+    covered: int | None = None
+    bound: Bound = "agents"
+    price: float | None = None
+    risks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PacingEvent:
-    """Something that happened, for the modes that learn; `at` is monotonic seconds."""
+    """Something that happened, for the modes that learn; `at` is monotonic seconds.
+
+    A call: `placed` (with its `segment`), `ringing`, `answered`, then `bridged` (with `agent`), at last
+    `ended` with its `result` (a value of `core.outcome.Result`; "abandoned" when a person who answered got
+    no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave.
+    """
 
     kind: Literal["placed", "ringing", "answered", "bridged", "ended", "agent"]
     at: float
     call: str | None = None
     agent: str | None = None
     result: str | None = None
+    segment: str = ""
 
 
 class Pacer(Protocol):

@@ -1,13 +1,15 @@
 """One typed connection to one Asterisk: events in, commands out, both over the same websocket.
 
 The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever
-the connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, waits
-with back-off and jitter, and connects again. Events of the time between are gone: on `on_link(True)` the
-owner must compare its view with `GET /channels` and `/bridges`. Nothing is ever sent twice; the outcome of a
-command without a reply is unknown.
+the connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, and
+connects again: at once, then with pauses of at most half a second, for nothing is dialed meanwhile. Events of
+the time between are gone: on `on_link(True)` the owner must compare its view with `GET /channels` and
+`/bridges`. Nothing is ever sent twice; the outcome of a command without a reply is unknown.
 
 When another engine connects for the same application, Asterisk sends it all events and us none. The link then
 counts as lost, and comes back only when the other engine is gone.
+
+`beat` (monotonic seconds) tells when the reader last moved: it read something, or tries to come back.
 
 Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
 """
@@ -18,6 +20,7 @@ import asyncio
 import contextlib
 import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -36,7 +39,9 @@ _Connection: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, list[Incoming]]
 log = structlog.get_logger(__name__)
 _BIGGEST_MESSAGE = 64 * 1024 * 1024
 _FIRST_DELAY = 0.1
-_LONGEST_DELAY = 5.0
+_LONGEST_DELAY = 0.5
+_DISPLACED_DELAY = 2.5
+_TELL_EVERY = 20
 _CONNECT_TIMEOUT = 5.0
 _FIRST_TRIES = 5
 _JITTER = random.SystemRandom()
@@ -83,6 +88,7 @@ class AriClient:
         self._displaced = False
         self._closer: asyncio.Task[bool] | None = None
         self.counts: Counter[str] = Counter()
+        self.beat = time.monotonic()
 
     @property
     def connected(self) -> bool:
@@ -211,6 +217,7 @@ class AriClient:
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse, early: list[Incoming]) -> None:
         self._socket = socket
+        self.beat = time.monotonic()
         self._up.set()
         self._report(True)
         for event in early:
@@ -227,24 +234,28 @@ class AriClient:
             log.warning("ari_link_lost", url=self._base_url, reason=reason)
 
     async def _reconnect(self) -> _Connection:
-        delay = _FIRST_DELAY
+        delay, tries = 0.0, 0
         while True:
+            self.beat = time.monotonic()
             await asyncio.sleep(delay * _JITTER.uniform(0.5, 1.0))
             if await self._still_displaced():
-                delay = _LONGEST_DELAY / 2
+                delay = _DISPLACED_DELAY
                 continue
             try:
                 connection = await self._connect()
             except AriError as error:
-                delay = min(delay * 2, _LONGEST_DELAY)
+                delay = min(max(delay * 2, _FIRST_DELAY), _LONGEST_DELAY)
                 self.counts["failed_connects"] += 1
-                log.warning("ari_reconnect_failed", error=str(error), next_try_s=round(delay, 1))
+                if tries % _TELL_EVERY == 0:
+                    log.warning("ari_reconnect_failed", error=str(error), tries=tries + 1)
+                tries += 1
             else:
                 self.counts["reconnects"] += 1
                 log.info("ari_reconnected", url=self._base_url)
                 return connection
 
     def _take(self, text: str) -> None:
+        self.beat = time.monotonic()
         try:
             message = decode(text)
         except msgspec.DecodeError as error:
@@ -289,7 +300,11 @@ class AriClient:
         if not self._displaced or self._session is None:
             return False
         try:
-            async with self._session.get(f"{self._base_url}/ari/applications/{self.app}") as reply:
+            address, patience = (
+                f"{self._base_url}/ari/applications/{self.app}",
+                aiohttp.ClientTimeout(_CONNECT_TIMEOUT),
+            )
+            async with self._session.get(address, timeout=patience) as reply:
                 self._displaced = reply.status == 200
         except (aiohttp.ClientError, OSError, TimeoutError):
             self._displaced = False

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from dialer_engine.pbx.ari.client import AriClient
-from dialer_engine.pbx.ari.errors import AriRefused
-from dialer_engine.pbx.ari.models import Bridge, Channel, Endpoint
+from dialer_engine.pbx.ari.errors import AriError, AriRefused
+from dialer_engine.pbx.ari.models import AsteriskInfo, Bridge, Channel, Endpoint
 
 _T = TypeVar("_T")
 
@@ -56,6 +57,10 @@ class Commands:
         }
         return _decode(await self._send("POST", f"/channels/{_part(channel_id)}", body=body), Channel)
 
+    async def ping(self, timeout_s: float) -> None:
+        """Ask for a sign of life, which the reader of the event connection must read."""
+        await self.client.request("GET", "/asterisk/ping", timeout=timeout_s)
+
     async def claim(self, channel_id: str) -> None:
         """Claim a channel that StasisBroadcast offers; 409 when it is taken, 404 when no longer offered."""
         query = {"channelId": channel_id, "application": self.client.app}
@@ -80,6 +85,17 @@ class Commands:
         """Set a channel variable."""
         query = {"variable": variable, "value": value}
         await self._send("POST", f"/channels/{_part(channel_id)}/variable", query=query)
+
+    async def keep(self, channel_id: str) -> None:
+        """Switch off the time-out by which the dialplan takes a claimed channel back."""
+        await self.set_variable(channel_id, "TIMEOUT(absolute)", "0")
+
+    async def started_at(self) -> datetime:
+        """Return when this Asterisk was started (aware, whole seconds)."""
+        info = _decode(await self._send("GET", "/asterisk/info", query={"only": "status"}), AsteriskInfo)
+        if info.status is None:
+            raise AriError("Asterisk does not say when it was started")
+        return datetime.fromisoformat(info.status.startup_time)
 
     async def channel(self, channel_id: str) -> Channel | None:
         """Return a live channel, or None when it is gone."""

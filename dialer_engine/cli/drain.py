@@ -1,0 +1,37 @@
+"""`dialer drain`: let the engine hand its calls over to a standby and end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine
+from dialer_engine.cli.stop import wait_until_gone
+
+WAIT_S = 900.0
+
+
+def drain(
+    config: ConfigOption = DEFAULT_CONFIG,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0.0, help="Without a standby: seconds for calls to end.")
+    ] = WAIT_S,
+) -> None:
+    """Place no more calls, leave conversations to a standby that waits, or let them end; then end the engine."""
+    carry_out(_drain(config, wait))
+
+
+async def _drain(config: Path, wait_s: float) -> None:
+    pid = int((await engine(config).post("/drain", {"wait_s": wait_s}))["pid"])
+    typer.echo("the engine places no more calls and hands over")
+    await asyncio.to_thread(wait_until_gone, pid)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("drain", help="Hand the calls over to a standby, or let them end; then end the engine.")(
+        drain
+    )

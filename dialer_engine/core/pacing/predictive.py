@@ -1,0 +1,188 @@
+"""Predictive: one more line whenever the idle time it saves is worth the abandoned calls it risks.
+
+The mode learns how this campaign's phones ring, how its talks and wrap-ups last, and looks `HORIZON` seconds
+ahead. It places lines while the idle agent-seconds saved exceed the price of the abandoned calls added, and ends
+lines that have rung long enough when they are not worth their risk any more. The price is found by counting
+(`price`), so the share of abandoned calls comes out right however wrong the forecast is. Above all that stands
+the law's budget: what may at worst be abandoned, by the 99.9 % quantile of the forecast, never passes it.
+
+A campaign begins with one line per agent, whatever the forecast says, until it has seen `Goals.learn_calls` calls.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
+from dialer_engine.core.pacing.learning import HORIZON, Learning, Row
+from dialer_engine.core.pacing.level import (
+    UNANSWERED,
+    free_agents,
+    in_flight,
+    may_end,
+    room_for,
+    settle,
+    working,
+)
+from dialer_engine.core.pacing.model import Bound, CallView, Decision, PacingEvent, Snapshot
+from dialer_engine.core.pacing.power import Power
+from dialer_engine.core.pacing.price import Price
+from dialer_engine.core.pacing.progressive import Progressive
+from dialer_engine.core.pacing.waits import Waits
+
+END_MARGIN = 5.0
+"""A ringing line is ended when its risk costs so many times what it may gain: an ended line is an attempt spent."""
+SLOW_END = 10
+"""One line in so many agents is ended in one decision, at least one."""
+
+
+class Predictive:
+    """Weighs every further line by what this campaign has shown so far."""
+
+    def __init__(self) -> None:
+        self.learning = Learning()
+        self.price = Price()
+        self.waits = Waits()
+        self._first = Progressive()
+        self._small = Power()
+
+    def observe(self, event: PacingEvent) -> None:
+        """Learn from something that happened."""
+        self.learning.observe(event)
+        self.waits.observe(event)
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        """Place the lines that are worth their risk, end those that are not any more."""
+        self.learning.refresh()
+        price = self.price.update(snapshot.ledger, snapshot.goals.target)
+        on_duty = working(snapshot)
+        if on_duty < snapshot.goals.min_agents:
+            return _told(
+                self._small.decide(snapshot),
+                f"{on_duty} agents on duty, forecasts begin with {snapshot.goals.min_agents}",
+            )
+        if self.learning.calls_seen < snapshot.goals.learn_calls:
+            seen = f"{self.learning.calls_seen} of {snapshot.goals.learn_calls} calls seen"
+            why = f"{seen}, one line per agent until then"
+            return _told(self._first.decide(snapshot), why, "learning")
+        return self._weigh(snapshot, price, on_duty)
+
+    def _weigh(self, snapshot: Snapshot, price: float, on_duty: int) -> Decision:
+        forecast = self._forecast(snapshot)
+        reasons = [f"an abandoned call costs {price:.0f} idle seconds"]
+        cancel = self._not_worth(snapshot, forecast, price, on_duty, reasons)
+        if cancel:
+            forecast = self._forecast(replace(snapshot, calls=_without(snapshot.calls, cancel)))
+        lines = in_flight(snapshot) - len(cancel)
+        kept = lines - forecast.short(UNLIKELY)
+        content = self.waits.content(snapshot.goals.wait_s)
+        if content is not None:
+            wanted = free_agents(snapshot) - lines
+            decision = settle(snapshot, wanted, [*reasons, content], cancel, None, "wait", kept)
+            return replace(decision, price=price)
+        risks, forecast, bound = self._worth(snapshot, forecast, price, on_duty, reasons)
+        covered = lines + len(risks) - forecast.short(RARE)
+        decision = settle(snapshot, len(risks), reasons, cancel, covered, bound, kept)
+        return replace(decision, price=price, risks=tuple(risks[: decision.place]))
+
+    def _worth(
+        self, snapshot: Snapshot, forecast: Forecast, price: float, on_duty: int, reasons: list[str]
+    ) -> tuple[list[float], Forecast, Bound]:
+        """Return the risk of every line more that is worth it and allowed, the forecast with them, the bound."""
+        room, limit, bound = room_for(snapshot, on_duty)
+        row = self._row(self.learning.new_call(), snapshot.segment)
+        risks: list[float] = []
+        for _ in range(room):
+            gain, cost = forecast.gain(row), forecast.cost(row)
+            if gain <= price * cost:
+                reasons.append(
+                    f"the next line saves {gain:.1f} idle seconds and risks {cost:.3f} abandoned calls"
+                )
+                return risks, forecast, "risk"
+            more = forecast.plus(row)
+            if snapshot.budget is not None and more.short(RARE) > max(0, snapshot.budget):
+                reasons.append(f"the law leaves {max(0, snapshot.budget)} abandoned calls: no further line")
+                return risks, forecast, "budget"
+            risks.append(min(1.0, cost / row[-1]))
+            forecast = more
+        reasons.append(limit)
+        return risks, forecast, bound
+
+    def _not_worth(
+        self, snapshot: Snapshot, forecast: Forecast, price: float, on_duty: int, reasons: list[str]
+    ) -> tuple[str, ...]:
+        """Return the ringing lines that rang long enough and whose risk costs more than they may gain."""
+        losses: dict[tuple[int, str], float] = {}
+        ended: list[tuple[float, str]] = []
+        for call in snapshot.calls:
+            if call.state != "ringing" or not may_end(call, snapshot):
+                continue
+            alike = (int(call.rang), call.segment)
+            if alike not in losses:
+                row = self._row(self.learning.ring_row(call.rang), call.segment)
+                losses[alike] = price * forecast.cost(row) - END_MARGIN * forecast.gain(row)
+            if losses[alike] > 0:
+                ended.append((-losses[alike], call.id))
+        most = max(1, on_duty // SLOW_END)
+        chosen = tuple(call_id for _, call_id in sorted(ended)[:most])
+        if chosen:
+            reasons.append(
+                f"{len(chosen)} of {len(ended)} long ringing lines not worth their risk: cancelled"
+            )
+        return chosen
+
+    # --- the forecast -----------------------------------------------------------------------------
+
+    def _forecast(self, snapshot: Snapshot) -> Forecast:
+        waiting = sum(call.state == "waiting" for call in snapshot.calls)
+        return Forecast(free_agents(snapshot) - waiting, self._back(snapshot), self._answers(snapshot))
+
+    def _back(self, snapshot: Snapshot) -> Iterator[Group]:
+        talks = self.learning.talks
+        ages = Counter(
+            (agent.state, talks.bin(snapshot.now - agent.since))
+            if agent.state == "in_call"
+            else (agent.state, int(snapshot.now - agent.since))
+            for agent in snapshot.agents
+            if agent.state in ("in_call", "wrap")
+        )
+        for (state, age), count in ages.items():
+            if state == "in_call":
+                yield self.learning.talk_row(age * talks.width), count
+            else:
+                yield self.learning.wrap_row(float(age)), count
+
+    def _answers(self, snapshot: Snapshot) -> Iterator[Group]:
+        groups = Counter(
+            (call.state == "ringing", int(_age(call, snapshot.now)), call.segment)
+            for call in snapshot.calls
+            if call.state in UNANSWERED
+        )
+        for (rings, age, segment), count in groups.items():
+            row = self.learning.ring_row(age) if rings else self.learning.dial_row(age)
+            yield self._row(row, segment), count
+
+    def _row(self, row: Row, segment: str) -> Row:
+        factor = self.learning.segments.factor(segment)
+        if factor == 1.0:
+            return row
+        factor = min(factor, 1.0 / row[HORIZON - 1] if row[HORIZON - 1] > 0 else 1.0)
+        return tuple(chance * factor for chance in row)
+
+
+def _age(call: CallView, now: float) -> float:
+    """Return how long a call has been ringing, or has been on its way to the ringing."""
+    if call.state == "ringing":
+        return call.rang
+    return max(0.0, now - call.placed) if call.placed else 0.0
+
+
+def _without(calls: tuple[CallView, ...], gone: tuple[str, ...]) -> tuple[CallView, ...]:
+    return tuple(call for call in calls if call.id not in gone)
+
+
+def _told(decision: Decision, why: str, bound: Bound | None = None) -> Decision:
+    held = decision.bound if decision.bound != "agents" or bound is None else bound
+    return replace(decision, reasons=(why, *decision.reasons), bound=held)

@@ -1,0 +1,46 @@
+"""What Asterisk said while this process did not run is kept until it is known who owns the calls now.
+
+A frozen engine wakes up with its socket full of old news. Acted upon at once, they would let it hang up or move calls
+that another engine may have adopted meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from dialer_engine.engine.ownership import Ownership
+from dialer_engine.engine.tasks import Tasks
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Awakening:
+    """Passes events on, after a freeze not before a renewal of the lease was tried, and never once it is lost."""
+
+    ownership: Ownership
+    tasks: Tasks
+    deliver: Callable[[object], None]
+    displaced: Callable[[], bool]
+    _kept: list[object] = field(default_factory=list)
+
+    def on_event(self, event: object) -> None:
+        """Take one event of the link, in order."""
+        if not self._kept and not self.ownership.woken:
+            self.deliver(event)
+            return
+        if not self._kept:
+            log.warning("this process did not run for a while; looking whether another engine has taken over")
+            self.tasks.spawn(self._look(), "events after a freeze")
+        self._kept.append(event)
+
+    async def _look(self) -> None:
+        while self.ownership.woken:
+            await self.ownership.looked()
+        kept, self._kept = self._kept, []
+        for event in kept:
+            if not self.displaced():
+                self.deliver(event)

@@ -1,0 +1,52 @@
+"""Ends attempts that the database has live and nobody holds: they would lock their numbers for ever (P6)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from dialer_engine.engine.floor import Floor
+from dialer_engine.engine.writer import Writer
+from dialer_engine.store.attempts import live_attempts
+from dialer_engine.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 10.0
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """Looks every few seconds for attempts of this engine that its floor does not know.
+
+    Two looks in a row must find one: the end of a call may be on its way to the database during one.
+    """
+
+    floor: Floor
+    pool: Pool
+    writer: Writer
+
+    async def run(self) -> None:
+        """Look until cancelled; what is on its way to the database is waited for."""
+        before: set[str] = set()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not self.writer.healthy or self.writer.held:
+                before = set()
+                continue
+            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                before = await self._look(before)
+
+    async def _look(self, before: set[str]) -> set[str]:
+        async with self.pool.acquire() as conn:
+            live = await live_attempts(conn, self.floor.means.node)
+        ours = [each for each in live if each.epoch == self.floor.means.epoch]
+        suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
+        forgotten = [each for each in ours if each.attempt_id in suspects & before]
+        if self.floor.end_forgotten(forgotten):
+            log.error("attempts that nobody held were ended", count=len(forgotten))
+        return suspects

@@ -1,0 +1,150 @@
+"""What the pacing of a campaign sees: the moment as a snapshot, and what happens as events.
+
+Both read the dispatcher's calls and seats; neither changes anything. Wall-clock moments of calls and seats become
+monotonic seconds, because no clock correction may make a phone ring backwards.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from dialer_engine.core.attempt import Phase
+from dialer_engine.core.pacing import (
+    AgentState,
+    AgentView,
+    CallState,
+    CallView,
+    Goals,
+    PacingEvent,
+    Snapshot,
+)
+from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.trunks import TrunkLine
+from dialer_engine.settings.campaign import Pacing
+
+CALL_STATES: dict[Phase, CallState] = {
+    Phase.RESERVED: "reserved",
+    Phase.DIALING: "dialing",
+    Phase.RINGING: "ringing",
+    Phase.WAITING: "waiting",
+    Phase.JOINING: "waiting",
+    Phase.UNCLAIMED: "message",
+    Phase.MESSAGE: "message",
+    Phase.BRIDGED: "bridged",
+}
+
+AGENT_STATES: dict[SeatState, AgentState] = {
+    SeatState.READY: "ready",
+    SeatState.RESERVED: "reserved",
+    SeatState.IN_CALL: "in_call",
+    SeatState.WRAP: "wrap",
+    SeatState.PAUSED: "paused",
+}
+
+ANSWERED = frozenset({Phase.WAITING, Phase.JOINING, Phase.UNCLAIMED, Phase.MESSAGE})
+OPEN = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
+
+
+@dataclass(frozen=True, slots=True)
+class Dialable:
+    """What may be dialed at this moment: the trunk that takes the next call, contacts due, and whether at all."""
+
+    line: TrunkLine | None
+    queue_due: int | None
+    open: bool
+
+
+def snapshot(plan: CampaignPlan, dispatcher: Dispatcher, ledgers: Ledgers, dialable: Dialable) -> Snapshot:
+    """Return the campaign at this moment, as the pacing sees it."""
+    now, wall = time.monotonic(), utc_now()
+    line, settings, left = dialable.line, plan.settings, ledgers.budget(plan.name)
+    return Snapshot(
+        now=now,
+        agents=_agents(plan.name, dispatcher, now, wall),
+        calls=_calls(plan.name, dispatcher, ledgers, now, wall),
+        lines_per_agent=settings.lines_per_agent,
+        channels_free=line.channels_free() if line else 0,
+        rate_tokens=line.departures(now) if line else 0,
+        queue_due=dialable.queue_due,
+        cancel_before_15s=settings.cancel_before_15s,
+        open=dialable.open,
+        budget=left.lines_at_risk,
+        ending=ledgers.ending(plan.name),
+        ledger=ledgers.view(plan.name, left.main),
+        goals=goals(settings.pacing),
+    )
+
+
+def goals(pacing: Pacing) -> Goals:
+    """Return what a campaign file asks of the pacing."""
+    return Goals(
+        target=pacing.abandon_target / 100.0,
+        wait_s=pacing.agent_wait_seconds,
+        max_lines_per_agent=pacing.max_lines_per_agent,
+        min_agents=pacing.min_agents,
+        learn_calls=pacing.learn_calls,
+    )
+
+
+def _agents(campaign: str, dispatcher: Dispatcher, now: float, wall: datetime) -> tuple[AgentView, ...]:
+    return tuple(
+        AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall))
+        for seat in dispatcher.seats_of(campaign)
+        if seat.state is not SeatState.OFF
+    )
+
+
+def _calls(
+    campaign: str, dispatcher: Dispatcher, ledgers: Ledgers, now: float, wall: datetime
+) -> tuple[CallView, ...]:
+    return tuple(
+        CallView(
+            call.id,
+            CALL_STATES[call.phase],
+            _monotonic(call.phase_since, now, wall),
+            call.rang_for(wall),
+            0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
+            segment(call, ledgers),
+        )
+        for call in dispatcher.calls_of(campaign)
+        if call.attempt.hanging_up is None
+    )
+
+
+def segment(call: Call, ledgers: Ledgers) -> str:
+    """Return the calls that a call is like: those to area codes of the same region."""
+    return ledgers.region_of(call.reservation.number[2:5])
+
+
+def call_event(call: Call, before: Phase, ledgers: Ledgers) -> PacingEvent | None:
+    """Return what a step of an attempt means to the pacing, None when it means nothing."""
+    now, phase = time.monotonic(), call.phase
+    if phase is Phase.DIALING and before is Phase.RESERVED:
+        return PacingEvent("placed", now, call=call.id, segment=segment(call, ledgers))
+    if phase is Phase.RINGING:
+        return PacingEvent("ringing", now, call=call.id)
+    if phase in ANSWERED and before in OPEN:
+        return PacingEvent("answered", now, call=call.id)
+    if phase is Phase.BRIDGED:
+        return PacingEvent("bridged", now, call=call.id, agent=call.attempt.agent)
+    if phase is Phase.ENDED:
+        return PacingEvent("ended", now, call=call.id, result=str(call.attempt.result))
+    return None
+
+
+def agent_event(seat: Seat) -> PacingEvent:
+    """Return what a seat's new state means to the pacing."""
+    state = AGENT_STATES.get(seat.state, "off")
+    return PacingEvent("agent", time.monotonic(), agent=seat.agent, result=state)
+
+
+def _monotonic(moment: datetime | None, now: float, wall: datetime) -> float:
+    """Return a wall-clock moment on the monotonic scale, in seconds."""
+    return now if moment is None else now - (wall - moment).total_seconds()

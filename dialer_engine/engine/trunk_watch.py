@@ -1,0 +1,169 @@
+"""What Asterisk tells about calls, as the trunks need it: on the wire, ringing, refused, ended.
+
+From here the trunks learn who is at fault: a breaker opens and closes, departures wait for word of earlier ones,
+and a contact whom a trunk refuses learns when it is due again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from dialer_engine.core.attempt import Attempt, EndedBy
+from dialer_engine.core.carrier_codes import CarrierCodes
+from dialer_engine.core.outcome import Result
+from dialer_engine.engine.call import Call, FinishedCall
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.trunks import TrunkLine, Trunks
+
+log = structlog.get_logger(__name__)
+
+RELEASE_S = 0.5
+"""How long an ended call still counts against the channel limit: the carrier may not have our BYE yet."""
+SILENT_DELAY_S = 30.0
+"""A call without any word of the carrier may have rung all the same: its contact has peace for this long."""
+SILENT_FOR_S = 3.0
+"""Seconds without any word after which a call that we ended ourselves tells of a fault."""
+SILENT = "no response"
+HANDLED = frozenset(
+    {
+        *(Result.BRIDGED, Result.ABANDONED, Result.HUNG_UP, Result.NO_ANSWER, Result.BUSY),
+        *(Result.NOT_IN_SERVICE, Result.REJECTED, Result.BLOCKED),
+    }
+)
+"""Results that show that the carrier handles calls."""
+
+
+@dataclass(slots=True)
+class TrunkWatch:
+    """Passes the news on; `codes` is replaced by a reload."""
+
+    dispatcher: Dispatcher
+    trunks: Trunks
+    codes: CarrierCodes
+    wake: Callable[[], None] = lambda: None
+
+    # --- while a call is under way ----------------------------------------------------------------
+
+    def dialed(self, attempt_id: str) -> None:
+        """Asterisk says that the call is on its way to the carrier."""
+        call = self.dispatcher.calls.get(attempt_id)
+        if call is not None:
+            self.trunks.on_wire(call.reservation.trunk, attempt_id, time.monotonic())
+
+    def rang(self, attempt_id: str) -> None:
+        """The carrier handles the call: a phone rings, or somebody answered."""
+        call = self.dispatcher.calls.get(attempt_id)
+        line = self._line(call.reservation.trunk) if call else None
+        if call is not None and line is not None:
+            self.dialed(attempt_id)
+            self._handled(line, call.attempt)
+
+    def meaning(self, attempt_id: str, code: int | None, said: str | None) -> Result | None:
+        """Return what a code means for this call at its carrier."""
+        call = self.dispatcher.calls.get(attempt_id)
+        line = self._line(call.reservation.trunk) if call else None
+        if call is None or line is None or code is None:
+            return None
+        trunk = line.settings
+        meaning = self.codes.meaning(trunk.provider, trunk.own_codes, code, said or "")
+        if meaning is Result.TRUNK_FAULT and line.refused.is_number(call.reservation.contact_id):
+            return Result.FAILED
+        return meaning
+
+    def delay_after_fault(self, call: Call) -> timedelta:
+        """Note a trunk fault and return after how long its contact is due again."""
+        line = self._line(call.reservation.trunk)
+        if call.attempt.silent or line is None:
+            return timedelta(seconds=SILENT_DELAY_S)
+        return timedelta(seconds=line.refused.refused(call.reservation.contact_id))
+
+    # --- when it has ended ------------------------------------------------------------------------
+
+    def finished(self, call: FinishedCall) -> None:
+        """Count an ended call and let its trunk learn from it."""
+        line = self._line(call.trunk)
+        if line is None:
+            return
+        line.active = max(0, line.active - 1)
+        line.results[str(call.attempt.result)] += 1
+        if call.attempt.originated_at is not None:
+            self._cool(line)
+            self._learn(line, call.attempt, call.contact_id)
+        self.trunks.on_wire(call.trunk, call.attempt_id, time.monotonic())
+
+    def _learn(self, line: TrunkLine, a: Attempt, contact: int) -> None:
+        now = time.monotonic()
+        code = code_of(a)
+        line.health.add(now, code, _seconds(a.originated_at, a.ringing_at or a.answered_at), _up(a))
+        if is_fault(a):
+            if line.breaker.fault(now, _sent(a, now), code):
+                log.error("trunk is at fault; calls go elsewhere until it works", trunk=line.name, last=code)
+        elif a.result in HANDLED:
+            line.refused.handled(contact)
+            self._handled(line, a)
+
+    def _handled(self, line: TrunkLine, a: Attempt) -> None:
+        now = time.monotonic()
+        if line.breaker.success(now, _sent(a, now)):
+            log.info("trunk works again", trunk=line.name)
+            self.wake()
+
+    def _cool(self, line: TrunkLine) -> None:
+        line.cooling += 1
+        asyncio.get_running_loop().call_later(RELEASE_S, self._released, line)
+
+    def _released(self, line: TrunkLine) -> None:
+        line.cooling -= 1
+        self.wake()
+
+    def _line(self, trunk: str) -> TrunkLine | None:
+        return self.trunks.lines.get(trunk)
+
+
+def is_fault(a: Attempt) -> bool:
+    """Whether an ended attempt tells of a fault of its trunk, whatever it means for the contact."""
+    if a.result is Result.TRUNK_FAULT:
+        return True
+    if a.ringing_at is not None or a.answered_at is not None or a.originated_at is None:
+        return False
+    out = _seconds(a.originated_at, a.ended_at) or 0.0
+    if a.silent:
+        return out >= SILENT_FOR_S
+    # The carrier took the call and never said anything more until our own ring time was over.
+    return (
+        a.said is not None
+        and a.said.startswith("SIP 100")
+        and a.ended_by is EndedBy.ENGINE
+        and not a.cancel_reason
+    )
+
+
+def code_of(a: Attempt) -> str:
+    """Return an ended attempt's code for the mix: what the carrier said last, or that it said nothing."""
+    if a.answered_at is not None:
+        return "200"
+    if a.cancel_reason is not None:
+        return "cancelled"
+    if a.silent:
+        return SILENT
+    return str(a.sip_code) if a.sip_code is not None else "none"
+
+
+def _up(a: Attempt) -> float | None:
+    return _seconds(a.answered_at, a.ended_at)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else (end - start).total_seconds()
+
+
+def _sent(a: Attempt, now: float) -> float:
+    """Return when the call left, on the monotonic scale."""
+    return now - ((utc_now() - a.originated_at).total_seconds() if a.originated_at else 0.0)

@@ -1,0 +1,36 @@
+"""What a fault is: a name, what it does, how it strikes, and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.verdict import Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """When one fault hit, in seconds since 1970.
+
+    Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`.
+    """
+
+    since: float
+    able: float
+    stuck: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of the suite; `links` says that engine and Asterisk must talk through the lab's proxy, `long`
+    that people must talk for a while.
+    """
+
+    name: str
+    does: str
+    strike: Callable[[Ground], Awaitable[Strike]]
+    promise: Promise = Promise()  # noqa: RUF009  (frozen)
+    links: bool = False
+    long: bool = False

@@ -1,0 +1,66 @@
+"""Postgres is stopped, killed or locked: calls go on, new ones stop within a second, no record is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+from dialer_engine.lab.chaos.fault import Fault, Strike
+from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.place import LabError
+from dialer_engine.store import postmaster
+from dialer_engine.store.pool import connect
+from dialer_engine.store.sql import sql
+
+STOPS_WITHIN_S = 1.0
+
+
+async def stop(ground: Ground, seconds: float) -> Strike:
+    """Stop Postgres in good order, and start it again after so many seconds."""
+    down = time.time()
+    await asyncio.to_thread(ground.world.postgres.stop)
+    return await _start_again(ground, down, seconds)
+
+
+async def kill(ground: Ground) -> Strike:
+    """Kill Postgres and start it again at once."""
+    found = postmaster.read(ground.world.postgres.data)
+    if found is None:
+        raise LabError("the embedded Postgres does not run")
+    down = time.time()
+    os.kill(found.pid, signal.SIGKILL)
+    return await _start_again(ground, down, 0.0)
+
+
+async def _start_again(ground: Ground, down: float, seconds: float) -> Strike:
+    await asyncio.sleep(seconds)
+    before = time.time()
+    await asyncio.to_thread(ground.world.postgres.start)
+    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < before]
+    return Strike(time.time(), before, broken=tuple(f"dialed {c.number} without a database" for c in late))
+
+
+async def lock(ground: Ground, seconds: float) -> Strike:
+    """Hold a lock on the attempts that nobody else can write against, for so many seconds."""
+    conn = await connect(ground.world.postgres.url())
+    try:
+        async with conn.transaction():
+            await conn.execute(sql("chaos_lock"))
+            await asyncio.sleep(seconds)
+    finally:
+        await conn.close()
+    now = time.time()
+    return Strike(now, now)
+
+
+def postgres_faults() -> list[Fault]:
+    """The faults of this module."""
+    return [
+        Fault("postgres-stop", "stop Postgres for 5 s", lambda ground: stop(ground, 5.0)),
+        Fault("postgres-stop-long", "stop Postgres for 60 s", lambda ground: stop(ground, 60.0)),
+        Fault("postgres-kill", "SIGKILL Postgres and start it again", kill),
+        Fault("postgres-lock", "lock the attempts in the database for 5 s", lambda g: lock(g, 5.0)),
+        Fault("postgres-lock-long", "lock the attempts for 30 s", lambda g: lock(g, 30.0)),
+    ]

@@ -1,0 +1,1 @@
+"""The floor as a simulation of discrete events, to compare ways of pacing on the same people."""

@@ -1,0 +1,174 @@
+"""The simulated floor: calls and agents, and what happens to them, moment by moment.
+
+A call: dialing, then it fails at once or rings; then nobody answers, or somebody does and is waiting until an
+agent is there (bridged) or the grace is over (abandoned). A person who answers gets the agent who has been
+ready longest; an agent who becomes ready takes the person who has been waiting longest.
+
+Every call has at most one event ahead, which names the generation (`turn`) it was made for: one that comes
+too late, as the abandonment of a call that was bridged, finds another generation and does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from dialer_engine.core.pacing import CallState, CallView, PacingEvent
+from dialer_engine.core.pacing.level import MIN_RING_S
+from dialer_engine.lab.pacing.parts import Agent, Call
+from dialer_engine.lab.pacing.people import People, Person
+from dialer_engine.lab.pacing.roster import Hear, Roster
+from dialer_engine.lab.pacing.tally import PeriodLedger, Tally
+
+Kind = Literal["ringing", "answered", "bridged", "ended"]
+
+
+class Floor(Roster):
+    """All calls and agents of a run at one moment, and the ledger of the legal period."""
+
+    def __init__(
+        self, people: People, ledger: PeriodLedger, tally: Tally, hear: Hear | None, seed: int
+    ) -> None:
+        super().__init__(people.work, tally, hear, seed)
+        self.people, self.ledger = people, ledger
+        self.calls: dict[str, Call] = {}
+        self.views: dict[str, CallView] = {}
+        self.ringing: dict[Call, None] = {}
+        self.waiting: dict[Call, None] = {}
+        self.in_flight = 0
+
+    def _serve(self, agent: Agent) -> None:
+        if self.waiting:
+            self._bridge(next(iter(self.waiting)), agent)
+
+    def place(self) -> Call:
+        """Dial the next person of the list."""
+        return self.dial(self.people.take())
+
+    def dial(self, person: Person) -> Call:
+        """Dial somebody now; their fate is settled at this moment."""
+        work, now, name = self.work, self.now, f"c{person.number}"
+        answers = person.answers(work, self.second)
+        fails = not answers and person.fail_dice < work.fail_share
+        machine = not (answers or fails) and self._is_machine(person)
+        at = now + person.answer_after_s if answers or machine else None
+        view = CallView(name, "dialing", now, 0.0, now, person.segment.name)
+        call = Call(name, person, now, at, machine, view)
+        self.calls[name], self.views[name] = call, view
+        self.in_flight += 1
+        self.day.attempts += 1
+        self._tell(PacingEvent("placed", now, name, segment=person.segment.name))
+        if fails:
+            self._later(call, now + person.fail_s, lambda: self._unanswered(call, "busy"))
+        else:
+            self._later(call, now + person.delay_s, lambda: self._rings(call))
+        return call
+
+    def _is_machine(self, person: Person) -> bool:
+        share = self.work.machines_at(self.second)
+        return person.machine_dice < share and person.ring_s <= self.work.ring_timeout_s
+
+    def _later(self, call: Call, moment: float, happens: Callable[[], None]) -> None:
+        call.turn += 1
+        turn = call.turn
+        self._at(moment, lambda: happens() if call.turn == turn else None)
+
+    def _show(self, call: Call, state: CallState, rang: float) -> None:
+        call.state = state
+        call.view = CallView(call.id, state, self.now, rang, call.placed, call.person.segment.name)
+        self.views[call.id] = call.view
+
+    def _say(self, call: Call, kind: Kind, agent: str | None = None, result: str | None = None) -> None:
+        if self.hear is not None:
+            segment = call.person.segment.name
+            self.hear(PacingEvent(kind, self.now, call.id, agent, result, segment))
+
+    def _rings(self, call: Call) -> None:
+        call.ringing_at = self.now
+        self.ringing[call] = None
+        self._show(call, "ringing", 0.0)
+        self._say(call, "ringing")
+        if call.answers_at is not None:
+            self._later(call, call.answers_at, lambda: self._answered(call))
+        else:
+            self._later(
+                call, self.now + self.work.ring_timeout_s, lambda: self._unanswered(call, "no_answer")
+            )
+
+    def _unanswered(self, call: Call, result: str) -> None:
+        self.in_flight -= 1
+        self._gone(call, result)
+
+    def _gone(self, call: Call, result: str) -> None:
+        call.turn += 1
+        self.ringing.pop(call, None)
+        self.waiting.pop(call, None)
+        del self.calls[call.id], self.views[call.id]
+        self._say(call, "ended", result=result)
+
+    def cancel(self, call: Call) -> None:
+        """End a call that nobody has answered."""
+        rang = self.rang(call)
+        self.day.cancelled += 1
+        self.day.rung_short += rang < MIN_RING_S
+        self._unanswered(call, "cancelled")
+
+    def rang(self, call: Call) -> float:
+        """Return for how many seconds a call has been ringing."""
+        return 0.0 if call.ringing_at is None else self.now - call.ringing_at
+
+    def _answered(self, call: Call) -> None:
+        del self.ringing[call]
+        if call.machine:
+            self.day.machines += 1
+        else:
+            self.day.answers += 1
+            self.day.slot(self.second).answers += 1
+        self._show(call, "waiting", self.rang(call))
+        self._say(call, "answered")
+        if self.ready:
+            self._bridge(call, next(iter(self.ready)))
+            return
+        self.waiting[call] = None
+        stays = self.work.grace_s if call.machine else min(self.work.grace_s, call.person.patience_s)
+        self._later(call, self.now + stays, lambda: self._abandoned(call))
+
+    def _abandoned(self, call: Call) -> None:
+        self.in_flight -= 1
+        self.ledger.lost()
+        if not call.machine:
+            self.day.abandoned += 1
+            self.day.slot(self.second).abandoned += 1
+        self._gone(call, "abandoned")
+
+    def _bridge(self, call: Call, agent: Agent) -> None:
+        self.waiting.pop(call, None)
+        del self.ready[agent]
+        self.in_flight -= 1
+        self.day.bridged += 1
+        self.tally.agent_waits.append(self.now - agent.since)
+        if not call.machine:
+            self.tally.people_waits.append(self.now - (call.answers_at or self.now))
+        self._show(call, "bridged", call.view.rang)
+        self._say(call, "bridged", agent.id)
+        self._enter(agent, "in_call")
+        agent.call = call
+        person = call.person
+        call.ends_at = self.now + (person.machine_s if call.machine else person.talk_s)
+        agent.free_at = call.ends_at + (0.0 if call.machine else person.wrap_s)
+        self._later(call, call.ends_at, lambda: self._talked(call, agent))
+
+    def _talked(self, call: Call, agent: Agent) -> None:
+        self._gone(call, "bridged")
+        if call.machine:
+            self._account(agent)
+            agent.call = None
+            self._free(agent)
+            return
+        self._enter(agent, "wrap")
+        agent.call = None
+        self._at(agent.free_at, lambda: self._disposed(agent))
+
+    def _disposed(self, agent: Agent) -> None:
+        self.ledger.connected()
+        self._free(agent)

@@ -1,0 +1,501 @@
+"""Records while the database is away, on a real Postgres that turns connections away: on disk, then written once."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_support import NOON, WALL, end_of, fictional, make_world, put_contacts, request, sizes
+from structlog.testing import capture_logs
+
+from dialer_engine.cli.doctor import _journals
+from dialer_engine.engine.intake import OptOutIntake
+from dialer_engine.engine.writer import MOST_IN_MEMORY, Writer
+from dialer_engine.store.agents import StateChange
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, adopt
+from dialer_engine.store.batch import Record
+from dialer_engine.store.directory import add_agent
+from dialer_engine.store.held import held_directory, held_records, read_held, rejected_file
+from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.pool import connect
+from dialer_engine.store.reserve import Reservation, reserve
+
+pytestmark = pytest.mark.postgres
+
+TABLES = ("attempt_events", "cdrs", "dispositions", "suppression_log", "agent_sessions", "agent_states")
+
+
+async def _anybody(conn: object) -> None:
+    """A lease that nobody else ever takes."""
+
+
+@dataclass
+class Desk:
+    """One database, its attempts and agent, and engines' writers that come and go on one DIALER_HOME."""
+
+    url: str
+    home: Path
+    attempts: list[Reservation]
+    agent: int
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def held(self) -> Path:
+        return held_directory(self.home)
+
+    @property
+    def rejected(self) -> list[dict[str, Any]]:
+        file = rejected_file(self.home)
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @asynccontextmanager
+    async def writer(self, epoch: int = 1, *, killed: bool = False) -> AsyncIterator[Writer]:
+        """A running writer, which at the end is closed or (`killed`) just gone."""
+        writer = Writer(lambda: connect(self.url), self.held, rejected_file(self.home), epoch, _anybody)
+        writer.on_health = lambda: self.said.append(f"healthy {writer.healthy} unsafe {writer.unsafe}")
+
+        async def before() -> None:
+            self.said.append("before healthy")
+
+        writer.before_healthy = before
+        running = asyncio.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            if killed:
+                writer._drop_connection()
+            else:
+                await writer.close()
+
+    async def ask(self, query: str, *given: Any) -> Any:
+        """Ask as the server's master, whether the database takes connections or not."""
+        conn = await connect(self._with_database("postgres"), batch=True)
+        try:
+            return await conn.fetch(query, *given)
+        finally:
+            await conn.close()
+
+    async def go_away(self) -> None:
+        """From now on the server ends and refuses every connection to the database."""
+        await self.ask(f"alter database {self.name} allow_connections false")
+        await self.ask("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", self.name)
+
+    async def come_back(self) -> None:
+        await self.ask(f"alter database {self.name} allow_connections true")
+
+    @property
+    def name(self) -> str:
+        return self.url.partition("?")[0].rpartition("/")[2]
+
+    def _with_database(self, name: str) -> str:
+        base, mark, query = self.url.partition("?")
+        return base.rpartition("/")[0] + "/" + name + mark + query
+
+    async def counts(self) -> list[int]:
+        conn = await connect(self.url)
+        try:
+            return await sizes(conn, *TABLES)
+        finally:
+            await conn.close()
+
+    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
+        conn = await connect(self.url)
+        try:
+            return [tuple(row) for row in await conn.fetch(query)]
+        finally:
+            await conn.close()
+
+
+@pytest.fixture
+async def desk(pg_url: str, tmp_path: Path) -> Desk:
+    conn = await connect(pg_url)
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(4))
+    attempts = list((await reserve(conn, request(world, 4))).reserved)
+    agent = await add_agent(conn, None, "ana", "secret")
+    await conn.close()
+    return Desk(pg_url, tmp_path, attempts, agent)
+
+
+def at(seconds: float) -> Any:
+    return WALL + timedelta(seconds=seconds, microseconds=123_000)
+
+
+def talk(one: Reservation, agent: int, *, suppress: bool = False) -> list[Record]:
+    """What an engine writes about a call from its answer to its disposition."""
+    events = [
+        AttemptEvent(one.attempt_id, 1, "dialing", at(1)),
+        AttemptEvent(one.attempt_id, 2, "ringing", at(2)),
+        AttemptEvent(one.attempt_id, 3, "waiting", at(5)),
+        AttemptEvent(one.attempt_id, 4, "bridged", at(5.02), {"agent_id": str(agent)}),
+    ]
+    end = AttemptEnd(
+        *(one.attempt_id, 5, "bridged", at(65), "agent"),
+        originated_at=at(1),
+        ringing_at=at(2),
+        answered_at=at(5),
+        joined_at=at(5.02),
+        agent_id=agent,
+        final=True,
+    )
+    states = [
+        StateChange(agent, state, at(n), "main", None, one.attempt_id)
+        for n, state in ((5, "in_call"), (65, "wrap"))
+    ]
+    disposed = Disposed(
+        one.attempt_id, "dnc" if suppress else "sale", "x", "agent", at(70), NOON, True, suppress
+    )
+    return [*events, states[0], end, states[1], disposed]
+
+
+def put_all(writer: Writer, records: list[Record]) -> None:
+    for record in records:
+        writer.put(record)
+
+
+async def until(true: Callable[[], bool], words: str, seconds: float = 20.0) -> None:
+    end = asyncio.get_running_loop().time() + seconds
+    while not true():
+        assert asyncio.get_running_loop().time() < end, f"never came true: {words}"
+        await asyncio.sleep(0.02)
+
+
+async def outage(desk: Desk, writer: Writer) -> None:
+    await until(lambda: writer._conn is not None, "the writer is connected")
+    await desk.go_away()
+    await until(lambda: not writer.healthy, "the outage is known")
+
+
+async def on_disk(writer: Writer, count: int) -> None:
+    await until(lambda: writer.held == count and not writer._memory, f"{count} records are on the disk")
+
+
+CDR = (
+    "select result, originated_at, ringing_at, answered_at, joined_at, ended_at, ended_by, agent from cdrs "
+    "order by reserved_at, attempt_id"
+)
+TALKED = ("bridged", at(1), at(2), at(5), at(5.02), at(65), "agent", "ana")
+
+
+async def test_what_happens_during_an_outage_is_on_the_disk_and_then_written_in_order(desk: Desk) -> None:
+    suppressed: list[str] = []
+    async with desk.writer() as writer:
+        writer.on_suppressed = suppressed.append
+        await outage(desk, writer)
+        for one in desk.attempts[:2]:
+            put_all(writer, talk(one, desk.agent, suppress=one is desk.attempts[0]))
+            await writer.flushed()
+        await on_disk(writer, 16)
+        assert held_records(desk.held) == len(writer) == 16
+        batch, broken = read_held(sorted(desk.held.glob("*.jsonl"))[0])
+        assert [each.number for each in batch] == list(range(1, 17))
+        assert broken == []
+        await desk.come_back()
+        await until(lambda: writer.healthy, "the database is back")
+        assert (writer.held, list(desk.held.iterdir())) == (0, [])
+        assert desk.said == ["healthy False unsafe False", "before healthy", "healthy True unsafe False"]
+    assert await desk.fetch(CDR) == [TALKED, TALKED]
+    assert suppressed == [desk.attempts[0].number]
+    assert await desk.fetch("select number, source from suppressions") == [(suppressed[0], "disposition")]
+    assert await desk.counts() == [10, 2, 2, 1, 1, 2]
+    assert desk.rejected == []
+
+
+async def test_an_engine_killed_in_the_outage_loses_nothing(desk: Desk) -> None:
+    async with desk.writer(killed=True) as first:
+        put_all(first, talk(desk.attempts[0], desk.agent)[:3])
+        await first.flushed()
+        await outage(desk, first)
+        put_all(first, talk(desk.attempts[0], desk.agent)[3:])
+        await on_disk(first, 5)
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        put_all(second, talk(desk.attempts[1], desk.agent))
+        await second.caught_up()
+        assert TALKED in await desk.fetch(CDR)
+        await second.flushed()
+    assert await desk.fetch("select result, epoch from cdrs order by epoch") == [
+        ("bridged", 1),
+        ("bridged", 2),
+    ]
+    assert await desk.counts() == [10, 2, 2, 0, 1, 2]
+
+
+async def test_a_crash_between_commit_and_removal_writes_nothing_twice(desk: Desk) -> None:
+    """Not even a shift that was ended: its states, taken again, would open another one."""
+    records = [
+        *talk(desk.attempts[0], desk.agent, suppress=True),
+        StateChange(desk.agent, "off", at(90), "main"),
+    ]
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, records)
+        await on_disk(first, 9)
+    kept = desk.home / "kept"
+    shutil.copytree(desk.held, kept)
+    await desk.come_back()
+    async with desk.writer(epoch=2, killed=True) as second:
+        await second.caught_up()
+        await until(lambda: not second.held, "the files are removed")
+    before = await desk.counts()
+    shutil.copytree(kept, desk.held, dirs_exist_ok=True)
+    conn = await connect(desk.url)
+    await conn.execute("delete from suppressions")  # taken off the list by a person meanwhile
+    async with desk.writer(epoch=3) as third:
+        await third.caught_up()
+    assert await desk.counts() == before == [5, 1, 1, 1, 1, 3]
+    assert await conn.fetchval("select count(*) from suppressions") == 0, "a disposition was obeyed twice"
+    await conn.close()
+    assert list(desk.held.iterdir()) == []
+    assert desk.rejected == []
+
+
+async def test_a_line_torn_by_a_crash_is_no_record_and_a_damaged_one_is_set_aside(desk: Desk) -> None:
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, talk(desk.attempts[0], desk.agent))
+        await on_disk(first, 8)
+    [file] = desk.held.iterdir()
+    lines = file.read_bytes().splitlines(keepends=True)
+    assert b"AttemptEnd" in lines[6]
+    lines[3] = lines[3].replace(b'"kind":"waiting"', b'"kind":"wasting"')
+    file.write_bytes(b"".join(lines[:8]) + lines[8][:40])
+    (desk.held / "00000009.jsonl").write_bytes(b"")
+    await desk.come_back()
+    with capture_logs() as logs:
+        async with desk.writer(epoch=2) as second:
+            await second.caught_up()
+    assert await desk.fetch(CDR) == [TALKED]
+    assert await desk.counts() == [4, 1, 0, 0, 1, 2]
+    [aside] = desk.rejected
+    assert aside["error"] == "cannot be read"
+    assert aside["place"].endswith("00000001.jsonl:4")
+    assert "wasting" in aside["line"]
+    torn = [entry for entry in logs if "half written" in entry["event"]]
+    assert [entry["place"].rpartition(":")[2] for entry in torn] == ["9"]
+    assert list(desk.held.iterdir()) == []
+
+
+async def test_a_record_that_the_database_refuses_holds_up_no_other(desk: Desk) -> None:
+    bad = StateChange(desk.agent + 99, "ready", at(4), "main")
+    stranger = replace(end_of(desk.attempts[0]), attempt_id="f3b0c7a2-0000-4000-8000-000000000000")
+    records = talk(desk.attempts[0], desk.agent)
+    async with desk.writer() as writer:
+        await outage(desk, writer)
+        put_all(writer, [*records[:4], bad, *records[4:], stranger])
+        await on_disk(writer, 10)
+        await desk.come_back()
+        await until(lambda: writer.healthy, "the database is back")
+        assert not writer.held
+    assert await desk.fetch(CDR) == [TALKED]
+    assert [(each["kind"], each["record"].get("agent_id")) for each in desk.rejected] == [
+        ("StateChange", desk.agent + 99),
+        ("AttemptEnd", None),
+    ]
+    assert "foreign key" in desk.rejected[0]["error"]
+    assert desk.rejected[1]["error"] == "the database does not have this attempt"
+
+
+async def test_a_displaced_engine_sets_aside_at_once_what_it_may_not_write(desk: Desk) -> None:
+    lost, kept = desk.attempts[:2]
+    async with desk.writer() as writer:
+        newer = await connect(desk.url)
+        assert await adopt(newer, [lost.attempt_id], 7) == {lost.attempt_id}
+        await outage(desk, writer)
+        put_all(writer, [*talk(lost, desk.agent)[:6], *talk(kept, desk.agent)])
+        await on_disk(writer, 14)
+        newer.terminate()
+        with capture_logs() as logs:
+            await desk.come_back()
+            await until(lambda: writer.healthy, "the database is back")
+    assert await desk.fetch(CDR) == [TALKED]
+    assert [each["kind"] for each in desk.rejected] == [*["AttemptEvent"] * 4, "AttemptEnd"]
+    assert all(each["record"]["attempt_id"] == lost.attempt_id for each in desk.rejected)
+    said = [entry for entry in logs if "another engine has taken over" in entry["event"]]
+    assert [(entry["records"], entry["attempts"]) for entry in said] == [(5, 1)]
+    assert not [entry for entry in logs if "could not be written" in entry["event"]]
+
+
+async def test_a_database_that_does_not_answer_is_away_and_what_it_had_half_done_counts_once(
+    desk: Desk,
+) -> None:
+    blocker = await connect(desk.url)
+    async with desk.writer() as writer:
+        await until(lambda: writer._conn is not None, "the writer is connected")
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("lock table cdrs in access exclusive mode")
+        put_all(writer, talk(desk.attempts[0], desk.agent))
+        await until(lambda: not writer.healthy, "no answer is an outage")
+        put_all(writer, talk(desk.attempts[1], desk.agent))
+        await on_disk(writer, 16)
+        await transaction.commit()
+        await until(lambda: writer.healthy, "the database answers again")
+        assert not writer.held
+    await blocker.close()
+    assert await desk.counts() == [10, 2, 2, 0, 1, 2]
+
+
+async def test_memory_is_bounded_and_the_disk_is_written_quickly(desk: Desk) -> None:
+    ids = [one.attempt_id for one in desk.attempts]
+    many = [AttemptEvent(ids[n % 4], n // 4 + 1, "x", at(n)) for n in range(2 * MOST_IN_MEMORY)]
+    async with desk.writer() as writer:
+        await outage(desk, writer)
+        for start in range(0, len(many), 1000):
+            put_all(writer, many[start : start + 1000])
+            await writer.flushed()
+        await on_disk(writer, len(many))
+        assert len(list(desk.held.iterdir())) > 5, "read again in pieces, not at once"
+        await desk.come_back()
+        await until(lambda: writer.healthy, "all is written", 60.0)
+        put_all(writer, [replace(each, number=each.number + 10_000) for each in many])
+        await until(lambda: len(writer) == 0, "a crowd is written too", 60.0)
+    assert (await desk.counts())[0] == 2 * len(many)
+    found = await desk.fetch("select attempt_id::text, max(number) from attempt_events group by 1")
+    assert {number for _, number in found} == {10_000 + len(many) // 4}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 128 KiB, mounted where the test's DIALER_HOME keeps its journal."""
+    place = tmp_path / "journal"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)], check=False)
+    assert mounted.returncode == 0, "this test makes a small disk and needs to be root"
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+async def test_a_full_disk_is_said_and_what_is_in_memory_waits_for_room(small_disk: Path, desk: Desk) -> None:
+    filler = small_disk / "filler"
+    with capture_logs() as logs:
+        async with desk.writer() as writer:
+            await outage(desk, writer)
+            put_all(writer, talk(desk.attempts[0], desk.agent))
+            await on_disk(writer, 8)
+            fill(filler)
+            put_all(
+                writer, [AttemptEvent(desk.attempts[1].attempt_id, n, "x" * 50, at(n)) for n in range(1, 400)]
+            )
+            await until(lambda: writer.unsafe, "the full disk is noticed")
+            assert (writer.held, len(writer._memory)) == (8, 399)
+            put_all(writer, talk(desk.attempts[2], desk.agent))
+            filler.unlink()
+            await on_disk(writer, 8 + 399 + 8)
+            assert not writer.unsafe
+            fill(filler)
+            put_all(writer, talk(desk.attempts[3], desk.agent))
+            put_all(
+                writer,
+                [AttemptEvent(desk.attempts[1].attempt_id, n, "x" * 50, at(n)) for n in range(400, 800)],
+            )
+            await until(lambda: writer.unsafe, "the full disk is noticed again")
+            await desk.come_back()
+            await until(lambda: writer.healthy and not writer.unsafe, "the database takes it all")
+            assert len(writer) == 0
+    critical = [entry for entry in logs if entry["log_level"] == "critical"]
+    assert len(critical) == 2
+    assert "No space left" in critical[0]["why"]
+    assert await desk.fetch(CDR) == [TALKED] * 3
+    assert (await desk.counts())[0] == 3 * 5 + 799
+    assert desk.rejected == []
+    assert desk.said[:3] == [
+        "healthy False unsafe False",
+        "healthy False unsafe True",
+        "healthy False unsafe False",
+    ]
+
+
+def fill(filler: Path) -> None:
+    """Leave no room on the disk of a file."""
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
+
+
+async def test_files_that_somebody_removed_hold_up_nothing(desk: Desk) -> None:
+    async with desk.writer() as writer:
+        await outage(desk, writer)
+        put_all(writer, talk(desk.attempts[0], desk.agent))
+        await on_disk(writer, 8)
+        shutil.rmtree(desk.held)
+        put_all(writer, talk(desk.attempts[1], desk.agent))
+        await until(lambda: not writer._memory, "the rest is on the disk")
+        await desk.come_back()
+        await until(lambda: writer.healthy and not writer.held, "the database is back")
+    assert [each["line"] for each in desk.rejected] == ["somebody removed this file"]
+    assert await desk.fetch(CDR) == [TALKED], "the first call is for recovery to close"
+
+
+async def test_what_is_left_at_the_end_waits_for_the_next_engine(desk: Desk) -> None:
+    async with desk.writer() as writer:
+        await outage(desk, writer)
+        put_all(writer, talk(desk.attempts[0], desk.agent))
+    assert held_records(desk.held) == 8
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        await second.caught_up()
+    assert await desk.fetch(CDR) == [TALKED]
+
+
+# --- opt-outs of the Asterisk-side script ---------------------------------------------------------
+
+
+async def test_a_bad_opt_out_is_named_once_by_the_log_and_by_doctor_and_blocks_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALER_HOME", str(desk.home))
+    directory = desk.home / "nodes" / "main" / "journal" / "optout"
+    directory.mkdir(parents=True)
+    (directory / "bad.json").write_text('{"attempt_id": "half')
+    (directory / "unreadable.json").mkdir()  # what cannot be opened may be well later and stays
+    good = {"attempt_id": "good", "number": "+12105550104", "at": "2026-11-23T16:00:00Z", "key": "9"}
+    (directory / "good.json").write_text(json.dumps(good))
+    suppressed: list[str] = []
+
+    async def take(place: Path) -> Taken:
+        conn = await connect(desk.url)
+        try:
+            return await take_journal(conn, place, WALL)
+        finally:
+            await conn.close()
+
+    intake = OptOutIntake(directory, take, suppressed.append)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await intake.take_all()
+    assert suppressed == ["+12105550104"]
+    named = [Path(entry["file"]).name for entry in logs if "cannot be read" in entry["event"]]
+    assert sorted(named) == ["bad.json", "unreadable.json"]
+    found = await _journals(desk.home)
+    assert found.state == "critical"
+    assert str(directory / "bad.unreadable") in found.words
+    (directory / "bad.unreadable").unlink()
+    assert (await _journals(desk.home)).state == "ok"
+
+
+async def test_opt_outs_are_taken_in_before_the_next_call_may_leave(desk: Desk) -> None:
+    """The script's files of the outage come first: the database is back only when they are in it."""
+    async with desk.writer() as writer:
+        taken: list[bool] = []
+
+        async def take() -> None:
+            taken.append(writer.healthy)
+            if len(taken) == 1:
+                raise OSError("the first try fails")
+
+        writer.before_healthy = take
+        await outage(desk, writer)
+        await desk.come_back()
+        await until(lambda: writer.healthy, "the database is back")
+        assert taken == [False, False]

@@ -1,0 +1,185 @@
+"""The lease as a fence: who waits is seen, and nothing of an earlier owner is written once another has taken it."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_support import WALL, Conn, end_of, fictional, make_world, put_contacts, request
+
+from dialer_engine.engine.awakening import Awakening
+from dialer_engine.engine.ownership import Ownership
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.writer import Writer
+from dialer_engine.store import lease
+from dialer_engine.store.attempts import AttemptEvent
+from dialer_engine.store.errors import LeaseHeld, StaleEpoch
+from dialer_engine.store.pool import connect
+from dialer_engine.store.reserve import reserve
+
+pytestmark = pytest.mark.postgres
+
+TTL = timedelta(seconds=30)
+
+
+async def test_who_waits_is_seen_until_the_connection_ends(conn: Conn, pg_url: str) -> None:
+    other = await connect(pg_url)
+    assert not await lease.somebody_waits(conn, "engine:main")
+    await lease.wait_in_line(other, "engine:main")
+    assert await lease.somebody_waits(conn, "engine:main")
+    assert not await lease.somebody_waits(conn, "engine:east")
+    await lease.leave_line(other, "engine:main")
+    assert not await lease.somebody_waits(conn, "engine:main")
+    await lease.wait_in_line(other, "engine:main")
+    await other.close()
+    for _ in range(100):  # the server notices the end of a connection a moment later
+        if not await lease.somebody_waits(conn, "engine:main"):
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("a standby that is gone is still in line")
+
+
+async def test_a_taking_waits_for_a_write_that_has_begun_and_stops_the_next(conn: Conn, pg_url: str) -> None:
+    other = await connect(pg_url)
+    epoch = await lease.take(conn, "engine", "one", timedelta(0))
+    async with conn.transaction():
+        await lease.guard(conn, "engine", epoch)
+        taking = asyncio.create_task(lease.take(other, "engine", "two", TTL))
+        done, _ = await asyncio.wait({taking}, timeout=0.3)
+        assert not done, "taken in the middle of a write"
+    assert await taking == epoch + 1
+    with pytest.raises(StaleEpoch, match="epoch 2"):
+        async with conn.transaction():
+            await lease.guard(conn, "engine", epoch)
+    await other.close()
+
+
+async def test_a_heartbeat_does_not_wait_for_a_write(conn: Conn, pg_url: str) -> None:
+    other = await connect(pg_url)
+    epoch = await lease.take(conn, "engine", "one", TTL)
+    async with conn.transaction():
+        await lease.guard(conn, "engine", epoch)
+        assert await asyncio.wait_for(lease.heartbeat(other, "engine", "one", epoch, TTL), 5.0)
+    await other.close()
+
+
+async def test_a_reservation_of_a_displaced_engine_is_refused(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(3))
+    epoch = await lease.take(conn, "engine", "one", timedelta(0))
+    wanted = replace(request(world, 1), epoch=epoch, lease="engine")
+    assert len((await reserve(conn, wanted)).reserved) == 1
+    await lease.take(conn, "engine", "two", TTL)
+    with pytest.raises(StaleEpoch):
+        await reserve(conn, wanted)
+    assert await conn.fetchval("select count(*) from attempts") == 1
+
+
+async def test_the_writer_of_a_displaced_engine_writes_nothing_and_sets_its_records_aside(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(1))
+    owned = Ownership(pg_url, "engine", "one")
+    await owned.take()
+    assert owned.holds()
+    taken = (await reserve(conn, replace(request(world, 1), epoch=owned.epoch))).reserved[0]
+    rejected = tmp_path / "rejected.jsonl"
+    writer = Writer(lambda: connect(pg_url), tmp_path / "held", rejected, owned.epoch, owned.guard)
+    displaced = asyncio.Event()
+    writer.on_displaced = displaced.set
+    running = asyncio.create_task(writer.run())
+    writer.put(AttemptEvent(taken.attempt_id, 1, "dialing", WALL))
+    await asyncio.wait_for(writer.flushed(), 20.0)
+    assert await conn.fetchval("select count(*) from attempt_events") == 1
+
+    await owned.release()
+    await lease.take(conn, "engine", "two", TTL)
+    writer.put(end_of(taken))
+    await asyncio.wait_for(displaced.wait(), 20.0)
+    writer.put(AttemptEvent(taken.attempt_id, 9, "ringing", WALL))
+    await asyncio.wait_for(writer.flushed(), 20.0)
+    assert await conn.fetchval("select count(*) from attempt_events") == 1
+    assert await conn.fetchval("select count(*) from cdrs") == 0
+    aside = [json.loads(line)["kind"] for line in rejected.read_text(encoding="utf-8").splitlines()]
+    assert aside == ["AttemptEnd", "AttemptEvent"]
+    running.cancel()
+    await writer.close()
+    owned.close()
+
+
+async def test_an_ownership_learns_that_it_was_lost_and_who_has_it(conn: Conn, pg_url: str) -> None:
+    owned, second = Ownership(pg_url, "engine", "one"), Ownership(pg_url, "engine", "two")
+    await owned.take()
+    with pytest.raises(LeaseHeld) as held:
+        await second.take()
+    assert held.value.owner == "one"
+    await second.wait_in_line()
+    assert await owned.standby_waits()
+    lost = asyncio.Event()
+    owned.on_lost = lost.set
+    keeping = asyncio.create_task(owned.keep())
+    await conn.execute("update leases set expires_at = 'yesterday'")
+    for _ in range(100):
+        try:
+            await second.take()
+        except LeaseHeld:  # a heartbeat came between
+            await conn.execute("update leases set expires_at = 'yesterday'")
+        else:
+            break
+    await asyncio.wait_for(lost.wait(), 20.0)
+    await keeping
+    assert second.epoch == owned.epoch + 1
+    assert not await second.standby_waits(), "the owner does not wait for itself"
+    owned.close()
+    second.close()
+
+
+async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_the_calls(
+    conn: Conn, pg_url: str
+) -> None:
+    owned, tasks = Ownership(pg_url, "engine", "one"), Tasks()
+    acted: list[object] = []
+    lost = asyncio.Event()
+    owned.on_lost = lost.set
+    awakening = Awakening(owned, tasks, acted.append, lost.is_set)
+    await owned.take()
+    awakening.on_event("fresh")
+    assert acted == ["fresh"]
+
+    sleep_through(owned)
+    awakening.on_event("still ours")
+    assert acted == ["fresh"]
+    tasks.keep(owned.keep, "lease")
+    await until_true(lambda: acted == ["fresh", "still ours"])
+    await tasks.close()
+
+    await conn.execute("update leases set expires_at = 'yesterday'")
+    await lease.take(conn, "engine", "two", TTL)
+    sleep_through(owned)
+    awakening.on_event("not ours any more")
+    tasks.keep(owned.keep, "lease")
+    await until_true(lambda: not len(tasks))
+    assert lost.is_set()
+    assert acted == ["fresh", "still ours"]
+    owned.close()
+
+
+def sleep_through(owned: Ownership) -> None:
+    """As if the process had been frozen for longer than the lease lasts."""
+    assert owned._clock.renewed is not None
+    owned._clock.renewed -= 60.0
+    owned._tried -= 60.0
+    assert owned.woken
+    assert not owned.holds()
+
+
+async def until_true(what: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if what():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("never came true")

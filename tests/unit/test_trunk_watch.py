@@ -1,0 +1,225 @@
+"""Trunks at run time: which is used, what they learn from calls, and how departures wait their turn."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from dispatch_support import Floor, reservation
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Attempt
+from dialer_engine.core.breaker import FAULTS, BreakerState
+from dialer_engine.core.outcome import Result
+from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.departures import Departures
+from dialer_engine.engine.translate import Translator
+from dialer_engine.engine.trunk_watch import RELEASE_S, SILENT_DELAY_S, TrunkWatch, code_of, is_fault
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.pbx.ari import models as ari
+from dialer_engine.settings.carriers import SHIPPED, load_carriers
+from dialer_engine.settings.models import Account, Trunk
+
+pytestmark = pytest.mark.unit
+
+CODES = load_carriers(SHIPPED).codes
+REFUSED = "SIP 503 Service Unavailable"
+
+
+def trunk(**changes: object) -> Trunk:
+    return Trunk.model_validate({"host": "127.0.0.1", "calls_per_second": 50, "max_channels": 20} | changes)
+
+
+class Line:
+    """A watch over two trunks, `main` and `spare`, and calls that it can see."""
+
+    def __init__(self, **changes: object) -> None:
+        self.floor = Floor()
+        self.trunks = Trunks({"main": trunk(**changes), "spare": trunk()})
+        self.watch = TrunkWatch(self.floor.dispatcher, self.trunks, CODES)
+        self.floor.dispatcher.on_finished = self.watch.finished
+        self.main = self.trunks.lines["main"]
+
+    def dial(self, name: str, contact: int = 1, sent: datetime | None = None) -> None:
+        booked = replace(reservation(name), contact_id=contact)
+        self.floor.dispatcher.adopt(Call(booked, "spring", Attempt(name), utc_now()))
+        self.main.active += 1
+        self.floor.dispatcher.feed(name, life.Sent(sent or utc_now(), 22))
+
+    def refuse(self, name: str, code: int = 503, said: str = REFUSED) -> Result | None:
+        meaning = self.watch.meaning(name, code, said)
+        self.floor.dispatcher.feed(name, life.Gone(utc_now(), 34, code, said, meaning))
+        return meaning
+
+    def ring(self, name: str) -> None:
+        self.floor.dispatcher.feed(name, life.Ringing(utc_now()))
+        self.watch.rang(name)
+
+
+async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
+    line = Line()
+    for number in range(FAULTS):
+        line.dial(f"c{number}")
+        assert line.refuse(f"c{number}") is Result.TRUNK_FAULT
+    names, now = ["main", "spare"], time.monotonic()
+    assert line.main.breaker.state is BreakerState.OPEN
+    first = line.trunks.first_free(names, now)
+    assert first is not None
+    assert first.name == "spare"
+    assert line.trunks.resting(names, now) == ["trunk main is at fault (last: 503), next try in 1 s"]
+    probe = line.trunks.first_free(names, now + 2.0)
+    assert probe is line.main
+    assert line.main.departures(now + 2.0) == 1
+    line.dial("probe")
+    line.ring("probe")
+    assert line.main.breaker.state is BreakerState.CLOSED
+    assert line.trunks.resting(names, now) == []
+
+
+async def test_an_ended_call_still_counts_for_the_channels_for_a_moment() -> None:
+    woken = []
+    line = Line(max_channels=1)
+    line.watch.wake = lambda: woken.append(True)
+    line.dial("a")
+    line.refuse("a")
+    assert (line.main.active, line.main.channels_free()) == (0, 0)
+    await asyncio.sleep(RELEASE_S + 0.05)
+    assert line.main.channels_free() == 1
+    assert woken
+
+
+async def test_a_contact_refused_alone_again_and_again_is_its_numbers_fault_at_last() -> None:
+    line, meanings = Line(), []
+    for number in range(9):
+        line.dial(f"c{number}", contact=7)
+        call = line.floor.dispatcher.calls[f"c{number}"]
+        meanings.append(line.refuse(f"c{number}", 403, "SIP 403 Forbidden"))
+        if meanings[-1] is Result.TRUNK_FAULT:
+            assert line.watch.delay_after_fault(call) >= timedelta(seconds=1)
+        line.dial(f"o{number}", contact=8)
+        line.floor.dispatcher.feed(f"o{number}", life.Ringing(utc_now()))
+        line.floor.dispatcher.feed(f"o{number}", life.Gone(utc_now(), 17, 486, "SIP 486 Busy", Result.BUSY))
+    assert meanings == [Result.TRUNK_FAULT] * 7 + [Result.FAILED] * 2
+    assert line.main.breaker.state is BreakerState.CLOSED
+
+
+async def test_a_silent_contact_has_peace_for_a_while() -> None:
+    line = Line()
+    line.dial("a", sent=utc_now() - timedelta(seconds=7))
+    call = line.floor.dispatcher.calls["a"]
+    line.floor.dispatcher.feed("a", life.Gone(utc_now(), 19, 408, ""))
+    assert line.watch.delay_after_fault(call) == timedelta(seconds=SILENT_DELAY_S)
+    assert line.main.breaker.last_code == "no response"
+
+
+START = datetime.fromisoformat("2026-06-10T16:00:00+00:00")
+
+
+def ended(seconds: float, said: str | None, **changes: object) -> Attempt:
+    attempt = Attempt("x", originated_at=START, ended_at=START + timedelta(seconds=seconds), said=said)
+    return replace(attempt, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "fault", "code"),
+    [
+        (ended(6.4, "", result=Result.TRUNK_FAULT), True, "no response"),
+        (ended(4.0, "", result=Result.CANCELLED, cancel_reason="nobody is free"), True, "cancelled"),
+        (ended(1.0, "", result=Result.CANCELLED, cancel_reason="nobody is free"), False, "cancelled"),
+        (ended(22.0, "SIP 100 Trying", result=Result.NO_ANSWER, ended_by=life.EndedBy.ENGINE), True, "none"),
+        (ended(9.0, "SIP 100 Trying", result=Result.CANCELLED, cancel_reason="no"), False, "cancelled"),
+        (ended(9.0, "SIP 486 Busy", result=Result.BUSY, sip_code=486), False, "486"),
+        (ended(9.0, None, result=Result.UNKNOWN), False, "none"),
+        (ended(9.0, None, result=Result.BRIDGED, answered_at=START), False, "200"),
+    ],
+)
+def test_what_tells_of_a_fault(attempt: Attempt, fault: bool, code: str) -> None:
+    assert (is_fault(attempt), code_of(attempt)) == (fault, code)
+
+
+def test_trunks_of_one_account_share_its_limits() -> None:
+    shared = {"both": Account(calls_per_second=2, max_channels=3)}
+    trunks = Trunks({"a": trunk(account="both"), "b": trunk(account="both"), "c": trunk()}, shared)
+    one, two, other = (trunks.lines[name] for name in "abc")
+    one.active = 2
+    assert (one.channels_free(), two.channels_free(), other.channels_free()) == (1, 1, 20)
+    one.leave(100.0, "x")
+    assert one.wait(100.0) == two.wait(100.0) == pytest.approx(0.5)
+    assert other.wait(100.0) == 0.0
+    two.leave(100.6, "y")
+    assert one.wait(102.0) == float("inf"), "nobody knows yet whether x is out"
+    trunks.on_wire("a", "x", 102.0)
+    assert two.wait(102.0) == pytest.approx(1.05)
+    trunks.apply({"a": trunk(account="both"), "b": trunk(), "c": trunk()}, shared)
+    assert two.wait(102.0) == 0.0
+
+
+class Gate:
+    """A line whose wait the test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = float("inf")
+        self.left: list[str] = []
+
+    def wait(self, now: float) -> float:
+        return self.seconds
+
+    def leave(self, now: float, call: str) -> None:
+        self.left.append(call)
+        self.seconds = float("inf")
+
+
+async def test_calls_leave_in_order_one_at_each_word_and_a_cancelled_one_takes_no_turn() -> None:
+    gate, may = Gate(), {"a": True, "b": False, "c": True}
+    queue = Departures(gate)
+    for name in may:
+        queue.add(name, lambda name=name: may[name])  # type: ignore[misc]
+    assert (gate.left, len(queue)) == ([], 3)
+    gate.seconds = 0.0
+    queue.pump()
+    assert (gate.left, len(queue)) == (["a"], 2)
+    gate.seconds = 0.01
+    queue.pump()
+    assert gate.left == ["a"]
+    gate.seconds = 0.0
+    for _ in range(200):
+        if not len(queue):
+            break
+        await asyncio.sleep(0.01)
+    assert gate.left == ["a", "c"], "the timer let it go, b had no turn"
+
+
+CHANNEL = ari.Channel(
+    id="a",
+    name="PJSIP/trunk-main-00000001",
+    state="Down",
+    caller=ari.CallerID(name="", number=""),
+    connected=ari.CallerID(name="", number=""),
+    accountcode="",
+    dialplan=ari.DialplanCEP(context="outbound", exten="s", priority=1, app_name="", app_data=""),
+    creationtime="2026-06-10T16:00:00.000+0000",
+    language="en",
+    protocol_id="",
+)
+
+
+async def test_asterisks_words_reach_attempt_and_trunk() -> None:
+    line = Line()
+    line.dial("a")
+    line.main.leave(time.monotonic(), "a")
+    legs = Legs.__new__(Legs)
+    legs.by_channel, legs._dead = {}, set()
+    translator = Translator(line.floor.dispatcher, legs, line.watch)
+    about = {"application": "dialer", "timestamp": utc_now().isoformat()}
+    translator.on_event(ari.Dial(**about, dialstatus="", peer=CHANNEL))
+    assert line.main.slots._sent["a"] is not None
+    told = {"eventname": "CarrierSaid", "Text": "SIP 603 Network Blocked"}
+    said = ari.ChannelUserevent(**about, eventname="CarrierSaid", userevent=told, channel=CHANNEL)
+    gone = ari.ChannelDestroyed(**about, cause=21, cause_txt="", channel=CHANNEL, tech_cause=603)
+    translator.on_event(said)
+    translator.on_event(gone)
+    assert line.floor.book.ended[-1][2] == "blocked"
+    assert translator._said == {}
