@@ -133,12 +133,13 @@ def make_prompts(directory: Path) -> Prompts:
 
 @dataclass
 class Pair:
-    """An engine's node and the carrier it calls."""
+    """An engine's node and the carrier it calls; `first_words` are the lines the engine's node logged as it started."""
 
     engine: Node
     carrier: Node
     prompts: Prompts
     trunks: dict[str, Trunk]
+    first_words: tuple[str, ...] = ()
 
     def files(self, agents: tuple[AgentAccount, ...] = (AGENT,)) -> dict[str, str]:
         """The engine node's files, with these agents."""
@@ -232,6 +233,8 @@ def pair(bundle: Bundle, node_home: Path) -> Iterator[Pair]:
     try:
         for node in (both.engine, both.carrier):
             asyncio.run(node.ensure_running())
+        log = both.engine.config.path("log", "messages.log")
+        both.first_words = tuple(log.read_text().splitlines())
         yield both
     finally:
         for node in (both.engine, both.carrier):

@@ -23,6 +23,7 @@ from engine_support import (
     rows,
     status,
     table,
+    totals,
     until,
     until_state,
 )
@@ -60,6 +61,11 @@ async def test_a_kill_in_an_outage_keeps_every_record_and_every_opt_out() -> Non
         await until_state(made, "wrap")
         press(made, "3")
         await until_state(made, "ready")
+
+        async def all_ended() -> bool:
+            return (await totals(made))["attempts"] == 3
+
+        await until(all_ended, "all calls have ended under the engine's eyes")
 
         async def all_held() -> bool:
             return (await status(made))["engine"]["unwritten"] == await held(made) >= 3

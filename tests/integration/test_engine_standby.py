@@ -169,7 +169,10 @@ async def test_a_frozen_engine_is_replaced_and_does_nothing_when_it_wakes_and_ca
 
 
 async def holds_back_without_a_renewal(made: World, engine: EngineProcess) -> None:
-    """While nobody can write to the leases no call leaves, the status says why, and calls in progress go on."""
+    """While no lease can be renewed no call leaves, the status says why, and calls in progress go on.
+
+    The lock stops those who change a lease; records, which only rely on one, are written all the time.
+    """
     conn = await connect(made.postgres.url(), batch=True)
 
     async def held_back() -> bool:
@@ -180,7 +183,7 @@ async def holds_back_without_a_renewal(made: World, engine: EngineProcess) -> No
 
     try:
         async with conn.transaction():
-            await conn.execute("lock table leases in access exclusive mode")
+            await conn.execute("lock table leases in share row exclusive mode")
             await until(held_back, "the engine holds back", LONG)
             await asyncio.sleep(0.5)  # what left just before reaches the carrier
             before = len(at_carrier(made))
