@@ -13,6 +13,7 @@ from dialer_engine.cli.lab_run import Measure, in_place, run_lab
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
 from dialer_engine.lab.bench_originate import bench_originate
+from dialer_engine.lab.bench_revoke import WAYS, bench_revoke
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -70,6 +71,19 @@ def decide(
     typer.echo(
         f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU"
     )
+
+
+@bench.command("revoke")
+def revoke(
+    rounds: Annotated[int, typer.Option(min=1, max=200, help="Numbers revoked each way.")] = 20,
+    json_file: JsonFile = None,
+) -> None:
+    """From an opt-out until the carrier sees the ringing end, by a command and by another engine."""
+    figures = _measured(lambda b, place, tell: bench_revoke(b, place, rounds, tell), json_file)
+    _row("ms", "p50", "longest", "numbers")
+    for way in WAYS:
+        _row(way, *(figures[f"{way}_{name}"] for name in ("p50_ms", "max_ms", "count")))
+    typer.echo(f"called after their revocation: {figures['called_after']}")
 
 
 def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any]:
