@@ -16,7 +16,7 @@ from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
-from dialer_engine.engine.pacers import Pacers
+from dialer_engine.engine.pacers import Pacers, Recall
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.record import Records
 from dialer_engine.engine.recovery import Seen, end_of, reconcile, resume
@@ -88,7 +88,7 @@ class Floor:
         self.surroundings = EngineSurroundings(
             config, means.clock, means.pool, self.actions, means.blockers, means.lease
         )
-        self.pacers = Pacers(self.ledgers)
+        self.pacers = Pacers(self.ledgers, Recall(means.pool, means.tasks, self.ledgers.region_of))
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self.pacers.seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)

@@ -1,20 +1,67 @@
 """The pacing of every campaign: kept while the engine runs, so that a pause forgets nothing that was learned.
 
-What each one decides and sees is written into the campaign's book, from which its history is made.
+A fresh pacer that learns is told what the campaign's records say of the days before (`Recall`). What each one
+decides and sees is written into the campaign's book, from which its history is made.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+import asyncpg
+import structlog
 
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.pacing import Pacer, make_pacer
 from dialer_engine.core.pacing.history import Book, Watched
+from dialer_engine.core.pacing.measured import Past
+from dialer_engine.core.pacing.predictive import Predictive
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacing_view import agent_event, call_event
 from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.store.measured import past
+from dialer_engine.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+
+RECALLED = timedelta(days=4)
+"""How far back calls are recalled: over a long weekend."""
+MOST_RECALLED = 1000
+"""Calls and wrap-ups recalled; with their half-life of some hundred, older ones would not count any more."""
+
+AT_ONCE = 40
+
+
+@dataclass(slots=True)
+class Recall:
+    """Tells fresh pacers, in the background, what earlier engines saw of their campaigns."""
+
+    pool: Pool
+    tasks: Tasks
+    segment: Callable[[str], str]
+
+    def begin(self, plan: CampaignPlan, pacer: Predictive) -> None:
+        """Begin to read; dialing does not wait for it."""
+        self.tasks.spawn(self._tell(plan, pacer), "recall of earlier calls")
+
+    async def _tell(self, plan: CampaignPlan, pacer: Predictive) -> None:
+        try:
+            async with self.pool.acquire() as conn:
+                seen = await past(conn, plan.campaign_id, utc_now() - RECALLED, MOST_RECALLED)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            log.warning("earlier calls could not be recalled; pacing begins anew", why=str(error))
+            return
+        for begin in range(0, len(seen.calls), AT_ONCE):
+            pacer.learning.remember(Past(seen.calls[begin : begin + AT_ONCE]), self.segment)
+            await asyncio.sleep(0)  # somebody may be answering
+        pacer.learning.remember(Past(wraps=seen.wraps), self.segment)
 
 
 @dataclass(slots=True)
@@ -22,6 +69,7 @@ class Pacers:
     """One pacer per campaign, of the mode its file names; what happens is told to the campaign's own."""
 
     ledgers: Ledgers
+    recall: Recall
     _pacers: dict[str, tuple[str, Pacer]] = field(default_factory=dict)
     _books: dict[str, Book] = field(default_factory=dict)
 
@@ -31,7 +79,10 @@ class Pacers:
         if pacer is None or mode != plan.settings.mode:
             book = self.book(plan.name)
             book.mode = plan.settings.mode
-            pacer = Watched(make_pacer(plan.settings.mode), book)
+            fresh = make_pacer(plan.settings.mode)
+            if isinstance(fresh, Predictive):
+                self.recall.begin(plan, fresh)
+            pacer = Watched(fresh, book)
             self._pacers[plan.name] = (plan.settings.mode, pacer)
         return pacer
 

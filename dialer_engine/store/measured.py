@@ -2,19 +2,26 @@
 
 from datetime import datetime
 
-from dialer_engine.core.pacing.measured import Measured, SeenCall, measure
+from dialer_engine.core.pacing.measured import Measured, Past, SeenCall, measure
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
 MOST = 5000
-"""Calls and wrap-ups looked at, the newest ones."""
+"""Calls and wrap-ups looked at for a plan, the newest ones."""
 
 
 async def measured(
     conn: Connection, campaign_id: int, since: datetime, ring_limit_s: float
 ) -> tuple[Measured | None, int]:
     """Return what the campaign's calls since a moment (UTC) say, None when they are too few, and their number."""
-    rows = await conn.fetch(sql("plan_measured_calls"), campaign_id, since, MOST)
-    calls = [SeenCall(**dict(row)) for row in rows]
-    wraps = [row["seconds"] for row in await conn.fetch(sql("plan_measured_wraps"), campaign_id, since, MOST)]
-    return measure(calls, wraps, ring_limit_s), len(calls)
+    seen = await past(conn, campaign_id, since, MOST)
+    return measure(seen.calls, seen.wraps, ring_limit_s), len(seen.calls)
+
+
+async def past(conn: Connection, campaign_id: int, since: datetime, most: int) -> Past:
+    """Return the campaign's newest `most` calls and wrap-ups since a moment (UTC)."""
+    calls = await conn.fetch(sql("plan_measured_calls"), campaign_id, since, most)
+    wraps = await conn.fetch(sql("plan_measured_wraps"), campaign_id, since, most)
+    return Past(
+        [SeenCall(**dict(row)) for row in reversed(calls)], [row["seconds"] for row in reversed(wraps)]
+    )

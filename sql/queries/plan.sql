@@ -37,7 +37,9 @@ select c.result, c.answered_at is not null as answered, coalesce(d.person, true)
        (extract(epoch from c.ringing_at - c.originated_at))::float8 as dialed_s,
        (c.ring_ms / 1000.0)::float8 as rang_s,
        (extract(epoch from c.ended_at - c.originated_at))::float8 as lasted_s,
-       (c.talk_ms / 1000.0)::float8 as talked_s
+       (c.talk_ms / 1000.0)::float8 as talked_s,
+       (extract(epoch from c.answered_at - c.originated_at))::float8 as answered_s,
+       substr(c.called_number, 3, 3) as npa
 from cdrs c
 left join lateral (
     select person from dispositions where attempt_id = c.attempt_id order by id desc limit 1

@@ -43,6 +43,7 @@ async def test_it_learns_dials_ahead_and_keeps_the_budget() -> None:
         assert counted["bridged"] >= 18
         assert len(at_carrier(made)) == sum(counted.values())
         await _history(made, counted)
+        await _remembers(made)
 
 
 async def _history(made: World, counted: dict[str, int]) -> None:
@@ -64,6 +65,18 @@ async def _history(made: World, counted: dict[str, int]) -> None:
     hours = json.loads(told)["hours"]
     assert sum(hour["placed"] for hour in hours) >= placed
     assert {"learning", "risk"} & {hour["bound"] for hour in hours}
+
+
+async def _remembers(made: World) -> None:
+    """The next engine learns from the records: nobody is left to be called, and yet it has a forecast."""
+    await made.start_engine_again()
+    await made.engine.ready()
+
+    async def forecasts() -> bool:
+        [campaign] = (await status(made))["campaigns"]
+        return any("idle seconds" in text for text in campaign["limits"])
+
+    await until(forecasts, "the next engine knows what the one before had learned", 40.0)
 
 
 async def _ended(made: World) -> int:

@@ -5,7 +5,17 @@ from random import Random
 
 import pytest
 
-from dialer_engine.core.pacing.measured import ENOUGH, SeenCall, answered_by, measure, share_error, spread
+from dialer_engine.core.pacing import PacingEvent
+from dialer_engine.core.pacing.learning import Learning
+from dialer_engine.core.pacing.measured import (
+    ENOUGH,
+    Past,
+    SeenCall,
+    answered_by,
+    measure,
+    share_error,
+    spread,
+)
 from dialer_engine.lab.pacing.plan import workload
 
 pytestmark = pytest.mark.unit
@@ -87,3 +97,50 @@ def test_what_was_not_measured_is_as_usual_and_extremes_stay_possible() -> None:
     assert everybody.answer_rate == 0.95
     slow = workload(3, 1.0, measure([replace(TALK, rang_s=25.0, dialed_s=60.0)] * 300, [], 25.0), 25.0)
     assert (slow.ring_mean_s, slow.delay_mean_s) == pytest.approx((20.0, 7.2))
+
+
+def test_what_is_remembered_is_what_was_observed() -> None:
+    """The same calls, seen as they happened or read from their records afterwards, give the same forecast."""
+    dice = Random(7)  # noqa: S311
+    live, read = Learning(), Learning()
+    calls: list[SeenCall] = []
+    for n in range(400):
+        seen = replace(dice.choice((TALK, RINGS, BUSY, CUT, UNSENT)), npa=dice.choice(("212", "214")))
+        if seen.rang_s is not None:
+            seen = replace(seen, rang_s=dice.uniform(0.0, 20.0))
+            assert seen.dialed_s is not None
+            end = seen.dialed_s + (seen.rang_s or 0.0)
+            seen = replace(seen, lasted_s=end) if not seen.answered else replace(seen, answered_s=end)
+        calls.append(seen)
+        at, name = 1000.0 * n, f"call {n}"
+        live.observe(PacingEvent("placed", at, call=name, segment=seen.npa))
+        if seen.dialed_s is not None:
+            live.observe(PacingEvent("ringing", at + seen.dialed_s, call=name))
+        if seen.answered:
+            assert seen.answered_s is not None
+            live.observe(PacingEvent("answered", at + seen.answered_s, call=name))
+        else:
+            live.observe(PacingEvent("ended", at + seen.lasted_s, call=name, result=seen.result))
+        live.refresh()
+    read.remember(Past(calls), str)
+    assert read.calls_seen == live.calls_seen == 400
+    assert read.new_call() == pytest.approx(live.new_call(), abs=0.01)
+    assert read.ring_row(5.0) == pytest.approx(live.ring_row(5.0), abs=0.01)
+    assert abs(read.new_call()[-1] - Learning().new_call()[-1]) > 0.05, "it learned nothing"
+    for npa in ("212", "214"):
+        assert read.segments.factor(npa) == pytest.approx(live.segments.factor(npa), abs=0.1)
+
+
+def test_talks_and_wrap_ups_are_remembered() -> None:
+    learning = Learning()
+    learning.remember(Past([replace(TALK, talked_s=20.0)] * 200, [5.0] * 200), str)
+    assert learning.talk_row(18.0)[10] > 0.9
+    assert learning.wrap_row(0.0)[4] < 0.1
+    assert learning.wrap_row(0.0)[6] > 0.9
+
+
+def test_an_empty_past_changes_nothing() -> None:
+    learning = Learning()
+    learning.remember(Past(), str)
+    assert learning.calls_seen == 0
+    assert learning.new_call() == Learning().new_call()

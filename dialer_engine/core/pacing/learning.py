@@ -8,10 +8,12 @@ until enough new has been learned to make them anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from dialer_engine.core.pacing.durations import Durations
+from dialer_engine.core.pacing.measured import CUT, Past
 from dialer_engine.core.pacing.model import PacingEvent
 from dialer_engine.core.pacing.segments import Segments
 
@@ -21,8 +23,6 @@ RENEW_AFTER = 10
 """Observations after which the rows are made anew."""
 CALL_HALF_LIFE = 500.0
 TALK_HALF_LIFE = 300.0
-CUT_SHORT = frozenset({"cancelled", "trunk_fault", "unknown", "node_lost"})
-"""Results that say nothing about the called phone."""
 RING, FAIL = 0, 1
 ANSWER, END = 0, 1
 BACK, AWAY = 0, 1
@@ -76,7 +76,7 @@ class Learning:
         elif event.kind == "answered" and call_id in self._calls:
             self._decided(self._calls.pop(call_id), event.at, answered=True, cut=False)
         elif event.kind == "ended" and call_id in self._calls:
-            cut = event.result in CUT_SHORT
+            cut = event.result in CUT
             self._decided(self._calls.pop(call_id), event.at, answered=False, cut=cut)
 
     def _decided(self, call: _Call, at: float, *, answered: bool, cut: bool) -> None:
@@ -89,6 +89,22 @@ class Learning:
             self.ringing.add(at - call.rings, None if cut else ANSWER if answered else END)
         if not cut:
             self.segments.add(call.segment, answered=answered, expected=self.new_call()[-1])
+
+    def remember(self, past: Past, segment: Callable[[str], str]) -> None:
+        """Learn from what an earlier engine saw; `segment` tells the segment of an area code."""
+        for seen in past.calls:
+            call = _Call(0.0, segment(seen.npa), seen.dialed_s)
+            if call.rings is not None:
+                self.dialing.add(call.rings, RING)
+            end = seen.answered_s if seen.answered else seen.lasted_s
+            if end is not None:
+                self._decided(call, end, answered=seen.answered, cut=seen.result in CUT)
+            if seen.talked_s is not None:
+                self.talks.add(seen.talked_s, 0)
+            self.refresh()
+        for seconds in past.wraps:
+            self.wraps.add(seconds, BACK)
+        self.refresh()
 
     def _agent(self, event: PacingEvent) -> None:
         if event.agent is None:

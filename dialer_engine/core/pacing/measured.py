@@ -20,7 +20,10 @@ LONGEST_RING_S = 90
 
 @dataclass(frozen=True, slots=True)
 class SeenCall:
-    """One call that was sent; seconds, None where it never got there. `person`: not an answering machine."""
+    """One call that was sent; seconds, None where it never got there. `person`: not an answering machine.
+
+    `answered_s` is counted from dialing, like `dialed_s` (until it rang) and `lasted_s`; `npa` is the area code.
+    """
 
     result: str
     answered: bool
@@ -29,6 +32,16 @@ class SeenCall:
     rang_s: float | None
     lasted_s: float
     talked_s: float | None
+    answered_s: float | None = None
+    npa: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a campaign did before: its calls and its wrap-ups (seconds), the oldest first."""
+
+    calls: Sequence[SeenCall] = ()
+    wraps: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
