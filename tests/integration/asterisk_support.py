@@ -87,7 +87,7 @@ class Watcher:
         """All events of one type, of one channel when it is given."""
         return [e for _, e in self.events if isinstance(e, kind) and channel_id in (None, channel_of(e))]
 
-    async def wait(self, kind: type[T], channel_id: str | None = None, seconds: float = 5.0) -> T:
+    async def wait(self, kind: type[T], channel_id: str | None = None, seconds: float = 20.0) -> T:
         """The first event of that type, or a failure after `seconds`."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -76,7 +76,7 @@ async def totals(made: World) -> dict[str, int]:
     return found
 
 
-async def until(what: Callable[[], Awaitable[bool]], words: str, seconds: float = 15.0) -> None:
+async def until(what: Callable[[], Awaitable[bool]], words: str, seconds: float = 30.0) -> None:
     """Wait until something is true, or fail with what was waited for."""
     end = asyncio.get_running_loop().time() + seconds
     while not await _true(what):
@@ -91,7 +91,7 @@ async def _true(what: Callable[[], Awaitable[bool]]) -> bool:
         return False
 
 
-async def until_state(made: World, state: str, number: int = 0, seconds: float = 15.0) -> None:
+async def until_state(made: World, state: str, number: int = 0, seconds: float = 30.0) -> None:
     """Wait until an agent is in a state."""
 
     async def reached() -> bool:

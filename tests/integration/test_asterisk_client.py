@@ -147,7 +147,7 @@ async def test_silence_is_noticed_by_the_heartbeat(pair: Pair, watcher: Watcher)
         proxy.stalled = True
         began = time.monotonic()
         await until(lambda: False in watcher.links)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 10.0, "one heartbeat, not a time-out of the connection"
         proxy.stalled = False
 
 

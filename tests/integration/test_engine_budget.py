@@ -92,6 +92,6 @@ async def test_lines_an_agent_leaves_behind_are_ended_at_once() -> None:
             found = await rows(made, "select result, cause_text from cdrs")
             return [row["result"] for row in found] == ["cancelled"]
 
-        await until(one_ended, "the line beyond the budget is ended before it rings 15 s", 5.0)
+        await until(one_ended, "the line beyond the budget is ended before it rings 15 s", 12.0)
         [campaign] = (await status(made))["campaigns"]
         assert any("cancelled at once" in reason or "ring on" in reason for reason in campaign["limits"])

@@ -189,7 +189,7 @@ async def outlast(made: World, gone_at: float) -> None:
     async def said() -> bool:
         return "database is away" in str((await status(made))["engine"]["why_not"])
 
-    await until(said, "the engine says that the database is away", 5.0)
+    await until(said, "the engine says that the database is away", 20.0)
 
     async def all_ready() -> bool:
         return all(one["state"] == "ready" for one in (await status(made))["agents"])

@@ -23,8 +23,8 @@ from dialer_engine.store.pool import connect
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
-WITHIN_S = 2.5
-"""The watch looks once a second; the rest is this loaded machine's."""
+WITHIN_S = 5.0
+"""What is promised for all engines; the watch looks once a second. `dialer bench revoke` tells how long it takes."""
 
 
 async def ringing(made: World) -> int:

@@ -65,7 +65,7 @@ def test_a_complete_environment_is_started_at_once(tmp_path: Path) -> None:
     make_environment(environment_for(tmp_path, "runtime"))
     began = time.monotonic()
     done = launch(tmp_path, "status", "--watch", "a b")
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10.0, "no environment is made or looked at"
     first, second = done.stdout.splitlines()
     assert first.endswith("-P -m dialer_engine status --watch a b")
     assert second == f"{CHECKOUT} {tmp_path} {tmp_path}/cache/python"
