@@ -24,6 +24,8 @@ from dialer_engine.store.pool import connect
 
 log = structlog.get_logger(__name__)
 
+FAMILY = "engine:"
+"""How the names of all engines' leases begin."""
 LEASE_TTL = timedelta(seconds=5)
 MARGIN_S = 1.0
 BEAT_S = 1.0
@@ -43,7 +45,7 @@ def now() -> float:
 
 def lease_name(asterisk: AsteriskSettings) -> str:
     """Return what is owned: one Asterisk, by the name that every engine's settings give it."""
-    return f"engine:{asterisk.node.name if asterisk.managed else asterisk.nodes[0].name}"
+    return f"{FAMILY}{asterisk.node.name if asterisk.managed else asterisk.nodes[0].name}"
 
 
 class Ownership:
@@ -83,7 +85,7 @@ class Ownership:
         """Take the lease. Raises LeaseHeld with the owner, or one of AWAY."""
         async with self._lock:
             conn, asked = await self._connection(), now()
-            self.epoch = await lease.take(conn, self.name, self.owner, LEASE_TTL)
+            self.epoch = await lease.take(conn, self.name, self.owner, LEASE_TTL, FAMILY)
             self._clock.renew(asked)
             self._tried = now()
             if self._in_line:

@@ -22,9 +22,14 @@ class Holder:
     expired: bool
 
 
-async def take(conn: Connection, name: str, owner: str, ttl: timedelta) -> int:
-    """Take the lease for `ttl` and return its new epoch; LeaseHeld when another owner has it."""
+async def take(conn: Connection, name: str, owner: str, ttl: timedelta, family: str | None = None) -> int:
+    """Take the lease for `ttl` and return its new epoch; LeaseHeld when another owner has it.
+
+    Of the leases whose names begin with `family` only one owner may have any.
+    """
     async with conn.transaction():
+        if family is not None:
+            await _refuse_rival(conn, name, owner, family)
         await conn.execute(sql("lease_lock"), name, owner)
         epoch: int | None = await conn.fetchval(sql("lease_take"), name, owner, ttl)
     if epoch is not None:
@@ -36,6 +41,19 @@ async def take(conn: Connection, name: str, owner: str, ttl: timedelta) -> int:
         "stop that engine, wait until its lease has expired, or start this one with: dialer run --standby"
     )
     raise LeaseHeld(f"{name}: held by {other}{until}; {remedy}", other)
+
+
+async def _refuse_rival(conn: Connection, name: str, owner: str, family: str) -> None:
+    await conn.execute(sql("lease_turn"))
+    row = await conn.fetchrow(sql("lease_rival"), name, owner, family)
+    if row is not None:
+        other, theirs = str(row["owner"]), row["name"]
+        raise LeaseHeld(
+            f"{name}: {other} works on this database with another Asterisk ({theirs}); what people may be called, "
+            "and how many calls abandoned, is counted by one engine: give this one a database of its own, or the "
+            "same Asterisk and --standby",
+            other,
+        )
 
 
 async def holder(conn: Connection, name: str) -> Holder | None:

@@ -3,6 +3,16 @@
 -- for, and one's own transactions go on beside it.
 select from leases where name = $1 and (owner = $2 or expires_at < clock_timestamp()) for update;
 
+-- name: lease_turn
+-- Lets engines that take leases come one by one; a statement of its own, so that the next one sees what they took.
+select pg_advisory_xact_lock(7204606);
+
+-- name: lease_rival
+-- Tells which other engine owns another Asterisk of this database.
+select name, owner from leases
+where starts_with(name, $3) and name <> $1 and owner <> $2 and expires_at > clock_timestamp()
+limit 1;
+
 -- name: lease_take
 -- Takes a lease that is free, expired or one's own, with the next epoch; no row when another holds it. The
 -- database's clock decides, because all engines share it.

@@ -111,6 +111,32 @@ async def test_the_writer_of_a_displaced_engine_writes_nothing_and_sets_its_reco
     owned.close()
 
 
+async def test_a_second_asterisk_on_one_database_is_refused_until_the_first_engine_has_ended(
+    conn: Conn, pg_url: str
+) -> None:
+    main, east = Ownership(pg_url, "engine:main", "one"), Ownership(pg_url, "engine:east", "two")
+    await main.take()
+    with pytest.raises(LeaseHeld, match=r"engine:main.*database of its own") as held:
+        await east.take()
+    assert held.value.owner == "one"
+    assert await conn.fetchval("select count(*) from leases") == 1
+    await Ownership(pg_url, "engine:west", "one").take()  # its own Asterisk may get another name
+    await conn.execute("update leases set expires_at = 'yesterday'")
+    await east.take()
+    assert (main.epoch, east.epoch) == (1, 1)
+    with pytest.raises(LeaseHeld, match="engine:east"):
+        await main.take()
+
+
+async def test_of_engines_that_come_at_once_with_an_asterisk_each_one_may_work(pg_url: str) -> None:
+    engines = [Ownership(pg_url, f"engine:{n}", f"owner {n}") for n in range(6)]
+    taken = await asyncio.gather(*(one.take() for one in engines), return_exceptions=True)
+    assert sum(isinstance(each, LeaseHeld) for each in taken) == 5
+    assert sum(each is None for each in taken) == 1
+    for one in engines:
+        one.close()
+
+
 async def test_an_ownership_learns_that_it_was_lost_and_who_has_it(conn: Conn, pg_url: str) -> None:
     owned, second = Ownership(pg_url, "engine", "one"), Ownership(pg_url, "engine", "two")
     await owned.take()
