@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialer_engine.lab.ports import BIND, free_ports
 from dialer_engine.pbx.node import NodeConfig
 from dialer_engine.settings.home import ServiceUser
 
@@ -18,7 +18,6 @@ SLOTS = 4
 RTP_BASE = 10000
 RTP_PER_LAB = 5600
 RTP_PER_NODE = 1400
-BIND = "127.0.0.1"
 
 
 class LabError(Exception):
@@ -75,29 +74,6 @@ def empty(place: Place) -> None:
         shutil.rmtree(place.directory)
     place.log.mkdir(mode=0o755, parents=True)
     place.directory.chmod(0o755)
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` ports that are free on loopback for both TCP and UDP at this moment."""
-    with ExitStack() as stack:
-        found: list[int] = []
-        while len(found) < count:
-            port = _free_both(stack)
-            if port is not None:
-                found.append(port)
-        return found
-
-
-def _free_both(stack: ExitStack) -> int | None:
-    tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-    tcp.bind((BIND, 0))
-    port = int(tcp.getsockname()[1])
-    udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-    try:
-        udp.bind((BIND, port))
-    except OSError:
-        return None
-    return port
 
 
 def _locked(descriptor: int) -> bool:

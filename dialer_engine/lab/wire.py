@@ -14,7 +14,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dialer_engine.lab.place import BIND
+from dialer_engine.lab.ports import BIND
 
 SO_TIMESTAMPNS = 35
 STAMP = struct.Struct("@qq")

@@ -1,10 +1,8 @@
 """Real Asterisk instances for tests: an engine node, a small carrier, a client that remembers its events."""
 
 import asyncio
-import contextlib
 import os
 import shutil
-import socket
 import tempfile
 import time
 import uuid
@@ -16,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from dialer_engine.lab.ports import free_ports
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
@@ -39,21 +38,6 @@ CARRIER_TEMPLATES = Path(__file__).with_name("carrier")
 CARRIER_MODULES = ("app_playtones", "app_senddtmf")
 AGENT = AgentAccount("anna", "correct-horse-1")
 NUMBER = "+121055501"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free for TCP and UDP on loopback a moment ago."""
-    found: list[int] = []
-    with contextlib.ExitStack() as stack:
-        while len(found) < count:
-            tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                found.append(port)
-    return found
 
 
 def node_config(directory: Path, name: str) -> NodeConfig:

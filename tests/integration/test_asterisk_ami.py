@@ -5,8 +5,9 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from asterisk_support import AGENT, Pair, free_ports, until
+from asterisk_support import AGENT, Pair, until
 
+from dialer_engine.lab.ports import free_ports
 from dialer_engine.pbx.ami import AmiAdapter, AmiError, AmiEvent, AmiTimeout, Resync
 
 pytestmark = pytest.mark.asterisk

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from asterisk_support import Pair, Watcher, channel_of, client_of, free_ports, originate, until
+from asterisk_support import Pair, Watcher, channel_of, client_of, originate, until
 
+from dialer_engine.lab.ports import free_ports
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
