@@ -1,6 +1,7 @@
 """A whole lab world for tests of the engine: real Asterisk three times, real Postgres, people by choice."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.ledger import CarrierCall
@@ -107,12 +108,23 @@ def press(made: World, digit: str, number: int = 0) -> None:
 
 
 async def rows(made: World, query: str) -> list[asyncpg.Record]:
-    """Ask the engine's database."""
+    """Ask the engine's database, once everything that the engine has told already stands in it."""
+    await _written(made)
     conn = await connect(made.postgres.url())
     try:
         return list(await conn.fetch(query))
     finally:
         await conn.close()
+
+
+async def _written(made: World) -> None:
+    """Wait until the engine has written what happened; one that is dead or frozen writes nothing any more."""
+    with contextlib.suppress(EngineNotRunning, EngineRefused, TimeoutError):
+        async with asyncio.timeout(2.0):
+            for _ in range(100):
+                if not (await status(made))["engine"]["unwritten"]:
+                    return
+                await asyncio.sleep(0.02)
 
 
 def at_carrier(made: World) -> list[CarrierCall]:

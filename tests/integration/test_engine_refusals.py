@@ -85,6 +85,11 @@ async def test_a_list_changed_by_somebody_else_ends_the_ringing_within_a_second_
             "select number, null, 'elsewhere', now() from attempts where ended_at is null",
         )
         assert await until_quiet(made) < WITHIN_S
+
+        async def recorded() -> bool:
+            return len(await rows(made, "select 1 from cdrs")) == 1
+
+        await until(recorded, "the call has its record")
         (row,) = await rows(made, "select result, ended_by from cdrs")
         assert (row["result"], row["ended_by"]) == ("cancelled", "engine")
 
