@@ -14,6 +14,7 @@ from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
 from dialer_engine.lab.bench_originate import bench_originate
 from dialer_engine.lab.bench_revoke import WAYS, bench_revoke
+from dialer_engine.lab.bench_soak import bench_soak
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -84,6 +85,30 @@ def revoke(
     for way in WAYS:
         _row(way, *(figures[f"{way}_{name}"] for name in ("p50_ms", "max_ms", "count")))
     typer.echo(f"called after their revocation: {figures['called_after']}")
+
+
+@bench.command("soak")
+def soak(
+    attempts: Annotated[int, typer.Option(min=50, max=25000, help="Contacts, each called once.")] = 20000,
+    agents: Annotated[int, typer.Option(min=2, max=100, help="Agents on duty.")] = 30,
+    json_file: JsonFile = None,
+) -> None:
+    """Thousands of calls: does the engine's memory grow, are channels, bridges, tasks or descriptors left behind?"""
+    figures = _measured(lambda b, place, tell: bench_soak(b, place, attempts, agents, tell), json_file)
+    before, after = figures["before"], figures["after"]
+    _row("", "before", "after")
+    for name in ("rss_mb", "tasks", "descriptors"):
+        _row(name, before["engine"][name], after["engine"][name])
+    for name in ("channels", "bridges", "asterisk_mb"):
+        _row(name, before[name], after[name])
+    typer.echo(
+        f"{figures['calls']:,} calls in {figures['seconds']:g} s; after the warm-up the engine grew by "
+        f"{figures['rss_mb_per_hour']:g} MB an hour, {figures['rss_kb_per_call']:g} kB a call"
+    )
+    for leak in figures["leaks"]:
+        typer.echo(f"left behind: {leak}")
+    if figures["leaks"]:
+        raise typer.Exit(2)
 
 
 def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any]:

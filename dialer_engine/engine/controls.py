@@ -54,6 +54,7 @@ class Controls:
                 "dialing": why_not is None,
                 "why_not": why_not,
                 "lease": {"owner": engine.ownership.owner, "epoch": engine.ownership.epoch},
+                "tasks": len(asyncio.all_tasks()),
                 "unwritten": len(engine.writer),
                 "held": engine.writer.held,
                 "refused_events": dict(floor.dispatcher.illegal),

@@ -52,6 +52,14 @@ def rss_mb(pid: int) -> float:
     return round(pages * PAGE / 1_000_000, 1)
 
 
+def descriptors(pid: int) -> int:
+    """How many files, sockets and pipes a process has open; 0 when it is gone."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """CPU seconds of some processes at one moment."""
