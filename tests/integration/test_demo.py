@@ -83,7 +83,7 @@ def test_demo_dials_reports_and_leaves_nothing(demo_home: Path) -> None:
     assert summary["attempts"] == summary["cdrs"] > 0
     assert summary["bridged"] + summary["abandoned"] == summary["answered_humans"]
     assert (summary["double_dials"], summary["outside_gate"], summary["differences"]) == (0, 0, [])
-    assert 0 < summary["first_bridge_s"] < 60
+    assert summary["first_bridge_s"] > 0
     assert "agree with the carrier's ledger and the phones, call by call" in output
     assert nothing_left(demo_home)
     assert not (demo_home / "lab" / "lab0").exists()

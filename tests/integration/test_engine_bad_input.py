@@ -148,7 +148,7 @@ def test_a_wrong_ami_password_is_said_before_anything_is_dialed() -> None:
         assert "Check ari_user and ari_password" in done.stderr
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 90.0) -> None:
     """Wait for a file or a process, or fail."""
     end = time.monotonic() + seconds
     while not true():

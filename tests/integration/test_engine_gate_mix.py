@@ -104,7 +104,7 @@ async def lists(conn: Connection, directory: Path) -> None:
 
 
 async def test_the_carrier_sees_only_who_may_be_called() -> None:
-    async with lab(POWER, table(replace(HUMAN, talk_s=1.0)), 16) as made:
+    async with lab(replace(POWER, retry_s=3600), table(replace(HUMAN, talk_s=1.0)), 16) as made:
         await prepare(made)
         await begin(made)
 

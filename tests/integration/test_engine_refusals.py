@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from engine_support import (
@@ -95,7 +96,7 @@ async def test_a_list_changed_by_somebody_else_ends_the_ringing_within_a_second_
 
 
 async def test_revoking_a_consent_by_command_ends_the_ringing_but_no_conversation() -> None:
-    async with lab(PROGRESSIVE, table(HUMAN), 1) as made:
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=120.0)), 1) as made:
         await begin(made)
         await until_state(made, "in_call")
         number = (await rows(made, "select number from attempts"))[0]["number"]
