@@ -26,7 +26,7 @@ from dialer_engine.store.pool import connect
 QUIET = Manners(ends_share=0.0, digits="")
 """Agents who press nothing by themselves: the test presses their keys."""
 
-HUMAN = Behaviour(Kind.HUMAN, 0.5, 20.0)
+HUMAN = Behaviour(Kind.HUMAN, 0.5, 60.0)
 RINGS = Behaviour(Kind.NO_ANSWER, 60.0, 0.0)
 WANTS_OUT = Behaviour(Kind.OPT_OUT, 0.5, 20.0)
 
