@@ -10,6 +10,7 @@ import typer
 
 from dialer_engine.cli import bench_floor, bench_pacing, bench_registry, bench_reserve
 from dialer_engine.cli.lab_run import Measure, in_place, run_lab
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
 from dialer_engine.lab.bench_originate import bench_originate
@@ -49,12 +50,12 @@ def originate(
 ) -> None:
     """Calls a second through the whole engine, beside bare call files into the same Asterisk."""
     figures = _measured(lambda b, place, tell: bench_originate(b, place, seconds, agents, tell), json_file)
-    typer.echo(f"engine      {figures['engine_cps']:7.1f} calls/s, {figures['cpu_ms_per_call']} ms CPU each")
-    typer.echo(f"call files  {figures['callfile_cps']:7.1f} calls/s")
-    typer.echo(f"ratio       {figures['ratio']:7.2f}    engine's memory {figures['rss_mb']} MB")
-    typer.echo(f"CPU in the engine's round: {figures['engine_cpu_shares']}")
-    typer.echo(f"CPU with call files:       {figures['callfile_cpu_shares']}")
-    typer.echo(f"limit: {figures['limit']}")
+    say(f"engine      {figures['engine_cps']:7.1f} calls/s, {figures['cpu_ms_per_call']} ms CPU each")
+    say(f"call files  {figures['callfile_cps']:7.1f} calls/s")
+    say(f"ratio       {figures['ratio']:7.2f}    engine's memory {figures['rss_mb']} MB")
+    say(f"CPU in the engine's round: {figures['engine_cpu_shares']}")
+    say(f"CPU with call files:       {figures['callfile_cpu_shares']}")
+    say(f"limit: {figures['limit']}")
 
 
 @bench.command("decide")
@@ -65,11 +66,9 @@ def decide(
     json_file: JsonFile = None,
 ) -> None:
     """The CPU time of one decision of predictive pacing on a full floor."""
-    figures = bench_decide(agents, calls, decisions, lambda text: typer.echo(f"- {text}"))
+    figures = bench_decide(agents, calls, decisions, lambda text: say(f"- {text}"))
     _write(figures.as_json(), json_file)
-    typer.echo(
-        f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU"
-    )
+    say(f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU")
 
 
 def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any]:
@@ -84,7 +83,7 @@ def _write(figures: dict[str, Any], json_file: Path | None) -> None:
 
 
 def _row(name: str, *values: object) -> None:
-    typer.echo(f"{name:<10}" + "".join(f"{'-' if value is None else value!s:>10}" for value in values))
+    say(f"{name:<10}" + "".join(f"{'-' if value is None else value!s:>10}" for value in values))
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +21,7 @@ from dialer_engine.cli.common import (
     fail,
     print_json,
 )
+from dialer_engine.cli.terminal import new_console, say
 
 REFRESH_S = 0.5
 
@@ -37,10 +38,10 @@ def status(
         print_json(document)
         return
     if not watch:
-        Console().print(render(document))
+        new_console().print(render(document))
         return
     try:
-        with Live(render(document), refresh_per_second=4) as live:
+        with Live(render(document), console=new_console(), refresh_per_second=4) as live:
             while True:
                 time.sleep(REFRESH_S)
                 live.update(render(carry_out(client.status())))
@@ -212,7 +213,8 @@ def reload(config: ConfigOption = DEFAULT_CONFIG) -> None:
         changes = carry_out(engine(config).post("/reload"))["changes"]
     except EXPECTED as error:
         raise fail(str(error)) from error
-    typer.echo("\n".join(changes) if changes else "nothing has changed")
+    for line in changes or ["nothing has changed"]:
+        say(line)
 
 
 def register(app: typer.Typer) -> None:
