@@ -13,7 +13,9 @@ from dialer_engine.cli.lab_run import Measure, in_place, run_lab
 from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
+from dialer_engine.lab.bench_flood import bench_flood
 from dialer_engine.lab.bench_originate import bench_originate
+from dialer_engine.lab.flood import Rates
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -69,6 +71,33 @@ def decide(
     figures = bench_decide(agents, calls, decisions, lambda text: say(f"- {text}"))
     _write(figures.as_json(), json_file)
     say(f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU")
+
+
+@bench.command("flood")
+def flood(
+    rate: Annotated[float, typer.Option(min=1, max=30, help="Answered calls a second.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=2, max=120, help="Length of each round.")] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds each way, alternating.")] = 3,
+    registers: Annotated[int, typer.Option(min=0, max=20000, help="REGISTERs a second.")] = 1000,
+    options: Annotated[int, typer.Option(min=0, max=20000, help="OPTIONS a second.")] = 5000,
+    invites: Annotated[int, typer.Option(min=0, max=20000, help="INVITEs a second.")] = 100,
+    json_file: JsonFile = None,
+) -> None:
+    """Calls during a flood of SIP requests from strangers, beside calls without one, in one run."""
+    rates = Rates(registers, options, invites)
+    figures = _measured(
+        lambda b, place, tell: bench_flood(b, place, rate, seconds, rounds, rates, tell), json_file
+    )
+    _row("", "calls", "cut", "unheard", "silent", "p95 ms")
+    for one in figures["rounds"]:
+        name = "flood" if one["flooded"] else "quiet"
+        _row(name, *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
+    say(f"p95 with the flood by p95 without: {figures['p95_ratio']} (median of {figures['p95_ratios']})")
+    say(f"refused requests seen by the engine: {figures['refused']:,}")
+    say(
+        f"Asterisk: {figures['waiting_tasks']} tasks left waiting, at most {figures['most_waiting']} in one queue; "
+        f"memory {figures['rss_before_mb']} MB before, {figures['rss_after_mb']} MB after"
+    )
 
 
 def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any]:

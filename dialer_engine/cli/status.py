@@ -53,6 +53,7 @@ def render(document: dict[str, Any]) -> Group:
     """Return the status document as tables."""
     return Group(
         _headline(document["engine"]),
+        *_strangers(document.get("strangers")),
         _campaigns(document["campaigns"]),
         *(_queue(campaign) for campaign in document["campaigns"]),
         *(_abandonment(campaign) for campaign in document["campaigns"] if campaign.get("abandonment")),
@@ -71,6 +72,20 @@ def _headline(engine: dict[str, Any]) -> Text:
     if engine.get("held"):
         text.append(f"\n{engine['held']} record(s) on the disk until the database takes them", style="yellow")
     return text
+
+
+def _strangers(found: dict[str, Any] | None) -> list[Text]:
+    """Return who was refused over SIP within the last minute, when anybody was."""
+    if not found or not found["refused_last_minute"]:
+        return []
+    most = ", ".join(f"{one['address']} {one['count']:,}" for one in found["most"])
+    return [
+        Text(
+            f"refused over SIP in the last minute: {found['refused_last_minute']:,} requests of {found['sources']} "
+            f"source(s), most from {most}",
+            style="yellow",
+        )
+    ]
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
