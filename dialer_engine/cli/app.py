@@ -34,6 +34,7 @@ COMMANDS = (
     "evidence",
     "retention",
     "doctor",
+    "firewall",
     "schema",
     "bench",
     "chaos",

@@ -148,7 +148,7 @@ def test_the_log_has_one_line_for_each_text(form: str, capsys: pytest.CaptureFix
     assert not any(secret in line for line in lines), "an exception's variables must not be logged"
 
 
-def test_ami_gets_one_action_or_none() -> None:
+async def test_ami_gets_one_action_or_none() -> None:
     sent = 0
     for text in TEXTS:
         try:
