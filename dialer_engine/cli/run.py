@@ -65,6 +65,9 @@ def configure_logging(settings: LoggingSettings) -> None:
         shared[-1] = _harmless
     # An outage of the database is told once by the writer; asyncpg's pool would add a traceback a second.
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
+    if logging.lastResort is not None:
+        # What libraries say of themselves when nobody listens to them.
+        logging.lastResort.setFormatter(_Harmless())
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -73,6 +76,13 @@ def configure_logging(settings: LoggingSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class _Harmless(logging.Formatter):
+    """The library's line, which may quote text of anybody's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown_lines(super().format(record))
 
 
 def _harmless(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -139,10 +139,14 @@ def test_the_log_has_one_line_for_each_text(form: str, capsys: pytest.CaptureFix
             raise ValueError(SOME[5] + "\x1b]0;x\x07")
         except ValueError:
             log.exception("it broke")
+        library = logging.LogRecord("a", logging.ERROR, "a.py", 1, "said \x1b]0;x\x07", None, None)
+        assert logging.lastResort is not None
+        logging.lastResort.handle(library)
     finally:
         structlog.configure(**before)
         logging.getLogger("asyncpg").setLevel(logging.NOTSET)
     lines = capsys.readouterr().err.split("\n")
+    assert "said \\x1b]0;x\\x07" in lines
     assert sum("something happened" in line for line in lines) == len(SOME)
     assert not any(ACTS.search(line) for line in lines)
     assert not any(secret in line for line in lines), "an exception's variables must not be logged"
