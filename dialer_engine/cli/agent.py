@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -12,11 +13,14 @@ from dialer_engine.cli.common import (
     JsonOption,
     carry_out,
     engine,
+    fail,
     print_json,
     read_config,
 )
+from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.pbx.template import RenderError, checked
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
 from dialer_engine.store import directory
@@ -37,14 +41,20 @@ def add(
     """Add an agent and print what their softphone needs; the password is shown only now."""
     settings = read_config(config)
     secret = password or directory.new_password()
+    try:
+        checked(secret, "--password")
+    except RenderError as error:
+        raise fail(str(error)) from error
     carry_out(_add(settings, name, member, secret))
     node = settings.settings.asterisk.node
     host = node.external_address or node.bind
-    typer.echo(f"agent {name} added")
-    typer.echo(f"  SIP server  {host}:{node.sip_port}\n  user        {name}\n  password    {secret}")
-    typer.echo("  then dial   100 to go on duty")
+    say(f"agent {name} added")
+    say(f"  SIP server  {host}:{node.sip_port}")
+    say(f"  user        {name}")
+    say(f"  password    {secret}")
+    say("  then dial   100 to go on duty")
     if not carry_out(_tell_engine(config)):
-        typer.echo("the engine is not running yet; it will know the agent when it starts")
+        say("the engine is not running yet; it will know the agent when it starts")
 
 
 async def _add(config: Config, name: str, member: str | None, password: str) -> None:
@@ -71,7 +81,7 @@ def remove(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Remove an agent's account; the records of their calls stay."""
     carry_out(_remove(read_config(config), name))
     carry_out(_tell_engine(config))
-    typer.echo(f"agent {name} removed")
+    say(f"agent {name} removed")
 
 
 async def _remove(config: Config, name: str) -> None:
@@ -89,13 +99,13 @@ def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
         print_json(agents)
         return
     for one in agents:
-        typer.echo(f"{one['name']:24} {one['state']:8} {one['campaign'] or '-':24} phone {one['phone']}")
+        say(f"{one['name']:24} {one['state']:8} {one['campaign'] or '-':24} phone {one['phone']}")
 
 
 def logout(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Hang up an agent's leg: the shift ends."""
-    carry_out(engine(config).post(f"/agents/{name}/logout"))
-    typer.echo(f"agent {name} is logged out")
+    carry_out(engine(config).post(f"/agents/{quote(name, safe='')}/logout"))
+    say(f"agent {name} is logged out")
 
 
 def register(app: typer.Typer) -> None:

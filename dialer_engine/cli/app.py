@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Sequence
 
 import typer
+
+from dialer_engine.cli.terminal import say
+from dialer_engine.core.text import storable
 
 COMMANDS = (
     "demo",
@@ -29,6 +34,7 @@ COMMANDS = (
     "evidence",
     "retention",
     "doctor",
+    "firewall",
     "schema",
     "bench",
     "chaos",
@@ -36,6 +42,7 @@ COMMANDS = (
 )
 """Modules of this package in the order of `dialer --help`; each has `register(app)`."""
 
+_USAGE = 2
 _OWN_WORDS = {"list": "list_", "test": "checks", "reload": "status"}
 
 
@@ -61,14 +68,23 @@ def _version(
     if version:
         import dialer_engine
 
-        typer.echo(f"dialer {dialer_engine.__version__}")
+        say(f"dialer {dialer_engine.__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise typer.BadParameter("a command is missing; see them with: dialer --help")
 
 
+def _refuse_unreadable(arguments: Sequence[str]) -> None:
+    """End the command when an argument, other than the name of a file, is no text: nothing could store or show it."""
+    for argument in arguments:
+        if storable(argument) != argument and not os.path.lexists(argument):
+            say(f"{argument}: is not text in UTF-8; set the terminal's encoding to UTF-8", err=True)
+            raise SystemExit(_USAGE)
+
+
 def main() -> None:
     """Run the command of the command line; imports only that command's module, so that it starts quickly."""
+    _refuse_unreadable(sys.argv[1:])
     word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     module = _OWN_WORDS.get(word, word)
     build((module,) if module in COMMANDS else COMMANDS)()

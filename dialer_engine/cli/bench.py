@@ -10,11 +10,14 @@ import typer
 
 from dialer_engine.cli import bench_floor, bench_pacing, bench_registry, bench_reserve
 from dialer_engine.cli.lab_run import Measure, in_place, run_lab
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
+from dialer_engine.lab.bench_flood import bench_flood
 from dialer_engine.lab.bench_originate import bench_originate
 from dialer_engine.lab.bench_revoke import WAYS, bench_revoke
 from dialer_engine.lab.bench_soak import bench_soak
+from dialer_engine.lab.flood import Rates
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -51,12 +54,12 @@ def originate(
 ) -> None:
     """Calls a second through the whole engine, beside bare call files into the same Asterisk."""
     figures = _measured(lambda b, place, tell: bench_originate(b, place, seconds, agents, tell), json_file)
-    typer.echo(f"engine      {figures['engine_cps']:7.1f} calls/s, {figures['cpu_ms_per_call']} ms CPU each")
-    typer.echo(f"call files  {figures['callfile_cps']:7.1f} calls/s")
-    typer.echo(f"ratio       {figures['ratio']:7.2f}    engine's memory {figures['rss_mb']} MB")
-    typer.echo(f"CPU in the engine's round: {figures['engine_cpu_shares']}")
-    typer.echo(f"CPU with call files:       {figures['callfile_cpu_shares']}")
-    typer.echo(f"limit: {figures['limit']}")
+    say(f"engine      {figures['engine_cps']:7.1f} calls/s, {figures['cpu_ms_per_call']} ms CPU each")
+    say(f"call files  {figures['callfile_cps']:7.1f} calls/s")
+    say(f"ratio       {figures['ratio']:7.2f}    engine's memory {figures['rss_mb']} MB")
+    say(f"CPU in the engine's round: {figures['engine_cpu_shares']}")
+    say(f"CPU with call files:       {figures['callfile_cpu_shares']}")
+    say(f"limit: {figures['limit']}")
 
 
 @bench.command("decide")
@@ -67,10 +70,35 @@ def decide(
     json_file: JsonFile = None,
 ) -> None:
     """The CPU time of one decision of predictive pacing on a full floor."""
-    figures = bench_decide(agents, calls, decisions, lambda text: typer.echo(f"- {text}"))
+    figures = bench_decide(agents, calls, decisions, lambda text: say(f"- {text}"))
     _write(figures.as_json(), json_file)
-    typer.echo(
-        f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU"
+    say(f"one decision: p50 {figures.p50_ms} ms, p99 {figures.p99_ms} ms, at most {figures.max_ms} ms CPU")
+
+
+@bench.command("flood")
+def flood(
+    rate: Annotated[float, typer.Option(min=1, max=30, help="Answered calls a second.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=2, max=120, help="Length of each round.")] = 60.0,
+    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds each way, alternating.")] = 3,
+    registers: Annotated[int, typer.Option(min=0, max=20000, help="REGISTERs a second.")] = 1000,
+    options: Annotated[int, typer.Option(min=0, max=20000, help="OPTIONS a second.")] = 5000,
+    invites: Annotated[int, typer.Option(min=0, max=20000, help="INVITEs a second.")] = 100,
+    json_file: JsonFile = None,
+) -> None:
+    """Calls during a flood of SIP requests from strangers, beside calls without one, in one run."""
+    rates = Rates(registers, options, invites)
+    figures = _measured(
+        lambda b, place, tell: bench_flood(b, place, rate, seconds, rounds, rates, tell), json_file
+    )
+    _row("", "calls", "cut", "unheard", "silent", "p95 ms")
+    for one in figures["rounds"]:
+        name = "flood" if one["flooded"] else "quiet"
+        _row(name, *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
+    say(f"p95 with the flood by p95 without: {figures['p95_ratio']} (median of {figures['p95_ratios']})")
+    say(f"refused requests seen by the engine: {figures['refused']:,}")
+    say(
+        f"Asterisk: {figures['waiting_tasks']} tasks left waiting, at most {figures['most_waiting']} in one queue; "
+        f"memory {figures['rss_before_mb']} MB before, {figures['rss_after_mb']} MB after"
     )
 
 
@@ -84,7 +112,7 @@ def revoke(
     _row("ms", "p50", "longest", "numbers")
     for way in WAYS:
         _row(way, *(figures[f"{way}_{name}"] for name in ("p50_ms", "max_ms", "count")))
-    typer.echo(f"called after their revocation: {figures['called_after']}")
+    say(f"called after their revocation: {figures['called_after']}")
 
 
 @bench.command("soak")
@@ -101,12 +129,12 @@ def soak(
         _row(name, before["engine"][name], after["engine"][name])
     for name in ("channels", "bridges", "asterisk_mb"):
         _row(name, before[name], after[name])
-    typer.echo(
+    say(
         f"{figures['calls']:,} calls in {figures['seconds']:g} s; after the warm-up the engine grew by "
         f"{figures['rss_mb_per_hour']:g} MB an hour, {figures['rss_kb_per_call']:g} kB a call"
     )
     for leak in figures["leaks"]:
-        typer.echo(f"left behind: {leak}")
+        say(f"left behind: {leak}")
     if figures["leaks"]:
         raise typer.Exit(2)
 
@@ -123,7 +151,7 @@ def _write(figures: dict[str, Any], json_file: Path | None) -> None:
 
 
 def _row(name: str, *values: object) -> None:
-    typer.echo(f"{name:<10}" + "".join(f"{'-' if value is None else value!s:>10}" for value in values))
+    say(f"{name:<10}" + "".join(f"{'-' if value is None else value!s:>10}" for value in values))
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from dialer_engine.cli.common import fail
 from dialer_engine.cli.lab_run import Tell, in_place, run_lab
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_floor import Findings, calibration_lines, run_floor, table_lines, verdict
 from dialer_engine.lab.floor_forecast import USUAL, Plan, forecast
 from dialer_engine.lab.floor_table import Habits
@@ -50,7 +51,7 @@ def _foresee(found: Findings, runs: int) -> None:
     """Simulate before anything is dialed, so that the forecast cannot know the outcome."""
     try:
         with ended_by_signals():
-            typer.echo(f"- forecasting with {runs} simulated runs")
+            say(f"- forecasting with {runs} simulated runs")
             for figures in forecast(found.plan, runs, JOBS):
                 found.forecast.append(figures)
     except KeyboardInterrupt as error:
@@ -68,9 +69,9 @@ def _report(found: Findings, json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
     if not found.complete:
-        typer.echo("not complete; what there is, without calls in progress:")
+        say("not complete; what there is, without calls in progress:")
     for line in (*table_lines(found), *calibration_lines(found), *verdict(found)):
-        typer.echo(line)
+        say(line)
 
 
 def add_to(bench: typer.Typer) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dialer_engine.cli.common import fail
+from dialer_engine.cli.terminal import say
 from dialer_engine.core.pacing import MODES
 from dialer_engine.lab.pacing import table
 from dialer_engine.lab.pacing.figures import share_of_way
@@ -79,8 +80,8 @@ def _run(asked: Comparison, jobs: int, json_file: Path | None) -> bool:
     started, done = monotonic(), blank(asked.cells, asked.policies)
     expected = asked.runs * len(asked.policies)
     left = dict.fromkeys(asked.cells, expected)
-    typer.echo(f"{asked.scenario}: {asked.runs} runs of {asked.days} days, law {100 * asked.terms.limit:g} %")
-    typer.echo(table.head())
+    say(f"{asked.scenario}: {asked.runs} runs of {asked.days} days, law {100 * asked.terms.limit:g} %")
+    say(table.head())
     try:
         with ended_by_signals():
             for task, figures in finished(asked, jobs):
@@ -89,9 +90,9 @@ def _run(asked: Comparison, jobs: int, json_file: Path | None) -> bool:
                 if not left[task.cell]:
                     _print(task.cell, done)
                     _save(json_file, asked, done, not any(left.values()))
-                    typer.echo(f"- {task.cell.name} done after {monotonic() - started:.0f} s", err=True)
+                    say(f"- {task.cell.name} done after {monotonic() - started:.0f} s", err=True)
     except KeyboardInterrupt:
-        typer.echo("interrupted; what has ended:")
+        say("interrupted; what has ended:")
         for cell in (cell for cell, runs in left.items() if 0 < runs < expected):
             _print(cell, done)
         _save(json_file, asked, done, complete=False)
@@ -107,7 +108,7 @@ def _save(json_file: Path | None, asked: Comparison, done: Done, complete: bool)
 
 def _print(cell: Cell, done: Done) -> None:
     for line in table.block(cell.name, rows(done, cell)):
-        typer.echo(line)
+        say(line)
 
 
 def _document(asked: Comparison, done: Done, complete: bool) -> dict[str, Any]:

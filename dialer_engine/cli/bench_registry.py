@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_registry import NUMBERS, Size, measure
 
 NumbersOption = Annotated[int, typer.Option("--numbers", min=1500, help="Numbers of the synthetic registry.")]
@@ -23,7 +24,7 @@ def registry(
 ) -> None:
     """Load 258 million synthetic numbers, look them up, compare a million contacts; three ways to keep them."""
     with tempfile.TemporaryDirectory(dir=directory, prefix="dialer-bench-") as place:
-        result = measure(Path(place), Size(numbers), others=not own_only, tell=typer.echo)
+        result = measure(Path(place), Size(numbers), others=not own_only, tell=say)
     if json_file is not None:
         json_file.write_text(json.dumps(result.document(), indent=1) + "\n", encoding="utf-8")
 

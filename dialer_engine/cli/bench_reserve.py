@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_registry import NUMBERS
 from dialer_engine.lab.bench_reserve import LARGE, ROUNDS, SMALL, Size, run
 from dialer_engine.settings.home import home, prepare_home, service_user
@@ -29,14 +30,12 @@ def reserve(
     with tempfile.TemporaryDirectory(dir=root, prefix="bench-") as place:
         Path(place).chmod(0o755)
         size = Size(contacts, small, registry, rounds)
-        figures = asdict(uvloop.run(run(Path(place), size, tell=lambda text: typer.echo(f"- {text}"))))
+        figures = asdict(uvloop.run(run(Path(place), size, tell=lambda text: say(f"- {text}"))))
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"{contacts:,} contacts: p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms")
-    typer.echo(
-        f"{small:,} contacts: p50 {figures['p50_small_ms']:.1f} ms, p99 {figures['p99_small_ms']:.1f} ms"
-    )
-    typer.echo(f"ratio of the p99: {figures['ratio']:.2f}; load of the machine {figures['load_average']:.1f}")
+    say(f"{contacts:,} contacts: p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms")
+    say(f"{small:,} contacts: p50 {figures['p50_small_ms']:.1f} ms, p99 {figures['p99_small_ms']:.1f} ms")
+    say(f"ratio of the p99: {figures['ratio']:.2f}; load of the machine {figures['load_average']:.1f}")
 
 
 def add_to(bench: typer.Typer) -> None:

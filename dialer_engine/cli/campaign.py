@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, engine, print_json
+from dialer_engine.cli.terminal import say
 
 NameArgument = Annotated[str, typer.Argument(help="The campaign's name: its file without .yaml.")]
 
@@ -27,8 +29,8 @@ def stop(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def _set(name: str, action: str, config: ConfigOption) -> None:
-    answer = carry_out(engine(config).post(f"/campaigns/{name}/{action}"))
-    typer.echo(f"{answer['campaign']} is {answer['state']}")
+    answer = carry_out(engine(config).post(f"/campaigns/{quote(name, safe='')}/{action}"))
+    say(f"{answer['campaign']} is {answer['state']}")
 
 
 def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
@@ -39,7 +41,7 @@ def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
         return
     for one in campaigns:
         totals = one["totals"]
-        typer.echo(
+        say(
             f"{one['name']:24} {one['state']:8} {one['mode']:12} attempts {totals['attempts']} "
             f"answered {totals['answered']} bridged {totals['bridged']} abandoned {totals['abandoned']}"
         )

@@ -10,6 +10,7 @@ import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, read_config
 from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.terminal import exported, say
 from dialer_engine.settings.load import Config
 from dialer_engine.store.cdr import CdrQuery, Format, export
 
@@ -42,7 +43,7 @@ def export_(
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     count = carry_out(_to_file(settings, query, output, form))
-    typer.echo(f"{count:,} records in {output}")
+    say(f"{count:,} records in {output}")
 
 
 async def _to_file(config: Config, query: CdrQuery, output: Path, form: Format) -> int:
@@ -61,7 +62,7 @@ async def _to_file(config: Config, query: CdrQuery, output: Path, form: Format) 
 async def _export(config: Config, query: CdrQuery, target: Path | None, form: Format) -> int:
     async with database(config) as conn:
         if target is None:
-            return await export(conn, query, sys.stdout, form)
+            return await export(conn, query, exported(), form)
         with target.open("w", encoding="utf-8", newline="") as file:
             return await export(conn, query, file, form)
 

@@ -10,6 +10,7 @@ import typer
 
 from dialer_engine.cli.common import FAILED
 from dialer_engine.cli.lab_run import run_lab
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.chaos.catalogue import catalogue, chosen
 from dialer_engine.lab.chaos.suite import run_suite
 from dialer_engine.lab.chaos.table import evidence, table
@@ -28,7 +29,7 @@ def run_chaos(
     """Kill, freeze and cut off parts of a simulated call centre; carrier and phones are the judges."""
     if show:
         for fault in catalogue().values():
-            typer.echo(f"{fault.name:<22}{fault.does}")
+            say(f"{fault.name:<22}{fault.does}")
         return
     try:
         wanted = chosen(faults or [])
@@ -36,7 +37,7 @@ def run_chaos(
         raise typer.BadParameter(str(error)) from error
     rows: list[Row] = []
     try:
-        run_lab(run_suite(wanted, rounds, calls, seed, lambda text: typer.echo(f"- {text}"), rows))
+        run_lab(run_suite(wanted, rounds, calls, seed, lambda text: say(f"- {text}"), rows))
     finally:
         _print(rows, json_file)
     if broken_rows(rows):
@@ -45,7 +46,7 @@ def run_chaos(
 
 def _print(rows: list[Row], json_file: Path | None) -> None:
     for line in (*table(rows), *evidence(rows)):
-        typer.echo(line)
+        say(line)
     if json_file is not None:
         document = [row.as_json() for row in rows]
         json_file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

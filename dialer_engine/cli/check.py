@@ -1,13 +1,13 @@
 """`dialer check`: is the configuration right? Nothing is started, nothing is changed."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
 from dialer_engine.settings.problems import Problem
 
@@ -29,7 +29,7 @@ def check(directory: DirectoryArgument = DEFAULT_DIRECTORY, as_json: JsonOption 
             "warnings": _plain(config.warnings),
             "checked": checked(config),
         }
-        typer.echo(json.dumps(outcome))
+        say_json(outcome)
         return
     _report(config)
 
@@ -48,23 +48,23 @@ def checked(config: Config) -> dict[str, Any]:
 
 def _report(config: Config) -> None:
     for warning in config.warnings:
-        typer.echo(f"warning: {warning.text('better')}")
+        say(f"warning: {warning.text('better')}")
     for kind, found in checked(config).items():
         shown = ", ".join(found) or "none" if isinstance(found, list) else str(found)
         size = f" ({len(found)})" if isinstance(found, list) else ""
-        typer.echo(f"checked {kind.replace('_', ' ')}{size}: {shown}")
+        say(f"checked {kind.replace('_', ' ')}{size}: {shown}")
     warnings = len(config.warnings)
-    typer.echo(f"no errors, {_counted(warnings, 'warning')}" if warnings else "no errors")
+    say(f"no errors, {_counted(warnings, 'warning')}" if warnings else "no errors")
 
 
 def _report_errors(problems: Sequence[Problem], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"ok": False, "problems": _plain(problems), "warnings": []}))
+        say_json({"ok": False, "problems": _plain(problems), "warnings": []})
         return
     for problem in problems:
-        typer.echo(problem.text(), err=True)
+        say_text(problem.text(), err=True)
     files = {problem.file for problem in problems}
-    typer.echo(f"{_counted(len(problems), 'error')} in {_counted(len(files), 'file')}", err=True)
+    say(f"{_counted(len(problems), 'error')} in {_counted(len(files), 'file')}", err=True)
 
 
 def _plain(problems: Sequence[Problem]) -> list[dict[str, Any]]:

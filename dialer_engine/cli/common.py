@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import yaml
 
+from dialer_engine.cli.terminal import say_json, say_text
 from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 from dialer_engine.pbx.bundle import BundleError
 from dialer_engine.pbx.instance import NodeError
@@ -37,7 +37,7 @@ def carry_out(doing: Coroutine[Any, Any, T]) -> T:
 
 def fail(message: str) -> typer.Exit:
     """Print an error and return the exit to raise."""
-    typer.echo(message, err=True)
+    say_text(message, err=True)
     return typer.Exit(FAILED)
 
 
@@ -70,4 +70,4 @@ def engine(config: Path) -> ControlClient:
 
 def print_json(document: object) -> None:
     """Print a document as JSON."""
-    typer.echo(json.dumps(document, indent=2, default=str))
+    say_json(document, indent=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
+from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.core.gate import ConsentKind
@@ -62,7 +62,7 @@ def add(
     given = moment(since, utc_now())
     new = store.NewConsent(_number(number), kind, given, source, purpose, text, evidence, person)
     added = carry_out(_add(read_config(config), member, new))
-    typer.echo(f"{kind.value} recorded for {new.number}" if added else "this consent stood there already")
+    say(f"{kind.value} recorded for {new.number}" if added else "this consent stood there already")
 
 
 async def _add(config: Config, member: str, new: store.NewConsent) -> bool:
@@ -75,7 +75,7 @@ def inbound(number: NumberArgument, member: MemberOption, config: ConfigOption =
     """Record that a customer called in: it counts as an inquiry for three months."""
     e164 = _number(number)
     added = carry_out(_inbound(read_config(config), member, e164))
-    typer.echo(f"inquiry of {e164} recorded" if added else "this call was recorded already")
+    say(f"inquiry of {e164} recorded" if added else "this call was recorded already")
 
 
 async def _inbound(config: Config, member: str, number: str) -> bool:
@@ -94,11 +94,9 @@ def revoke(
     done = carry_out(_revoke(read_config(config), _number(number), member, channel, note))
     told = carry_out(_tell_engine(config, done.numbers))
     numbers = len(done.numbers)
-    typer.echo(
-        f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more"
-    )
+    say(f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more")
     if done.to_cancel and not told:
-        typer.echo(f"{len(done.to_cancel)} call(s) are under way, and the engine could not be told", err=True)
+        say(f"{len(done.to_cancel)} call(s) are under way, and the engine could not be told", err=True)
 
 
 async def _revoke(
@@ -114,20 +112,18 @@ def show(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json:
     e164 = _number(number)
     found = carry_out(_show(read_config(config), e164))
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        say_json([asdict(each) for each in found])
         return
     if not found:
-        typer.echo(f"{e164}: no consent is recorded")
+        say(f"{e164}: no consent is recorded")
     for each in found:
-        typer.echo(
-            f"{each.id}  {each.member}: {each.kind} since {each.since:%Y-%m-%d %H:%M} UTC, {each.source}"
-        )
+        say(f"{each.id}  {each.member}: {each.kind} since {each.since:%Y-%m-%d %H:%M} UTC, {each.source}")
         for name in ("purpose", "text_shown", "evidence", "person"):
             if value := getattr(each, name):
-                typer.echo(f"    {name}: {value}")
-        typer.echo(f"    recorded {each.recorded_at:%Y-%m-%d %H:%M} UTC by {each.recorded_by}")
+                say(f"    {name}: {value}")
+        say(f"    recorded {each.recorded_at:%Y-%m-%d %H:%M} UTC by {each.recorded_by}")
         if each.revoked_at is not None:
-            typer.echo(f"    revoked {each.revoked_at:%Y-%m-%d %H:%M} UTC by {each.revoked_by_channel}")
+            say(f"    revoked {each.revoked_at:%Y-%m-%d %H:%M} UTC by {each.revoked_by_channel}")
 
 
 async def _show(config: Config, number: str) -> list[store.ConsentRecord]:
@@ -142,7 +138,7 @@ def import_(
 ) -> None:
     """Record the consents of a CSV file; one bad row refuses the whole file."""
     done = carry_out(_import(read_config(config), file, member))
-    typer.echo(f"{done.rows:,} rows: {done.added:,} consents recorded, {done.known:,} stood there already")
+    say(f"{done.rows:,} rows: {done.added:,} consents recorded, {done.known:,} stood there already")
 
 
 async def _import(config: Config, file: Path, member: str) -> ConsentImport:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from dialer_engine.cli.lab_run import run_lab
+from dialer_engine.cli.terminal import new_console
 from dialer_engine.lab.demo import Wishes, demo
 from dialer_engine.lab.people import MOST_PEOPLE
 
@@ -34,7 +34,7 @@ def run_demo(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary to this file.")] = None,
 ) -> None:
     """Dial a list of fictional contacts on this machine and show it; nobody is called."""
-    console = Console()
+    console = new_console()
     wishes = Wishes(agents, contacts, lines, mode.value, seconds, keep, seed)
     summary = run_lab(demo(wishes, console))
     if json_file is not None:

@@ -1,6 +1,5 @@
 """`dialer dnc add|remove|check|import`: numbers that must not be called."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, who
+from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.suppression_file import SuppressionImport, import_suppressions
 from dialer_engine.engine.clock import utc_now
@@ -44,9 +44,9 @@ def add(
     e164 = _number(number)
     live = carry_out(_add(read_config(config), e164, member, source, note))
     told = carry_out(_tell_engine(config, [e164]))
-    typer.echo(f"{e164} will not be called {_scope(member)}")
+    say(f"{e164} will not be called {_scope(member)}")
     if live and not told:
-        typer.echo(f"{len(live)} call(s) to it are under way, and the engine could not be told", err=True)
+        say(f"{len(live)} call(s) to it are under way, and the engine could not be told", err=True)
 
 
 async def _add(config: Config, number: str, member: str | None, source: str, note: str | None) -> list[str]:
@@ -66,7 +66,7 @@ def remove(
     if not carry_out(_remove(read_config(config), e164, member, note)):
         raise fail(f"{e164} does not stand on that list; see 'dialer dnc check {e164}'")
     carry_out(_tell_engine(config, [e164]))
-    typer.echo(f"{e164} may be called again {_scope(member)}, as far as this list goes")
+    say(f"{e164} may be called again {_scope(member)}, as far as this list goes")
 
 
 async def _remove(config: Config, number: str, member: str | None, note: str | None) -> bool:
@@ -81,18 +81,16 @@ def check(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
     entries, log = carry_out(_check(read_config(config), e164))
     if as_json:
         document = {"number": e164, "entries": [asdict(e) for e in entries], "log": [asdict(e) for e in log]}
-        typer.echo(json.dumps(document, default=str))
+        say_json(document)
         return
-    typer.echo(f"{e164}: {'must not be called' if entries else 'stands on no list'}")
+    say(f"{e164}: {'must not be called' if entries else 'stands on no list'}")
     for entry in entries:
         note = f" ({entry.note})" if entry.note else ""
-        typer.echo(f"  {_scope(entry.member)}: {entry.source} since {entry.since:%Y-%m-%d %H:%M} UTC{note}")
+        say(f"  {_scope(entry.member)}: {entry.source} since {entry.since:%Y-%m-%d %H:%M} UTC{note}")
     for line in log:
         note = f" ({line.note})" if line.note else ""
         scope = _scope(line.member)
-        typer.echo(
-            f"  {line.at:%Y-%m-%d %H:%M} UTC  {line.action} {scope}, {line.source}, by {line.who}{note}"
-        )
+        say(f"  {line.at:%Y-%m-%d %H:%M} UTC  {line.action} {scope}, {line.source}, by {line.who}{note}")
 
 
 async def _check(config: Config, number: str) -> tuple[list[suppress.Suppression], list[suppress.LogEntry]]:
@@ -111,11 +109,11 @@ def import_(
     """Forbid all numbers of a file, in one transaction."""
     done = carry_out(_import(read_config(config), file, member, source, note, column))
     carry_out(_tell_engine(config, done.to_cancel))
-    typer.echo(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
+    say(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
     for row, reason in done.unreadable[:10]:
-        typer.echo(f"  row {row}: {reason}", err=True)
+        say(f"  row {row}: {reason}", err=True)
     if done.unreadable:
-        typer.echo(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
+        say(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
 
 
 async def _import(

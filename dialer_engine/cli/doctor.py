@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
+from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
@@ -238,7 +239,7 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            typer.echo(f"{finding.state:9} {finding.what:14} {finding.words}")
+            say(f"{finding.state:9} {finding.what:14} {finding.words}")
     raise typer.Exit(max(EXIT[finding.state] for finding in findings))
 
 

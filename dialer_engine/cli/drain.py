@@ -10,6 +10,8 @@ import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine
 from dialer_engine.cli.stop import wait_until_gone
+from dialer_engine.cli.terminal import say
+from dialer_engine.engine.control import LONGEST_DRAIN_S
 
 WAIT_S = 900.0
 
@@ -17,7 +19,10 @@ WAIT_S = 900.0
 def drain(
     config: ConfigOption = DEFAULT_CONFIG,
     wait: Annotated[
-        float, typer.Option("--wait", min=0.0, help="Without a standby: seconds for calls to end.")
+        float,
+        typer.Option(
+            "--wait", min=0.0, max=LONGEST_DRAIN_S, help="Without a standby: seconds for calls to end."
+        ),
     ] = WAIT_S,
 ) -> None:
     """Place no more calls, leave conversations to a standby that waits, or let them end; then end the engine."""
@@ -26,7 +31,7 @@ def drain(
 
 async def _drain(config: Path, wait_s: float) -> None:
     pid = int((await engine(config).post("/drain", {"wait_s": wait_s}))["pid"])
-    typer.echo("the engine places no more calls and hands over")
+    say("the engine places no more calls and hands over")
     await asyncio.to_thread(wait_until_gone, pid)
 
 

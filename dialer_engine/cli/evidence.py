@@ -16,6 +16,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
+from dialer_engine.cli.terminal import say
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.home import home
@@ -59,10 +60,8 @@ def write(
     if as_json:
         print_json({"directory": pack.directory, "sections": pack.sections, "seal": pack.seal})
         return
-    typer.echo(
-        f"{pack.directory}: {pack.sections['attempts']} attempts, {sum(pack.sections.values())} records"
-    )
-    typer.echo(f"read {pack.directory / 'index.html'}; seal {pack.seal}")
+    say(f"{pack.directory}: {pack.sections['attempts']} attempts, {sum(pack.sections.values())} records")
+    say(f"read {pack.directory / 'index.html'}; seal {pack.seal}")
 
 
 def check(
@@ -85,9 +84,9 @@ def check(
         )
     else:
         for problem in problems:
-            typer.echo(problem, err=True)
+            say(problem, err=True)
         if not problems:
-            typer.echo(f"nothing was changed: {verified.records} records, seal {verified.seal}")
+            say(f"nothing was changed: {verified.records} records, seal {verified.seal}")
     if problems:
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.settings.load import DEFAULT_DIRECTORY
 from dialer_engine.settings.rules import SHIPPED
 from dialer_engine.settings.schema import KINDS, json_schema
@@ -76,16 +77,16 @@ def init(directory: DirectoryArgument = DEFAULT_DIRECTORY, as_json: JsonOption =
         files = write_example(directory)
     except InitError as error:
         if as_json:
-            typer.echo(json.dumps({"ok": False, "error": str(error)}))
+            say_json({"ok": False, "error": str(error)})
         else:
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     if as_json:
-        typer.echo(json.dumps({"ok": True, "files": [str(file) for file in files]}))
+        say_json({"ok": True, "files": [str(file) for file in files]})
         return
     for file in files:
-        typer.echo(f"wrote {file}")
-    typer.echo(f"Next: put your carrier, numbers and lists in, then: dialer check {directory}")
+        say(f"wrote {file}")
+    say(f"Next: put your carrier, numbers and lists in, then: dialer check {directory}")
 
 
 def register(app: typer.Typer) -> None:

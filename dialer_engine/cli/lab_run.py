@@ -11,6 +11,7 @@ import structlog
 import typer
 
 from dialer_engine.cli.common import EXPECTED, fail
+from dialer_engine.cli.terminal import say
 from dialer_engine.lab.place import LabError, Place, take_place
 from dialer_engine.lab.session import INTERRUPTED, Interrupted, run_to_end
 from dialer_engine.pbx.bundle import Bundle, install_bundle
@@ -27,7 +28,7 @@ def run_lab(doing: Coroutine[Any, Any, _T]) -> _T:
     try:
         return run_to_end(doing)
     except Interrupted as error:
-        typer.echo("- interrupted; everything that was started has ended", err=True)
+        say("- interrupted; everything that was started has ended", err=True)
         raise typer.Exit(INTERRUPTED) from error
     except (*EXPECTED, LabError) as error:
         raise fail(str(error)) from error
@@ -39,4 +40,4 @@ async def in_place(measure: Measure[_T]) -> _T:
     prepare_home(root, user)
     bundle = await asyncio.to_thread(install_bundle, root)
     with take_place(root / "lab", user) as place:
-        return await measure(bundle, place, lambda text: typer.echo(f"- {text}"))
+        return await measure(bundle, place, lambda text: say(f"- {text}"))

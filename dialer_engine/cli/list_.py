@@ -1,22 +1,25 @@
 """`dialer list import|undo|ls`: contacts in, and out again."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
 from dialer_engine.cli.database import database, who
+from dialer_engine.cli.terminal import new_console, say, say_json
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.source import NAME_OF_DELIMITER
 from dialer_engine.contacts.undo import ListRow, Undone, all_lists, undo
+from dialer_engine.core.text import one_line
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import member_id_of
+
+LONGEST_LIST_NAME = 200
+"""As in a campaign's settings."""
 
 MemberOption = Annotated[str, typer.Option("--member", "-m", help="The Member who owns the contacts.")]
 ListOption = Annotated[str, typer.Option("--list", "-l", help="The list; it is made when it is new.")]
@@ -43,11 +46,17 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Import contacts: all rows that can be called, in one transaction, or none."""
+    if not one_line(list_name) or not 0 < len(list_name.strip()) <= LONGEST_LIST_NAME:
+        raise fail(f"--list: a name is one line of 1 to {LONGEST_LIST_NAME} characters, none of them unseen")
     settings = read_config(config)
     pairs = _pairs(mapping or [])
     options = _Options(file, list_name, pairs, encoding, rejected, dry_run)
     report = carry_out(_import(settings, member, options))
-    typer.echo(json.dumps(asdict(report), default=str) if as_json else "\n".join(lines(report)))
+    if as_json:
+        say_json(asdict(report))
+        return
+    for line in lines(report):
+        say(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ async def _import(config: Config, member: str, options: _Options) -> ImportRepor
             dry_run=options.dry_run,
         )
         columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,} rows"))
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=new_console(stderr=True), transient=True) as bar:
             task = bar.add_task("reading", total=None)
             return await import_list(conn, request, lambda rows: bar.update(task, completed=rows))
 
@@ -125,7 +134,7 @@ def undo_(
         raise fail("say which import: --id N, or --member M --list L for the newest of that list")
     done = carry_out(_undo(read_config(config), import_id, member, list_name, keep_called))
     kept = f", {done.kept:,} kept because they were called" if done.kept else ""
-    typer.echo(f"import {done.import_id} ({done.file_name}): {done.removed:,} contacts removed{kept}")
+    say(f"import {done.import_id} ({done.file_name}): {done.removed:,} contacts removed{kept}")
 
 
 async def _undo(
@@ -143,15 +152,15 @@ def ls(
     """List the contact lists with their size and newest import."""
     found = carry_out(_ls(read_config(config), member))
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in found], default=str))
+        say_json([asdict(row) for row in found])
         return
     for row in found:
         last = (
             f"import {row.last_import}, {row.imported_at:%Y-%m-%d %H:%M} UTC" if row.last_import else "empty"
         )
-        typer.echo(f"{row.member:20} {row.list:30} {row.contacts:>10,} contacts  {last}")
+        say(f"{row.member:20} {row.list:30} {row.contacts:>10,} contacts  {last}")
     if not found:
-        typer.echo("no lists yet; import one with: dialer list import FILE --member M --list L")
+        say("no lists yet; import one with: dialer list import FILE --member M --list L")
 
 
 async def _ls(config: Config, member: str | None) -> list[ListRow]:

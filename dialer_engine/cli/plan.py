@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from dialer_engine.cli import plan_forecast
 from dialer_engine.cli.common import (
@@ -23,6 +22,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database
+from dialer_engine.cli.terminal import new_console, say
 from dialer_engine.cli.why import gate_clock
 from dialer_engine.core.pacing.measured import Measured
 from dialer_engine.engine.clock import utc_now
@@ -73,7 +73,7 @@ def plan(
         found.attempts_per_hour = per_hour
     if not as_json:
         for line in lines(campaign, found, now):
-            typer.echo(line)
+            say(line)
     elif agents is None:
         print_json(document(campaign, found, now))
     if agents is not None:
@@ -92,16 +92,16 @@ def _forecast(
     asked = plan_forecast.question(config, config.campaigns[name], *size, seen[0])
     if as_json_at is None:
         for line in plan_forecast.basis(*seen, asked.work):
-            typer.echo(line)
+            say(line)
     rows, ended = plan_forecast.simulate(asked)
     contacts = callable_contacts(found)
     if as_json_at is not None:
         told = plan_forecast.document(asked, *seen, rows, contacts) | {"complete": ended}
         print_json(document(name, found, as_json_at) | {"forecast": told})
     elif rows:
-        Console().print(plan_forecast.table(asked, rows, contacts))
+        new_console().print(plan_forecast.table(asked, rows, contacts))
     if not ended:
-        typer.echo("interrupted; the forecast is from the runs that had ended", err=True)
+        say("interrupted; the forecast is from the runs that had ended", err=True)
         raise typer.Exit(INTERRUPTED)
 
 

@@ -8,10 +8,9 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.table import Table
 
+from dialer_engine.cli.terminal import new_console, say
 from dialer_engine.core.ledger import limits_in_force
 from dialer_engine.core.pacing.measured import ENOUGH, Measured, Spread, share_error
 from dialer_engine.engine.clock import utc_now
@@ -47,14 +46,14 @@ def _limit(config: Config, campaign: Campaign) -> Fraction:
 
 def simulate(asked: Outlook) -> tuple[list[Row], bool]:
     """Return every way's row and whether it was left to end; progress goes to the terminal's error stream."""
-    console = Console(stderr=True)
+    console = new_console(stderr=True)
     names = " and ".join(asked.policies)
     hours = asked.work.shift_s / 3600
     text = f"simulating {hours:g} h with {asked.work.agents} agents: {names}"
     found: list[Row] = []
     try:
         with ended_by_signals(), console.status(text) as status:
-            typer.echo(f"- {text}; Ctrl-C ends it", err=True)
+            say(f"- {text}; Ctrl-C ends it", err=True)
             for number, rows in outcomes(asked, JOBS):
                 found = rows
                 status.update(f"{text}, {number} runs done")

@@ -18,6 +18,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
+from dialer_engine.cli.terminal import say
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.registry.answers import take_answers
 from dialer_engine.contacts.registry.apply import ChangeReport, apply
@@ -81,8 +82,9 @@ def import_(
     report = carry_out(_import(read_config(config), request))
     if as_json:
         print_json({**asdict(report), "numbers": report.numbers})
-    else:
-        typer.echo(_told(report))
+        return
+    for line in _told(report):
+        say(line)
 
 
 async def _import(config: Config, request: LoadRequest) -> LoadReport:
@@ -90,11 +92,11 @@ async def _import(config: Config, request: LoadRequest) -> LoadReport:
         return await load(conn, request, config.plan)
 
 
-def _told(report: LoadReport) -> str:
+def _told(report: LoadReport) -> list[str]:
     before = "" if report.before is None else f" (before: {report.before:,})"
     state = "would be taken" if report.version is None else f"in force as version {report.version}"
     head = f"{report.name}: {report.numbers:,} numbers of {len(report.areas)} area codes {state}{before}"
-    return "\n".join([head, *report.warnings])
+    return [head, *report.warnings]
 
 
 def change(
@@ -108,7 +110,7 @@ def change(
     now = datetime.now(UTC)
     request = LoadRequest(name, tuple(files), moment(as_of, now), now, who(), account)
     report = carry_out(_change(read_config(config), request))
-    typer.echo(
+    say(
         f"{report.name}: {report.added:,} added, {report.removed:,} removed, {report.already:,} were so "
         f"before; version {report.version} with {report.numbers:,} numbers is in force"
     )
@@ -127,7 +129,7 @@ def answers(
     """Take in answers of the reassigned-numbers database: number, date asked about, yes/no/no data."""
     now = datetime.now(UTC)
     count = carry_out(_answers(read_config(config), file, moment(answered, now), now))
-    typer.echo(f"{count:,} answers taken in")
+    say(f"{count:,} answers taken in")
 
 
 async def _answers(config: Config, file: Path, answered_at: datetime, now: datetime) -> int:
@@ -143,9 +145,9 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         print_json([asdict(row) for row in rows])
         return
     for row in rows:
-        typer.echo(row.text())
+        say(row.text())
     if not rows:
-        typer.echo("no list is known; docs/registries.md tells how to obtain and load them")
+        say("no list is known; docs/registries.md tells how to obtain and load them")
 
 
 async def _status(config: Config) -> list[ListRow]:
@@ -162,7 +164,7 @@ def verify(name: ListArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
             f"area code {npa}: {found:,} numbers, recorded were {noted:,}" for npa, noted, found in wrong
         )
         raise fail("\n".join([f"{name}: does not hold what was loaded; load it again", *lines]))
-    typer.echo(f"{name}: every area code holds as many numbers as were loaded")
+    say(f"{name}: every area code holds as many numbers as were loaded")
 
 
 async def _verify(config: Config, name: str) -> list[tuple[int, int, int]]:
@@ -181,7 +183,7 @@ def check(number: Annotated[str, typer.Argument()], config: ConfigOption = DEFAU
     if e164 is None:
         raise fail(f"{number}: {reason}")
     names = carry_out(_check(read_config(config), e164))
-    typer.echo(f"{e164}: {', '.join(names) if names else 'on no list'}")
+    say(f"{e164}: {', '.join(names) if names else 'on no list'}")
 
 
 async def _check(config: Config, e164: str) -> tuple[str, ...]:
@@ -204,9 +206,9 @@ def scrub_(
         print_json(found.by_list())
         return
     for listed, count in found.by_list().items():
-        typer.echo(f"{listed}: {count:,} numbers")
+        say(f"{listed}: {count:,} numbers")
     if not found.hits:
-        typer.echo("no number of this list is on any list in force")
+        say("no number of this list is on any list in force")
 
 
 async def _scrub(config: Config, member: str, name: str) -> Scrubbed:
@@ -224,7 +226,7 @@ def subscribe(
     """Record a subscription to a list: which account, which area codes, for whom."""
     codes = None if area_codes == "all" else _codes(area_codes)
     carry_out(_subscribe(read_config(config), name, account, codes, member))
-    typer.echo(f"{name}: account {account} covers {'all area codes' if codes is None else area_codes}")
+    say(f"{name}: account {account} covers {'all area codes' if codes is None else area_codes}")
 
 
 async def _subscribe(
@@ -244,7 +246,7 @@ def unsubscribe(
     """End a subscription: calls that need it stop."""
     if not carry_out(_unsubscribe(read_config(config), name, account, member)):
         raise fail(f"{name}: account {account} has no such subscription; see 'dialer registry status'")
-    typer.echo(f"{name}: the subscription of account {account} ended")
+    say(f"{name}: the subscription of account {account} ended")
 
 
 async def _unsubscribe(config: Config, name: str, account: str, member: str | None) -> bool:
@@ -263,7 +265,7 @@ def waive(
     if len(reason.strip()) < 10:
         raise fail("--reason: say in a sentence why this list is not needed; it is kept as evidence")
     carry_out(_waive(read_config(config), name, reason.strip(), member))
-    typer.echo(f"{name}: not needed {'for ' + member if member else 'for anybody'}; written to the audit log")
+    say(f"{name}: not needed {'for ' + member if member else 'for anybody'}; written to the audit log")
 
 
 async def _waive(config: Config, name: str, reason: str, member: str | None) -> None:
@@ -276,7 +278,7 @@ def unwaive(name: ListArgument, member: MemberOption = None, config: ConfigOptio
     """Take a waiver back: the list is needed again."""
     if not carry_out(_unwaive(read_config(config), name, member)):
         raise fail(f"{name}: no such waiver; see 'dialer registry status'")
-    typer.echo(f"{name}: needed again")
+    say(f"{name}: needed again")
 
 
 async def _unwaive(config: Config, name: str, member: str | None) -> bool:

@@ -1,18 +1,17 @@
 """`dialer report`: what each campaign, day and agent came to; `dialer report pacing` has a module of its own."""
 
-import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dialer_engine.cli import report_pacing
 from dialer_engine.cli.cdr import CampaignOption, FromOption, ToOption
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, read_config
 from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.terminal import new_console, say_json
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store.report import AgentDay, CampaignDay, agent_days, campaign_days
@@ -38,9 +37,9 @@ def report(
     days, people = carry_out(_read(read_config(config), *span, campaign))
     if as_json:
         document = {"campaigns": [as_plain(d) for d in days], "agents": [as_plain(p) for p in people]}
-        typer.echo(json.dumps(document, indent=2, default=str))
+        say_json(document, indent=2)
         return
-    console = Console()
+    console = new_console()
     console.print(campaign_table(days) if days else "no calls in this time")
     if agents and people:
         console.print(agent_table(people))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import sys
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from dialer_engine.cli.cdr import CampaignOption, FromOption, ToOption
@@ -25,6 +23,7 @@ from dialer_engine.cli.common import (
 )
 from dialer_engine.cli.database import database, moment
 from dialer_engine.cli.pacing_plot import plot
+from dialer_engine.cli.terminal import exported, new_console, say
 from dialer_engine.core.pacing.history import BINS, EDGES
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
@@ -116,7 +115,7 @@ def edges(number: int) -> tuple[float, float]:
 
 
 def _print(hours: list[Span], bins: list[RiskBin]) -> None:
-    console = Console()
+    console = new_console()
     console.print(hour_table(hours) if hours else "no minutes of pacing in this time")
     if bins:
         console.print(calibration_table(bins))
@@ -167,7 +166,7 @@ def calibration_table(bins: list[RiskBin]) -> Table:
 
 def _print_csv(hours: list[Span]) -> None:
     names = [*(field.name for field in fields(Span)), "abandoned_share", "talking_share"]
-    writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    writer = csv.DictWriter(exported(), names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(as_plain(hour) for hour in hours)
 
@@ -181,4 +180,4 @@ def _draw(points: list[Span], width: timedelta, file: Path) -> None:
         file.write_text(plot(names[0], points, width), encoding="utf-8")
     except OSError as error:
         raise fail(f"{file}: cannot be written ({error.strerror})") from error
-    typer.echo(f"drawn: {file}", err=True)
+    say(f"drawn: {file}", err=True)

@@ -14,6 +14,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, who
+from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store.retention import KEPT_FOR_GOOD, Policy, due, run
@@ -39,13 +40,13 @@ def retention(
         print_json({"applied": apply, "counts": counts, "record_years": policy.record_years})
         return
     for name, count in counts.items():
-        typer.echo(f"{'deleted' if apply else 'could be deleted'}: {count:,} {_NAMES[name]}")
+        say(f"{'deleted' if apply else 'could be deleted'}: {count:,} {_NAMES[name]}")
     if policy.lead_months is None:
-        typer.echo("contacts who were never called are kept; see retention.lead_months")
+        say("contacts who were never called are kept; see retention.lead_months")
     for kept in KEPT_FOR_GOOD:
-        typer.echo(f"never deleted: {kept}")
+        say(f"never deleted: {kept}")
     if not apply and any(counts.values()):
-        typer.echo("nothing was changed; delete with: dialer retention --apply")
+        say("nothing was changed; delete with: dialer retention --apply")
 
 
 async def _carry_out(config: Config, policy: Policy, apply: bool) -> Mapping[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
 from dialer_engine.cli.database import database, who
 from dialer_engine.cli.rules_text import changes, described, difference_lines, upcoming_lines
+from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.rules import (
@@ -50,27 +50,28 @@ def show(
     found = [described(rules.book, each, day) for each in known if region in (None, each, each.lower())]
     if as_json:
         document = {"date": day.isoformat(), "version": rules.book.version, "regions": found}
-        typer.echo(json.dumps(document, default=str))
+        say_json(document)
         return
-    typer.echo(f"rules in force on {day.isoformat()}, version {rules.book.version}")
+    say(f"rules in force on {day.isoformat()}, version {rules.book.version}")
     for entry in found:
-        typer.echo("")
-        typer.echo(f"{entry['region']}  {entry['name']}")
+        say("")
+        say(f"{entry['region']}  {entry['name']}")
         for name, value in entry["rules"].items():
-            typer.echo(f"  {name:<18} {value}")
+            say(f"  {name:<18} {value}")
     for each in rules.book.loosened:
-        typer.echo(f"\nloosened: {each.region}: {each.what}; by {each.who}: {each.reason}")
+        say("")
+        say(f"loosened: {each.region}: {each.what}; by {each.who}: {each.reason}")
 
 
 def check(place: PlaceArgument = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Check all rule files; every error with file and line, exit code 1 when there is one."""
     rules = _rules_of(place or config)
     rows = sum(text.count("\n") for text in rules.texts.values())
-    typer.echo(f"{len(rules.files)} files, about {rows} lines: no errors")
-    typer.echo(f"version {rules.book.version}")
-    typer.echo(_review(rules))
+    say(f"{len(rules.files)} files, about {rows} lines: no errors")
+    say(f"version {rules.book.version}")
+    say(_review(rules))
     for each in rules.book.loosened:
-        typer.echo(f"warning: {each.region} is loosened ({each.what}) by {each.who}: {each.reason}")
+        say(f"warning: {each.region} is loosened ({each.what}) by {each.who}: {each.reason}")
 
 
 def _review(rules: RuleSet) -> str:
@@ -91,11 +92,11 @@ def diff(
     after = _rules_of(new or config)
     found = changes(before, after)
     if as_json:
-        typer.echo(json.dumps(found, default=str))
+        say_json(found)
         return
     for line in difference_lines(found):
-        typer.echo(line)
-    typer.echo(f"{len(found)} differences" if found else "no differences")
+        say(line)
+    say(f"{len(found)} differences" if found else "no differences")
 
 
 def next_(at: DayOption = None, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
@@ -103,10 +104,10 @@ def next_(at: DayOption = None, config: ConfigOption = DEFAULT_CONFIG, as_json: 
     rules, day = _rules_of(config), _day(at)
     lines = list(upcoming_lines(rules, day))
     if as_json:
-        typer.echo(json.dumps([{"when": when, "what": what} for when, what in lines]))
+        say_json([{"when": when, "what": what} for when, what in lines])
         return
     for when, what in lines:
-        typer.echo(f"{when:<12} {what}")
+        say(f"{when:<12} {what}")
 
 
 # --- emergency stops ------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ def stop(
     name = _known_region(loaded, region)
     if not carry_out(_stop(loaded, name, reason, except_consent)):
         raise fail(f"calls to {name} are stopped already; see: dialer rules stops")
-    typer.echo(f"no more calls to {name} until: dialer rules resume {name} --reason ...")
+    say(f"no more calls to {name} until: dialer rules resume {name} --reason ...")
 
 
 def resume(region: StopArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -132,20 +133,20 @@ def resume(region: StopArgument, reason: ReasonOption, config: ConfigOption = DE
     name = _known_region(loaded, region)
     if not carry_out(_resume(loaded, name, reason)):
         raise fail(f"calls to {name} are not stopped; see: dialer rules stops")
-    typer.echo(f"{name} may be called again, as far as this stop goes")
+    say(f"{name} may be called again, as far as this stop goes")
 
 
 def stops_(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List emergency stops, those in force and those that ended."""
     found = carry_out(_stops(read_config(config)))
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], default=str))
+        say_json([asdict(each) for each in found])
         return
     for each in found:
         until = "in force" if each.ended_at is None else f"ended {each.ended_at:%Y-%m-%d %H:%M} UTC"
-        typer.echo(f"{each.region:<6} since {each.since:%Y-%m-%d %H:%M} UTC, {until}: {each.reason}")
+        say(f"{each.region:<6} since {each.since:%Y-%m-%d %H:%M} UTC, {until}: {each.reason}")
     if not found:
-        typer.echo("no region was ever stopped")
+        say("no region was ever stopped")
 
 
 async def _stop(config: Config, region: str, reason: str, exempts: bool) -> bool:

@@ -8,13 +8,16 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import structlog
 import typer
 import uvloop
 
+from dialer_engine.cli.terminal import say_text
+from dialer_engine.core.text import shown, shown_lines
 from dialer_engine.engine.daemon import Engine
 from dialer_engine.engine.lock import EngineRuns
 from dialer_engine.engine.ownership import Displaced
@@ -57,10 +60,14 @@ def configure_logging(settings: LoggingSettings) -> None:
     ]
     last: structlog.types.Processor = structlog.processors.JSONRenderer()
     if settings.format == "console":
-        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        shared.pop()
+        # structlog's own way to show an exception prints every variable, numbers and passwords among them.
+        last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_trace)
+        shared[-1] = _harmless
     # An outage of the database is told once by the writer; asyncpg's pool would add a traceback a second.
     logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
+    if logging.lastResort is not None:
+        # What libraries say of themselves when nobody listens to them.
+        logging.lastResort.setFormatter(_Harmless())
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(
@@ -69,6 +76,23 @@ def configure_logging(settings: LoggingSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class _Harmless(logging.Formatter):
+    """The library's line, which may quote text of anybody's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown_lines(super().format(record))
+
+
+def _harmless(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Let no text of anybody's begin a line of the log or command the terminal; JSON needs no such care."""
+    return {name: shown(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _trace(out: TextIO, about: structlog.typing.ExcInfo) -> None:
+    lines = "".join(traceback.format_exception(*about)).rstrip("\n")
+    out.write(f"\n{shown_lines(lines)}")
 
 
 def run(
@@ -90,7 +114,7 @@ def run(
         service = Service.from_environment(os.environ)
         runner(_run(Engine(config.absolute(), home(), service_user(), service, standby=standby)))
     except EXPECTED as error:
-        typer.echo(str(error), err=True)
+        say_text(str(error), err=True)
         raise typer.Exit(FAILED_START) from error
 
 

@@ -1,10 +1,10 @@
 """`dialer schema`: the JSON Schema of the configuration files, for editors."""
 
-import json
 from typing import Annotated
 
 import typer
 
+from dialer_engine.cli.terminal import say_json
 from dialer_engine.settings.schema import KINDS, json_schema
 
 KindArgument = Annotated[str, typer.Argument(help="dialer: dialer.yaml; campaign: a campaign file.")]
@@ -14,7 +14,7 @@ def schema(kind: KindArgument = "dialer") -> None:
     """Print the JSON Schema of dialer.yaml or of a campaign file."""
     if kind not in KINDS:
         raise typer.BadParameter(f"'{kind}' is neither {' nor '.join(KINDS)}")
-    typer.echo(json.dumps(json_schema(kind), indent=2))
+    say_json(json_schema(kind), indent=2)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +21,7 @@ from dialer_engine.cli.common import (
     fail,
     print_json,
 )
+from dialer_engine.cli.terminal import new_console, say
 
 REFRESH_S = 0.5
 
@@ -37,10 +38,10 @@ def status(
         print_json(document)
         return
     if not watch:
-        Console().print(render(document))
+        new_console().print(render(document))
         return
     try:
-        with Live(render(document), refresh_per_second=4) as live:
+        with Live(render(document), console=new_console(), refresh_per_second=4) as live:
             while True:
                 time.sleep(REFRESH_S)
                 live.update(render(carry_out(client.status())))
@@ -52,6 +53,7 @@ def render(document: dict[str, Any]) -> Group:
     """Return the status document as tables."""
     return Group(
         _headline(document["engine"]),
+        *_strangers(document.get("strangers")),
         _campaigns(document["campaigns"]),
         *(_queue(campaign) for campaign in document["campaigns"]),
         *(_abandonment(campaign) for campaign in document["campaigns"] if campaign.get("abandonment")),
@@ -70,6 +72,20 @@ def _headline(engine: dict[str, Any]) -> Text:
     if engine.get("held"):
         text.append(f"\n{engine['held']} record(s) on the disk until the database takes them", style="yellow")
     return text
+
+
+def _strangers(found: dict[str, Any] | None) -> list[Text]:
+    """Return who was refused over SIP within the last minute, when anybody was."""
+    if not found or not found["refused_last_minute"]:
+        return []
+    most = ", ".join(f"{one['address']} {one['count']:,}" for one in found["most"])
+    return [
+        Text(
+            f"refused over SIP in the last minute: {found['refused_last_minute']:,} requests of {found['sources']} "
+            f"source(s), most from {most}",
+            style="yellow",
+        )
+    ]
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
@@ -212,7 +228,8 @@ def reload(config: ConfigOption = DEFAULT_CONFIG) -> None:
         changes = carry_out(engine(config).post("/reload"))["changes"]
     except EXPECTED as error:
         raise fail(str(error)) from error
-    typer.echo("\n".join(changes) if changes else "nothing has changed")
+    for line in changes or ["nothing has changed"]:
+        say(line)
 
 
 def register(app: typer.Typer) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
+from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import find_bundle
@@ -40,17 +41,17 @@ async def _stop(config: Path, now: bool) -> None:
         pid = int((await client.post("/shutdown"))["pid"])
         if now:
             await client.post("/shutdown")
-        typer.echo("the engine is draining")
+        say("the engine is draining")
         await asyncio.to_thread(wait_until_gone, pid)
     except EngineNotRunning:
-        typer.echo("no engine is running")
+        say("no engine is running")
 
 
 def wait_until_gone(pid: int) -> None:
     """Wait for the process and not for its socket: records are still written after that has closed."""
     while _lives(pid):
         time.sleep(LOOK_S)
-    typer.echo("the engine has ended")
+    say("the engine has ended")
 
 
 def _lives(pid: int) -> bool:
@@ -65,10 +66,10 @@ async def _stop_services(config: Config) -> None:
     bundle, settings = find_bundle(home()), config.settings
     if bundle is not None and settings.asterisk.managed:
         await Node(bundle, node_config(settings.asterisk.node, home(), service_user())).stop()
-        typer.echo("Asterisk has ended")
+        say("Asterisk has ended")
     if settings.database.url is None:
         await asyncio.to_thread(embedded(home()).stop)
-        typer.echo("Postgres has ended")
+        say("Postgres has ended")
 
 
 def register(app: typer.Typer) -> None:

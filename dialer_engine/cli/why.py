@@ -5,7 +5,6 @@ still answered; the others count as refused, because the engine would refuse as 
 """
 
 import asyncio
-import json
 import re
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
+from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.cli.why_text import answer_lines, as_json
 from dialer_engine.core.gate import Decision, Facts, Limits, evaluate
 from dialer_engine.engine.clock import GateClock
@@ -67,13 +67,13 @@ def why(
     try:
         answer = asyncio.run(find_out(number, campaign, load_config(config)))
     except (SettingsError, HomeError, LookupError) as error:
-        typer.echo(str(error), err=True)
+        say_text(str(error), err=True)
         raise typer.Exit(1) from error
     if json_output:
-        typer.echo(json.dumps(as_json(answer)))
+        say_json(as_json(answer))
         return
     for line in answer_lines(answer):
-        typer.echo(line)
+        say(line)
 
 
 async def find_out(text: str, campaign: str | None, config: Config) -> Answer:

@@ -14,6 +14,7 @@ from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.source import inspect, rows
 from dialer_engine.core.gate import ConsentKind
+from dialer_engine.core.text import storable
 from dialer_engine.store.consent import NewConsent, add
 from dialer_engine.store.pool import Connection
 
@@ -81,7 +82,7 @@ def _consent(row: Mapping[str, str], file: Path, at: datetime) -> NewConsent:
     text, evidence = row.get("text", ""), row.get("evidence", "")
     if kind is ConsentKind.express_written and not (text or evidence):
         raise ValueError("a signed consent needs text (the words) or evidence (where the original is)")
-    source = row.get("source") or f"import of {file.name}"
+    source = row.get("source") or f"import of {storable(file.name)}"
     return NewConsent(
         number, kind, since, source, row.get("purpose", ""), text, evidence, row.get("person", "")
     )

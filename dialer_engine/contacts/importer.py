@@ -21,6 +21,7 @@ from dialer_engine.contacts.rejected import write_rejected
 from dialer_engine.contacts.source import Source, inspect, rows
 from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
+from dialer_engine.core.text import storable
 from dialer_engine.store.directory import list_id_of
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
@@ -112,7 +113,7 @@ async def _import(
         sql("import_record"),
         list_id,
         request.member_id,
-        request.file.name,
+        storable(request.file.name),
         request.at,
         request.who,
         msgspec.json.encode(columns.described()).decode(),

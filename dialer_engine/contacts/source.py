@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.core.text import storable
 
 SAMPLE_BYTES = 64 * 1024
 LONGEST_LINE = 1024 * 1024  # characters; keeps memory flat when a file has no line ends
@@ -112,7 +113,7 @@ def _lines(source: Source, file: io.TextIOBase) -> Iterator[str]:
     for count, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), start=1):
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
             raise ContactsError(f"{source.path}:{count}: a line of more than a million characters")
-        yield line
+        yield storable(line)
 
 
 def _encoding(path: Path, head: bytes) -> str:

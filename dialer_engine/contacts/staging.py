@@ -122,8 +122,8 @@ async def copy(conn: Connection, batch: Batch) -> None:
 
 
 def clean(text: str) -> str | None:
-    """Return the cell without blanks around it and without zero bytes, which Postgres cannot hold."""
-    return text.replace("\0", "").strip() or None
+    """Return the cell without blanks around it."""
+    return text.strip() or None
 
 
 def split_name(name: str) -> tuple[str | None, str | None]:

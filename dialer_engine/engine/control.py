@@ -12,7 +12,11 @@ from typing import Any, Protocol
 import structlog
 from aiohttp import web
 
+from dialer_engine.core.numbers import is_e164_nanp
+
 log = structlog.get_logger(__name__)
+
+LONGEST_DRAIN_S = 86_400
 
 
 class Refused(Exception):
@@ -63,6 +67,15 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
 
 
+async def _field(request: web.Request, name: str) -> object:
+    """Return one field of a request's body. Raises Refused when the body is no JSON object with it."""
+    try:
+        body = await request.json()
+        return body[name]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Refused(f"the request's body must be a JSON object with '{name}'") from error
+
+
 def routes(engine: Controlled) -> list[web.RouteDef]:
     """Return the API's routes."""
 
@@ -83,12 +96,16 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
         return web.json_response(engine.log_out_agent(request.match_info["name"]))
 
     async def suppressed(request: web.Request) -> web.Response:
-        body = await request.json()
-        return web.json_response(engine.number_suppressed(str(body["number"])))
+        number = await _field(request, "number")
+        if not isinstance(number, str) or not is_e164_nanp(number):
+            raise Refused("'number' must be a US or Canadian number in E.164 form")
+        return web.json_response(engine.number_suppressed(number))
 
     async def drain(request: web.Request) -> web.Response:
-        body = await request.json()
-        return web.json_response(engine.drain(float(body["wait_s"])))
+        seconds = await _field(request, "wait_s")
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_DRAIN_S:
+            raise Refused(f"'wait_s' must be a number of seconds from 0 to {LONGEST_DRAIN_S}")
+        return web.json_response(engine.drain(float(seconds)))
 
     async def shut_down(request: web.Request) -> web.Response:
         return web.json_response(engine.shut_down())

@@ -68,6 +68,7 @@ class Controls:
                     "journal": str(engine.journal),
                 }
             ],
+            "strangers": engine.node.strangers.status() if engine.node is not None else None,
             "trunks": trunks_status(floor.trunks),
             "campaigns": campaigns_status(
                 floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers

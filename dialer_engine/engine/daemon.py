@@ -302,6 +302,7 @@ class Engine:
         if self.node is not None:
             self.tasks.keep(self.node.watch, "asterisk watch")
             self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
+            self.tasks.keep(self.node.strangers.run, "strangers")
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""

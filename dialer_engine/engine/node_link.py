@@ -9,12 +9,14 @@ from pathlib import Path
 
 import structlog
 
+from dialer_engine.engine.strangers import Strangers
 from dialer_engine.engine.translate import EVENT_TYPES
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
+from dialer_engine.pbx.notices import Notices
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
@@ -68,6 +70,7 @@ class ManagedNode:
         self.bundle = bundle
         self.config = config
         self.node = Node(bundle, config)
+        self.strangers = Strangers(Notices(config.path("log", "notices.log")))
         self._prompts = Prompts(
             drop=sounds / "default-drop",
             removed=sounds / "removed",

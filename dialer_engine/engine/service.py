@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from dialer_engine.core.text import shown
+
 log = structlog.get_logger(__name__)
 
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -91,6 +93,6 @@ class Service:
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         try:
             with socket.socket(socket.AF_UNIX, kind) as way:
-                way.sendto("\n".join(lines).encode(), where)
+                way.sendto("\n".join(map(shown, lines)).encode(), where)
         except OSError as error:
             log.warning("the service manager cannot be told", lines=lines, why=str(error))

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from panoramisk.actions import Action
 
+from dialer_engine.core.text import one_line
 from dialer_engine.pbx.ami_link import Link
 
 log = structlog.get_logger(__name__)
@@ -259,7 +260,7 @@ def checked_action(name: str, fields: Mapping[str, str]) -> dict[str, str]:
     for key, value in fields.items():
         if not _NAME.fullmatch(key) or key.lower() in ("action", "actionid"):
             raise AmiError(f"action {name}: {key!r} is not a field name")
-        if len(value) > _LONGEST_VALUE or any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        if len(value) > _LONGEST_VALUE or not one_line(value):
             raise AmiError(f"action {name}: the value of {key} is too long or holds control characters")
     return {"Action": name, **fields}
 

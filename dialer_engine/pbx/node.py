@@ -19,6 +19,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
+from dialer_engine.core.text import one_line
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import (
     NodeConfig,
@@ -208,7 +209,7 @@ class Node:
 
     def console(self, command: str) -> str:
         """Run one command on Asterisk's console and return its words; for diagnosis and `malloc trim`."""
-        if any(ord(letter) < 32 for letter in command):
+        if not one_line(command):
             raise NodeError("a console command is one line without control characters")
         try:
             done = subprocess.run(

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialer_engine.core.text import one_line
+
 TEMPLATES = Path(__file__).resolve().parents[2] / "asterisk"
 _PLACE = re.compile(r"\{\{ ?(\w+) ?\}\}")
 _FORBIDDEN = {
@@ -40,7 +42,7 @@ def checked(value: str, name: str) -> str:
             raise RenderError(
                 f"{name}: {word} is not allowed in Asterisk's configuration; choose a value without it"
             )
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+    if not one_line(value):
         raise RenderError(f"{name}: control characters are not allowed in Asterisk's configuration")
     if value != value.strip() or not value:
         raise RenderError(f"{name}: must not be empty, nor begin or end with a space")

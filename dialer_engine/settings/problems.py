@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialer_engine.core.text import shown
+
 Step = str | int
 
 
@@ -35,7 +37,7 @@ class Problem:
             parts.append(f"{label}: {self.allowed}")
         if self.suggestion:
             parts.append(f"did you mean '{self.suggestion}'?")
-        return "; ".join(parts)
+        return shown("; ".join(parts))
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

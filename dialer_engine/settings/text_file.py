@@ -8,7 +8,7 @@ from dialer_engine.settings.problems import Problem
 
 LARGEST_FILE = 1_000_000
 """Bytes; a settings file is written by hand."""
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _FOREIGN_STARTS = {
     b"%PDF": "a PDF",
     b"PK\x03\x04": "a zip archive or office document",

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from dialer_engine.core.text import one_line
+
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
@@ -24,8 +26,7 @@ _NAME = re.compile(r"[a-z0-9_-]{1,32}")
 _HOST = re.compile(
     r"(?=.{1,253}$)([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?)(\.[a-zA-Z0-9_-]{1,63})*\.?"
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ASTERISK_UNSAFE = re.compile(r"[\x00-\x1f\x7f;\[\]]")
+_ASTERISK_UNSAFE = re.compile(r"[;\[\]]|\$[{\[]")
 
 NAME_ALLOWED = "1 to 32 characters of a-z, 0-9, _ and -"
 E164_ALLOWED = "a number in E.164 form, for the US and Canada +1 and ten digits, such as +12105550100"
@@ -112,16 +113,18 @@ def _check_name(value: str) -> str:
 
 
 def _check_line(value: str) -> str:
-    if not value.strip() or _CONTROL.search(value):
-        raise refuse("the text is empty or has a line break or control character", "one line of text")
+    if not value.strip() or not one_line(value):
+        raise refuse(
+            "the text is empty, or has a line break or another sign that cannot be seen", "one line of text"
+        )
     return value.strip()
 
 
 def _check_asterisk_text(value: str) -> str:
-    if not value or value != value.strip() or _ASTERISK_UNSAFE.search(value):
+    if not value or value != value.strip() or not one_line(value) or _ASTERISK_UNSAFE.search(value):
         raise refuse(
             "the text is empty, or has a character that Asterisk's files cannot hold",
-            "one line without ; [ ] and without blanks at its ends",
+            "one line without ; [ ] ${ $[ and without blanks at its ends",
         )
     return value
 

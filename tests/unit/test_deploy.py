@@ -26,7 +26,7 @@ DOCKER = ROOT / "docker"
 OPERATIONS = ROOT / "docs/operations.md"
 PAGES = (OPERATIONS, ROOT / "README.md", ROOT / "docs/development.md")
 NEUTRAL = (*PAGES, *(path for path in sorted(DOCKER.iterdir()) if path.is_file()), ROOT / ".dockerignore")
-TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "init", "schema", "test"}
+TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "firewall", "init", "schema", "test"}
 """Commands that a second container may run beside an engine's."""
 
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|cloud|co)\b", re.IGNORECASE)

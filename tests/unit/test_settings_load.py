@@ -333,7 +333,7 @@ def test_external_nodes(tmp_path: Path) -> None:
             "drop_message: {callback_number: 210-226-0100}",
             "5:33: drop_message.callback_number: '210-226-0100' is not a",
         ),
-        ('offer: "a\\nb"', "5:8: offer: the text is empty or has a line break or control character"),
+        ('offer: "a\\nb"', "5:8: offer: the text is empty, or has a line break"),
     ],
 )
 def test_errors_in_a_campaign(tmp_path: Path, addition: str, expected: str) -> None:

@@ -6,12 +6,18 @@ out as a `RawEvent` and is counted, so that a newer Asterisk is noticed and not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
+from dialer_engine.core.text import one_line, shown
+from dialer_engine.pbx.ari.errors import AriRefused
 from dialer_engine.pbx.ari.models import AnyEvent
+
+_PATH = re.compile(r"/?[A-Za-z0-9/._~%-]*")
+_BAD_REQUEST = 400
 
 
 class RawEvent(msgspec.Struct, kw_only=True):
@@ -53,7 +59,16 @@ def _raw(text: str | bytes) -> RawEvent:
 def encode_command(
     request_id: str, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None
 ) -> str:
-    """Build the message that carries one REST command over the websocket."""
+    """Build the message that carries one REST command over the websocket. Raises AriRefused (400) for unsafe text.
+
+    The one exit of text to ARI: nothing that goes on into the dialplan may be read there as an expression.
+    """
+    command = f"{method} {path}"
+    if not _PATH.fullmatch(path):
+        raise AriRefused(_BAD_REQUEST, "the path holds characters that must be encoded", shown(command))
+    for text in _texts([query or {}, body or {}]):
+        if not one_line(text) or "${" in text or "$[" in text:
+            raise AriRefused(_BAD_REQUEST, "a value holds control characters or an expression", command)
     message: dict[str, Any] = {
         "type": "RESTRequest",
         "request_id": request_id,
@@ -67,6 +82,19 @@ def encode_command(
         message["content_type"] = "application/json"
         message["message_body"] = msgspec.json.encode(body).decode("utf-8")
     return msgspec.json.encode(message).decode("utf-8")
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text of a tree of mappings and lists, keys as well."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(key)
+            yield from _texts(one)
+    elif isinstance(value, Sequence):
+        for one in value:
+            yield from _texts(one)
 
 
 def failure_text(body: str | bytes) -> str:

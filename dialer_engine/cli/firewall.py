@@ -1,0 +1,53 @@
+"""`dialer firewall`: rules for nftables that keep strangers from Asterisk."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Annotated
+
+import typer
+
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
+from dialer_engine.cli.terminal import say, say_text
+from dialer_engine.pbx.firewall import Network, rules
+
+AgentsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agents", help="A network of agents' phones, as often as needed; then everybody else is kept out."
+    ),
+]
+
+
+def firewall(agents: AgentsOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Print rules for nftables: carriers pass, strangers are held to a rate or kept out. Applies nothing."""
+    settings = read_config(config).settings
+    if not settings.asterisk.managed:
+        raise fail("asterisk.managed is false: that Asterisk's firewall is its operator's")
+    text, unknown = rules(settings.asterisk.node, settings.trunks, _networks(agents or []), _resolve)
+    say_text(text.rstrip("\n"))
+    for host in unknown:
+        say(
+            f"warning: {host} has no address now; its carrier's packets would be held to a rate or dropped",
+            err=True,
+        )
+
+
+def _networks(texts: list[str]) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(text) for text in texts]
+    except ValueError as error:
+        raise fail(f"--agents: {error}; write a network such as 203.0.113.0/24") from error
+
+
+def _resolve(host: str) -> list[str]:
+    try:
+        return sorted({str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(host, None)})
+    except OSError:
+        return []
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("firewall")(firewall)

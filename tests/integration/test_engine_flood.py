@@ -1,0 +1,26 @@
+"""A short flood of SIP requests from strangers: calls go on, none is cut, and nothing is left behind in Asterisk."""
+
+import pytest
+from lab_support import lab_place
+
+from dialer_engine.lab.bench_flood import bench_flood
+from dialer_engine.lab.flood import Rates
+from dialer_engine.pbx.bundle import Bundle
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
+
+MOST_GROWTH_MB = 200
+"""Memory that Asterisk keeps after a flood does not grow with its length; 40 MB were measured."""
+
+
+async def test_a_flood_cuts_no_call_and_leaves_nothing_waiting(bundle: Bundle) -> None:
+    with lab_place() as place:
+        result = await bench_flood(bundle, place, 3.0, 6.0, 1, Rates(1000, 5000, 100), lambda text: None)
+    quiet, flooded = result.rounds
+    assert sum(flooded.sent[kind] for kind in ("registers", "options", "invites")) > 1000, "a flood was sent"
+    assert result.refused > 500, "the engine sees who was refused"
+    assert quiet.calls > 0
+    assert flooded.calls > 0, "dialing goes on"
+    assert result.calls_cut == 0
+    assert result.waiting_tasks < 5
+    assert result.rss_after_mb - result.rss_before_mb < MOST_GROWTH_MB
