@@ -56,7 +56,7 @@ def sections(text: str) -> Sections:
 def trunk_sections(**options: object) -> dict[str, dict[str, list[str]]]:
     """The sections of one trunk by type; the endpoint has none of its own."""
     text = files(trunks={"acme": Trunk(host="203.0.113.5", **options)})["pjsip.conf"]
-    mine = [body for name, body in sections(text) if name == "trunk-acme"]
+    mine = [body for name, body in sections(text) if name == "trunk-acme@trunk-no-redirect"]
     return {body.get("type", ["endpoint"])[0]: body for body in mine}
 
 
@@ -166,7 +166,7 @@ def test_a_trunk_that_registers() -> None:
     assert found["auth"]["password"] == ["pw-1"]
     assert found["registration"]["client_uri"] == ["sip:acct@203.0.113.5:5080"]
     assert found["registration"]["server_uri"] == ["sip:203.0.113.5:5080"]
-    assert found["endpoint"]["outbound_auth"] == ["trunk-acme"]
+    assert found["endpoint"]["outbound_auth"] == ["trunk-acme@trunk-no-redirect"]
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
@@ -200,7 +200,7 @@ def test_codecs_and_from_as_the_carrier_wants_them() -> None:
 
 def test_a_carrier_on_loopback_is_not_probed() -> None:
     text = files(trunks={"lab": Trunk(host="127.0.0.1")})["pjsip.conf"]
-    aor = next(body for name, body in sections(text) if name == "trunk-lab" and body.get("type") == ["aor"])
+    aor = next(body for name, body in sections(text) if name == "trunk-lab@trunk-no-redirect" and body.get("type") == ["aor"])
     assert aor["qualify_frequency"] == ["0"]
 
 
@@ -270,7 +270,7 @@ def test_bad_node_values_are_refused() -> None:
 
 
 def test_trunk_endpoints_cannot_collide_with_agents() -> None:
-    assert trunk_endpoint("acme") == "trunk-acme"
+    assert trunk_endpoint("acme") == "trunk-acme@trunk-no-redirect"
     with pytest.raises(RenderError):
         trunk_endpoint("a@b")
 
