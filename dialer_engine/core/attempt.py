@@ -353,8 +353,12 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
 
 
 def _far_end(e: Gone) -> EndedBy:
-    """Who of the far side ended an answered call: the person, or a carrier that vanished."""
-    return EndedBy.CARRIER if e.cause in LINE_LOST else EndedBy.CUSTOMER
+    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call.
+
+    An answered call has a SIP code only when a request of ours in it, such as a session timer's, failed.
+    """
+    lost = e.cause in LINE_LOST or (e.sip_code or 0) >= 400
+    return EndedBy.CARRIER if lost else EndedBy.CUSTOMER
 
 
 def _gone_bridged(a: Attempt, e: Gone) -> Step:

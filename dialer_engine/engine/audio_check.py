@@ -40,9 +40,10 @@ class AudioCheck:
 
     def joined(self, attempt_id: str) -> None:
         """A customer came into an agent's bridge: look at the audio of both in a moment."""
-        self.tasks.spawn(self._look(attempt_id), "audio check")
+        self.tasks.spawn(self.look(attempt_id), "audio check")
 
-    async def _look(self, attempt_id: str) -> None:
+    async def look(self, attempt_id: str) -> None:
+        """Watch one talk for `listen_s` seconds, and say and count which direction was without audio."""
         try:
             before = await self.commands.rtp_statistics(attempt_id)
             await asyncio.sleep(self.listen_s)

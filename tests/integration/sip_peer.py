@@ -374,5 +374,3 @@ def _digest(challenge: Message, method: str, uri: str, user: str, password: str)
         f'{name}: Digest username="{user}", realm="{parts["realm"]}", nonce="{parts["nonce"]}", uri="{uri}", '
         f'response="{answer}", algorithm=MD5, qop=auth, nc=00000001, cnonce="cafe"{opaque}'
     )
-
-

