@@ -29,7 +29,10 @@ class _Minute:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The last hour of a trunk. `no_audio_...` counts talks by the direction that was silent; shares are None without anything to count, the delay is in milliseconds."""
+    """The last hour of a trunk; shares are None without anything to count, the delay is in milliseconds.
+
+    `no_audio_...` counts talks by the direction that was silent.
+    """
 
     calls: int
     answer_seizure_ratio: float | None

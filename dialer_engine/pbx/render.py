@@ -19,7 +19,7 @@ from dialer_engine.settings.trunk import Trunk
 QUALIFY_S = 15
 """How often a trunk is asked with OPTIONS whether it is there: how soon its return is noticed, in seconds."""
 NO_REDIRECT = "trunk-no-redirect"
-"""Asterisk complains that it cannot find this endpoint whenever a carrier redirects a call; no agent may be named so."""
+"""An endpoint that never exists, in whose place a redirected call ends; no agent may be named so."""
 HOLD_TIMES = 5
 """A call on hold may be without audio this many times longer than another."""
 _INCLUDED = ("modules.conf", "pjsip_base.conf")

@@ -92,7 +92,7 @@ class Trunk(Model):
         default=60,
         ge=3,
         le=600,
-        description="seconds without any audio packet from the carrier after which a call is ended; on hold five times that",
+        description="seconds without any audio packet after which a call is ended; on hold five times that",
     )
     number_format: Literal["e164", "plus_less", "ten_digit"] = Field(
         default="e164", description="called number as +12105550100, 12105550100 or 2105550100"

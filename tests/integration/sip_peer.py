@@ -137,9 +137,10 @@ class PeerCall:
 
     async def until(self, what: Callable[[], object], seconds: float = 30.0) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(seconds):
-            while not what():
-                await asyncio.sleep(0.02)
+        end = asyncio.get_running_loop().time() + seconds
+        while not what():
+            assert asyncio.get_running_loop().time() < end, f"not so within {seconds:g} s"
+            await asyncio.sleep(0.02)
 
     def sdp(self, *, direction: str = "sendrecv", payload: str = "0", port: int | None = None) -> str:
         """Return a description of our audio."""
