@@ -271,7 +271,7 @@ class SipPeer(asyncio.DatagramProtocol):
             self._keep(self._play(message, self.script))
         else:
             self.others.append(message)
-            if message.method == "OPTIONS" and not message.code:
+            if message.method in ("OPTIONS", "BYE") and not message.code:
                 self.reply(message, "200 OK")
 
     def _within(self, call: PeerCall, message: Message) -> None:
@@ -335,8 +335,15 @@ class SipPeer(asyncio.DatagramProtocol):
                 *login,
             ]
             final = await self._final(head, body, server, call_id, number, seconds)
-            if method == "INVITE" and final.code >= 300:
-                ack = [f"ACK {uri} SIP/2.0", head[1], head[2], f"To: {final['to']}", head[4]]
+            if method == "INVITE":
+                taken = re.search(r"<([^>]+)>", final["contact"]) if final.code < 300 else None
+                ack = [
+                    f"ACK {taken[1] if taken else uri} SIP/2.0",
+                    head[1],
+                    head[2],
+                    f"To: {final['to']}",
+                    head[4],
+                ]
                 self.send([*ack, f"CSeq: {number} ACK", head[7]], "", server)
             if final.code not in (401, 407) or not password or login:
                 break

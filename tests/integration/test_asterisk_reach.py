@@ -1,5 +1,6 @@
 """What an agent's phone and a carrier can reach in a running Asterisk: the duty extension, a prompt, or nothing."""
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -112,6 +113,15 @@ async def dial(pair: Pair, peer: SipPeer, what: str, password: str = AGENT.passw
     )
 
 
+async def nothing_is_left(commands: Commands) -> None:
+    """Wait until the prompt has ended every call by itself: whatever leads elsewhere stays up."""
+    for _ in range(300):
+        if not await commands.channels():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"calls that stay up: {await commands.channels()}")
+
+
 async def test_an_agents_phone_reaches_the_duty_extension_and_nothing_else(
     pair: Pair, commands: Commands, watcher: Watcher, peer: SipPeer, tmp_path: Path
 ) -> None:
@@ -127,11 +137,10 @@ async def test_an_agents_phone_reaches_the_duty_extension_and_nothing_else(
                 answered += 1
                 assert channel.name.startswith("PJSIP/anna-"), what
                 assert channel.dialplan.context == "agents", what
-                assert channel.dialplan.app_name in ("Answer", "Playback", "Hangup", ""), what
-                await commands.hangup(channel.id)
             assert await Commands(far).channels() == [], f"{what} came to the carrier"
         assert answered > len(DIALED) // 2, "nothing was dialed at all"
-        assert watcher.of(StasisStart) == []
+        await nothing_is_left(commands)
+        assert watcher.of(StasisStart) == [], "something but the duty extension led to the engine"
         assert not mark.exists()
         await dial(pair, peer, pair.engine.config.duty_extension)
         assert (await watcher.wait(StasisStart, seconds=20.0)).args[:1] == ["agent"]
