@@ -188,6 +188,12 @@ def _trunk_health(trunk: dict[str, Any]) -> Text:
         f"of these under 6 s {_percent(health['short_share'])}, "
         f"rings after {'-' if delay is None else f'{delay / 1000:.1f} s'}; codes {codes}"
     )
+    if health["no_audio_from_carrier"] or health["no_audio_to_carrier"]:
+        text.append(
+            f"\n  talks without audio: {health['no_audio_from_carrier']} from the carrier, "
+            f"{health['no_audio_to_carrier']} to it",
+            style="yellow",
+        )
     if breaker["state"] != "closed":
         text.append(
             f"\n  at fault for {breaker['since_s']:.0f} s (last {breaker['last_code']}), "

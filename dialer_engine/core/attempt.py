@@ -124,6 +124,10 @@ ABANDON_AFTER = timedelta(seconds=2)
 from the answer, which is the stricter Canadian reading)."""
 
 
+LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
+"""ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
+
+
 class Phase(StrEnum):
     """Where an attempt is in its life."""
 
@@ -344,13 +348,22 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
     result = Result.ABANDONED if abandoned else Result.HUNG_UP
     if a.joined_at is not None:
         result = Result.BRIDGED
-    ended, commands = _end(coded, e, result, EndedBy.ENGINE if ours else EndedBy.CUSTOMER)
+    ended, commands = _end(coded, e, result, EndedBy.ENGINE if ours else _far_end(e))
     return ended, (*_free(a), *commands)
+
+
+def _far_end(e: Gone) -> EndedBy:
+    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call.
+
+    An answered call has a SIP code only when a request of ours in it, such as a session timer's, failed.
+    """
+    lost = e.cause in LINE_LOST or (e.sip_code or 0) >= 400
+    return EndedBy.CARRIER if lost else EndedBy.CUSTOMER
 
 
 def _gone_bridged(a: Attempt, e: Gone) -> Step:
     coded = replace(a, cause=e.cause, sip_code=e.sip_code)
-    ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or EndedBy.CUSTOMER)
+    ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or _far_end(e))
     left = (CustomerLeft(a.agent),) if a.agent else ()
     return ended, (*left, *commands)
 

@@ -21,18 +21,25 @@ class _Minute:
     calls: int = 0
     answered: int = 0
     short: int = 0
+    deaf: int = 0
+    mute: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The last hour of a trunk; shares are None without anything to count, the delay is in milliseconds."""
+    """The last hour of a trunk; shares are None without anything to count, the delay is in milliseconds.
+
+    `no_audio_...` counts talks by the direction that was silent.
+    """
 
     calls: int
     answer_seizure_ratio: float | None
     short_share: float | None
     post_dial_delay_ms_p50: float | None
+    no_audio_from_carrier: int
+    no_audio_to_carrier: int
     codes: dict[str, int]
 
 
@@ -52,6 +59,12 @@ class TrunkHealth:
             minute.short += talked_s < SHORT_S
         if post_dial_delay_s is not None and len(minute.delays) < SAMPLES:
             minute.delays.append(post_dial_delay_s * 1000.0)
+
+    def without_audio(self, now: float, *, from_carrier: bool, to_carrier: bool) -> None:
+        """Count a talk in which no audio came from the carrier, or none was there to be sent to it."""
+        minute = self._minute(int(now // 60))
+        minute.deaf += from_carrier
+        minute.mute += to_carrier
 
     def _minute(self, number: int) -> _Minute:
         if not self._minutes or self._minutes[-1].number != number:
@@ -75,5 +88,7 @@ class TrunkHealth:
             answer_seizure_ratio=round(answered / calls, 4) if calls else None,
             short_share=round(sum(m.short for m in fresh) / answered, 4) if answered else None,
             post_dial_delay_ms_p50=round(delays[len(delays) // 2], 1) if delays else None,
+            no_audio_from_carrier=sum(m.deaf for m in fresh),
+            no_audio_to_carrier=sum(m.mute for m in fresh),
             codes=dict(codes.most_common()),
         )

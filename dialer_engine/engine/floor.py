@@ -10,6 +10,7 @@ from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.engine.actions import AsteriskActions
 from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.campaigns import Campaigns
@@ -66,6 +67,7 @@ class Floor:
     pacers: Pacers = field(init=False)
     trunks: Trunks = field(init=False)
     watch: TrunkWatch = field(init=False)
+    audio: AudioCheck = field(init=False)
     campaigns: Campaigns = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
     translator: Translator = field(init=False)
@@ -84,6 +86,7 @@ class Floor:
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
         self.trunks = Trunks(config.settings.trunks, config.settings.accounts)
         self.watch = TrunkWatch(self.dispatcher, self.trunks, config.carriers)
+        self.audio = AudioCheck(means.commands, self.dispatcher, self.trunks, means.tasks)
         self.records.fault_delay = self.watch.delay_after_fault
         self.surroundings = EngineSurroundings(
             config, means.clock, means.pool, self.actions, means.blockers, means.lease
@@ -92,7 +95,7 @@ class Floor:
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self.pacers.seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
-        self.translator = Translator(self.dispatcher, self.legs, self.watch)
+        self.translator = Translator(self.dispatcher, self.legs, self.watch, self.audio)
         self.watch.wake = self.campaigns.wake_all
         self.dispatcher.on_change = self.campaigns.changed
         self.dispatcher.on_finished = self._finished

@@ -49,6 +49,12 @@ def moment(timestamp: str | datetime | None) -> datetime:
     return parsed.astimezone(UTC)
 
 
+class Audio(Protocol):
+    """What wants to know that a talk began."""
+
+    def joined(self, attempt_id: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Translator:
     """Routes each event of one node to the attempt or the leg it belongs to."""
@@ -56,6 +62,7 @@ class Translator:
     dispatcher: Dispatcher
     legs: Legs
     watch: Watch
+    audio: Audio
     _said: dict[str, str] = field(default_factory=dict)
 
     def on_event(self, event: object) -> None:
@@ -68,7 +75,7 @@ class Translator:
             case ari.StasisStart(channel=channel, args=args):
                 self._start(channel.id, list(args), moment(event.timestamp))
             case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
-                self.dispatcher.feed(channel.id, life.Joined(moment(event.timestamp)))
+                self._joined(channel.id, moment(event.timestamp))
             case ari.Dial(peer=peer, dialstatus="PROGRESS"):
                 self._rings(peer.id, moment(event.timestamp))
             case ari.Dial(peer=peer, dialstatus=""):
@@ -91,6 +98,11 @@ class Translator:
         elif channel.state == "Up":
             self.dispatcher.feed(channel.id, life.Answered(at))
             self.watch.rang(channel.id)
+
+    def _joined(self, channel_id: str, at: datetime) -> None:
+        if channel_id in self.dispatcher.calls:
+            self.dispatcher.feed(channel_id, life.Joined(at))
+            self.audio.joined(channel_id)
 
     def _rings(self, channel_id: str, at: datetime) -> None:
         self.dispatcher.feed(channel_id, life.Ringing(at))

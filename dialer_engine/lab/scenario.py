@@ -46,6 +46,7 @@ TRUNK_YAML = """\
     provider: {provider}
     codes: {codes}
     account: {account}
+    audio_lost_s: {audio_lost_s}
 """
 
 CAMPAIGN_YAML = """\
@@ -95,6 +96,7 @@ class Scenario:
     provider: str = "generic"
     codes: str = "{503: number_fault}"
     account_calls_per_second: float | None = None
+    audio_lost_s: int = 60
 
     @property
     def agent_names(self) -> list[str]:
@@ -156,4 +158,5 @@ def _trunk(scenario: Scenario, name: str, bind: str, port: int) -> str:
         provider=scenario.provider,
         codes=scenario.codes,
         account=ACCOUNT if scenario.account_calls_per_second else "",
+        audio_lost_s=scenario.audio_lost_s,
     )

@@ -18,6 +18,10 @@ from dialer_engine.settings.trunk import Trunk
 
 QUALIFY_S = 15
 """How often a trunk is asked with OPTIONS whether it is there: how soon its return is noticed, in seconds."""
+NO_REDIRECT = "trunk-no-redirect"
+"""An endpoint that never exists, in whose place a redirected call ends; no agent may be named so."""
+HOLD_TIMES = 5
+"""A call on hold may be without audio this many times longer than another."""
 _INCLUDED = ("modules.conf", "pjsip_base.conf")
 ENGINE_MODULES = (
     "app_stack",
@@ -52,8 +56,11 @@ class Prompts:
 
 
 def trunk_endpoint(name: str) -> str:
-    """Return the PJSIP endpoint of a trunk; dial `PJSIP/NUMBER@` followed by it."""
-    return f"trunk-{_name(name, 'trunk name')}"
+    """Return the PJSIP endpoint of a trunk; dial `PJSIP/NUMBER@` followed by it.
+
+    The `@` in it keeps Asterisk from following a carrier's redirect: see `asterisk/engine/pjsip.conf`.
+    """
+    return f"trunk-{_name(name, 'trunk name')}@{NO_REDIRECT}"
 
 
 def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) -> Values:
@@ -156,6 +163,8 @@ def _trunk(name: str, trunk: Trunk) -> str:
         "endpoint": trunk_endpoint(name),
         "transport": trunk.transport,
         "codecs": ",".join(trunk.codecs),
+        "rtp_timeout": trunk.audio_lost_s,
+        "rtp_timeout_hold": trunk.audio_lost_s * HOLD_TIMES,
         "contact": Block(f"sip:{host}:{trunk.port}{suffix}"),
         "qualify": 0 if _is_loopback(host) else QUALIFY_S,
         "match": ",".join([host, *map(str, trunk.inbound_ips)]),

@@ -88,6 +88,12 @@ class Trunk(Model):
     codecs: list[Literal["ulaw", "alaw"]] = Field(
         default=["ulaw"], min_length=1, description="audio codecs, best first"
     )
+    audio_lost_s: int = Field(
+        default=60,
+        ge=3,
+        le=600,
+        description="seconds without any audio packet after which a call is ended; on hold five times that",
+    )
     number_format: Literal["e164", "plus_less", "ten_digit"] = Field(
         default="e164", description="called number as +12105550100, 12105550100 or 2105550100"
     )

@@ -37,7 +37,7 @@ async def test_an_action_is_answered(ami: AmiAdapter) -> None:
 
 async def test_device_states_of_agents_and_trunks(ami: AmiAdapter) -> None:
     states = await ami.device_states()
-    assert states["PJSIP/trunk-lab"] in ("NOT_INUSE", "INUSE")
+    assert states["PJSIP/trunk-lab@trunk-no-redirect"] in ("NOT_INUSE", "INUSE")
     assert f"PJSIP/{AGENT.name}" in states
 
 

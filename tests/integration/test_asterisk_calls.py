@@ -245,7 +245,7 @@ async def test_a_live_id_is_refused_and_causes_no_second_call(
     pair: Pair, commands: Commands, watcher: Watcher
 ) -> None:
     customer = await originate(commands, pair.prompts, "02")
-    endpoint = f"PJSIP/{NUMBER}02@trunk-lab"
+    endpoint = f"PJSIP/{NUMBER}02@trunk-lab@trunk-no-redirect"
     with pytest.raises(AriRefused) as refused:
         await commands.originate(
             customer,

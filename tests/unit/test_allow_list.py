@@ -76,9 +76,9 @@ def test_fiction_leaves_in_the_lab_only_and_territories_when_named() -> None:
 @pytest.mark.parametrize(
     ("format_", "prefix", "expected"),
     [
-        ("e164", "", "PJSIP/+12102345678@trunk-main"),
-        ("plus_less", "99", "PJSIP/9912102345678@trunk-main"),
-        ("ten_digit", "", "PJSIP/2102345678@trunk-main"),
+        ("e164", "", "PJSIP/+12102345678@trunk-main@trunk-no-redirect"),
+        ("plus_less", "99", "PJSIP/9912102345678@trunk-main@trunk-no-redirect"),
+        ("ten_digit", "", "PJSIP/2102345678@trunk-main@trunk-no-redirect"),
     ],
 )
 def test_the_dial_string_is_the_carriers(format_: str, prefix: str, expected: str) -> None:

@@ -10,6 +10,7 @@ from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import NodeConfig, NodeSecrets
 from dialer_engine.pbx.node import parse_task_processors
 from dialer_engine.pbx.render import (
+    NO_REDIRECT,
     AgentAccount,
     Prompts,
     base_files,
@@ -56,7 +57,7 @@ def sections(text: str) -> Sections:
 def trunk_sections(**options: object) -> dict[str, dict[str, list[str]]]:
     """The sections of one trunk by type; the endpoint has none of its own."""
     text = files(trunks={"acme": Trunk(host="203.0.113.5", **options)})["pjsip.conf"]
-    mine = [body for name, body in sections(text) if name == "trunk-acme"]
+    mine = [body for name, body in sections(text) if name == "trunk-acme@trunk-no-redirect"]
     return {body.get("type", ["endpoint"])[0]: body for body in mine}
 
 
@@ -160,13 +161,32 @@ def test_a_trunk_with_ip_authentication() -> None:
     assert "outbound_auth" not in found["endpoint"]
 
 
+def test_a_redirect_leads_nowhere_and_an_agent_cannot_stand_there() -> None:
+    """With uri_core Asterisk would dial PJSIP/ENDPOINT/CONTACT and take what follows the @ of ENDPOINT for its name."""
+    text = files(trunks={"acme": Trunk(host="203.0.113.5")})["pjsip.conf"]
+    template = next(body for name, body in sections(text) if name == "trunk")
+    assert template["redirect_method"] == ["uri_core"]
+    assert (template["send_connected_line"], template["allow_transfer"]) == (["no"], ["no"])
+    assert trunk_endpoint("acme").split("@") == ["trunk-acme", NO_REDIRECT]
+    assert NO_REDIRECT not in {name for name, _ in sections(text)}
+    assert "disable_multi_domain = yes" in text
+    with pytest.raises(RenderError, match="reserved"):
+        files(agents=(AgentAccount(NO_REDIRECT, "pw-1"),))
+
+
+def test_a_call_on_hold_may_be_without_audio_for_longer() -> None:
+    found = trunk_sections(audio_lost_s=12)["endpoint"]
+    assert (found["rtp_timeout"], found["rtp_timeout_hold"]) == (["12"], ["60"])
+    assert trunk_sections()["endpoint"]["rtp_timeout"] == ["60"]
+
+
 def test_a_trunk_that_registers() -> None:
     found = trunk_sections(username="acct", password="pw-1", register=True, port=5080)
     assert found["auth"]["username"] == ["acct"]
     assert found["auth"]["password"] == ["pw-1"]
     assert found["registration"]["client_uri"] == ["sip:acct@203.0.113.5:5080"]
     assert found["registration"]["server_uri"] == ["sip:203.0.113.5:5080"]
-    assert found["endpoint"]["outbound_auth"] == ["trunk-acme"]
+    assert found["endpoint"]["outbound_auth"] == ["trunk-acme@trunk-no-redirect"]
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
@@ -200,7 +220,11 @@ def test_codecs_and_from_as_the_carrier_wants_them() -> None:
 
 def test_a_carrier_on_loopback_is_not_probed() -> None:
     text = files(trunks={"lab": Trunk(host="127.0.0.1")})["pjsip.conf"]
-    aor = next(body for name, body in sections(text) if name == "trunk-lab" and body.get("type") == ["aor"])
+    aor = next(
+        body
+        for name, body in sections(text)
+        if name == "trunk-lab@trunk-no-redirect" and body.get("type") == ["aor"]
+    )
     assert aor["qualify_frequency"] == ["0"]
 
 
@@ -270,7 +294,7 @@ def test_bad_node_values_are_refused() -> None:
 
 
 def test_trunk_endpoints_cannot_collide_with_agents() -> None:
-    assert trunk_endpoint("acme") == "trunk-acme"
+    assert trunk_endpoint("acme") == "trunk-acme@trunk-no-redirect"
     with pytest.raises(RenderError):
         trunk_endpoint("a@b")
 

@@ -125,10 +125,14 @@ def test_health_is_that_of_the_last_hour() -> None:
         health.add(second, "200", 1.5, 30.0)
     health.add(4050.0, "200", 2.5, 2.0)
     health.add(4060.0, "486", 0.5, None)
+    health.without_audio(0.0, from_carrier=True, to_carrier=True)
+    health.without_audio(4061.0, from_carrier=True, to_carrier=False)
+    health.without_audio(4062.0, from_carrier=True, to_carrier=True)
     report = health.report(4070.0)
     assert (report.calls, report.answer_seizure_ratio, report.short_share) == (5, 0.8, 0.25)
     assert report.post_dial_delay_ms_p50 == 1500.0
     assert report.codes == {"200": 4, "486": 1}
+    assert (report.no_audio_from_carrier, report.no_audio_to_carrier) == (2, 1)
     assert health.report(9000.0).calls == 0
 
 

@@ -13,13 +13,16 @@ from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS, BreakerState
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.departures import Departures
+from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.translate import Translator
 from dialer_engine.engine.trunk_watch import RELEASE_S, SILENT_DELAY_S, TrunkWatch, code_of, is_fault
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari import models as ari
+from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.settings.carriers import SHIPPED, load_carriers
 from dialer_engine.settings.models import Account, Trunk
 
@@ -212,7 +215,8 @@ async def test_asterisks_words_reach_attempt_and_trunk() -> None:
     line.main.leave(time.monotonic(), "a")
     legs = Legs.__new__(Legs)
     legs.by_channel, legs._dead = {}, set()
-    translator = Translator(line.floor.dispatcher, legs, line.watch)
+    audio = AudioCheck(Commands.__new__(Commands), line.floor.dispatcher, line.trunks, Tasks())
+    translator = Translator(line.floor.dispatcher, legs, line.watch, audio)
     about = {"application": "dialer", "timestamp": utc_now().isoformat()}
     translator.on_event(ari.Dial(**about, dialstatus="", peer=CHANNEL))
     assert line.main.slots._sent["a"] is not None

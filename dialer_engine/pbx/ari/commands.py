@@ -11,7 +11,7 @@ import msgspec
 
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.errors import AriError, AriRefused
-from dialer_engine.pbx.ari.models import AsteriskInfo, Bridge, Channel, Endpoint
+from dialer_engine.pbx.ari.models import AsteriskInfo, Bridge, Channel, Endpoint, RTPstat
 
 _T = TypeVar("_T")
 
@@ -105,6 +105,10 @@ class Commands:
             if refusal.status == 404:
                 return None
             raise
+
+    async def rtp_statistics(self, channel_id: str) -> RTPstat:
+        """Return how many audio packets a SIP channel has sent and received so far; 404 when it is gone."""
+        return _decode(await self._send("GET", f"/channels/{_part(channel_id)}/rtp_statistics"), RTPstat)
 
     async def channels(self) -> list[Channel]:
         """Return all live channels."""
