@@ -1,11 +1,12 @@
 -- Who may do what: the engine's role, the role of a Member's session, and row security by Member.
 --
 -- The owner (who runs this) keeps every right. Roles belong to the whole server, so they may be there already.
+-- The engine can become a Member's session and has none of its rights before (noinherit).
 
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'dialer_engine') then
-        create role dialer_engine nologin;
+        create role dialer_engine nologin noinherit;
     end if;
     if not exists (select from pg_roles where rolname = 'dialer_member') then
         create role dialer_member nologin;
@@ -26,7 +27,7 @@ begin
 exception when insufficient_privilege then
     raise exception using errcode = 'insufficient_privilege', message = format(
         '%s may not make the roles; an administrator of the server must run once: '
-        'CREATE ROLE dialer_engine NOLOGIN; CREATE ROLE dialer_member NOLOGIN; '
+        'CREATE ROLE dialer_engine NOLOGIN NOINHERIT; CREATE ROLE dialer_member NOLOGIN; '
         'GRANT dialer_member TO dialer_engine; GRANT dialer_engine TO %s;', current_user, quote_ident(current_user));
 end
 $$;
