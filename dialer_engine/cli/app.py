@@ -17,6 +17,7 @@ COMMANDS = (
     "drain",
     "campaign",
     "agent",
+    "secrets",
     "list_",
     "dnc",
     "consent",

@@ -98,6 +98,10 @@ class EmbeddedPostgres:
         """The password of the engine's login, made on first use."""
         return self._password("engine-password")
 
+    def forget_engine_password(self) -> None:
+        """Let the engine's next start make another one."""
+        (self.directory / "engine-password").unlink(missing_ok=True)
+
     def _url(self, role: str, secret: str) -> str:
         found = postmaster.read(self.data)
         if found is None:

@@ -117,5 +117,8 @@ def place(url: str) -> str:
     """The database's server and name without user, password and options; a broken address shows neither."""
     scheme, mark, rest = url.partition("://")
     address, _, options = rest.rpartition("@")[2].partition("?")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in address.partition("/")[0].split(",")]
+    if not mark or any(port and not port.isdigit() for port in ports):
+        return "database"  # perhaps a password: the server may have been left out
     shown = [part for part in options.split("&") if part.partition("=")[0] in ("host", "port", "dbname")]
-    return f"{scheme}://{address}{'?' if shown else ''}{'&'.join(shown)}" if mark else "database"
+    return f"{scheme}://{address}{'?' if shown else ''}{'&'.join(shown)}"
