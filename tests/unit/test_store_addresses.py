@@ -11,7 +11,7 @@ from dialer_engine.store.pool import connect, explain, open_pool, place
 
 pytestmark = pytest.mark.unit
 
-SECRET = "s3cr3t"  # noqa: S105
+SECRET = "s3cr3t"
 ADDRESSES = (
     f"postgresql://dialer:{SECRET}@127.0.0.1:1/dialer",
     f"postgresql://dialer:{SECRET}@/dialer?host=/nowhere&port=1",
