@@ -25,6 +25,7 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 DATABASE = "dialer"
 ROLE = "dialer"
+ENGINE_PASSWORD = "engine-password"
 _TELLING = ("FATAL", "PANIC", "HINT", "invalid", "unrecognized")
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes for the whole path
 
@@ -88,27 +89,27 @@ class EmbeddedPostgres:
 
     def url(self) -> str:
         """The running server's URL for the owner; StoreError when it does not run."""
-        return self._url(ROLE, self._password())
+        return self._url(ROLE, "password")
 
     def engine_url(self) -> str:
         """The running server's URL for the engine's own login; StoreError when it does not run."""
-        return self._url(ENGINE_ROLE, self.engine_password())
+        return self._url(ENGINE_ROLE, ENGINE_PASSWORD)
 
     def engine_password(self) -> str:
         """The password of the engine's login, made on first use."""
-        return self._password("engine-password")
+        return self._password(ENGINE_PASSWORD)
 
     def forget_engine_password(self) -> None:
         """Let the engine's next start make another one."""
-        (self.directory / "engine-password").unlink(missing_ok=True)
+        (self.directory / ENGINE_PASSWORD).unlink(missing_ok=True)
 
-    def _url(self, role: str, secret: str) -> str:
+    def _url(self, role: str, name: str) -> str:
         found = postmaster.read(self.data)
         if found is None:
             raise StoreError(
                 f"{self.directory}: the embedded Postgres is not running; start it with 'dialer run'"
             )
-        password = quote(secret, safe="")
+        password = quote(self._password(name), safe="")
         return f"postgresql://{role}:{password}@/{DATABASE}?host={quote(found.socket)}&port={found.port}"
 
     def _prepare(self) -> None:
