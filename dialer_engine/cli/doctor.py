@@ -164,7 +164,9 @@ async def _database(config: Path) -> Finding:
             "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
         )
     if settings.database.url and not settings.database.engine_url:
-        words = "the engine only puts down the owner's rights, set database.engine_url to a login without them"
+        words = (
+            "the engine only puts down the owner's rights, set database.engine_url to a login without them"
+        )
         return Finding("database", WARNING, f"PostgreSQL {server}; {words}")
     return Finding("database", OK, f"PostgreSQL {server}")
 

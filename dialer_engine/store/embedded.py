@@ -25,7 +25,7 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 DATABASE = "dialer"
 ROLE = "dialer"
-ENGINE_PASSWORD = "engine-password"
+ENGINE_PASSWORD = "engine-password"  # noqa: S105
 _TELLING = ("FATAL", "PANIC", "HINT", "invalid", "unrecognized")
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes for the whole path
 
