@@ -98,7 +98,12 @@ async def test_records_cannot_be_altered(pool: Pool) -> None:
                 " and attnum > 0 and attidentity = '' limit 1",
                 table,
             )
-            for words in ("update {} set {} = default", "delete from {}", "truncate {} cascade", "drop table {}"):
+            for words in (
+                "update {} set {} = default",
+                "delete from {}",
+                "truncate {} cascade",
+                "drop table {}",
+            ):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await session.execute(words.format(table, column))
 
