@@ -22,6 +22,7 @@ COMMANDS = (
     "drain",
     "campaign",
     "agent",
+    "secrets",
     "list_",
     "dnc",
     "consent",

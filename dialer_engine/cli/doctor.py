@@ -147,8 +147,8 @@ async def _asterisk(config: Path) -> Finding:
 
 async def _database(config: Path) -> Finding:
     try:
-        url = database_url(_settings(config).settings, home())
-        conn = await connect(url)
+        settings = _settings(config).settings
+        conn = await connect(database_url(settings, home()))
     except SettingsError:
         return Finding("database", WARNING, "not looked at: the configuration has errors")
     except StoreError as error:
@@ -164,6 +164,11 @@ async def _database(config: Path) -> Finding:
         return Finding(
             "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
         )
+    if settings.database.url and not settings.database.engine_url:
+        words = (
+            "the engine only puts down the owner's rights, set database.engine_url to a login without them"
+        )
+        return Finding("database", WARNING, f"PostgreSQL {server}; {words}")
     return Finding("database", OK, f"PostgreSQL {server}")
 
 

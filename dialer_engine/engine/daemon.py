@@ -49,8 +49,8 @@ from dialer_engine.store.agents import agents_on_record
 from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
-from dialer_engine.store.locate import database_url, ensure_database, ensure_migrated
-from dialer_engine.store.pool import Pool, connect, open_pool
+from dialer_engine.store.locate import database_url, engine_database_url, ensure_database, ensure_migrated
+from dialer_engine.store.pool import ENGINE_ROLE, Pool, connect, open_pool
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 
 log = structlog.get_logger(__name__)
@@ -172,7 +172,10 @@ class Engine:
         applied = await ensure_migrated(self.url)
         if applied:
             log.info("database schema brought up to date", migrations=len(applied))
-        self.pool: Pool = await open_pool(self.url, self.config.settings.database.pool)
+        settings = self.config.settings
+        self.url = await engine_database_url(settings, self.home)
+        await self.ownership.move(self.url)
+        self.pool: Pool = await open_pool(self.url, settings.database.pool, ENGINE_ROLE)
         self._closing.push_async_callback(self._close_pool)
 
     async def _close_pool(self) -> None:
@@ -199,7 +202,7 @@ class Engine:
         self.clock = GateClock.starting_at(settings.lab.clock if settings.lab else None)
         owned = self.ownership
         self.writer = Writer(
-            lambda: connect(self.url),
+            lambda: connect(self.url, role=ENGINE_ROLE),
             held_directory(self.home),
             rejected_file(self.home),
             owned.epoch,
@@ -306,7 +309,7 @@ class Engine:
 
     async def _reapply_suppressions(self) -> None:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
-        conn = await connect(self.url, batch=True)
+        conn = await connect(self.url, batch=True, role=ENGINE_ROLE)
         try:
             compared = await self.suppressions.open(conn, utc_now())
         finally:

@@ -20,7 +20,7 @@ from dialer_engine.core.lease import LeaseClock
 from dialer_engine.settings.models import AsteriskSettings
 from dialer_engine.store import lease
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.pool import connect
+from dialer_engine.store.pool import ENGINE_ROLE, connect
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,7 @@ class Ownership:
         self.on_lost: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
         self._url = url
+        self._role: str | None = None
         self._clock = LeaseClock(LEASE_TTL.total_seconds(), MARGIN_S)
         self._tried = now()
         self._lock = asyncio.Lock()
@@ -112,6 +113,12 @@ class Ownership:
                 self.on_lost()
                 return
             await asyncio.sleep(BEAT_S if self.holds() else RETRY_S)
+
+    async def move(self, url: str) -> None:
+        """Go on by the engine's own login; before the tables are up to date that one may not even exist."""
+        async with self._lock:
+            self._drop()
+            self._url, self._role = url, ENGINE_ROLE
 
     async def looked(self) -> None:
         """Wait until a renewal that was asked for has come to its end."""
@@ -169,7 +176,7 @@ class Ownership:
 
     async def _connection(self) -> Any:
         if self._conn is None or self._conn.is_closed():
-            self._conn, self._in_line = await connect(self._url), False
+            self._conn, self._in_line = await connect(self._url, role=self._role), False
         return self._conn
 
     def _drop(self) -> None:

@@ -33,7 +33,7 @@ from dialer_engine.store.attempts import AttemptEnd, write
 from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.embedded import EmbeddedPostgres
 from dialer_engine.store.migrate import migrate
-from dialer_engine.store.pool import Connection, connect
+from dialer_engine.store.pool import ENGINE_ROLE, Connection, connect
 from dialer_engine.store.queue import fill
 from dialer_engine.store.registry.lists import subscribe
 from dialer_engine.store.reserve import SPARE, Reservation, ReserveRequest, reserve
@@ -113,26 +113,32 @@ async def run(directory: Path, size: Size, *, tell: Tell = print) -> Result:
     try:
         conn = await connect(server.start(), batch=True)
         try:
-            return await _measure_both(conn, directory, size, tell)
+            await migrate(conn)
+            engine = await connect(server.url(), batch=True, role=ENGINE_ROLE)
+            try:
+                return await _measure_both(conn, engine, directory, size, tell)
+            finally:
+                await engine.close()
         finally:
             await conn.close()
     finally:
         server.stop()
 
 
-async def _measure_both(conn: Connection, directory: Path, size: Size, tell: Tell) -> Result:
+async def _measure_both(
+    conn: Connection, engine: Connection, directory: Path, size: Size, tell: Tell
+) -> Result:
     rules, plan = load_rules(SHIPPED)
-    await migrate(conn)
     await conn.execute(sql("bench_number_function"))
     context = _context(rules, plan)
     codes, exchanges, numbers = await _registry(conn, directory, plan, size, tell)
     small = await _campaign(conn, "small", size.small, LARGE * 2, codes, exchanges, tell)
     await conn.execute(sql("bench_suppress"), size.large, 0, codes, exchanges)
     await conn.execute(sql("bench_suppress"), size.small, LARGE * 2, codes, exchanges)
-    short = await _measure(conn, small, context, size.rounds)
+    short = await _measure(engine, small, context, size.rounds)
     tell(f"{size.small:,} contacts: p50 {short.quantile(0.5):.2f} ms, p99 {short.quantile(0.99):.2f} ms")
     large = await _campaign(conn, "large", size.large, 0, codes, exchanges, tell)
-    long = await _measure(conn, large, context, size.rounds)
+    long = await _measure(engine, large, context, size.rounds)
     tell(f"{size.large:,} contacts: p50 {long.quantile(0.5):.2f} ms, p99 {long.quantile(0.99):.2f} ms")
     return Result(
         p50_ms=round(long.quantile(0.5), 3),

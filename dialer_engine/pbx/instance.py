@@ -99,6 +99,11 @@ def load_secrets(config: NodeConfig) -> NodeSecrets:
         ) from error
 
 
+def new_secrets(config: NodeConfig) -> NodeSecrets:
+    """Make other passwords and keep them in place of the present ones; Asterisk itself is not told."""
+    return _new_secrets(config.path("secrets.json"))
+
+
 def _new_secrets(path: Path) -> NodeSecrets:
     made = NodeSecrets(ari_password=secrets.token_hex(24), ami_password=secrets.token_hex(24))
     write_private(path, json.dumps(asdict(made), indent=1) + "\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -26,6 +27,7 @@ from dialer_engine.pbx.instance import (
     NodeError,
     NodeSecrets,
     load_secrets,
+    new_secrets,
     prepare_directories,
     write_private,
 )
@@ -253,6 +255,25 @@ class Node:
                 for module in modules:
                     await asyncio.to_thread(self.console, _reload_command(module))
         return names - set(_RELOADS)
+
+    async def rotate_secrets(self) -> None:
+        """Make other passwords for ARI and AMI and let a running instance take them; calls stay up.
+
+        What logged in with the old ones stays logged in. After an error part of it is done; doing it again mends it.
+        """
+        self.secrets = new_secrets(self.config)
+        accounts = {
+            "ari.conf": ("password", self.secrets.ari_password),
+            "manager.conf": ("secret", self.secrets.ami_password),
+        }
+        for name, (key, value) in accounts.items():
+            path = self.config.path("etc", name)
+            if path.exists():
+                text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", path.read_text("utf-8"))
+                write_private(path, text, self.config.user)
+        if self.alive():
+            await self.reload(accounts)
+            await self._adopt()
 
 
 def parse_task_processors(text: str) -> dict[str, TaskProcessor]:

@@ -8,7 +8,7 @@ from dialer_engine.settings.base import Model
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.values import duration_text
 
-_SECRETS = frozenset({"password", "ari_password", "ami_password", "url"})
+_SECRETS = frozenset({"password", "ari_password", "ami_password", "url", "engine_url"})
 _FIXED = ("database", "asterisk", "control", "lab", "logging")
 """Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, clock, log."""
 

@@ -11,7 +11,7 @@ from dialer_engine.settings.catalogue import ANY, Key, keys, literal_words
 from dialer_engine.settings.problems import Problem, Step
 from dialer_engine.settings.yaml_text import Document, Steps
 
-_SECRETS = frozenset({"password", "ari_password", "ami_password", "url"})
+_SECRETS = frozenset({"password", "ari_password", "ami_password", "url", "engine_url"})
 Words = tuple[str, str, str]
 """What is wrong, what is allowed, what was probably meant."""
 

@@ -4,9 +4,9 @@ Every key is described here once; `docs/configuration.md` and the JSON Schema ar
 descriptions. The models are frozen: a reload builds new ones and compares. All can be imported from here.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from dialer_engine.settings.asterisk import AsteriskSettings, ExternalNode, NodeSettings, RtpRange
 from dialer_engine.settings.base import Model
@@ -45,14 +45,26 @@ class DatabaseSettings(Model):
         repr=False,
         description="postgresql://user:password@host/name; empty starts an embedded Postgres",
     )
+    engine_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="the same database by a login that is only a member of dialer_engine; empty: `url` with "
+        "its rights put down",
+    )
     pool: int = Field(default=8, ge=2, le=100, description="connections the engine keeps open")
 
-    @field_validator("url")
+    @field_validator("url", "engine_url")
     @classmethod
     def _postgres_only(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise refuse("this is not the address of a Postgres", "postgresql://user:password@host:5432/name")
         return value
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if self.engine_url and not self.url:
+            raise refuse("engine_url without url", "both, or neither for the embedded Postgres")
+        return self
 
 
 class MemberSettings(Model):

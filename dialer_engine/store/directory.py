@@ -172,6 +172,12 @@ async def list_agents(conn: Connection) -> list[AgentRow]:
     return [AgentRow(**dict(row)) for row in await conn.fetch(sql("agents_all"))]
 
 
+async def set_agent_password(conn: Connection, name: str, password: str) -> None:
+    """Give an agent another SIP password; it counts from the phone's next registration after a reload."""
+    if await conn.fetchval(sql("agent_password"), name, password) is None:
+        raise UnknownName(f"no agent is called {name!r}")
+
+
 async def remove_agent(conn: Connection, name: str, at: datetime) -> None:
     """Remove an agent's account; the records of their calls stay."""
     if await conn.fetchval(sql("agent_remove"), name, at) is None:

@@ -19,11 +19,13 @@ from urllib.parse import quote
 from dialer_engine.settings.home import ServiceUser, demote, give, unreachable
 from dialer_engine.store import postmaster
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import ENGINE_ROLE
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 DATABASE = "dialer"
 ROLE = "dialer"
+ENGINE_PASSWORD = "engine-password"  # noqa: S105
 _TELLING = ("FATAL", "PANIC", "HINT", "invalid", "unrecognized")
 LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes for the whole path
 
@@ -86,14 +88,29 @@ class EmbeddedPostgres:
         return postmaster.ready(self.data)
 
     def url(self) -> str:
-        """The running server's URL; StoreError when it does not run."""
+        """The running server's URL for the owner; StoreError when it does not run."""
+        return self._url(ROLE, "password")
+
+    def engine_url(self) -> str:
+        """The running server's URL for the engine's own login; StoreError when it does not run."""
+        return self._url(ENGINE_ROLE, ENGINE_PASSWORD)
+
+    def engine_password(self) -> str:
+        """The password of the engine's login, made on first use."""
+        return self._password(ENGINE_PASSWORD)
+
+    def forget_engine_password(self) -> None:
+        """Let the engine's next start make another one."""
+        (self.directory / ENGINE_PASSWORD).unlink(missing_ok=True)
+
+    def _url(self, role: str, name: str) -> str:
         found = postmaster.read(self.data)
         if found is None:
             raise StoreError(
                 f"{self.directory}: the embedded Postgres is not running; start it with 'dialer run'"
             )
-        password = quote(self._password(), safe="")
-        return f"postgresql://{ROLE}:{password}@/{DATABASE}?host={quote(found.socket)}&port={found.port}"
+        password = quote(self._password(name), safe="")
+        return f"postgresql://{role}:{password}@/{DATABASE}?host={quote(found.socket)}&port={found.port}"
 
     def _prepare(self) -> None:
         try:
@@ -196,9 +213,9 @@ class EmbeddedPostgres:
         digest = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:12]
         return Path("/", "tmp", f"dialer-{self.user.uid}-{digest}")
 
-    def _password(self) -> str:
-        """The engine's password, made on first use; only the engine's own user can read it."""
-        path = self.directory / "password"
+    def _password(self, name: str = "password") -> str:
+        """A password, made on first use; only the engine's own user can read it."""
+        path = self.directory / name
         if not path.exists():
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(24))

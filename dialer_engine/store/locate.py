@@ -7,6 +7,7 @@ from dialer_engine.settings.models import Settings
 from dialer_engine.store.embedded import EmbeddedPostgres
 from dialer_engine.store.migrate import migrate
 from dialer_engine.store.pool import connect
+from dialer_engine.store.sql import sql
 
 
 def embedded(home: Path) -> EmbeddedPostgres:
@@ -26,6 +27,24 @@ def ensure_database(settings: Settings, home: Path) -> str:
     user = service_user()
     prepare_home(home, user)
     return EmbeddedPostgres(home / "postgres", user).start()
+
+
+async def engine_database_url(settings: Settings, home: Path) -> str:
+    """Return the URL by which the engine works in a migrated database; for use with ENGINE_ROLE.
+
+    The embedded server lets the engine log in by itself. On a server it is `database.engine_url`, else the owner's
+    login, which then only puts its rights down. Raises StoreError.
+    """
+    given = settings.database.engine_url or settings.database.url
+    if given:
+        return given
+    server = embedded(home)
+    conn = await connect(server.url())
+    try:
+        await conn.execute(sql("engine_login"), server.engine_password())
+    finally:
+        await conn.close()
+    return server.engine_url()
 
 
 async def ensure_migrated(url: str) -> list[str]:

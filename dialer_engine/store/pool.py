@@ -20,6 +20,9 @@ else:
     Connection = Any
     Pool = Any
 
+ENGINE_ROLE = "dialer_engine"
+"""The role of migration 0014 that may add records and never change them, and makes no tables."""
+
 CONNECT_TIMEOUT_S = 10.0
 COMMAND_TIMEOUT_S = 30.0
 # A frozen engine must not keep the locks of half-done work longer than its lease: the server ends its session.
@@ -40,8 +43,11 @@ _BATCH_SESSION = {
 }
 
 
-async def open_pool(url: str, size: int) -> Pool:
-    """Open a pool of `size` connections, all connected at once so that trouble shows at the start."""
+async def open_pool(url: str, size: int, role: str | None = None) -> Pool:
+    """Open a pool of `size` connections, all connected at once so that trouble shows at the start.
+
+    With `role` its sessions have that role's rights, whatever the login of `url` may do.
+    """
     try:
         return await asyncpg.create_pool(
             url,
@@ -49,23 +55,30 @@ async def open_pool(url: str, size: int) -> Pool:
             max_size=size,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=COMMAND_TIMEOUT_S,
-            server_settings=_SESSION,
+            server_settings=_SESSION | _as(role),
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError) as error:
         raise explain(error, url) from error
 
 
-async def connect(url: str, *, batch: bool = False) -> "asyncpg.Connection[asyncpg.Record]":
+async def connect(
+    url: str, *, batch: bool = False, role: str | None = None
+) -> "asyncpg.Connection[asyncpg.Record]":
     """Open one connection; `batch` is for imports and exports, which may take as long as they need."""
+    settings = _BATCH_SESSION if batch else _SESSION
     try:
         return await asyncpg.connect(
             url,
             timeout=CONNECT_TIMEOUT_S,
             command_timeout=None if batch else COMMAND_TIMEOUT_S,
-            server_settings=_BATCH_SESSION if batch else _SESSION,
+            server_settings=settings | _as(role),
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError) as error:
         raise explain(error, url) from error
+
+
+def _as(role: str | None) -> dict[str, str]:
+    return {"role": role} if role else {}
 
 
 def explain(error: Exception, url: str) -> StoreError:
@@ -82,14 +95,30 @@ def explain(error: Exception, url: str) -> StoreError:
             )
         case asyncpg.CannotConnectNowError():
             return StoreError(f"{where}: the server is starting or stopping; try again in a moment")
+        case asyncpg.InvalidParameterValueError() | asyncpg.InsufficientPrivilegeError():
+            return StoreError(
+                f"{where}: the login may not become {ENGINE_ROLE!r} ({error}); an administrator must run: "
+                f"GRANT {ENGINE_ROLE} TO the user of that address"
+            )
         case TimeoutError():
             return StoreError(f"{where}: no answer within {CONNECT_TIMEOUT_S:.0f} s; is the address right?")
         case OSError():
             return StoreError(f"{where}: no server answers there ({error.strerror or error}); is it running?")
+        case ValueError() | asyncpg.InterfaceError():
+            # Its own words may quote a piece of the password.
+            return StoreError(
+                f"{where}: this address cannot be read; in user and password write signs such as @ / : ? # % "
+                "as %40 %2F %3A %3F %23 %25, and correct database.url in dialer.yaml"
+            )
     return StoreError(f"{where}: cannot connect ({type(error).__name__}: {error})")
 
 
 def place(url: str) -> str:
-    """The database's address without user and password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if rest else "database"
+    """The database's server and name without user, password and options; a broken address shows neither."""
+    scheme, mark, rest = url.partition("://")
+    address, _, options = rest.rpartition("@")[2].partition("?")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in address.partition("/")[0].split(",")]
+    if not mark or any(port and not port.isdigit() for port in ports):
+        return "database"  # perhaps a password: the server may have been left out
+    shown = [part for part in options.split("&") if part.partition("=")[0] in ("host", "port", "dbname")]
+    return f"{scheme}://{address}{'?' if shown else ''}{'&'.join(shown)}"

@@ -72,3 +72,7 @@ select id, name, password, member_id from agents where removed_at is null order 
 -- name: agent_remove
 -- Removes an agent's account; the row stays for the records.
 update agents set removed_at = $2, password = '' where name = $1 and removed_at is null returning id;
+
+-- name: agent_password
+-- Gives an agent another password.
+update agents set password = $2 where name = $1 and removed_at is null returning id;

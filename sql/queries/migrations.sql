@@ -26,3 +26,7 @@ select number, name, checksum from migrations order by number;
 -- name: migration_record
 -- Remembers one applied file.
 insert into migrations (number, name, checksum) values ($1, $2, $3);
+
+-- name: engine_login
+-- Lets the engine log in with a password.
+select engine_login($1);
