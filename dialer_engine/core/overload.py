@@ -110,7 +110,10 @@ class Brake:
         return self.verdict
 
     def _count(
-        self, counts: dict[str, int], values: dict[str, float | None], limits: list[tuple[str, float | None, int]]
+        self,
+        counts: dict[str, int],
+        values: dict[str, float | None],
+        limits: list[tuple[str, float | None, int]],
     ) -> str | None:
         """Count samples in a row beyond each limit; return the first measure that had enough of them."""
         for name, limit, _ in limits:

@@ -56,6 +56,7 @@ class Controls:
                 "lease": {"owner": engine.ownership.owner, "epoch": engine.ownership.epoch},
                 "unwritten": len(engine.writer),
                 "held": engine.writer.held,
+                "overload": engine.overload.status(),
                 "refused_events": dict(floor.dispatcher.illegal),
             },
             "nodes": [
