@@ -47,15 +47,21 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Values that slow and stop, samples in a row that each needs, and the words; `stop` None never stops."""
+    """Values that slow and stop, samples in a row that each needs, and the words; `stop` None never stops.
+
+    `least` is the smallest share to which this measure alone slows. What needs `LASTING` samples or more is in the
+    way of a release only once it had them: a busy machine must not hold a brake that something else pulled.
+    """
 
     slow: float
     stop: float | None
     slow_after: int
     stop_after: int
     words: str
+    least: float = SHARES[-1]
 
 
+LASTING = 60
 LIMITS: dict[str, Limit] = {
     # Asterisk refuses new work above its high-water mark (500 tasks): half of that is a queue that only grows.
     "depth": Limit(0.5, 1.0, 2, 1, "Asterisk's task processors are {value:.0%} full"),
@@ -64,7 +70,7 @@ LIMITS: dict[str, Limit] = {
     "answer_s": Limit(0.75, 1.5, 2, 2, "Asterisk takes {value:.1f} s to answer"),
     "loop_late_s": Limit(0.5, 1.5, 3, 3, "the engine's event loop is {value:.1f} s late"),
     # A busy machine that still answers in time is well used, so this alone never stops, and slows after two minutes.
-    "cpu": Limit(0.99, None, 120, 1, "the machine's CPUs are {value:.0%} busy, for two minutes now"),
+    "cpu": Limit(0.99, None, 120, 1, "the machine's CPUs are {value:.0%} busy, for two minutes now", 0.5),
 }
 
 
@@ -96,7 +102,7 @@ class Brake:
         values = {each.name: getattr(sample, each.name) for each in fields(sample)}
         stop = self._count(self._stop, values, [(n, x.stop, x.stop_after) for n, x in LIMITS.items()])
         slow = self._count(self._slow, values, [(n, x.slow, x.slow_after) for n, x in LIMITS.items()])
-        calm = all(value is None or value < LIMITS[name].slow * CLEAR for name, value in values.items())
+        calm = all(self._eased(name, value) for name, value in values.items())
         if not calm:
             self._calm_since = None
         elif self._calm_since is None:
@@ -104,7 +110,7 @@ class Brake:
         if stop is not None:
             self._move(now, 0.0, in_words(stop, values[stop]))
         elif slow is not None and self.verdict.share > 0:
-            self._slower(now, in_words(slow, values[slow]))
+            self._slower(now, in_words(slow, values[slow]), LIMITS[slow].least)
         elif calm:
             self._release(now)
         return self.verdict
@@ -122,9 +128,19 @@ class Brake:
             counts[name] = counts.get(name, 0) + 1 if over else 0
         return next((name for name, _, needed in limits if counts[name] >= needed), None)
 
-    def _slower(self, now: float, reason: str) -> None:
-        step = SHARES.index(self.verdict.share)
-        if step == 0 or (now - self._moved_at >= DEEPER_S and step + 1 < len(SHARES)):
+    def _eased(self, name: str, value: float | None) -> bool:
+        """Return whether a measure is no reason to hold the brake any longer; `_slow` has counted it."""
+        limit = LIMITS[name]
+        if value is None:
+            return True
+        return (
+            self._slow[name] < limit.slow_after if limit.slow_after >= LASTING else value < limit.slow * CLEAR
+        )
+
+    def _slower(self, now: float, reason: str, least: float) -> None:
+        share = self.verdict.share
+        step = SHARES.index(share)
+        if step == 0 or (now - self._moved_at >= DEEPER_S and share > least):
             self._move(now, SHARES[step + 1], reason)
         else:
             self.verdict = Verdict(self.verdict.share, reason)

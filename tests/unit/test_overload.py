@@ -86,6 +86,16 @@ def test_between_calm_and_too_much_nothing_changes() -> None:
     assert {each.share for each in run(brake, *[between] * 100, start=2.0)} == {0.5}
 
 
+def test_a_busy_machine_alone_halves_and_never_does_more() -> None:
+    assert {each.share for each in run(Brake(), *[Sample(cpu=1.0)] * 900)} == {1.0, 0.5}
+
+
+def test_a_busy_machine_does_not_hold_a_brake_that_something_else_pulled() -> None:
+    brake = Brake()
+    run(brake, Sample(depth=1.2))
+    assert run(brake, *[Sample(depth=0.0, cpu=1.0)] * 20, start=1.0)[-1] == Verdict()
+
+
 def test_a_value_that_only_slows_does_not_release_a_stop() -> None:
     brake = Brake()
     run(brake, Sample(depth=1.2))
