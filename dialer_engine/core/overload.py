@@ -69,8 +69,8 @@ LIMITS: dict[str, Limit] = {
     "event_late_s": Limit(0.75, 1.5, 2, 2, "Asterisk's events arrive {value:.1f} s late"),
     "answer_s": Limit(0.75, 1.5, 2, 2, "Asterisk takes {value:.1f} s to answer"),
     "loop_late_s": Limit(0.5, 1.5, 3, 3, "the engine's event loop is {value:.1f} s late"),
-    # A busy machine that still answers in time is well used, so this alone never stops, and slows after two minutes.
-    "cpu": Limit(0.99, None, 120, 1, "the machine's CPUs are {value:.0%} busy, for two minutes now", 0.5),
+    # A busy machine that still answers in time is well used, so this alone never stops, and slows after ten minutes.
+    "cpu": Limit(0.99, None, 600, 1, "the machine's CPUs are {value:.0%} busy, for ten minutes now", 0.5),
 }
 
 

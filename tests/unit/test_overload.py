@@ -41,10 +41,10 @@ def run(brake: Brake, *samples: Sample, start: float = 0.0) -> list[Verdict]:
         ("loop_late_s", 30.0, 2, "full"),
         ("loop_late_s", 0.5, 3, "slowed"),
         ("loop_late_s", 1.5, 3, "stopped"),
-        ("cpu", 0.98, 600, "full"),
-        ("cpu", 1.0, 119, "full"),
-        ("cpu", 1.0, 120, "slowed"),
+        ("cpu", 0.98, 3000, "full"),
+        ("cpu", 1.0, 599, "full"),
         ("cpu", 1.0, 600, "slowed"),
+        ("cpu", 1.0, 3000, "slowed"),
     ],
 )
 def test_each_measure_brakes_from_its_value_and_time_on(
