@@ -1,13 +1,10 @@
-"""Overload with the real parts: a slow Asterisk brakes new calls, and an engine that cannot listen starts over."""
+"""Overload with the real parts: a slow Asterisk slows new calls, a frozen one stops them, and dialing comes back."""
 
-import asyncio
 import os
 import signal
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 import pytest
 from engine_support import (
     HUMAN,
@@ -15,7 +12,6 @@ from engine_support import (
     at_carrier,
     begin,
     lab,
-    rows,
     status,
     table,
     until,
@@ -27,7 +23,6 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 SHORT = replace(HUMAN, talk_s=1.0)
 SCENARIO = replace(PROGRESSIVE, agents=2, wrap_seconds=1)
-WORDS = "x" * 3500
 
 
 async def overload(made: World) -> dict[str, Any]:
@@ -80,52 +75,3 @@ async def test_a_slow_asterisk_slows_and_a_frozen_one_stops_new_calls_until_it_i
         assert "overload is over" in words
         cut = [call.number for call in at_carrier(made) if call.answered_human and call.ended_by == "caller"]
         assert cut == []
-
-
-async def test_an_engine_that_cannot_listen_is_cut_off_and_agrees_with_asterisk_when_it_can_again() -> None:
-    """Frozen with calls up, until its full socket makes Asterisk end the connection; all calls end meanwhile."""
-    async with lab(SCENARIO, table(replace(HUMAN, talk_s=3.0)), 6) as made:
-        await begin(made)
-        await until_calls(made, 2)
-        made.engine.send(signal.SIGSTOP)
-        try:
-            await fill_up(made)
-
-            async def all_over() -> bool:
-                return not any(call.live for call in at_carrier(made))
-
-            await until(all_over, "the calls have ended without the engine", 40.0)
-        finally:
-            made.engine.send(signal.SIGCONT)
-
-        async def done() -> bool:
-            found = await rows(
-                made,
-                "select (select count(*) from attempts where ended_at is null) as live, "
-                "(select count(*) from cdrs where originated_at is not null) as sent",
-            )
-            return found[0]["live"] == 0 and found[0]["sent"] == len(at_carrier(made)) == 6
-
-        await until(done, "all six people were called, each with one record", 60.0)
-        assert len({call.number for call in at_carrier(made)}) == 6
-        assert "ari_reconnected" in made.engine.log.read_text()
-        document = await status(made)
-        assert sum(document["campaigns"][0]["calls"].values()) == 0
-
-
-async def fill_up(made: World) -> None:
-    """Send events that nobody reads until Asterisk gives the engine's connection up."""
-    node = made.main_node
-    auth = {"Authorization": aiohttp.encode_basic_auth(node.secrets.ari_user, node.secrets.ari_password)}
-    address = f"{made.main.ari_url}/ari/events/user/Filler?application={made.main.app}"
-    async with aiohttp.ClientSession(headers=auth) as session:
-
-        async def send() -> int:
-            async with session.post(address, json={"variables": {"words": WORDS}}) as reply:
-                return reply.status
-
-        assert await send() == HTTPStatus.NO_CONTENT, "the engine is subscribed and reads nothing"
-        for _ in range(5_000):
-            if HTTPStatus.NOT_FOUND in await asyncio.gather(*(send() for _ in range(8))):
-                return
-    pytest.fail("Asterisk never gave the connection up")
