@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
+from dialer_engine.cli.status import overload_in_words
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
@@ -200,6 +201,19 @@ async def _trunks(config: Path) -> Finding:
     return Finding("trunks", OK, ", ".join(one["name"] for one in trunks) or "none")
 
 
+async def _load(config: Path) -> Finding:
+    try:
+        overload = (await engine(config).status())["engine"]["overload"]
+    except (EngineNotRunning, EngineRefused, KeyError):
+        return Finding("load", WARNING, "not looked at: no engine is running")
+    words = overload_in_words(overload)
+    if overload["level"] == "full":
+        before = f"; braked {overload['times']} time(s) since the start" if overload["times"] else ""
+        return Finding("load", OK, f"{words}{before}")
+    remedy = "fewer calls a second, or a machine with more CPUs (docs/operations.md, Overload)"
+    return Finding("load", WARNING, f"{words}; {remedy}")
+
+
 async def _journals(config: Path) -> Finding:
     """What waits on the disk, and what nobody could take in."""
     bad = [
@@ -233,6 +247,7 @@ CHECKS: tuple[Check, ...] = (
     _database,
     _engine,
     _trunks,
+    _load,
     _journals,
 )
 

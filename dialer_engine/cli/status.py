@@ -69,6 +69,8 @@ def _headline(engine: dict[str, Any]) -> Text:
     text = Text(words, style="bold")
     if engine["why_not"]:
         text.append(f"\nno calls: {engine['why_not']}", style="bold red")
+    if overload := engine.get("overload"):
+        text.append(f"\n{overload_in_words(overload)}", style="" if overload["level"] == "full" else "yellow")
     if engine.get("held"):
         text.append(f"\n{engine['held']} record(s) on the disk until the database takes them", style="yellow")
     return text
@@ -86,6 +88,33 @@ def _strangers(found: dict[str, Any] | None) -> list[Text]:
             style="yellow",
         )
     ]
+
+
+def overload_in_words(overload: dict[str, Any]) -> str:
+    """Return the brake and what it measured last."""
+    measured = overload["measured"]
+    shown = (
+        _share("task processors full", measured["depth"]),
+        _late("events late", measured["event_late_s"]),
+        _late("Asterisk answers in", measured["answer_s"]),
+        _late("event loop late", measured["loop_late_s"]),
+        _share("CPUs busy", measured["cpu"]),
+    )
+    figures = ", ".join(one for one in shown if one)
+    if overload["level"] == "full":
+        return f"load: {figures or 'not measured yet'}"
+    rate = overload["calls_per_second"]
+    limit = f", {rate:.3g} calls/s at most" if rate else ""
+    since = f"for {overload['since_s']:.0f} s"
+    return f"overload: new calls are {overload['level']} {since}{limit}: {overload['reason']} ({figures})"
+
+
+def _share(words: str, value: float | None) -> str:
+    return "" if value is None else f"{words} {value:.0%}"
+
+
+def _late(words: str, value: float | None) -> str:
+    return "" if value is None else f"{words} {value * 1000:.0f} ms"
 
 
 def _campaigns(campaigns: list[dict[str, Any]]) -> Table:

@@ -1,7 +1,8 @@
 """What Asterisk said while this process did not run is kept until it is known who owns the calls now.
 
 A frozen engine wakes up with its socket full of old news. Acted upon at once, they would let it hang up or move calls
-that another engine may have adopted meanwhile.
+that another engine may have adopted meanwhile. When too many gather they are forgotten and the link is dropped: the
+comparison after the reconnect finds what they would have told.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from dialer_engine.engine.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 
+MOST_KEPT = 20_000
+"""Events kept at most; beyond that, more than a minute of the busiest floor, a comparison tells more."""
+
 
 @dataclass(slots=True)
 class Awakening:
@@ -25,6 +29,7 @@ class Awakening:
     tasks: Tasks
     deliver: Callable[[object], None]
     displaced: Callable[[], bool]
+    resynchronise: Callable[[str], None] = lambda why: None
     _kept: list[object] = field(default_factory=list)
 
     def on_event(self, event: object) -> None:
@@ -36,6 +41,10 @@ class Awakening:
             log.warning("this process did not run for a while; looking whether another engine has taken over")
             self.tasks.spawn(self._look(), "events after a freeze")
         self._kept.append(event)
+        if len(self._kept) >= MOST_KEPT:
+            # The first one stays, as the mark that somebody looks; it is as old as the others and harmless.
+            del self._kept[1:]
+            self.resynchronise(f"{MOST_KEPT} events waited for the lease")
 
     async def _look(self) -> None:
         while self.ownership.woken:

@@ -57,6 +57,7 @@ class Controls:
                 "tasks": len(asyncio.all_tasks()),
                 "unwritten": len(engine.writer),
                 "held": engine.writer.held,
+                "overload": engine.overload.status(),
                 "refused_events": dict(floor.dispatcher.illegal),
             },
             "nodes": [

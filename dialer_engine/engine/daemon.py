@@ -27,7 +27,9 @@ from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.intake import OptOutIntake
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lock import EngineLock
+from dialer_engine.engine.measures import Lateness
 from dialer_engine.engine.node_link import ManagedNode, ari_link, detour, external_access, node_config
+from dialer_engine.engine.overload import Overload
 from dialer_engine.engine.ownership import Displaced, Ownership, lease_name
 from dialer_engine.engine.pacing_history import PacingHistory
 from dialer_engine.engine.phones import PhoneWatch
@@ -215,8 +217,15 @@ class Engine:
             self.tasks,
             lambda event: self.floor.translator.on_event(event),
             lambda: self.displaced,
+            lambda why: self.client.resynchronise(why),
         )
-        self.client, commands = ari_link(self.access, awakening.on_event, self._on_link)
+        lateness = Lateness(same_clock=self.node is not None)
+
+        def on_event(event: object) -> None:
+            lateness.note(event)
+            awakening.on_event(event)
+
+        self.client, commands = ari_link(self.access, on_event, self._on_link)
         means = Means(
             commands,
             self.pool,
@@ -230,6 +239,8 @@ class Engine:
             owned.name,
         )
         self.floor = Floor(means, self.registry)
+        depth = self.node.depth if self.node else None
+        self.overload = Overload(self.floor.trunks, self.blockers, commands.ping, depth, lateness)
         self.phones = PhoneWatch(self.access, self.floor.trunks)
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
         self.pacing_history = PacingHistory(
@@ -300,6 +311,7 @@ class Engine:
             (self.queues.run, "queue watch"),
             (self.pacing_history.run, "pacing history"),
             (RefusalWatch(self.floor, self.pool).run, "refusal watch"),
+            (self.overload.run, "overload"),
         ):
             self.tasks.keep(making, what)
         if self.node is not None:

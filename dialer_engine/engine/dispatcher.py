@@ -191,6 +191,9 @@ class Dispatcher:
 
     def _finish(self, call: Call) -> None:
         del self.calls[call.id]
+        queue = self._waiting.get(call.campaign)
+        if queue and call.id in queue:
+            queue.remove(call.id)
         finished = FinishedCall(
             call.id, call.campaign, call.reservation.trunk, call.attempt, call.reservation.contact_id
         )

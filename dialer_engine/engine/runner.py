@@ -147,7 +147,8 @@ class Runner:
         names = self.plan.settings.trunks
         down = self.trunks.down(names)
         away = (f"not reachable or not registered: trunk {', '.join(down)}",) if down else ()
-        return (*away, *self.trunks.resting(names, time.monotonic()))
+        slowed = (self.trunks.pace.reason,) if self.trunks.pace.reason else ()
+        return (*slowed, *away, *self.trunks.resting(names, time.monotonic()))
 
     async def _reserve(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
         """Reserve and send; meanwhile other campaigns of the same offer count these lines as placed."""

@@ -21,16 +21,17 @@ REMEMBER_S = 60.0
 
 @dataclass(slots=True)
 class Blockers:
-    """Reasons why no call may be placed; calls may when all are False (P8)."""
+    """Reasons why no call may be placed; calls may when all are False (P8). `overload` is one in words."""
 
     draining: bool = False
     database_away: bool = False
     records_unsafe: bool = False
     asterisk_away: bool = True
+    overload: str | None = None
     lease_holds: Callable[[], bool] = field(default=lambda: True)
     on_change: Callable[[], None] = field(default=lambda: None)
 
-    def set(self, **changes: bool) -> None:
+    def set(self, **changes: bool | str | None) -> None:
         """Change some reasons and tell whoever waits for it."""
         for name, value in changes.items():
             setattr(self, name, value)
@@ -50,6 +51,8 @@ class Blockers:
             return "Asterisk is not connected: no new calls until it is"
         if not self.lease_holds():
             return "the lease was not renewed in time, another engine may own it: no new calls until it is"
+        if self.overload is not None:
+            return f"overload: {self.overload}: no new calls until that is over"
         return None
 
 

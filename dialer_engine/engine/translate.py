@@ -29,6 +29,9 @@ EVENT_TYPES = (
 HUNG_UP = (0, 16)
 """Q.850 causes of a leg that a person hung up; a phone that stops sending or answering gives others."""
 
+MOST_SAID = 10_000
+"""Channels whose carrier's words are kept until they end; the end of some is missed with a lost link."""
+
 UNREACHABLE = "Unreachable"
 """A phone that no longer answers OPTIONS; its leg would stay up for minutes without anybody at it."""
 
@@ -126,6 +129,8 @@ class Translator:
     def _user(self, name: str, channel_id: str, words: object, at: datetime) -> None:
         if name == "CarrierSaid" and isinstance(words, dict):
             self._said[channel_id] = str(words.get("Text", ""))
+            if len(self._said) > MOST_SAID:
+                del self._said[next(iter(self._said))]
         elif name == "DropMessageStarted":
             self.dispatcher.feed(channel_id, life.MessageStarted(at))
         elif name == "OptOut":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from dialer_engine.core.breaker import Breaker
@@ -35,6 +35,15 @@ class Shared:
 
 
 @dataclass(slots=True)
+class Pace:
+    """What all trunks have in common: how many calls ever left, and what slows them during an overload."""
+
+    slots: CallSlots | None = None
+    reason: str | None = None
+    left: int = 0
+
+
+@dataclass(slots=True)
 class TrunkLine:
     """One trunk's limits and what is in use of them.
 
@@ -50,6 +59,7 @@ class TrunkLine:
     reachable: bool | None = None
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
+    pace: Pace = field(default_factory=Pace)
     breaker: Breaker = field(default_factory=Breaker)
     health: TrunkHealth = field(default_factory=TrunkHealth)
     refused: RefusedContacts = field(default_factory=RefusedContacts)
@@ -84,11 +94,13 @@ class TrunkLine:
         wait = self.wait(now)
         if wait == math.inf:
             wait = LOOK_AGAIN_S + HORIZON_S / 2
-        taken = wait + len(self.queue) * self.slots.gap
+        slowest = self.slots if self.pace.slots is None else self.pace.slots
+        taken = wait + len(self.queue) * max(self.slots.gap, slowest.gap)
         return max(0.0, taken - HORIZON_S / 2, self.breaker.opens_in(now))
 
     def _slots(self) -> tuple[CallSlots, ...]:
-        return (self.slots,) if self.shared is None else (self.slots, self.shared.slots)
+        slots = (self.slots,) if self.shared is None else (self.slots, self.shared.slots)
+        return slots if self.pace.slots is None else (*slots, self.pace.slots)
 
     # --- departures, as the queue sees them -------------------------------------------------------
 
@@ -98,6 +110,7 @@ class TrunkLine:
 
     def leave(self, now: float, call: str) -> None:
         """A call leaves now."""
+        self.pace.left += 1
         for slots in self._slots():
             slots.leave(now, call)
 
@@ -113,6 +126,7 @@ class Trunks:
     def __init__(self, settings: Mapping[str, Trunk], accounts: Mapping[str, Account] | None = None) -> None:
         self.lines: dict[str, TrunkLine] = {}
         self._shared: dict[str, Shared] = {}
+        self.pace = Pace()
         self.apply(settings, accounts or {})
 
     def apply(self, settings: Mapping[str, Trunk], accounts: Mapping[str, Account] | None = None) -> None:
@@ -120,7 +134,7 @@ class Trunks:
         for name, trunk in settings.items():
             line = self.lines.get(name)
             if line is None:
-                self.lines[name] = TrunkLine(name, trunk, CallSlots(trunk.calls_per_second))
+                self.lines[name] = TrunkLine(name, trunk, CallSlots(trunk.calls_per_second), pace=self.pace)
             else:
                 line.settings = trunk
                 line.slots.rate = trunk.calls_per_second
@@ -169,5 +183,24 @@ class Trunks:
         if line is None:
             return
         line.on_wire(now, call)
-        for each in [line] if line.shared is None else line.shared.lines:
-            each.queue.pump()
+        if self.pace.slots is not None:
+            self._pump(self.lines.values())
+        else:
+            self._pump([line] if line.shared is None else line.shared.lines)
+
+    def slow_to(self, calls_per_second: float | None, reason: str | None) -> None:
+        """Let so many calls leave, over all trunks together; None lets each leave as it may."""
+        pace = self.pace
+        pace.reason = reason
+        if calls_per_second is None:
+            pace.slots = None
+        elif pace.slots is None:
+            pace.slots = CallSlots(calls_per_second)
+        else:
+            pace.slots.rate = calls_per_second
+        self._pump(self.lines.values())
+
+    @staticmethod
+    def _pump(lines: Iterable[TrunkLine]) -> None:
+        for line in list(lines):
+            line.queue.pump()

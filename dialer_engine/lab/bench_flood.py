@@ -186,7 +186,7 @@ async def _aftermath(lab: World, result: FloodResult) -> None:
     """Wait until Asterisk's queues are empty, and note what is not."""
     end = time.monotonic() + SETTLE_S
     while True:
-        queues = (await asyncio.to_thread(lab.main_node.task_processors)).values()
+        queues = (await lab.main_node.task_processors()).values()
         result.waiting_tasks = sum(queue.waiting for queue in queues)
         result.most_waiting = max((queue.most_waiting for queue in queues), default=0)
         if not result.waiting_tasks or time.monotonic() > end:

@@ -160,16 +160,16 @@ async def _measure(lab: World, seconds: float, tell: Tell) -> tuple[Round, dict[
         lab.ledger.read()
         if time.monotonic() - said >= 5:
             said = time.monotonic()
-            deepest = max(deepest, await asyncio.to_thread(_deepest, node), key=lambda item: item[1])
+            deepest = max(deepest, await _deepest(node), key=lambda item: item[1])
             tell(f"{said - begin:4.0f} s: {(lab.ledger.count - count) / (said - begin):.0f} calls/s")
     lab.ledger.read()
     span, last = time.monotonic() - begin, Meter.read(lab.named_pids)
     return Round(lab.ledger.count - count, span, last.shares(first), deepest), last.since(first)
 
 
-def _deepest(node: Node) -> tuple[str, int]:
+async def _deepest(node: Node) -> tuple[str, int]:
     """The task processor of Asterisk in which most tasks wait now."""
-    waiting = {name: each.waiting for name, each in node.task_processors().items()}
+    waiting = {name: each.waiting for name, each in (await node.task_processors()).items()}
     return max(waiting.items(), key=lambda item: item[1], default=("none", 0))
 
 

@@ -22,6 +22,7 @@ import structlog
 
 from dialer_engine.core.text import one_line
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.console import ask
 from dialer_engine.pbx.instance import (
     NodeConfig,
     NodeError,
@@ -46,6 +47,9 @@ __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
 
 log = structlog.get_logger(__name__)
 START_SECONDS = 15.0
+HIGH_WATER = 500
+"""Asterisk's own mark where it does not name another (AST_TASKPROCESSOR_HIGH_WATER_LEVEL)."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _SCRIPTS = Path(__file__).resolve().parents[2] / "agi_scripts"
 _PJSIP_MODULES = (
     "res_pjsip",
@@ -65,11 +69,17 @@ _RELOADS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class TaskProcessor:
-    """One of Asterisk's work queues: tasks done, waiting now, and most that ever waited."""
+    """One of Asterisk's work queues: tasks done, waiting now, most that ever waited, and its high-water mark."""
 
     processed: int
     waiting: int
     most_waiting: int
+    high_water: int = HIGH_WATER
+
+    @property
+    def depth(self) -> float:
+        """What waits as a share of the high-water mark, above which Asterisk turns calls away."""
+        return self.waiting / max(1, self.high_water)
 
 
 class Node:
@@ -210,7 +220,7 @@ class Node:
         pid_file(self.config).unlink(missing_ok=True)
 
     def console(self, command: str) -> str:
-        """Run one command on Asterisk's console and return its words; for diagnosis and `malloc trim`."""
+        """Run one command on Asterisk's console, in a process of its own, and return its words."""
         if not one_line(command):
             raise NodeError("a console command is one line without control characters")
         try:
@@ -241,11 +251,22 @@ class Node:
 
     async def trim_memory(self) -> None:
         """Give memory that Asterisk has freed back to the system; after many calls that is most of it."""
-        await asyncio.to_thread(self.console, "malloc trim")
+        await self.ask("malloc trim")
 
-    def task_processors(self) -> dict[str, TaskProcessor]:
-        """Return Asterisk's work queues by name; above 500 waiting tasks it turns calls away."""
-        return parse_task_processors(self.console("core show taskprocessors"))
+    async def ask(self, command: str) -> str:
+        """Ask the console without a process of its own; raises NodeError when it does not answer in time."""
+        return await ask(self.config.path("run", "asterisk.ctl"), command)
+
+    async def task_processors(self) -> dict[str, TaskProcessor]:
+        """Return Asterisk's work queues by name; raises NodeError."""
+        return parse_task_processors(await self.ask("core show taskprocessors"))
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the instance holds; 0 when it does not run."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * _PAGE
+        except (OSError, ValueError, IndexError):
+            return 0
 
     async def reload(self, changed: Iterable[str]) -> set[str]:
         """Let the instance read changed files, calls stay up; return the files that need a restart."""
@@ -277,12 +298,14 @@ class Node:
 
 
 def parse_task_processors(text: str) -> dict[str, TaskProcessor]:
-    """Read the console's table of work queues: name, processed, in queue, most ever in queue, ..."""
+    """Read the console's table of work queues: name, processed, in queue, most ever in queue, low and high water."""
     found = {}
     for line in text.splitlines():
         words = line.split()
         if len(words) >= 4 and all(word.isdigit() for word in words[1:4]):
-            found[words[0]] = TaskProcessor(int(words[1]), int(words[2]), int(words[3]))
+            marks = [int(word) for word in words[4:6] if word.isdigit()]
+            high = marks[1] if len(marks) == 2 and marks[1] > 0 else HIGH_WATER
+            found[words[0]] = TaskProcessor(int(words[1]), int(words[2]), int(words[3]), high)
     return found
 
 

@@ -47,7 +47,13 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
     root, user = home(), service_user()
     prepare_home(root, user)
     bundle = await asyncio.to_thread(install_bundle, root, silent)
-    setting = Setting(scenario, behaviours, people(count), more.pop("manners", QUIET))
+    setting = Setting(
+        scenario,
+        behaviours,
+        people(count),
+        more.pop("manners", QUIET),
+        proxied=more.pop("proxied", False),
+    )
     with _open_directory() as directory, take_place(directory / "lab", user) as place:
         async with world(bundle, place, setting, lambda text: None, **more) as made:
             yield made

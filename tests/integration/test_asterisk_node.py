@@ -26,6 +26,7 @@ from asterisk_support import (
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.models import CallBroadcast, ChannelDestroyed, StasisStart
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.console import ask
 from dialer_engine.pbx.instance import NodeConfig, NodeError
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.process import host_name_problem, is_instance, pid_file
@@ -189,10 +190,34 @@ async def test_memory_can_be_given_back(pair: Pair) -> None:
     assert pair.engine.alive()
 
 
-def test_task_processors_are_read(pair: Pair) -> None:
-    found = pair.engine.task_processors()
+async def test_task_processors_are_read(pair: Pair) -> None:
+    found = await pair.engine.task_processors()
     assert any(name.startswith("stasis") for name in found)
-    assert all(each.waiting < 500 for each in found.values())
+    assert all(each.waiting < 500 and each.depth < 1.0 for each in found.values())
+    assert {each.high_water for each in found.values()} >= {500}
+
+
+async def test_the_console_socket_says_what_the_console_says_and_refuses_two_commands(pair: Pair) -> None:
+    assert "22." in await pair.engine.ask("core show version")
+    words = await pair.engine.ask("core show taskprocessors")
+    assert "\x7f" not in words
+    assert words.rstrip().endswith("taskprocessors")
+    with pytest.raises(NodeError):
+        await pair.engine.ask("core show version\ncore stop now")
+
+
+async def test_a_frozen_console_is_an_error_and_not_a_wait(pair: Pair, tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="does not answer"):
+        await ask(tmp_path / "asterisk.ctl", "core show version")
+    pid = pair.engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(NodeError, match="does not answer"):
+            await ask(pair.engine.config.path("run", "asterisk.ctl"), "core show version", 0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert "22." in await pair.engine.ask("core show version")
 
 
 def test_only_listed_modules_are_loaded(pair: Pair) -> None:

@@ -114,7 +114,7 @@ def nothing_at_asterisk(made: World) -> None:
     assert all(name.startswith(("PJSIP/agent", "Snoop/main-")) for name in channels), channels
     for command in ("database show", "core show globals", "pjsip show endpoints", "manager show connected"):
         assert MARK not in node.console(command), command
-    assert sum(queue.waiting for queue in node.task_processors().values()) < 10
+    assert sum(queue.waiting for queue in (await node.task_processors()).values()) < 10
 
 
 def at_the_carrier(carrier: HostileCarrier) -> None:

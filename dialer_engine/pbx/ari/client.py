@@ -38,6 +38,8 @@ from dialer_engine.pbx.ari.wire import Incoming, RawEvent, Reply, decode, encode
 _Connection: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, list[Incoming]]
 log = structlog.get_logger(__name__)
 _BIGGEST_MESSAGE = 64 * 1024 * 1024
+MOST_WAITING = 5000
+"""Commands that may wait for their replies at once; so many mean that Asterisk answers nothing."""
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 0.5
 _DISPLACED_DELAY = 2.5
@@ -134,6 +136,9 @@ class AriClient:
         socket = self._socket
         if socket is None:
             raise AriLinkLost(f"{method} {path} was not sent: the connection to Asterisk is down")
+        if len(self._waiting) >= MOST_WAITING:
+            self.resynchronise(f"{MOST_WAITING} commands wait for a reply")
+            raise AriLinkLost(f"{method} {path} was not sent: {MOST_WAITING} commands wait for a reply")
         request_id = str(next(self._ids))
         reply = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         try:
@@ -146,6 +151,15 @@ class AriClient:
             )
         finally:
             self._waiting.pop(request_id, None)
+
+    def resynchronise(self, why: str) -> None:
+        """Drop the connection, because what it brought cannot be kept: the reconnect compares everything."""
+        socket = self._socket
+        if socket is None or (self._closer is not None and not self._closer.done()):
+            return
+        self.counts["resynchronised"] += 1
+        log.error("ari_link_dropped", url=self._base_url, why=why)
+        self._closer = asyncio.create_task(socket.close())
 
     async def _exchange(
         self,

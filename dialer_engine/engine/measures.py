@@ -1,0 +1,109 @@
+"""What the brake looks at, measured at the edge: Asterisk's queues and answers, late events, the loop, the CPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.translate import moment
+
+STAT = Path("/proc/stat")
+PING_S = 5.0
+"""How long one ping may take; Asterisk is asked again after that, and the time goes on counting."""
+
+
+@dataclass(slots=True)
+class Lateness:
+    """The latest event since the last reading, in seconds from Asterisk's time-stamp to our handling.
+
+    With Asterisk on another machine (`same_clock` False) the clocks differ: what counts is how much later than the
+    promptest event of all an event comes.
+    """
+
+    same_clock: bool = True
+    _latest: float | None = None
+    _promptest: float | None = None
+
+    def note(self, event: object) -> None:
+        """Note one event of Asterisk; those without a time-stamp say nothing."""
+        stamp = getattr(event, "timestamp", None)
+        if not stamp:
+            return
+        late = (utc_now() - moment(stamp)).total_seconds()
+        self._latest = late if self._latest is None else max(self._latest, late)
+        self._promptest = late if self._promptest is None else min(self._promptest, late)
+
+    def take(self) -> float | None:
+        """Return the latest since the last time, None when nothing came."""
+        latest, self._latest = self._latest, None
+        if latest is None:
+            return None
+        return max(0.0, latest if self.same_clock else latest - (self._promptest or 0.0))
+
+
+@dataclass(slots=True)
+class Asked:
+    """One question that is asked again and again, never twice at once: the newest answer, and how long it took.
+
+    `ask` raises one of `failures` when there is no answer, `gone` when nobody could be asked.
+    """
+
+    ask: Callable[[], Awaitable[float | None]]
+    failures: tuple[type[Exception], ...]
+    gone: tuple[type[Exception], ...] = ()
+    answer: float | None = None
+    _took: float | None = None
+    _since: float | None = None
+    _task: asyncio.Task[None] | None = None
+
+    def again(self) -> None:
+        """Ask, unless the last question still waits for its answer."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="measure")
+
+    async def _run(self) -> None:
+        if self._since is None:
+            self._since = time.monotonic()
+        try:
+            self.answer = await self.ask()
+        except self.gone:
+            self.answer = self._took = self._since = None
+        except self.failures:
+            self.answer = None
+        else:
+            self._took, self._since = time.monotonic() - self._since, None
+
+    def took(self, now: float) -> float | None:
+        """Return how long the last answer took, or for how long the present one is missing, in seconds."""
+        return self._took if self._since is None else now - self._since
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+@dataclass(slots=True)
+class Cpus:
+    """The share of all CPUs of this machine that was busy since the last reading."""
+
+    path: Path = STAT
+    _before: tuple[int, int] | None = field(default=None)
+
+    def take(self) -> float | None:
+        """Return the share, None the first time and where the machine does not tell."""
+        try:
+            words = self.path.read_text("ascii").split("\n", 1)[0].split()[1:9]
+        except OSError:
+            return None
+        ticks = [int(word) for word in words]
+        total, idle = sum(ticks), sum(ticks[3:5])
+        before, self._before = self._before, (total, idle)
+        if before is None or total <= before[0]:
+            return None
+        return 1.0 - (idle - before[1]) / (total - before[0])
