@@ -28,6 +28,7 @@ class Blockers:
     records_unsafe: bool = False
     asterisk_away: bool = True
     lease_holds: Callable[[], bool] = field(default=lambda: True)
+    clock_steady: Callable[[], bool] = field(default=lambda: True)
     on_change: Callable[[], None] = field(default=lambda: None)
 
     def set(self, **changes: bool) -> None:
@@ -50,6 +51,10 @@ class Blockers:
             return "Asterisk is not connected: no new calls until it is"
         if not self.lease_holds():
             return "the lease was not renewed in time, another engine may own it: no new calls until it is"
+        if not self.clock_steady():
+            return (
+                "the clock was stepped: no new calls until somebody has checked it and says `dialer reload`"
+            )
         return None
 
 

@@ -7,6 +7,7 @@ import pytest_asyncio
 from chaos_support import KEPT, broken, ground, struck
 
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.pbx.bundle import Bundle
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
@@ -17,7 +18,7 @@ FAULTS = ("asterisk-kill", "postgres-kill", "ari-cut", "config-broken")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
     """One world for all these faults, with a proxy between engine and Asterisk."""
-    async with ground(bundle, len(FAULTS), links=True) as made:
+    async with ground(bundle, len(FAULTS), Needs(links=True)) as made:
         yield made
 
 
