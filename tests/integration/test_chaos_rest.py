@@ -1,4 +1,4 @@
-"""Asterisk, Postgres and its disk, the links, the configuration, the clock fail; carrier and phones say what it cost."""
+"""Asterisk, Postgres and its disk, links, configuration and clock fail; carrier and phones say what that cost."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Two engines are cut off from their database in turn, and the only trunk refuses: one owner, nobody charged or called twice."""
+"""One of two engines loses its database, and the only trunk refuses: one owner, nobody charged or called twice."""
 
 from collections.abc import AsyncIterator
 
