@@ -69,7 +69,8 @@ async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: st
     gone = [c for c in turn if c.state == OFF]
     if gone:
         ids, times = [sessions[c.agent_id] for c in gone], [c.at for c in gone]
-        await conn.execute(sql("sessions_end_late" if late else "sessions_end"), ids, times, reason)
+        ending = sql("sessions_end_late") if late else sql("sessions_end")
+        await conn.execute(ending, ids, times, reason)
 
 
 async def _sessions(conn: Connection, turn: Sequence[StateChange], late: bool) -> dict[int, int]:

@@ -15,6 +15,7 @@ from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.small_disk import SmallDisk
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.sql import sql
 
 POSTGRES = Needs(small_disk=("postgres", 192 * 1024 * 1024))
 JOURNAL = Needs(small_disk=("journal", 256 * 1024))
@@ -56,8 +57,8 @@ async def _until_refused(ground: Ground, before: int) -> bool:
     """Whether Postgres says within a while that it has no room."""
     log, end = ground.world.postgres.log, time.monotonic() + NOTICED_S
     while time.monotonic() < end:
-        await _does(ground, "chaos_write")
-        await _does(ground, "chaos_next_journal")
+        await _does(ground, sql("chaos_write"))
+        await _does(ground, sql("chaos_next_journal"))
         if await ground.until(lambda: _count(log.read_text("utf-8", "replace"), REFUSED) > before, LOOK_S):
             return True
     return False
@@ -73,17 +74,17 @@ async def _refusing(ground: Ground, disk: SmallDisk) -> list[tuple[float, float]
     while time.monotonic() < end:
         disk.fill()
         looked = time.time()
-        if await _does(ground, "chaos_write"):
+        if await _does(ground, sql("chaos_write")):
             spells.append((began, looked))
             began = time.time()
         await asyncio.sleep(LOOK_S)
     return [*spells, (began, time.time())]
 
 
-async def _does(ground: Ground, name: str) -> bool:
+async def _does(ground: Ground, query: str) -> bool:
     """Whether the database carries a query out."""
     try:
-        await ground.ask(name)
+        await ground.ask(query)
     except (StoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
     return True

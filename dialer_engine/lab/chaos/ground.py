@@ -95,11 +95,11 @@ class Ground:
             await asyncio.sleep(STEP_S)
         return True
 
-    async def ask(self, name: str) -> list[Any]:
+    async def ask(self, query: str) -> list[Any]:
         """The rows of a query."""
         conn = await connect(self.world.postgres.url())
         try:
-            return list(await conn.fetch(sql(name)))
+            return list(await conn.fetch(query))
         finally:
             await conn.close()
 
@@ -143,12 +143,12 @@ class Ground:
 
     async def records(self) -> list[Record]:
         """The engine's call records."""
-        rows = await self.ask("chaos_records")
+        rows = await self.ask(sql("chaos_records"))
         return [Record(row["number"], row["result"], row["ended_at"]) for row in rows]
 
     async def live_attempts(self) -> list[str]:
         """The numbers of attempts that the database holds as live."""
-        return [row["number"] for row in await self.ask("chaos_live")]
+        return [row["number"] for row in await self.ask(sql("chaos_live"))]
 
     async def settled(self) -> tuple[list[Record], list[str]]:
         """Records and live attempts, once no attempt is live any more, or after a while anyway."""

@@ -14,6 +14,7 @@ from dialer_engine.lab.chaos.verdict import MEASURING_S, Promise
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import PITCH_TOLERANCE_HZ, quantile
 from dialer_engine.pbx.ari.models import ChannelUserevent
+from dialer_engine.store.sql import sql
 
 MESSAGE = "DropMessageStarted"
 GONE_S = 12.0
@@ -63,7 +64,7 @@ async def go(ground: Ground) -> Strike:
     back = time.time()
     await ground.until(lambda: not [c for c in _now(ground, talking) if c.live], LONGEST_TALK_S)
     await asyncio.sleep(NOTED_S)
-    number_of = {row["id"]: row["number"] for row in await ground.ask("chaos_numbers")}
+    number_of = {row["id"]: row["number"] for row in await ground.ask(sql("chaos_numbers"))}
     message = {number_of.get(channel): at for channel, at in told.items()}
     waits = [
         message.get(call.number) for call in _now(ground, talking) if _waits_for_it(call, since + NOTED_S)

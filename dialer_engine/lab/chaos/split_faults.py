@@ -15,6 +15,7 @@ from dialer_engine.lab.engine_process import EngineProcess
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.proxy import Mood
 from dialer_engine.lab.second_engine import break_off, with_clock
+from dialer_engine.store.sql import sql
 
 TAKES_OVER_S = 30.0
 CUT_OFF_S = 6.0
@@ -137,7 +138,7 @@ class _Both:
 
 async def overlaps(ground: Ground) -> tuple[str, ...]:
     """Epochs of which a later one let a call leave before an earlier one let its last leave."""
-    rows = await ground.ask("chaos_owners")
+    rows = await ground.ask(sql("chaos_owners"))
     return tuple(
         f"epoch {later['epoch']} dialed {earlier['last'] - later['first']:.2f} s before epoch {earlier['epoch']} ended"
         for earlier, later in pairwise(rows)

@@ -13,6 +13,7 @@ from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.wire import Wire, most_in_a_second
+from dialer_engine.store.sql import sql
 
 REFUSES_S = 6.0
 SILENT_S = 12.0
@@ -86,7 +87,7 @@ async def _recovered(ground: Ground, missed: bool) -> Strike:
 
 
 async def _charged(ground: Ground) -> tuple[str, ...]:
-    rows = await ground.ask("chaos_charged")
+    rows = await ground.ask(sql("chaos_charged"))
     return tuple(f"{row['number']}: {row['tries']} tries, {row['handled']} handled" for row in rows)
 
 
