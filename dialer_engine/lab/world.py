@@ -166,7 +166,7 @@ class World:
     async def stop(self, drain_s: float) -> None:
         """End every process; calls still in progress have `drain_s` seconds."""
         steps: list[tuple[str, Awaitable[object]]] = [
-            *(("engine", engine.stop(drain_s)) for engine in self.engines),
+            *(("engine", engine.stop(drain_s)) for engine in self._all_engines()),
             ("phones", self.phones.close()),
             *((name, proxy.close()) for name, proxy in self.proxies.items()),
             *(("ways", ways.close()) for ways in self.ways),
@@ -181,6 +181,11 @@ class World:
                 self.tell(f"{name} did not end as it should: {error}")
         if self.disk is not None:
             self.disk.unmount()
+
+    def _all_engines(self) -> list[EngineProcess]:
+        """Every engine that was started; a test may have put one of its own in the first one's place."""
+        known = [engine for engine in self.engines if engine is not self.engine]
+        return [self.engine, *known]
 
     def _write_config(self, scenario: Scenario) -> None:
         detour = {name: proxy.port for name, proxy in self.proxies.items()}
