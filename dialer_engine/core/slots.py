@@ -59,6 +59,11 @@ class CallSlots:
             return math.inf
         return max(0.0, even - now, counted + self.period + GUARD_S - now)
 
+    def begin(self, now: float) -> None:
+        """Count as if the limit had been used up just now: by whom did calls leave before we were there?"""
+        self._last = now
+        self._sent = {f"before us, {number}": now for number in range(self.calls)}
+
     def leave(self, now: float, call: str) -> None:
         """A call leaves now."""
         self._last = now

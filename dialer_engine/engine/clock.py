@@ -11,9 +11,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GateClock:
-    """The clock by which hours and caps are judged: the wall, or the lab's start plus the time since."""
+    """The clock by which hours and caps are judged: the wall, or the lab's start plus the time since.
+
+    A lab may step it while the engine runs, as others step the machine's.
+    """
 
     offset: timedelta = field(default=timedelta(0))
 
@@ -21,6 +24,10 @@ class GateClock:
     def starting_at(cls, moment: datetime | None) -> GateClock:
         """Return the wall clock for None, else a clock that reads `moment` (aware) now."""
         return cls() if moment is None else cls(moment.astimezone(UTC) - utc_now())
+
+    def step_to(self, moment: datetime) -> None:
+        """Let the clock read `moment` (aware) now."""
+        self.offset = moment.astimezone(UTC) - utc_now()
 
     def now(self) -> datetime:
         """Return the gate's time as an aware UTC datetime."""

@@ -118,10 +118,20 @@ class Controls:
             raise Refused(f"nothing was changed: {error}") from error
         changes = changed(engine.config, config)
         await self._stop_removed(engine.floor.registry, registry)
+        self._set_clock(engine.config, config)
         engine.config = config
         engine.floor.take(registry)
         log.info("configuration reloaded", changes=len(changes))
         return {"changes": changes}
+
+    def _set_clock(self, old: Config, new: Config) -> None:
+        """A reload says that the clock is right as it is; a lab's new moment is a step of its clock instead."""
+        before, lab = old.settings.lab, new.settings.lab
+        if lab is not None and before is not None and lab.clock != before.clock:
+            self._engine.clock.step_to(lab.clock)
+            self._engine.steady.look()
+        else:
+            self._engine.steady.confirm()
 
     async def _stop_removed(self, old: Registry, new: Registry) -> None:
         """A campaign that is gone must not start by itself when its file comes back."""

@@ -40,6 +40,7 @@ from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
 from dialer_engine.engine.service import Service
 from dialer_engine.engine.standby import Standby, StandbyControls, config_now
+from dialer_engine.engine.steady_clock import SteadyClock
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.writer import Writer
@@ -202,6 +203,9 @@ class Engine:
     async def _open_floor(self) -> None:
         settings = self.config.settings
         self.clock = GateClock.starting_at(settings.lab.clock if settings.lab else None)
+        self.steady = SteadyClock(self.clock.now)
+        self.steady.on_change = lambda: self.blockers.on_change()
+        self.blockers.clock_steady = lambda: self.steady.steady
         owned = self.ownership
         self.writer = Writer(
             lambda: connect(self.url, role=ENGINE_ROLE),
@@ -309,6 +313,7 @@ class Engine:
             (Forgotten(self.floor, self.pool, self.writer).run, "forgotten attempts"),
             (self.phones.run, "phone watch"),
             (self.queues.run, "queue watch"),
+            (self.steady.run, "clock watch"),
             (self.pacing_history.run, "pacing history"),
             (RefusalWatch(self.floor, self.pool).run, "refusal watch"),
             (self.overload.run, "overload"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ class Floor:
         self.records.on_end = self.ledgers.ended
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
         self.trunks = Trunks(config.settings.trunks, config.settings.accounts)
+        self.trunks.begin(time.monotonic())
         self.watch = TrunkWatch(self.dispatcher, self.trunks, config.carriers)
         self.audio = AudioCheck(means.commands, self.dispatcher, self.trunks, means.tasks)
         self.records.fault_delay = self.watch.delay_after_fault

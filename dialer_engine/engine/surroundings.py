@@ -29,6 +29,7 @@ class Blockers:
     asterisk_away: bool = True
     overload: str | None = None
     lease_holds: Callable[[], bool] = field(default=lambda: True)
+    clock_steady: Callable[[], bool] = field(default=lambda: True)
     on_change: Callable[[], None] = field(default=lambda: None)
 
     def set(self, **changes: bool | str | None) -> None:
@@ -51,6 +52,10 @@ class Blockers:
             return "Asterisk is not connected: no new calls until it is"
         if not self.lease_holds():
             return "the lease was not renewed in time, another engine may own it: no new calls until it is"
+        if not self.clock_steady():
+            return (
+                "the clock was stepped: no new calls until somebody has checked it and says `dialer reload`"
+            )
         if self.overload is not None:
             return f"overload: {self.overload}: no new calls until that is over"
         return None

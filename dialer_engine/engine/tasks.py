@@ -12,6 +12,8 @@ import structlog
 log = structlog.get_logger(__name__)
 
 AGAIN_S = 1.0
+CLOSE_S = 5.0
+"""A cancelled task may wait for a database that does not answer, up to the time-out of its command: not for us."""
 
 
 class Tasks:
@@ -50,10 +52,14 @@ class Tasks:
             log.error("background task failed", task=task.get_name(), exc_info=error)
 
     async def close(self) -> None:
-        """Cancel all tasks and wait until they have ended."""
+        """Cancel all tasks and wait until they have ended, a few seconds at most."""
         for task in list(self._running):
             task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if not self._running:
+            return
+        _, stuck = await asyncio.wait(self._running, timeout=CLOSE_S)
+        if stuck:
+            log.warning("background tasks did not end", tasks=sorted(task.get_name() for task in stuck))
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> None:

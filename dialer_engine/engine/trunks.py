@@ -129,6 +129,14 @@ class Trunks:
         self.pace = Pace()
         self.apply(settings, accounts or {})
 
+    def begin(self, now: float) -> None:
+        """Let no call leave before a period is over (monotonic seconds): an engine before us may have used it up."""
+        for slots in (
+            *(line.slots for line in self.lines.values()),
+            *(each.slots for each in self._shared.values()),
+        ):
+            slots.begin(now)
+
     def apply(self, settings: Mapping[str, Trunk], accounts: Mapping[str, Account] | None = None) -> None:
         """Take new settings; a trunk that is gone keeps its line until its last call has ended."""
         for name, trunk in settings.items():

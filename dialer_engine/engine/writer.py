@@ -200,7 +200,8 @@ class Writer:
 
     async def _write_or_set_aside(self, batch: Batch) -> None:
         try:
-            written = await write_once(await self._connection(), batch, self._guard)
+            late = batch.epoch < self._epoch
+            written = await write_once(await self._connection(), batch, self._guard, late=late)
         except AWAY:
             raise
         except StaleEpoch as error:

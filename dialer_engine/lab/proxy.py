@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from enum import StrEnum
+from pathlib import Path
 
 CHUNK = 65536
 
@@ -20,7 +21,15 @@ class Mood(StrEnum):
 class Proxy:
     """Forwards a port of its own to `host:port`; `delay_s` holds every byte back for so long, each way."""
 
+    @classmethod
+    def to_socket(cls, path: Path) -> Proxy:
+        """A proxy to a unix socket."""
+        made = cls("", 0)
+        made._socket = path
+        return made
+
     def __init__(self, host: str, port: int) -> None:
+        self._socket: Path | None = None
         self.mood = Mood.PASS
         self.delay_s = 0.0
         self._target = (host, port)
@@ -70,7 +79,7 @@ class Proxy:
             return
         self._open.add(writer)
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            far_reader, far_writer = await self._far_side()
         except OSError:
             self._end(writer)
             return
@@ -79,6 +88,11 @@ class Proxy:
             task = asyncio.create_task(self._carry(source, sink), name="proxy")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _far_side(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._socket is not None:
+            return await asyncio.open_unix_connection(self._socket)
+        return await asyncio.open_connection(*self._target)
 
     async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()

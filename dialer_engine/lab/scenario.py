@@ -33,7 +33,7 @@ trunks:
     rtp: {{start: {node.rtp_start}, end: {node.rtp_end}}}
 logging:
   format: json
-lab:
+{database}lab:
   clock: {clock}
 {detour}"""
 
@@ -109,9 +109,17 @@ class Scenario:
 
 
 def write_config(
-    scenario: Scenario, directory: Path, node: NodeConfig, carrier_port: int, detour: Mapping[str, int]
+    scenario: Scenario,
+    directory: Path,
+    node: NodeConfig,
+    carrier_port: int,
+    detour: Mapping[str, int],
+    database: str | None = None,
 ) -> None:
-    """Write `dialer.yaml` and the campaign into `directory`; `detour` names ports of a proxy."""
+    """Write `dialer.yaml` and the campaign into `directory`.
+
+    `detour` names ports of a proxy; `database` is the URL of another database than the embedded one.
+    """
     campaigns = directory / "campaigns"
     campaigns.mkdir(parents=True, exist_ok=True)
     ports = scenario.trunk_ports(carrier_port)
@@ -123,6 +131,7 @@ def write_config(
         node=node,
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
+        database=f'database: {{url: "{database}"}}\n' if database else "",
     )
     (directory / "dialer.yaml").write_text(engine, encoding="utf-8")
     campaign = CAMPAIGN_YAML.format(

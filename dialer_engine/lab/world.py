@@ -26,6 +26,9 @@ from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import LabError, Place, empty
 from dialer_engine.lab.proxy import Proxy
 from dialer_engine.lab.scenario import CAMPAIGN, LIST, MEMBER, Scenario, write_config
+from dialer_engine.lab.second_engine import HOME as SECOND_HOME
+from dialer_engine.lab.second_engine import Ways, second_engine
+from dialer_engine.lab.small_disk import SmallDisk, release
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.store.directory import add_agent, member_id_of
@@ -41,7 +44,11 @@ OLD_NODES = ("nodes/main", "carrier", "phones", "floor")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a world is made of."""
+    """What a world is made of.
+
+    `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
+    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
+    """
 
     scenario: Scenario
     table: Table
@@ -51,6 +58,8 @@ class Setting:
     more_phones: tuple[Phone, ...] = ()
     deaf: bool = False
     proxied: bool = False
+    split: bool = False
+    small_disk: tuple[str, int] | None = None
 
 
 class World:
@@ -78,6 +87,9 @@ class World:
         self.postgres = EmbeddedPostgres(self.home / "postgres", place.user)
         self.ledger = Ledger(ledger_path(self.carrier))
         self.proxies: dict[str, Proxy] = {}
+        self.engines: list[EngineProcess] = [self.engine]
+        self.ways: list[Ways] = []
+        self.disk: SmallDisk | None = None
         self._bundle = bundle
         self._started = 0.0
 
@@ -107,8 +119,15 @@ class World:
         """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
         scenario = self.setting.scenario
         self._started = time.time()
+        if self.setting.small_disk is not None:
+            name, size = self.setting.small_disk
+            self.disk = SmallDisk(self.home / name, size)
+            self.disk.mount()
         if self.setting.proxied:
             await self._open_proxies()
+        if self.setting.split:
+            await asyncio.to_thread(self.postgres.start)
+            self.ways = [await Ways.open(self), await Ways.open(self)]
         self._write_config(scenario)
         self._share_sounds()
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
@@ -127,20 +146,30 @@ class World:
         self.tell("the campaign starts")
         await self.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
+    @property
+    def clock_now(self) -> datetime:
+        """What the gate's clock should read now."""
+        clock = datetime.fromisoformat(self.setting.scenario.clock)
+        return clock + timedelta(seconds=time.time() - self._started)
+
     async def start_engine_again(self) -> None:
         """Start an engine that was killed, at once; its gate's clock goes on and does not jump back."""
-        clock = datetime.fromisoformat(self.setting.scenario.clock)
-        now = clock + timedelta(seconds=time.time() - self._started)
-        scenario = replace(self.setting.scenario, clock=now.isoformat())
-        self._write_config(scenario)
+        self._write_config(replace(self.setting.scenario, clock=self.clock_now.isoformat()))
         await self.engine.start()
+
+    async def add_standby(self) -> None:
+        """Start the second engine, which waits."""
+        second = second_engine(self, self.ways[1])
+        self.engines.append(second)
+        await second.start("--standby")
 
     async def stop(self, drain_s: float) -> None:
         """End every process; calls still in progress have `drain_s` seconds."""
         steps: list[tuple[str, Awaitable[object]]] = [
-            ("engine", self.engine.stop(drain_s)),
+            *(("engine", engine.stop(drain_s)) for engine in self._all_engines()),
             ("phones", self.phones.close()),
             *((name, proxy.close()) for name, proxy in self.proxies.items()),
+            *(("ways", ways.close()) for ways in self.ways),
             ("carrier", self.carrier.stop(2.0)),
             ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
@@ -150,10 +179,20 @@ class World:
                 await step
             except (NodeError, StoreError, LabError, OSError) as error:
                 self.tell(f"{name} did not end as it should: {error}")
+        if self.disk is not None:
+            self.disk.unmount()
+
+    def _all_engines(self) -> list[EngineProcess]:
+        """Every engine that was started; a test may have put one of its own in the first one's place."""
+        known = [engine for engine in self.engines if engine is not self.engine]
+        return [self.engine, *known]
 
     def _write_config(self, scenario: Scenario) -> None:
         detour = {name: proxy.port for name, proxy in self.proxies.items()}
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour)
+        url = None
+        if self.ways:
+            detour, url = self.ways[0].detour, self.ways[0].url(self)
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, url)
 
     async def _open_proxies(self) -> None:
         for name, port in (("ari_port", self.main.http_port), ("ami_port", self.main.ami_port)):
@@ -220,9 +259,11 @@ async def world(
 
 async def clean_up(bundle: Bundle, place: Place) -> None:
     """End what an earlier world that was killed left running in this place."""
-    kill_left_over(place.directory / "engine.pid", place.directory / "config")
+    for home in (place.directory, place.directory / SECOND_HOME):
+        kill_left_over(home / "engine.pid", home / "config")
     for directory in (place.directory / name for name in OLD_NODES):
         if directory.exists():
             await Node(bundle, NodeConfig(directory.name, directory, place.user)).stop(2.0)
     if (place.directory / "postgres").exists():
         await asyncio.to_thread(EmbeddedPostgres(place.directory / "postgres", place.user).stop)
+    release(place.directory)

@@ -10,7 +10,9 @@ from dialer_engine.settings.values import duration_text
 
 _SECRETS = frozenset({"password", "ari_password", "ami_password", "url", "engine_url"})
 _FIXED = ("database", "asterisk", "control", "lab", "logging")
-"""Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, clock, log."""
+"""Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, log."""
+_STEPS = "lab.clock"
+"""A lab's new moment is a step of its clock: a fault on purpose, which the running engine must notice."""
 
 
 def changed(old: Config, new: Config) -> list[str]:
@@ -33,7 +35,8 @@ def changed(old: Config, new: Config) -> list[str]:
 def restart_needed(old: Config, new: Config) -> list[str]:
     """The differences that a reload cannot apply: they need `dialer run` to be started again."""
     before, after = _plain(old.settings), _plain(new.settings)
-    return [line for part in _FIXED for line in _differences(part, before[part], after[part])]
+    lines = (line for part in _FIXED for line in _differences(part, before[part], after[part]))
+    return [line for line in lines if not line.startswith(f"{_STEPS}:")]
 
 
 def _campaign_lines(name: str, before: Model | None, after: Model | None) -> Iterator[str]:

@@ -28,12 +28,16 @@ class StateChange:
 
 
 async def record_states(
-    conn: Connection, changes: Sequence[StateChange], reason: str = "the leg is gone"
+    conn: Connection, changes: Sequence[StateChange], reason: str = "the leg is gone", *, late: bool = False
 ) -> None:
-    """Record changes in their order, a handful of statements for any number of them."""
+    """Record changes in their order, a handful of statements for any number of them.
+
+    `late` ones were held by an earlier engine: what another engine has written of the agents meanwhile stands, so
+    they open no session before one that is known, and end none in which something happened after them.
+    """
     async with conn.transaction():
         for turn in _turns(changes):
-            await _record_turn(conn, turn, reason)
+            await _record_turn(conn, turn, reason, late)
 
 
 def _turns(changes: Sequence[StateChange]) -> Iterator[list[StateChange]]:
@@ -51,8 +55,8 @@ def _turns(changes: Sequence[StateChange]) -> Iterator[list[StateChange]]:
         yield turn
 
 
-async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: str) -> None:
-    sessions = await _sessions(conn, turn)
+async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: str, late: bool) -> None:
+    sessions = await _sessions(conn, turn, late)
     await conn.execute(
         sql("states_add"),
         [sessions[c.agent_id] for c in turn],
@@ -65,13 +69,18 @@ async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: st
     gone = [c for c in turn if c.state == OFF]
     if gone:
         ids, times = [sessions[c.agent_id] for c in gone], [c.at for c in gone]
-        await conn.execute(sql("sessions_end"), ids, times, reason)
+        ending = sql("sessions_end_late") if late else sql("sessions_end")
+        await conn.execute(ending, ids, times, reason)
 
 
-async def _sessions(conn: Connection, turn: Sequence[StateChange]) -> dict[int, int]:
+async def _sessions(conn: Connection, turn: Sequence[StateChange], late: bool) -> dict[int, int]:
     """Return agent -> open session, opening those that are missing."""
     agents = list({c.agent_id for c in turn})
     open_ = {row["agent_id"]: row["id"] for row in await conn.fetch(sql("sessions_open"), agents)}
+    if late:
+        moments = [c.at for c in turn]
+        rows = await conn.fetch(sql("sessions_after"), [c.agent_id for c in turn], moments, min(moments))
+        open_ = {row["agent_id"]: row["id"] for row in rows} | open_
     missing = {c.agent_id: c for c in reversed(turn) if c.agent_id not in open_}
     if missing:
         firsts = list(missing.values())

@@ -58,9 +58,9 @@ class Written:
 
 
 async def write_once(
-    conn: Connection, batch: Batch, guard: Callable[[Connection], Awaitable[None]]
+    conn: Connection, batch: Batch, guard: Callable[[Connection], Awaitable[None]], *, late: bool = False
 ) -> Written:
-    """Write what the database does not have of a batch, in one transaction.
+    """Write what the database does not have of a batch, in one transaction; `late`: an earlier engine left it.
 
     `guard` is asked first, in the same transaction. Raises StaleEpoch when it refuses, or when an attempt of the
     batch belongs to a newer engine (named in the error); then nothing is written.
@@ -71,7 +71,7 @@ async def write_once(
         fresh = batch.only(lambda each: each.number > before)
         unknown = await write(conn, fresh.of(AttemptEvent), fresh.of(AttemptEnd), batch.epoch)
         suppressed = await dispose(conn, fresh.of(Disposed))
-        await record_states(conn, fresh.of(StateChange))
+        await record_states(conn, fresh.of(StateChange), late=late)
     return Written(suppressed, unknown)
 
 

@@ -112,6 +112,11 @@ class EmbeddedPostgres:
         password = quote(self._password(name), safe="")
         return f"postgresql://{role}:{password}@/{DATABASE}?host={quote(found.socket)}&port={found.port}"
 
+    @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self._socket_directory() / f".s.PGSQL.{self.port or 5432}"
+
     def _prepare(self) -> None:
         try:
             self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)

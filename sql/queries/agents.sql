@@ -22,6 +22,22 @@ update agent_sessions a set ended_at = greatest(s.at, a.started_at), end_reason 
 from unnest($1::bigint[], $2::timestamptz[]) as s(id, at)
 where a.id = s.id and a.ended_at is null;
 
+-- name: sessions_after
+-- Finds the sessions in which agents stood, or which they had after, a moment that is told late ($2); $3 is the
+-- earliest of these moments.
+select distinct on (s.agent_id) s.agent_id, s.id
+from agent_sessions s
+join unnest($1::bigint[], $2::timestamptz[]) as c(agent_id, at) on c.agent_id = s.agent_id
+where s.started_at > $3::timestamptz - interval '1 day' and s.ended_at >= c.at
+order by s.agent_id, s.started_at;
+
+-- name: sessions_end_late
+-- Ends sessions by what is told late, unless the agent is known to have done something after it.
+update agent_sessions a set ended_at = greatest(s.at, a.started_at), end_reason = $3
+from unnest($1::bigint[], $2::timestamptz[]) as s(id, at)
+where a.id = s.id and a.ended_at is null and a.started_at <= s.at
+  and not exists (select 1 from agent_states n where n.session_id = a.id and n.at > s.at);
+
 -- name: sessions_of_node
 -- Finds who is on duty on a node according to the records.
 select agent_id from agent_sessions where node = $1 and ended_at is null;

@@ -122,17 +122,26 @@ on conflict do nothing;
 
 -- name: dispositions_decide
 -- Lets dispositions decide about their contacts: finished, or due again at a moment of the gate's clock. A
--- contact that is live again only learns that it is finished.
+-- contact that is live again only learns that it is finished; so does one about which something newer has decided,
+-- another disposition of the same attempt or a later attempt.
 with d as (
-    select * from unnest($1::uuid[], $2::boolean[], $3::timestamptz[], $4::text[])
+    select d.*, exists (
+               select 1 from attempts l
+               where l.campaign_id = a.campaign_id and l.contact_id = a.contact_id and l.reserved_at > a.reserved_at
+           ) or (select count(*) from dispositions x where x.attempt_id = a.id) > 1 as old
+    from unnest($1::uuid[], $2::boolean[], $3::timestamptz[], $4::text[])
         as d(attempt_id, final, retry_at, code)
+    join attempts a on a.id = d.attempt_id
 ), decided as (
     update queue q
     set final = q.final or d.final,
-        state = case when q.state = 'live' then q.state when d.final then 'done' else 'due' end,
-        next_at = case when q.state = 'live' or d.final then null else coalesce(d.retry_at, '-infinity') end,
-        held_rule = case when q.state = 'live' or d.final or d.retry_at is null then null else 'retry' end,
-        held_reason = case when q.state = 'live' or d.final or d.retry_at is null then null
+        state = case when q.state = 'live' or d.old and not d.final then q.state when d.final then 'done' else 'due' end,
+        next_at = case when q.state = 'live' or d.final then null when d.old then q.next_at
+                       else coalesce(d.retry_at, '-infinity') end,
+        held_rule = case when d.old and not d.final then q.held_rule
+                         when q.state = 'live' or d.final or d.retry_at is null then null else 'retry' end,
+        held_reason = case when d.old and not d.final then q.held_reason
+                           when q.state = 'live' or d.final or d.retry_at is null then null
                            else 'waits after disposition ' || d.code end
     from d join attempts a on a.id = d.attempt_id
     where q.campaign_id = a.campaign_id and q.contact_id = a.contact_id

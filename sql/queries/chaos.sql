@@ -13,3 +13,29 @@ select exists (select 1 from attempts where ended_at is null and state = 'reserv
 -- name: chaos_lock
 -- Keeps everybody else from reading and writing attempts until the transaction ends.
 lock table attempts in access exclusive mode;
+
+-- name: chaos_charged
+-- Lists contacts who are charged for other attempts than those that the carrier handled.
+select n.number, q.tries, count(c.attempt_id) as handled
+from queue q
+join contact_numbers n on n.contact_id = q.contact_id
+left join cdrs c on c.contact_id = q.contact_id and c.campaign_id = q.campaign_id and c.result <> 'trunk_fault'
+where q.state <> 'live'
+group by n.number, q.campaign_id, q.contact_id, q.tries having q.tries <> count(c.attempt_id);
+
+-- name: chaos_owners
+-- Lists the epochs under which calls left, each with its first and last moment, in their order.
+select epoch, extract(epoch from min(at))::float8 as first, extract(epoch from max(at))::float8 as last
+from attempt_events where kind = 'dialing' group by epoch order by epoch;
+
+-- name: chaos_numbers
+-- Tells the number that each attempt called; an attempt's id is its channel's.
+select id::text as id, number from attempts;
+
+-- name: chaos_next_journal
+-- Sends Postgres to the next file of its journal, for which it needs room.
+select pg_switch_wal();
+
+-- name: chaos_write
+-- Writes a word to the journal of Postgres, and to nothing else.
+select pg_logical_emit_message(true, 'chaos', 'is there room?');

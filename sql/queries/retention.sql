@@ -68,3 +68,16 @@ with old as (
     where (p.campaign_id, p.minute, p.epoch) = (o.campaign_id, o.minute, o.epoch) returning 1
 )
 select count(*) from gone;
+
+-- name: retention_writers_due
+-- Counts the writers that have written nothing since $1.
+select count(*) from writers where at < $1;
+
+-- name: retention_writers
+-- Deletes up to $2 writers that have written nothing since $1.
+with old as (
+    select id from writers where at < $1 limit $2 for update skip locked
+), gone as (
+    delete from writers where id in (select id from old) returning 1
+)
+select count(*) from gone;

@@ -2,16 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from lab_support import lab_place
 
 from dialer_engine.lab.chaos.catalogue import catalogue
-from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.rounds import run_fault
+from dialer_engine.lab.chaos.stage import Needs, staged
 from dialer_engine.lab.chaos.verdict import Row
-from dialer_engine.lab.dice import Dice
-from dialer_engine.lab.world import world
 from dialer_engine.pbx.bundle import Bundle
 
 CALLS = 3
@@ -19,16 +17,12 @@ PACE = 0.3
 
 
 @asynccontextmanager
-async def ground(
-    bundle: Bundle, rounds: int, *, links: bool = False, long: bool = False
-) -> AsyncIterator[Ground]:
-    """A running world for so many rounds altogether; `links` puts the proxy between engine and Asterisk,
-    `long` lets people talk on.
-    ."""
+async def ground(bundle: Bundle, rounds: int, needs: Needs | None = None) -> AsyncIterator[Ground]:
+    """A running world for so many rounds altogether, with what its faults need."""
     with lab_place() as place:
-        setting = replace(setting_for(CALLS, rounds, pace=PACE, long=long), proxied=links)
-        async with world(bundle, place, setting, lambda text: None) as lab:
-            yield Ground(lab, Dice(7))
+        size = {"calls": CALLS, "rounds": rounds, "seed": 7}
+        async with staged(bundle, place, needs or Needs(), lambda text: None, pace=PACE, **size) as made:
+            yield made
 
 
 async def struck(ground: Ground, name: str, rounds: int) -> Row:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate
+from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate, until
 
 from dialer_engine.engine.translate import moment
 from dialer_engine.pbx.ari.client import AriClient
@@ -32,15 +32,7 @@ async def duty_leg(pair: Pair, commands: Commands, watcher: Watcher, bridge_id: 
     """Let the agent's phone dial the duty extension; return its leg, already in the bridge."""
     phone = client_of(pair.carrier, Watcher())
     await phone.start()
-    await Commands(phone).originate(
-        f"phone-{bridge_id}",
-        "PJSIP/100@engine",
-        context="phone",
-        extension="talk",
-        caller_id="anna <100>",
-        timeout_s=10,
-        variables={},
-    )
+    await dial_duty(phone, f"phone-{bridge_id}")
     start = await watcher.wait(StasisStart)
     assert start.args == ["agent", AGENT.name]
     await commands.bridge_create(bridge_id)
@@ -306,20 +298,47 @@ async def test_an_agent_reaches_nothing_but_the_duty_extension(
         await phone.close()
 
 
-async def test_an_agent_hears_why_when_the_engine_is_away(pair: Pair) -> None:
+async def dial_duty(phone: AriClient, leg: str) -> None:
+    """Let the agent's phone dial the duty extension."""
+    await Commands(phone).originate(
+        leg,
+        "PJSIP/100@engine",
+        context="phone",
+        extension="talk",
+        caller_id="anna <100>",
+        timeout_s=10,
+        variables={},
+    )
+
+
+async def test_an_agent_hears_why_when_the_engine_stays_away(pair: Pair) -> None:
     phone_events = Watcher()
     phone = client_of(pair.carrier, phone_events)
     await phone.start()
     try:
-        await Commands(phone).originate(
-            "phone-early",
-            "PJSIP/100@engine",
-            context="phone",
-            extension="talk",
-            caller_id="anna <100>",
-            timeout_s=10,
-            variables={},
-        )
-        await phone_events.wait(ChannelDestroyed, "phone-early", seconds=5)
+        await dial_duty(phone, "phone-early")
+        await phone_events.wait(ChannelDestroyed, "phone-early", seconds=40)
     finally:
+        await phone.close()
+
+
+async def test_an_agent_who_comes_before_the_engine_is_kept_until_it_is_there(
+    pair: Pair, watcher: Watcher
+) -> None:
+    """After a restart of Asterisk phones are often quicker than the engine's link."""
+    phone_events = Watcher()
+    phone = client_of(pair.carrier, phone_events)
+    engine = pair.client(watcher)
+    await phone.start()
+    try:
+        await dial_duty(phone, "phone-first")
+        await until(lambda: "!Wait!" in pair.engine.console("core show channels concise"), 30)
+        await engine.start()
+        start = await watcher.wait(StasisStart, seconds=20)
+        assert start.args == ["agent", AGENT.name]
+        assert not phone_events.of(ChannelDestroyed, "phone-first")
+        await Commands(engine).hangup(start.channel.id)
+        await phone_events.wait(ChannelDestroyed, "phone-first", seconds=20)
+    finally:
+        await engine.close()
         await phone.close()

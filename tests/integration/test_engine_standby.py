@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from engine_support import HUMAN, PROGRESSIVE, at_carrier, begin, lab, press, rows, table, until
 
 from dialer_engine.engine.control_client import EngineRefused
 from dialer_engine.lab.behaviours import Behaviour, Kind
 from dialer_engine.lab.engine_process import EngineProcess
+from dialer_engine.lab.second_engine import second_engine
 from dialer_engine.lab.world import World
 from dialer_engine.store.pool import connect
 
@@ -73,24 +73,7 @@ TALKERS = {"+12145550100", "+12145550101"}
 @asynccontextmanager
 async def second(made: World) -> AsyncIterator[EngineProcess]:
     """An engine with a home of its own, which uses the first one's database and Asterisk."""
-    home = made.home / "two"
-    config = home / "config"
-    (config / "campaigns").mkdir(parents=True)
-    for file in (made.config / "campaigns").iterdir():
-        (config / "campaigns" / file.name).write_text(file.read_text())
-    secrets = made.main_node.secrets
-    document = yaml.safe_load((made.config / "dialer.yaml").read_text())
-    document["database"] = {"url": made.postgres.url()}
-    node = {"name": made.main.name, "ari_url": made.main.ari_url}
-    node |= {"ari_user": secrets.ari_user, "ari_password": secrets.ari_password}
-    node |= {"ami_user": secrets.ami_user, "ami_password": secrets.ami_password}
-    address = {"ami_host": made.main.control_bind, "ami_port": made.main.ami_port}
-    document["asterisk"] = {"managed": False, "nodes": [node | address]}
-    document["lab"]["clock"] = document["lab"]["clock"].isoformat()
-    (config / "dialer.yaml").write_text(yaml.safe_dump(document))
-    (home / "sounds").symlink_to((made.home / "sounds").resolve())
-    variables = {**made.engine.variables, "DIALER_HOME": str(home)}
-    engine = EngineProcess(home, config, made.place.log / "second.log", variables)
+    engine = second_engine(made)
     try:
         yield engine
     finally:

@@ -260,6 +260,61 @@ async def test_a_crash_between_commit_and_removal_writes_nothing_twice(desk: Des
     assert desk.rejected == []
 
 
+async def test_what_an_earlier_engine_held_changes_nothing_that_a_later_one_has_written(desk: Desk) -> None:
+    """Its home was cut off: another engine took over, the agent came again, the contact was called again."""
+    one, other = desk.attempts[0], replace(desk, home=desk.home / "other")
+    held = [
+        *talk(one, desk.agent)[:-1],
+        replace(talk(one, desk.agent)[-1], at=at(71), code="later", final=False, retry=timedelta(minutes=5)),
+        StateChange(desk.agent, "off", at(90), "main"),
+    ]
+    async with desk.writer(killed=True) as first:
+        put_all(first, [StateChange(desk.agent, "ready", at(1), "main")])
+        await first.flushed()
+        await outage(desk, first)
+        put_all(first, held)
+        await on_disk(first, len(held))
+    await desk.come_back()
+    conn = await connect(desk.url)
+    async with other.writer(epoch=2) as second:
+        assert await adopt(conn, [one.attempt_id], 2) == {one.attempt_id}
+        put_all(second, [StateChange(desk.agent, "ready", at(100), "main")])
+        put_all(second, [replace(end_of(one), result="bridged", ended_at=at(66))])
+        put_all(second, [Disposed(one.attempt_id, "none", "x", "default", at(67), NOON, final=False)])
+        await second.flushed()
+    await conn.execute("update queue set next_at = $1 where contact_id = $2", at(86_400), one.contact_id)
+    async with desk.writer(epoch=3) as third:
+        await third.caught_up()
+    sessions = await desk.fetch("select ended_at is null from agent_sessions")
+    assert sessions == [(True,)], "the shift that goes on was ended by old news"
+    due = await conn.fetchval("select next_at from queue where contact_id = $1", one.contact_id)
+    await conn.close()
+    assert due == at(86_400), "an old disposition decided about a contact"
+    assert await desk.fetch("select count(*) from dispositions") == [(2,)]
+
+
+async def test_states_that_come_late_open_no_shift_that_is_over(desk: Desk) -> None:
+    other = replace(desk, home=desk.home / "other")
+    async with desk.writer(killed=True) as first:
+        put_all(first, [StateChange(desk.agent, "ready", at(1), "main")])
+        await first.flushed()
+        await outage(desk, first)
+        put_all(first, [StateChange(desk.agent, "paused", at(5), "main")])
+        await on_disk(first, 1)
+    await desk.come_back()
+    async with other.writer(epoch=2) as second:
+        put_all(second, [StateChange(desk.agent, "off", at(9), "main")])
+        await second.flushed()
+    async with desk.writer(epoch=3) as third:
+        await third.caught_up()
+    assert await desk.fetch("select ended_at from agent_sessions") == [(at(9),)]
+    assert await desk.fetch("select state from agent_states order by at") == [
+        ("ready",),
+        ("paused",),
+        ("off",),
+    ]
+
+
 async def test_a_line_torn_by_a_crash_is_no_record_and_a_damaged_one_is_set_aside(desk: Desk) -> None:
     async with desk.writer(killed=True) as first:
         await outage(desk, first)

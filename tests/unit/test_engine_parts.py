@@ -122,6 +122,29 @@ async def test_close_cancels_what_is_left() -> None:
     assert task.cancelled()
 
 
+async def test_close_does_not_wait_for_a_task_that_waits_for_a_frozen_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dialer_engine.engine.tasks.CLOSE_S", 0.1)
+    frozen = asyncio.Event()
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await frozen.wait()
+
+    tasks = Tasks()
+    task = tasks.spawn(waits(), "a query")
+    await asyncio.sleep(0)
+    with capture_logs() as logs:
+        async with asyncio.timeout(20):
+            await tasks.close()
+    assert [entry["tasks"] for entry in logs] == [["a query"]]
+    frozen.set()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def test_a_second_engine_on_the_same_home_is_refused_with_the_firsts_pid(tmp_path: Path) -> None:
     first, second = EngineLock(tmp_path / "engine.lock"), EngineLock(tmp_path / "engine.lock")
     first.take()

@@ -125,3 +125,20 @@ def test_no_rolling_period_at_the_carrier_holds_more_than_the_limit(
     arrived.sort()
     for first, after in zip(arrived, arrived[slots.calls :], strict=False):
         assert after - first >= slots.period - 1e-6
+
+
+@pytest.mark.parametrize(("rate", "first"), [(4.0, 1.0 + GUARD_S), (0.5, 2.0 + GUARD_S)])
+def test_what_left_before_an_engine_was_there_is_counted_as_if_it_had_left_just_now(
+    rate: float, first: float
+) -> None:
+    """A standby that takes over within a second knows nothing of the other's calls; the carrier does."""
+    slots = CallSlots(rate)
+    slots.begin(100.0)
+    assert slots.wait(100.0) == pytest.approx(first)
+    earlier = [100.0] * slots.calls
+    now, left = 100.0, []
+    for number in range(3 * slots.calls):
+        now = leave(slots, now, str(number))
+        left.append(now)
+    times = earlier + left
+    assert all(sum(t <= each < t + slots.period for each in times) <= slots.calls for t in times)

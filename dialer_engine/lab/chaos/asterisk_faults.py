@@ -9,14 +9,19 @@ import time
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.link_faults import ARI
+from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise, Record
 from dialer_engine.lab.place import LabError
+from dialer_engine.lab.proxy import Proxy
 
 NODE_LOST = "node_lost"
 BACK_S = 30.0
 RECORDED_S = 10.0
 SEATED_S = 30.0
 NOTICES_S = 1.0
+EARLY_S = (0.1, 1.5)
+UNSEEN_S = 5.0
 
 
 async def kill_asterisk(ground: Ground) -> Strike:
@@ -32,6 +37,34 @@ async def kill_asterisk(ground: Ground) -> Strike:
     back = time.time()
     unrecorded, _ = await asyncio.gather(_unrecorded(ground, cut, since, back), _agents_return(ground))
     return Strike(since, back, stuck=tuple(unrecorded))
+
+
+async def kill_early(ground: Ground) -> Strike:
+    """Kill it when the campaign has just begun, and nobody may have answered yet."""
+    await ground.quiet()
+    await ground.begin()
+    await asyncio.sleep(ground.chance(*EARLY_S, "early"))
+    return await kill_asterisk(ground)
+
+
+async def kill_unseen(ground: Ground) -> Strike:
+    """Kill it, and keep the engine from seeing the new one until the agents have dialed in again."""
+    proxy = ground.world.proxies[ARI]
+    healing = asyncio.create_task(_heal_later(ground, proxy))
+    try:
+        return await kill_asterisk(ground)
+    finally:
+        healing.cancel()
+        proxy.heal()
+
+
+async def _heal_later(ground: Ground, proxy: Proxy) -> None:
+    """Cut the link as Asterisk dies, until new calls of agents have waited for the engine."""
+    pid = ground.world.main_node.pid
+    proxy.cut()
+    await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
+    await asyncio.sleep(UNSEEN_S)
+    proxy.heal()
 
 
 async def _unrecorded(ground: Ground, cut: set[str], since: float, back: float) -> list[str]:
@@ -63,4 +96,10 @@ async def _agents_return(ground: Ground) -> None:
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
     promise = Promise(recovery_s=SEATED_S).without("calls_cut", "silent_answers")
-    return [Fault("asterisk-kill", "SIGKILL the engine's Asterisk with its calls", kill_asterisk, promise)]
+    early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
+    unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"
+    return [
+        Fault("asterisk-kill", "SIGKILL the engine's Asterisk with its calls", kill_asterisk, promise),
+        Fault("asterisk-kill-early", early, kill_early, promise),
+        Fault("asterisk-kill-unseen", unseen, kill_unseen, promise, Needs(links=True)),
+    ]

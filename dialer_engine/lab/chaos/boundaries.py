@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from dialer_engine.engine.recovery import TRUNK_CHANNEL
@@ -60,19 +60,26 @@ async def _reservation(world: World) -> None:
 
 @asynccontextmanager
 async def _crossings(world: World) -> AsyncIterator[asyncio.Queue[str]]:
-    """Listen to the engine's Asterisk with an application of the lab's own."""
+    """The boundaries that calls cross from now on."""
     found: asyncio.Queue[str] = asyncio.Queue()
 
     def on_event(event: object) -> None:
         if (boundary := boundary_of(event)) is not None:
             found.put_nowait(boundary)
 
+    async with listening(world, on_event):
+        yield found
+
+
+@asynccontextmanager
+async def listening(world: World, on_event: Callable[[object], None]) -> AsyncIterator[None]:
+    """Listen to the engine's Asterisk with an application of the lab's own."""
     node = world.main_node
     secrets = node.secrets
     url, user = node.config.ari_url, secrets.ari_user
     client = AriClient(url, user, secrets.ari_password, APP, on_event=on_event, on_link=lambda up: None)
     await client.start()
     try:
-        yield found
+        yield
     finally:
         await client.close()

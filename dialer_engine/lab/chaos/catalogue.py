@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dialer_engine.lab.chaos.asterisk_faults import asterisk_faults
+from dialer_engine.lab.chaos.clock_faults import clock_faults
 from dialer_engine.lab.chaos.config_faults import config_faults
+from dialer_engine.lab.chaos.disk_faults import disk_faults
 from dialer_engine.lab.chaos.engine_faults import engine_faults
 from dialer_engine.lab.chaos.fault import Fault
 from dialer_engine.lab.chaos.link_faults import link_faults
 from dialer_engine.lab.chaos.phone_faults import phone_faults
 from dialer_engine.lab.chaos.postgres_faults import postgres_faults
+from dialer_engine.lab.chaos.split_faults import split_faults
+from dialer_engine.lab.chaos.trunk_faults import trunk_faults
 from dialer_engine.lab.place import LabError
 
 
@@ -21,6 +25,10 @@ def catalogue() -> dict[str, Fault]:
         link_faults(),
         phone_faults(),
         config_faults(),
+        split_faults(),
+        trunk_faults(),
+        disk_faults(),
+        clock_faults(),
     )
     return {fault.name: fault for group in groups for fault in group}
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 
 
@@ -24,13 +25,10 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of the suite; `links` says that engine and Asterisk must talk through the lab's proxy, `long`
-    that people must talk for a while.
-    """
+    """One fault of the suite, and the world it needs."""
 
     name: str
     does: str
     strike: Callable[[Ground], Awaitable[Strike]]
     promise: Promise = Promise()  # noqa: RUF009  (frozen)
-    links: bool = False
-    long: bool = False
+    needs: Needs = Needs()  # noqa: RUF009  (frozen)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
@@ -15,6 +16,7 @@ from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
+from dialer_engine.lab.wire import Wire
 from dialer_engine.lab.world import Setting, World
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
@@ -72,6 +74,7 @@ class Ground:
     world: World
     dice: Dice
     round: int = 0
+    wire: Wire | None = None
 
     @property
     def calls(self) -> list[CarrierCall]:
@@ -91,6 +94,14 @@ class Ground:
                 return False
             await asyncio.sleep(STEP_S)
         return True
+
+    async def ask(self, query: str) -> list[Any]:
+        """The rows of a query."""
+        conn = await connect(self.world.postgres.url())
+        try:
+            return list(await conn.fetch(query))
+        finally:
+            await conn.close()
 
     async def begin(self) -> None:
         """Let the campaign run."""
@@ -132,20 +143,12 @@ class Ground:
 
     async def records(self) -> list[Record]:
         """The engine's call records."""
-        conn = await connect(self.world.postgres.url())
-        try:
-            rows = await conn.fetch(sql("chaos_records"))
-        finally:
-            await conn.close()
+        rows = await self.ask(sql("chaos_records"))
         return [Record(row["number"], row["result"], row["ended_at"]) for row in rows]
 
     async def live_attempts(self) -> list[str]:
         """The numbers of attempts that the database holds as live."""
-        conn = await connect(self.world.postgres.url())
-        try:
-            return [row["number"] for row in await conn.fetch(sql("chaos_live"))]
-        finally:
-            await conn.close()
+        return [row["number"] for row in await self.ask(sql("chaos_live"))]
 
     async def settled(self) -> tuple[list[Record], list[str]]:
         """Records and live attempts, once no attempt is live any more, or after a while anyway."""

@@ -7,9 +7,11 @@ import time
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.proxy import Mood, Proxy
 
 ARI, AMI = "ari_port", "ami_port"
+LINKS = Needs(links=True)
 CUT_S = 2.0
 SLOW_S = 6.0
 DELAY_S = 0.2
@@ -54,13 +56,13 @@ async def _healed(ground: Ground, proxy: Proxy, down: float, seconds: float, *, 
 def link_faults() -> list[Fault]:
     """The faults of this module."""
     return [
-        Fault("ari-cut", "cut ARI for 2 s", lambda g: cut(g, ARI, CUT_S), links=True),
-        Fault("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S), links=True),
+        Fault("ari-cut", "cut ARI for 2 s", lambda g: cut(g, ARI, CUT_S), needs=LINKS),
+        Fault("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S), needs=LINKS),
         Fault(
             "ari-half-open",
             "let no byte of ARI pass for 12 s",
             lambda g: half_open(g, ARI, HALF_OPEN_S),
-            links=True,
+            needs=LINKS,
         ),
-        Fault("ami-cut", "cut AMI for 2 s", lambda g: cut(g, AMI, CUT_S), links=True),
+        Fault("ami-cut", "cut AMI for 2 s", lambda g: cut(g, AMI, CUT_S), needs=LINKS),
     ]

@@ -44,7 +44,7 @@ async def _start_again(ground: Ground, down: float, seconds: float) -> Strike:
 
 async def lock(ground: Ground, seconds: float) -> Strike:
     """Hold a lock on the attempts that nobody else can write against, for so many seconds."""
-    conn = await connect(ground.world.postgres.url())
+    conn = await connect(ground.world.postgres.url(), batch=True)
     try:
         async with conn.transaction():
             await conn.execute(sql("chaos_lock"))

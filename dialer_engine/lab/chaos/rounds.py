@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import Row, Seen, judge
+from dialer_engine.lab.chaos.verdict import Row, Seen, judge, of_the_carrier
 
 BACK_S = 60.0
 AGENTS_S = 30.0
@@ -31,7 +31,8 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, rows:
         if seen.rounds:
             rows.append(judge(fault.name, fault.promise.without("cdrs_lost"), ended, [], seen))
         raise
-    rows.append(judge(fault.name, fault.promise, ground.calls[before:], records, seen))
+    calls = ground.calls[before:]
+    rows.append(judge(fault.name, fault.promise, calls, of_the_carrier(records, calls), seen))
 
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault
-from dialer_engine.lab.chaos.ground import Ground, setting_for
 from dialer_engine.lab.chaos.rounds import Tell, run_fault
+from dialer_engine.lab.chaos.stage import staged
 from dialer_engine.lab.chaos.verdict import Row
-from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.place import take_place
-from dialer_engine.lab.world import world
+from dialer_engine.lab.small_disk import need_root
 from dialer_engine.pbx.bundle import install_bundle
 from dialer_engine.settings.home import home, prepare_home, service_user
 
@@ -20,13 +18,19 @@ from dialer_engine.settings.home import home, prepare_home, service_user
 async def run_suite(
     faults: Sequence[Fault], rounds: int, calls: int, seed: int, tell: Tell, rows: list[Row]
 ) -> None:
-    """Run `rounds` rounds of every fault with `calls` calls up, and add each fault's row to `rows`."""
+    """Run `rounds` rounds of every fault with `calls` calls up, and add each fault's row to `rows`.
+
+    Raises LabError, before anything is started, when one of the faults needs root and this is not.
+    """
+    for fault in faults:
+        if fault.needs.small_disk is not None:
+            need_root(fault.name)
     root, user = home(), service_user()
     prepare_home(root, user)
     bundle = await asyncio.to_thread(install_bundle, root)
     for fault in faults:
         tell(f"{fault.name}: {fault.does}")
         with take_place(root / "lab", user) as place:
-            setting = replace(setting_for(calls, rounds, seed, long=fault.long), proxied=fault.links)
-            async with world(bundle, place, setting, tell) as lab:
-                await run_fault(Ground(lab, Dice(seed)), fault, rounds, tell, rows)
+            size = {"calls": calls, "rounds": rounds, "seed": seed}
+            async with staged(bundle, place, fault.needs, tell, **size) as ground:
+                await run_fault(ground, fault, rounds, tell, rows)

@@ -15,6 +15,7 @@ from typing import Any
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
 
+TRUNK_FAULT = "trunk_fault"
 SILENCE_S = 2.0
 MEASURING_S = 0.2
 """The carrier needs 40 ms of sound to notice it, in frames of 20 ms, on a machine that does other things too."""
@@ -103,6 +104,20 @@ def judge(
         fault, seen.rounds, len(calls), **counts, recovery_p95_s=p95,
         broken=(*broken, *seen.broken), evidence=evidence,
     )  # fmt: skip
+
+
+def of_the_carrier(records: Iterable[Record], calls: Iterable[CarrierCall]) -> list[Record]:
+    """The records but those of trunk faults that are more than the carrier's calls: it never saw these."""
+    kept = list(records)
+    surplus = Counter(record.number for record in kept)
+    surplus.subtract(call.number for call in calls)
+    found = []
+    for record in kept:
+        if record.result == TRUNK_FAULT and surplus[record.number] > 0:
+            surplus[record.number] -= 1
+        else:
+            found.append(record)
+    return found
 
 
 def is_cut(call: CarrierCall) -> bool:

@@ -1,0 +1,152 @@
+"""Two engines, each cut off from the database or from Asterisk: one owner at most, and nobody is called twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+
+from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.lab.chaos.fault import Fault, Strike
+from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
+from dialer_engine.lab.chaos.verdict import Promise
+from dialer_engine.lab.engine_process import EngineProcess
+from dialer_engine.lab.place import LabError
+from dialer_engine.lab.proxy import Mood
+from dialer_engine.lab.second_engine import break_off, with_clock
+from dialer_engine.store.sql import sql
+
+TAKES_OVER_S = 30.0
+CUT_OFF_S = 6.0
+NOTICED_S = 1.0
+HALF_OPEN_NOTICED_S = 8.0
+LOOK_S = 0.1
+CASES = (
+    ("database", Mood.CUT),
+    ("asterisk", Mood.CUT),
+    ("database", Mood.HALF_OPEN),
+    ("asterisk", Mood.HALF_OPEN),
+)
+PROMISE = Promise(recovery_s=15.0)
+"""A standby takes over within 10 s, on a machine that does other things too."""
+
+
+async def split(ground: Ground) -> Strike:
+    """Cut the owner off from the database or from Asterisk, in turn; a standby is there before."""
+    await _standby(ground)
+    what, mood = CASES[(ground.round - 1) % len(CASES)]
+    both = _Both(ground)
+    watching = asyncio.create_task(both.watch())
+    try:
+        if what == "database":
+            strike = await _without_database(ground, mood)
+        else:
+            strike = await _without_asterisk(ground, mood)
+    finally:
+        watching.cancel()
+    found = (*both.found, *await overlaps(ground))
+    return Strike(strike.since, strike.able, strike.stuck, (*strike.broken, *found))
+
+
+async def _without_database(ground: Ground, mood: Mood) -> Strike:
+    """The owner cannot renew its lease: the standby takes over, and the owner ends when it learns of it."""
+    world = ground.world
+    owner = world.engine
+    ways = world.ways[world.engines.index(owner)]
+    other = next(engine for engine in world.engines if engine is not owner)
+    since = time.time()
+    break_off((ways.database,), mood)
+    world.engine = other
+    try:
+        taken = await _becomes(other, "dialing")
+        able = time.time()
+        await asyncio.sleep(NOTICED_S)
+    finally:
+        ways.database.heal()
+    gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
+    broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
+    broken += [] if gone else ["the displaced engine did not end"]
+    return Strike(since, able, broken=tuple(broken))
+
+
+async def _without_asterisk(ground: Ground, mood: Mood) -> Strike:
+    """The owner keeps its lease and dials nobody; once it sees Asterisk again it goes on."""
+    world = ground.world
+    ways = world.ways[world.engines.index(world.engine)]
+    down = time.time()
+    break_off(ways.asterisk, mood)
+    noticed = NOTICED_S if mood is Mood.CUT else HALF_OPEN_NOTICED_S
+    try:
+        await asyncio.sleep(noticed + CUT_OFF_S)
+    finally:
+        for proxy in ways.asterisk:
+            proxy.heal()
+    now = time.time()
+    # A half-open link passes nothing: what left before it is on its way for a moment only.
+    late = [call for call in ground.calls if down + NOTICED_S < call.came_at < now]
+    return Strike(now, now, broken=tuple(f"dialed {call.number} while cut off" for call in late))
+
+
+async def _standby(ground: Ground) -> None:
+    """Let the engine that does not own wait for its turn; it may have ended in an earlier round."""
+    world = ground.world
+    if len(world.engines) == 1:
+        await world.add_standby()
+    waiting = next(engine for engine in world.engines if engine is not world.engine)
+    if waiting.pid is None:
+        with_clock(waiting.config, world.clock_now.isoformat())
+        await waiting.start("--standby")
+    if not await _becomes(waiting, "standby"):
+        raise LabError(f"the second engine does not wait: {waiting.last_words()}")
+
+
+async def _becomes(engine: EngineProcess, state: str) -> bool:
+    """Wait until an engine says that it is a `standby`, or that it dials."""
+    end = time.monotonic() + TAKES_OVER_S
+    while time.monotonic() < end:
+        found = await _status(engine)
+        if found is not None and (found["state"] == "standby" if state == "standby" else found["dialing"]):
+            return True
+        await asyncio.sleep(LOOK_S)
+    return False
+
+
+async def _status(engine: EngineProcess) -> dict[str, object] | None:
+    try:
+        async with asyncio.timeout(2.0):
+            return dict((await engine.control.status())["engine"])
+    except (EngineNotRunning, TimeoutError, OSError):
+        return None
+
+
+class _Both:
+    """Asks both engines again and again whether they may dial; `found` says when both did."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.found: tuple[str, ...] = ()
+        self._ground = ground
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            states = await asyncio.gather(*(_status(engine) for engine in self._ground.world.engines))
+            if sum(state is not None and bool(state["dialing"]) for state in states) > 1:
+                self.found = (f"both engines dial at {time.time():.1f}",)
+            await asyncio.sleep(LOOK_S)
+
+
+async def overlaps(ground: Ground) -> tuple[str, ...]:
+    """Epochs of which a later one let a call leave before an earlier one let its last leave."""
+    rows = await ground.ask(sql("chaos_owners"))
+    return tuple(
+        f"epoch {later['epoch']} dialed {earlier['last'] - later['first']:.2f} s before epoch {earlier['epoch']} ended"
+        for earlier, later in pairwise(rows)
+        if later["first"] < earlier["last"]
+    )
+
+
+def split_faults() -> list[Fault]:
+    """The faults of this module."""
+    does = "cut the owner of two engines off from the database, from Asterisk; cut, then half open"
+    return [Fault("engines-split", does, split, PROMISE, Needs(split=True))]

@@ -1,0 +1,60 @@
+"""The world that a fault needs: a ground with a proxy, a wire before the carrier, a second engine, a small disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.dice import Dice
+from dialer_engine.lab.place import Place
+from dialer_engine.lab.wire import Wire
+from dialer_engine.lab.world import world
+from dialer_engine.pbx.bundle import Bundle
+
+TRUNK = "front"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a fault needs of its world.
+
+    `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
+    trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
+    own. `small_disk`: a directory below the home that is a disk of so many bytes.
+    """
+
+    links: bool = False
+    long: bool = False
+    wired: bool = False
+    split: bool = False
+    small_disk: tuple[str, int] | None = None
+
+
+@asynccontextmanager
+async def staged(
+    bundle: Bundle,
+    place: Place,
+    needs: Needs,
+    tell: Callable[[str], None],
+    *,
+    calls: int,
+    rounds: int,
+    seed: int = 1,
+    pace: float = 1.0,
+) -> AsyncIterator[Ground]:
+    """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
+    setting = setting_for(calls, rounds, seed, pace, long=needs.long)
+    setting = replace(setting, proxied=needs.links, split=needs.split, small_disk=needs.small_disk)
+    async with AsyncExitStack() as stack:
+        wire = None
+        if needs.wired:
+            wire = await stack.enter_async_context(Wire())
+            lines = ((TRUNK, wire.port),)
+            scenario = replace(setting.scenario, direct=False, lines_to=lines, codes="{}")
+            setting = replace(setting, scenario=scenario)
+        made = await stack.enter_async_context(world(bundle, place, setting, tell))
+        if wire is not None:
+            wire.target = made.carrier.config.sip_port
+        yield Ground(made, Dice(seed), wire=wire)

@@ -1,0 +1,26 @@
+"""One of two engines loses its database, and the only trunk refuses: one owner, nobody charged or called twice."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from chaos_support import KEPT, broken, ground, struck
+
+from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
+from dialer_engine.pbx.bundle import Bundle
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
+    """One world with two engines and a wire before the carrier."""
+    async with ground(bundle, 2, Needs(split=True, wired=True)) as made:
+        yield made
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("fault", ["trunk-503", "engines-split"])
+async def test_what_was_promised_holds(floor: Ground, fault: str) -> None:
+    assert broken(await struck(floor, fault, 1)) == KEPT
