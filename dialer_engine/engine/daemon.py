@@ -257,8 +257,7 @@ class Engine:
         self.intake = OptOutIntake(self.journal, self._take_journal, self.floor.suppressed)
         self.floor.actions.on_opt_out = self.intake.wake
         self.writer.before_healthy = self.intake.take_all
-        self.suppressions = SuppressionJournal(journal_file(self.home))
-        self.journal_keeper = JournalKeeper(self.suppressions, self.pool)
+        self.journal_keeper = JournalKeeper(SuppressionJournal(journal_file(self.home)), self.pool)
         self._closing.push_async_callback(self.writer.close)
         self._closing.push_async_callback(self.tasks.close)
         self.tasks.keep(self.writer.run, "writer")
@@ -289,7 +288,7 @@ class Engine:
 
     async def _recover(self) -> None:
         """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
-        await self._reapply_suppressions()
+        await self.journal_keeper.open(lambda: connect(self.url, batch=True, role=ENGINE_ROLE))
         await self._write_held()
         seen = await self.floor.compare(hang_up_orphans=False)
         async with self.pool.acquire() as conn:
@@ -323,22 +322,6 @@ class Engine:
             self.tasks.keep(self.node.watch, "asterisk watch")
             self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
             self.tasks.keep(self.node.strangers.run, "strangers")
-
-    async def _reapply_suppressions(self) -> None:
-        """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
-        conn = await connect(self.url, batch=True, role=ENGINE_ROLE)
-        try:
-            compared = await self.suppressions.open(conn, utc_now())
-        finally:
-            await conn.close()
-        if compared.applied:
-            log.warning(
-                "do-not-call changes that the database had lost were applied again", count=compared.applied
-            )
-        if compared.revoked:
-            log.warning(
-                "consents whose revocation the database had lost were revoked again", count=compared.revoked
-            )
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.pool import Pool
+from dialer_engine.store.pool import Connection, Pool
 from dialer_engine.store.suppression_journal import SuppressionJournal
 
 log = structlog.get_logger(__name__)
@@ -23,6 +25,22 @@ class JournalKeeper:
         self.behind = False
         self._journal = journal
         self._pool = pool
+
+    async def open(self, connecting: Callable[[], Awaitable[Connection]]) -> None:
+        """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
+        conn = await connecting()
+        try:
+            compared = await self._journal.open(conn, utc_now())
+        finally:
+            await conn.close()
+        if compared.applied:
+            log.warning(
+                "do-not-call changes that the database had lost were applied again", count=compared.applied
+            )
+        if compared.revoked:
+            log.warning(
+                "consents whose revocation the database had lost were revoked again", count=compared.revoked
+            )
 
     async def run(self) -> None:
         """Write for ever; a full disk or an absent database is logged once and tried again."""
