@@ -24,7 +24,7 @@ from dialer_engine.core.numbers import is_e164_nanp
 from dialer_engine.core.text import one_line, storable
 from dialer_engine.engine.control import ControlServer
 from dialer_engine.lab.hostile import MARK, hostile
-from dialer_engine.pbx.render import RenderError, trunk_endpoint
+from dialer_engine.pbx.render import NO_REDIRECT, RenderError, trunk_endpoint
 from dialer_engine.settings import values
 from dialer_engine.settings.rules import SHIPPED, load_rules
 from dialer_engine.settings.text_file import UnreadableError
@@ -153,6 +153,8 @@ def test_names_in_asterisks_files_are_plain() -> None:
             endpoint = trunk_endpoint(text)
         except RenderError:
             continue
+        assert endpoint.endswith(f"@{NO_REDIRECT}")
+        endpoint = endpoint.removesuffix(f"@{NO_REDIRECT}")
         assert endpoint.replace("-", "").replace("_", "").replace(".", "").isalnum()
         assert endpoint.isascii()
 
