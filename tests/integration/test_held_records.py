@@ -1,184 +1,27 @@
 """Records while the database is away, on a real Postgres that turns connections away: on disk, then written once."""
 
-import asyncio
 import contextlib
-import json
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from store_support import NOON, WALL, end_of, fictional, make_world, put_contacts, request, sizes
+from held_support import Desk, at, desk, on_disk, outage, put_all, talk, until
+from store_support import NOON, end_of
 from structlog.testing import capture_logs
 
-from dialer_engine.cli.doctor import _journals
-from dialer_engine.engine.intake import OptOutIntake
-from dialer_engine.engine.writer import MOST_IN_MEMORY, Writer
+from dialer_engine.engine.writer import MOST_IN_MEMORY
 from dialer_engine.store.agents import StateChange
-from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, adopt
-from dialer_engine.store.batch import Record
-from dialer_engine.store.directory import add_agent
-from dialer_engine.store.held import held_directory, held_records, read_held, rejected_file
-from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.attempts import AttemptEvent, Disposed, adopt
+from dialer_engine.store.held import held_records, read_held
 from dialer_engine.store.pool import connect
-from dialer_engine.store.reserve import Reservation, reserve
 
 pytestmark = pytest.mark.postgres
 
-TABLES = ("attempt_events", "cdrs", "dispositions", "suppression_log", "agent_sessions", "agent_states")
-
-
-async def _anybody(conn: object) -> None:
-    """A lease that nobody else ever takes."""
-
-
-@dataclass
-class Desk:
-    """One database, its attempts and agent, and engines' writers that come and go on one DIALER_HOME."""
-
-    url: str
-    home: Path
-    attempts: list[Reservation]
-    agent: int
-    said: list[str] = field(default_factory=list)
-
-    @property
-    def held(self) -> Path:
-        return held_directory(self.home)
-
-    @property
-    def rejected(self) -> list[dict[str, Any]]:
-        file = rejected_file(self.home)
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    @asynccontextmanager
-    async def writer(self, epoch: int = 1, *, killed: bool = False) -> AsyncIterator[Writer]:
-        """A running writer, which at the end is closed or (`killed`) just gone."""
-        writer = Writer(lambda: connect(self.url), self.held, rejected_file(self.home), epoch, _anybody)
-        writer.on_health = lambda: self.said.append(f"healthy {writer.healthy} unsafe {writer.unsafe}")
-
-        async def before() -> None:
-            self.said.append("before healthy")
-
-        writer.before_healthy = before
-        running = asyncio.create_task(writer.run())
-        try:
-            yield writer
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            if killed:
-                writer._drop_connection()
-            else:
-                await writer.close()
-
-    async def ask(self, query: str, *given: Any) -> Any:
-        """Ask as the server's master, whether the database takes connections or not."""
-        conn = await connect(self._with_database("postgres"), batch=True)
-        try:
-            return await conn.fetch(query, *given)
-        finally:
-            await conn.close()
-
-    async def go_away(self) -> None:
-        """From now on the server ends and refuses every connection to the database."""
-        await self.ask(f"alter database {self.name} allow_connections false")
-        await self.ask("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", self.name)
-
-    async def come_back(self) -> None:
-        await self.ask(f"alter database {self.name} allow_connections true")
-
-    @property
-    def name(self) -> str:
-        return self.url.partition("?")[0].rpartition("/")[2]
-
-    def _with_database(self, name: str) -> str:
-        base, mark, query = self.url.partition("?")
-        return base.rpartition("/")[0] + "/" + name + mark + query
-
-    async def counts(self) -> list[int]:
-        conn = await connect(self.url)
-        try:
-            return await sizes(conn, *TABLES)
-        finally:
-            await conn.close()
-
-    async def fetch(self, query: str) -> list[tuple[Any, ...]]:
-        conn = await connect(self.url)
-        try:
-            return [tuple(row) for row in await conn.fetch(query)]
-        finally:
-            await conn.close()
-
-
-@pytest.fixture
-async def desk(pg_url: str, tmp_path: Path) -> Desk:
-    conn = await connect(pg_url)
-    world = await make_world(conn)
-    await put_contacts(conn, world.members["acme"], "june", fictional(4))
-    attempts = list((await reserve(conn, request(world, 4))).reserved)
-    agent = await add_agent(conn, None, "ana", "secret")
-    await conn.close()
-    return Desk(pg_url, tmp_path, attempts, agent)
-
-
-def at(seconds: float) -> Any:
-    return WALL + timedelta(seconds=seconds, microseconds=123_000)
-
-
-def talk(one: Reservation, agent: int, *, suppress: bool = False) -> list[Record]:
-    """What an engine writes about a call from its answer to its disposition."""
-    events = [
-        AttemptEvent(one.attempt_id, 1, "dialing", at(1)),
-        AttemptEvent(one.attempt_id, 2, "ringing", at(2)),
-        AttemptEvent(one.attempt_id, 3, "waiting", at(5)),
-        AttemptEvent(one.attempt_id, 4, "bridged", at(5.02), {"agent_id": str(agent)}),
-    ]
-    end = AttemptEnd(
-        *(one.attempt_id, 5, "bridged", at(65), "agent"),
-        originated_at=at(1),
-        ringing_at=at(2),
-        answered_at=at(5),
-        joined_at=at(5.02),
-        agent_id=agent,
-        final=True,
-    )
-    states = [
-        StateChange(agent, state, at(n), "main", None, one.attempt_id)
-        for n, state in ((5, "in_call"), (65, "wrap"))
-    ]
-    disposed = Disposed(
-        one.attempt_id, "dnc" if suppress else "sale", "x", "agent", at(70), NOON, True, suppress
-    )
-    return [*events, states[0], end, states[1], disposed]
-
-
-def put_all(writer: Writer, records: list[Record]) -> None:
-    for record in records:
-        writer.put(record)
-
-
-async def until(true: Callable[[], bool], words: str, seconds: float = 20.0) -> None:
-    end = asyncio.get_running_loop().time() + seconds
-    while not true():
-        assert asyncio.get_running_loop().time() < end, f"never came true: {words}"
-        await asyncio.sleep(0.02)
-
-
-async def outage(desk: Desk, writer: Writer) -> None:
-    await until(lambda: writer._conn is not None, "the writer is connected")
-    await desk.go_away()
-    await until(lambda: not writer.healthy, "the outage is known")
-
-
-async def on_disk(writer: Writer, count: int) -> None:
-    await until(lambda: writer.held == count and not writer._memory, f"{count} records are on the disk")
-
+__all__ = ["desk"]
 
 CDR = (
     "select result, originated_at, ringing_at, answered_at, joined_at, ended_at, ended_by, agent from cdrs "
@@ -501,56 +344,3 @@ async def test_what_is_left_at_the_end_waits_for_the_next_engine(desk: Desk) -> 
     async with desk.writer(epoch=2) as second:
         await second.caught_up()
     assert await desk.fetch(CDR) == [TALKED]
-
-
-# --- opt-outs of the Asterisk-side script ---------------------------------------------------------
-
-
-async def test_a_bad_opt_out_is_named_once_by_the_log_and_by_doctor_and_blocks_no_other(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DIALER_HOME", str(desk.home))
-    directory = desk.home / "nodes" / "main" / "journal" / "optout"
-    directory.mkdir(parents=True)
-    (directory / "bad.json").write_text('{"attempt_id": "half')
-    (directory / "unreadable.json").mkdir()  # what cannot be opened may be well later and stays
-    good = {"attempt_id": "good", "number": "+12105550104", "at": "2026-11-23T16:00:00Z", "key": "9"}
-    (directory / "good.json").write_text(json.dumps(good))
-    suppressed: list[str] = []
-
-    async def take(place: Path) -> Taken:
-        conn = await connect(desk.url)
-        try:
-            return await take_journal(conn, place, WALL)
-        finally:
-            await conn.close()
-
-    intake = OptOutIntake(directory, take, suppressed.append)
-    with capture_logs() as logs:
-        for _ in range(3):
-            await intake.take_all()
-    assert suppressed == ["+12105550104"]
-    named = [Path(entry["file"]).name for entry in logs if "cannot be read" in entry["event"]]
-    assert sorted(named) == ["bad.json", "unreadable.json"]
-    found = await _journals(desk.home)
-    assert found.state == "critical"
-    assert str(directory / "bad.unreadable") in found.words
-    (directory / "bad.unreadable").unlink()
-    assert (await _journals(desk.home)).state == "ok"
-
-
-async def test_opt_outs_are_taken_in_before_the_next_call_may_leave(desk: Desk) -> None:
-    """The script's files of the outage come first: the database is back only when they are in it."""
-    async with desk.writer() as writer:
-        taken: list[bool] = []
-
-        async def take() -> None:
-            taken.append(writer.healthy)
-            if len(taken) == 1:
-                raise OSError("the first try fails")
-
-        writer.before_healthy = take
-        await outage(desk, writer)
-        await desk.come_back()
-        await until(lambda: writer.healthy, "the database is back")
-        assert taken == [False, False]
