@@ -38,8 +38,8 @@ def test_nothing_left_behind() -> None:
     [
         ("1 channels more", {"channels": 5}),
         ("2 bridges more", {"bridges": 4}),
-        ("1 tasks more", {"engine": Sample(100.0, 1000, 75.0, 28, 20)}),
-        ("3 descriptors more", {"engine": Sample(100.0, 1000, 75.0, 31, 19)}),
+        ("12 tasks more", {"engine": Sample(100.0, 1000, 75.0, 28, 31)}),
+        ("30 descriptors more", {"engine": Sample(100.0, 1000, 75.0, 58, 19)}),
     ],
 )
 def test_what_is_left_behind_is_named(what: str, change: dict[str, object]) -> None:
