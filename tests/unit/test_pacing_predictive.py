@@ -90,6 +90,16 @@ def test_the_budget_bounds_what_may_at_worst_be_abandoned() -> None:
     assert none.place <= 2
 
 
+def test_over_the_laws_limit_it_is_one_to_one_whatever_the_forecast_says() -> None:
+    """Thirty agents talk and some will soon be free; a forecast that has just been wrong is not asked."""
+    pacer, crowd = trained(10), moment(ready=2, busy=30)
+    assert pacer.decide(crowd).place > 2
+    over = pacer.decide(replace(crowd, budget=-1))
+    assert (over.place, over.bound, over.covered) == (2, "budget", None)
+    assert "1 abandoned calls more than the law allows" in over.reasons[0]
+    assert pacer.decide(replace(crowd, budget=-1, calls=ringing(2, 3.0))).place == 0
+
+
 def test_a_used_up_allowance_makes_every_line_dearer() -> None:
     saved = replace(moment(ready=5), ledger=LedgerView(2000, 30, 0.03))
     spent = replace(moment(ready=5), ledger=LedgerView(2000, 75, 0.03))

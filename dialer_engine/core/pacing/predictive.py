@@ -4,7 +4,8 @@ The mode learns how this campaign's phones ring, how its talks and wrap-ups last
 ahead. It places lines while the idle agent-seconds saved exceed the price of the abandoned calls added, and ends
 lines that have rung long enough when they are not worth their risk any more. The price is found by counting
 (`price`), so the share of abandoned calls comes out right however wrong the forecast is. Above all that stands
-the law's budget: what may at worst be abandoned, by the 99.9 % quantile of the forecast, never passes it.
+the law's budget: what may at worst be abandoned, by the 99.9 % quantile of the forecast, never passes it. A forecast
+can be wrong all the same, when a list turns from wrong numbers to people at home: above the limit it is one to one.
 
 A campaign begins with one line per agent, whatever the forecast says, until it has seen `Goals.learn_calls` calls.
 """
@@ -67,6 +68,10 @@ class Predictive:
             seen = f"{self.learning.calls_seen} of {snapshot.goals.learn_calls} calls seen"
             why = f"{seen}, one line per agent until then"
             return _told(self._first.decide(snapshot), why, "learning")
+        if snapshot.budget is not None and snapshot.budget < 0:
+            over = f"{-snapshot.budget} abandoned calls more than the law allows"
+            why = f"{over}, one line per free agent until that is made up for"
+            return _told(self._first.decide(snapshot), why, "budget")
         return self._weigh(snapshot, price, on_duty)
 
     def _weigh(self, snapshot: Snapshot, price: float, on_duty: int) -> Decision:
