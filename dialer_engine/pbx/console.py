@@ -10,6 +10,7 @@ import asyncio
 import re
 from pathlib import Path
 
+from dialer_engine.core.text import one_line
 from dialer_engine.pbx.instance import NodeError
 
 LONGEST_ANSWER = 1_000_000
@@ -21,7 +22,7 @@ _LEVEL = re.compile(r"\x7f[\x00-\xff]?|\x1b\[[0-9;]*m")
 
 async def ask(socket: Path, command: str, timeout_s: float = TIMEOUT_S) -> str:
     """Return the words of one command; raises NodeError when there is no whole answer within `timeout_s`."""
-    if any(ord(letter) < 32 for letter in command):
+    if not one_line(command):
         raise NodeError("a console command is one line without control characters")
     try:
         async with asyncio.timeout(timeout_s):

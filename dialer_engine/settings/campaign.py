@@ -132,7 +132,7 @@ class Pacing(Model):
         ge=0,
         le=5,
         allow_inf_nan=False,
-        description="percent of live answers never passed, every mode; only a value below the law's matters",
+        description="percent of live answers that no mode means to pass; only a value below the law's matters",
     )
     max_lines_per_agent: float = Field(
         default=10.0,
