@@ -82,7 +82,7 @@ class NodeSettings(Model):
 
 
 class ExternalNode(Model):
-    """A running Asterisk that somebody else manages."""
+    """A running Asterisk that this engine works with but does not start: another machine's, or one of your own."""
 
     name: Name = Field(description="name of the node, in call records")
     ari_url: str = Field(pattern=r"^https?://[^\s/]+", description="such as http://10.0.0.5:8088")
@@ -92,28 +92,38 @@ class ExternalNode(Model):
     ami_port: Port = Field(default=5038, description="port of the manager connection")
     ami_user: Line = Field(description="user in that Asterisk's manager.conf")
     ami_password: Line = Field(repr=False, description="its password")
+    sip_host: Host | None = Field(
+        default=None, description="where agents' calls reach it, for the front; default the host of ari_url"
+    )
+    sip_port: Port = Field(default=5060, description="UDP port for that")
+    sounds: str | None = Field(
+        default=None,
+        pattern=r"^/[^\s]*$",
+        description="directory of its recordings; default the engine's own, for the same machine",
+    )
 
 
 class AsteriskSettings(Model):
     """Which Asterisk makes the calls."""
 
     managed: bool = Field(
-        default=True, description="true: the bundled Asterisk; false: those listed under nodes"
+        default=True,
+        description="true: the bundled Asterisk, and those under nodes besides; false: only those under nodes",
     )
     node: NodeSettings = Field(default_factory=NodeSettings, description="the bundled Asterisk")
     nodes: list[ExternalNode] = Field(
-        default_factory=list, description="running ones, only when managed is false"
+        default_factory=list, description="further ones, each with agents and calls of its own"
     )
 
     @field_validator("nodes")
     @classmethod
     def _fits_managed(cls, value: list[ExternalNode], info: ValidationInfo) -> list[ExternalNode]:
-        managed = info.data.get("managed")
-        if managed and value:
-            raise refuse("nodes are only used when managed is false", "managed: false, or no nodes")
+        managed, own = info.data.get("managed"), info.data.get("node")
         if managed is False and not value:
             raise refuse("managed is false but no node is listed", "at least one node")
         names = [node.name for node in value]
+        if managed and own is not None:
+            names.append(own.name)
         if len(set(names)) < len(names):
-            raise refuse("two nodes have the same name", "a name of its own for each node")
+            raise refuse("two nodes have the same name", "a name of its own for each node, also asterisk.node")
         return value

@@ -138,7 +138,9 @@ def test_external_nodes(tmp_path: Path) -> None:
     assert "hunter2" not in repr(config.settings)
     error = only(write_config(tmp_path, f"{rest}asterisk:\n  managed: false\n"))
     assert "asterisk.nodes: managed is false but no node is listed" in error
-    error = only(write_config(tmp_path, f"{rest}asterisk:\n  nodes: [{node}]\n"))
-    assert error.startswith("dialer.yaml:10:10: asterisk.nodes: nodes are only used when managed is false")
+    both = load_config(write_config(tmp_path, f"{rest}asterisk:\n  nodes: [{node}]\n")).settings.asterisk
+    assert (both.managed, both.node.name, both.nodes[0].name) == (True, "main", "a")
+    error = only(write_config(tmp_path, f"{rest}asterisk:\n  node: {{name: a}}\n  nodes: [{node}]\n"))
+    assert error.startswith("dialer.yaml:11:10: asterisk.nodes: two nodes have the same name")
     error = only(write_config(tmp_path, f"{rest}asterisk:\n  managed: false\n  nodes: [{node}, {node}]\n"))
     assert "two nodes have the same name" in error
