@@ -1,15 +1,16 @@
 """Keeps the floor's view and every node's in agreement: at the start, after a lost link, and when a node stays away.
 
 A node is `up` once both views agree. Its link lost, no call leaves there; what was up there goes on without us. When
-the link comes back everything is compared. A node that stays away for `LOST_AFTER_S` is taken for lost: its calls end
-as such and its agents are off duty, so that nobody's number is locked and nobody waits for an agent who is not there.
+the link comes back everything is compared. A node that stays away for `asterisk.lost_after_seconds` is taken for
+lost: its calls end as such and its agents are off duty, so that nobody's number is locked for good, and nobody waits
+for an agent who is not there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -28,14 +29,15 @@ from dialer_engine.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 RECONCILE_RETRY_S = 0.5
-LOST_AFTER_S = 300.0
-"""Seconds without a link after which a node counts as lost; a talk there may go on, but nobody knows of it."""
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(slots=True)
 class Agreement:
-    """The comparisons of one engine with its stations."""
+    """The comparisons of one engine with its stations.
+
+    After `lost_after_s` seconds without a link a node is lost; a talk there may go on, but nobody knows of it.
+    """
 
     stations: Mapping[str, Station]
     floor: Floor
@@ -43,6 +45,7 @@ class Agreement:
     epoch: int
     blockers: Blockers
     tasks: Tasks
+    lost_after_s: float
     begun: bool = False
     _away: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
@@ -135,7 +138,7 @@ class Agreement:
     def _wait(self, node: str) -> None:
         if node not in self._away:
             loop = asyncio.get_running_loop()
-            self._away[node] = loop.call_later(LOST_AFTER_S, self._lost, node)
+            self._away[node] = loop.call_later(self.lost_after_s, self._lost, node)
 
     def _stop_waiting(self, node: str) -> None:
         timer = self._away.pop(node, None)
@@ -148,7 +151,7 @@ class Agreement:
 
     async def give_up(self, station: Station) -> None:
         """Take a node for lost: end what is known to be there."""
-        log.error("node stays away and counts as lost", node=station.name, after_s=LOST_AFTER_S)
+        log.error("node stays away and counts as lost", node=station.name, after_s=self.lost_after_s)
         seen = self.floor.give_up(station.name)
         while not station.recovered and not station.client.connected:
             try:
@@ -156,8 +159,3 @@ class Agreement:
             except AWAY as error:
                 log.warning("calls of a lost node wait for the database", node=station.name, why=str(error))
                 await asyncio.sleep(RECONCILE_RETRY_S * 10)
-
-
-def nodes_away(stations: Iterable[Station]) -> list[str]:
-    """Return the names of the nodes where no call may leave."""
-    return [station.name for station in stations if not station.up]

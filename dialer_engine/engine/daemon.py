@@ -259,7 +259,13 @@ class Engine:
         )
         self.floor = Floor(means, self.registry)
         self.agreement = Agreement(
-            self.stations, self.floor, self.pool, owned.epoch, self.blockers, self.tasks
+            self.stations,
+            self.floor,
+            self.pool,
+            owned.epoch,
+            self.blockers,
+            self.tasks,
+            self.config.settings.asterisk.lost_after_seconds,
         )
         self.floor.actions.on_doubt = self.agreement.settle_soon
 
@@ -291,7 +297,9 @@ class Engine:
         if len(away) == len(self.stations):
             raise next(iter(away.values()))
         for station, reason in away.items():
-            log.error("node cannot be reached; the others work without it", node=station.name, why=str(reason))
+            log.error(
+                "node cannot be reached; the others work without it", node=station.name, why=str(reason)
+            )
             self.tasks.spawn(station.open_at_last(self.tasks), f"connect {station.name}")
 
     def _resynchronise(self, why: str) -> None:

@@ -145,9 +145,11 @@ def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> 
 
 
 async def _orphans(dispatcher: Dispatcher, seen: Seen, commands: Commands) -> None:
+    """Hang up what rings for nobody, and whoever talks on in an agent's bridge when the node had counted as lost."""
     for channel in seen.channels.values():
-        ours = channel.name.startswith(TRUNK_CHANNEL) and channel.id in dispatcher.calls
-        if channel.name.startswith(TRUNK_CHANNEL) and not ours and channel.state != "Up":
+        if not channel.name.startswith(TRUNK_CHANNEL) or channel.id in dispatcher.calls:
+            continue
+        if channel.state != "Up" or seen.agent_with(channel.id) is not None:
             log.warning("channel without an attempt hung up", channel=channel.id)
             await commands.hangup(channel.id)
 
