@@ -8,6 +8,7 @@ every pass decides for each node by itself: a customer and an agent meet on one.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -128,9 +129,19 @@ class Runner:
         return again
 
     def _pools(self) -> list[str]:
-        """Return the nodes where the campaign has agents or lines; without any the first that is up."""
+        """Return the nodes where the campaign has agents or lines; without any the first that is up.
+
+        Departures may be scarce: the node whose agent has waited longest chooses first.
+        """
         up = [name for name, place in self.places.items() if place.up] or list(self.places)[:1]
-        return [node for node in up if self._works_on(node)] or up[:1]
+        working = [node for node in up if self._works_on(node)]
+        return sorted(working, key=self._waits_since) if working else up[:1]
+
+    def _waits_since(self, node: str) -> float:
+        """Return since when the longest waiting agent of a node has been ready (seconds since 1970)."""
+        seats = self.dispatcher.seats_of(self.plan.name, node)
+        ready = (seat.since.timestamp() for seat in seats if seat.state is SeatState.READY and seat.since)
+        return min(ready, default=math.inf)
 
     def _works_on(self, node: str) -> bool:
         name = self.plan.name

@@ -34,6 +34,7 @@ trunks:
     ami_port: {node.ami_port}
     rtp: {{start: {node.rtp_start}, end: {node.rtp_end}}}
   nodes: {nodes}
+  lost_after_seconds: {lost_after_s}
 logging:
   format: json
 {database}lab:
@@ -100,6 +101,7 @@ class Scenario:
     codes: str = "{503: number_fault}"
     account_calls_per_second: float | None = None
     audio_lost_s: int = 60
+    lost_after_s: int = 300
 
     @property
     def agent_names(self) -> list[str]:
@@ -135,6 +137,7 @@ def write_config(
         trunks="".join(_trunk(scenario, name, node.bind, port) for name, port in ports.items()),
         node=node,
         nodes=json.dumps(list(nodes)),
+        lost_after_s=scenario.lost_after_s,
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
         database=f'database: {{url: "{database}"}}\n' if database else "",
