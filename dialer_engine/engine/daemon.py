@@ -215,7 +215,7 @@ class Engine:
             self._closing.push_async_callback(station.close)
         await self._connect()
         self.service.beats = {"database writer": lambda: self.writer.beat} | {
-            f"ARI reader of {name}": lambda client=station.client: client.beat
+            f"ARI reader of {name}": lambda station=station: station.beat
             for name, station in self.stations.items()
         }
         self.service.probe = self._probe

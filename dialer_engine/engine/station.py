@@ -7,6 +7,7 @@ what `places.Place` says.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,11 @@ class Station:
     def name(self) -> str:
         """The node's name, as in call records."""
         return self.access.name
+
+    @property
+    def beat(self) -> float:
+        """When its reader last moved (monotonic seconds); one that was never connected stands still rightly."""
+        return self.client.beat if self.client.started else time.monotonic()
 
     def _on_event(self, event: object) -> None:
         self.lateness.note(event)
