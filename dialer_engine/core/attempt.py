@@ -53,6 +53,7 @@ from dialer_engine.core.attempt_events import (
     AgentLost,
     AgentVanished,
     Answered,
+    AudioChecked,
     Cancel,
     ClaimLost,
     Entered,
@@ -71,6 +72,7 @@ from dialer_engine.core.attempt_events import (
     Sent,
     Vanished,
 )
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.outcome import Refusal, Result, result_of_refusal
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "AgentVanished",
     "Answered",
     "Attempt",
+    "AudioChecked",
     "Cancel",
     "Claim",
     "ClaimLost",
@@ -175,6 +178,7 @@ class Attempt:
     sip_code: int | None = None
     said: str | None = None
     blind: bool = False
+    audio: Audio = Audio.UNKNOWN
 
     @property
     def silent(self) -> bool:
@@ -258,6 +262,10 @@ def _joined(a: Attempt, e: Event) -> Step:
     if a.agent is None:
         return replace(a, phase=Phase.UNCLAIMED), (PlayDropMessage(),)
     return replace(a, phase=Phase.BRIDGED, joined_at=a.joined_at or e.at), (CustomerJoined(a.agent),)
+
+
+def _audio_checked(a: Attempt, e: AudioChecked) -> Step:
+    return replace(a, audio=a.audio.with_later(e.audio)), ()
 
 
 def _joined_too_late(a: Attempt, e: Event) -> Step:
@@ -413,6 +421,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.MESSAGE, OptedOut): _opted_out,
     (Phase.MESSAGE, Gone): _gone_waiting,
     (Phase.MESSAGE, Vanished): _vanished,
+    (Phase.BRIDGED, AudioChecked): _audio_checked,
     (Phase.BRIDGED, AgentHangup): _agent_hangup,
     (Phase.BRIDGED, AgentLost): _agent_hangup,
     (Phase.BRIDGED, AgentVanished): _agent_vanished,
@@ -432,6 +441,7 @@ IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
     (
         *_LATE,
         *((phase, Missed) for phase in Phase if phase is not Phase.DIALING),
+        *((phase, AudioChecked) for phase in Phase if phase is not Phase.BRIDGED),
         (Phase.JOINING, Cancel),
         (Phase.UNCLAIMED, Cancel),
         (Phase.MESSAGE, Cancel),

@@ -248,3 +248,9 @@ def _audio_is_flagged(made: World, found: dict[str, dict[str, Any]]) -> None:
     assert said["attempt"] == str(found[SILENT]["attempt_id"])
     assert (said["trunk"], said["from_carrier"], said["to_carrier"]) == ("odd", False, True)
     assert found[SILENT]["ended_at"].isoformat() > said["timestamp"][:19]
+    assert {who: found[who]["audio"] for who in (SILENT, TALKS, VANISHES, TIMED_OUT)} == {
+        SILENT: "none_from_customer",
+        TALKS: "ok",
+        VANISHES: "ok",
+        TIMED_OUT: None,
+    }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import IGNORED, TABLE, Attempt, EndedBy, IllegalTransition, Phase, step
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.outcome import Result, result_of_failure
 
 pytestmark = pytest.mark.unit
@@ -254,6 +255,7 @@ EVENTS: dict[type[life.Event], life.Event] = {
     life.Entered: life.Entered(at(1)),
     life.JoinFailed: life.JoinFailed(at(1)),
     life.Joined: life.Joined(at(1)),
+    life.AudioChecked: life.AudioChecked(at(1), Audio.OK),
     life.MessageStarted: life.MessageStarted(at(1)),
     life.OptedOut: life.OptedOut(at(1)),
     life.Cancel: life.Cancel(at(1), "why"),
@@ -283,6 +285,21 @@ def test_another_agent_goes_on_when_a_phone_dies_and_the_first_join_counts() -> 
         life.Finish(),
     ]
     assert (ended.result, ended.agent, ended.joined_at) == (Result.BRIDGED, "bob", at(5.01))
+
+
+def test_audio_that_was_missing_with_one_agent_was_missing_in_the_call() -> None:
+    ended, _ = walk(
+        *BRIDGED,
+        life.AudioChecked(at(10), Audio.NONE_FROM_AGENT),
+        life.AgentVanished(at(20), "bob"),
+        life.AudioChecked(at(20.05), Audio.NONE),
+        life.Joined(at(20.1)),
+        life.AudioChecked(at(24.1), Audio.OK),
+        life.Gone(at(65), cause=16),
+    )
+    assert ended.audio is Audio.NONE_FROM_AGENT
+    short, _ = walk(*BRIDGED, life.Gone(at(6), cause=16))
+    assert short.audio is Audio.UNKNOWN
 
 
 def test_without_another_agent_the_message_plays_and_the_talk_stays_a_talk() -> None:
