@@ -131,6 +131,10 @@ LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
 """ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
 
 
+REQUEST_TERMINATED = 487
+"""The carrier's answer to our own CANCEL."""
+
+
 class Phase(StrEnum):
     """Where an attempt is in its life."""
 
@@ -325,20 +329,28 @@ def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
-    # Without a word of the carrier its code is our own Asterisk's.
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code if e.said != "" else None, said=e.said)
+    coded = replace(a, cause=e.cause, sip_code=_carriers_code(a, e), said=e.said)
     result = result_of_refusal(_refusal(coded, e))
     fault = result is Result.TRUNK_FAULT and not coded.silent
     if a.cancel_reason is not None and not fault:
         return _end(coded, e, Result.CANCELLED, EndedBy.ENGINE)
-    return _end(coded, e, result, EndedBy.ENGINE if _timed_out(a, e) else EndedBy.CARRIER)
+    ours = _timed_out(a, e) and coded.sip_code in (None, REQUEST_TERMINATED)
+    return _end(coded, e, result, EndedBy.ENGINE if ours else EndedBy.CARRIER)
+
+
+def _carriers_code(a: Attempt, e: Gone) -> int | None:
+    """Return the SIP code if it is the carrier's: Asterisk calls our own ring time 480, and silence 408."""
+    if e.said is None:
+        return None if _timed_out(a, e) else e.sip_code
+    return e.sip_code if e.said.startswith(f"SIP {e.sip_code}") else None
 
 
 def _refusal(a: Attempt, e: Gone) -> Refusal:
     after = (e.at - a.originated_at).total_seconds() if a.originated_at else 0.0
     rang = a.ringing_at is not None or a.phase is Phase.RINGING
     doubt = rang or (a.blind and not a.silent)
-    return Refusal(e.cause, a.sip_code, doubt, e.meaning, a.silent, after)
+    meaning = e.meaning if a.sip_code is not None else None
+    return Refusal(e.cause, a.sip_code, doubt, meaning, a.silent, after)
 
 
 def _timed_out(a: Attempt, e: Event) -> bool:

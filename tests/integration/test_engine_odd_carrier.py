@@ -228,6 +228,7 @@ def _late_answers_end_at_once(peer: SipPeer, found: dict[str, dict[str, Any]]) -
         record = found[who]
         assert (record["result"], record["ended_by"]) == (result, "engine")
         assert (record["answered_at"], record["joined_at"], record["message_at"]) == (None, None, None)
+        assert record["sip_code"] is None, "Asterisk's own code was taken for the carrier's"
 
 
 def _talks(peer: SipPeer, found: dict[str, dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The attempt's machine: every pair is decided, the races of its essay end as it says, invariants hold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -173,10 +174,31 @@ def test_a_refused_originate_is_nobodys_attempt() -> None:
     assert (ended.result, ended.ended_by) == (Result.TRUNK_FAULT, EndedBy.ENGINE)
 
 
-@pytest.mark.parametrize(("after", "by"), [(22.1, EndedBy.ENGINE), (10.0, EndedBy.CARRIER)])
-def test_who_ended_an_unanswered_call_is_told_by_the_ring_time(after: float, by: EndedBy) -> None:
-    ended, _ = walk(*RINGING, life.Gone(at(after), cause=19, sip_code=480))
-    assert (ended.result, ended.ended_by) == (Result.NO_ANSWER, by)
+@pytest.mark.parametrize(
+    ("after", "code", "said", "by", "kept"),
+    [
+        (22.1, 480, "SIP 180 Ringing", EndedBy.ENGINE, None),
+        (22.1, 480, None, EndedBy.ENGINE, None),
+        (22.1, 487, "SIP 487 Request Terminated", EndedBy.ENGINE, 487),
+        (22.1, 480, "SIP 480 Temporarily Unavailable", EndedBy.CARRIER, 480),
+        (10.0, 480, "SIP 480 Temporarily Unavailable", EndedBy.CARRIER, 480),
+        (10.0, 487, "SIP 487 Request Terminated", EndedBy.CARRIER, 487),
+        (10.0, 480, None, EndedBy.CARRIER, 480),
+    ],
+)
+def test_our_own_ring_time_is_no_code_of_the_carrier(
+    after: float, code: int, said: str | None, by: EndedBy, kept: int | None
+) -> None:
+    ended, _ = walk(*RINGING, life.Gone(at(after), cause=19, sip_code=code, said=said))
+    assert (ended.result, ended.ended_by, ended.sip_code) == (Result.NO_ANSWER, by, kept)
+
+
+def test_what_480_means_at_a_carrier_says_nothing_of_our_own_ring_time() -> None:
+    gone = life.Gone(at(22.1), 19, 480, "SIP 180 Ringing", Result.NOT_IN_SERVICE)
+    ended, _ = walk(*RINGING, gone)
+    assert (ended.result, ended.ended_by) == (Result.NO_ANSWER, EndedBy.ENGINE)
+    told, _ = walk(*RINGING, replace(gone, at=at(9), said="SIP 480 Temporarily Unavailable"))
+    assert told.result is Result.NOT_IN_SERVICE
 
 
 def test_a_vanished_conversation_gives_the_agent_back() -> None:
