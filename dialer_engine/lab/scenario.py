@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from dialer_engine.lab.people import CALLS_PER_NUMBER, LAB_CLOCK
 from dialer_engine.pbx.node import NodeConfig
@@ -114,11 +115,11 @@ def write_config(
     node: NodeConfig,
     carrier_port: int,
     detour: Mapping[str, int],
-    database: str | None = None,
+    database: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write `dialer.yaml` and the campaign into `directory`.
 
-    `detour` names ports of a proxy; `database` is the URL of another database than the embedded one.
+    `detour` names ports of a proxy; `database` are the URLs of another database than the embedded one.
     """
     campaigns = directory / "campaigns"
     campaigns.mkdir(parents=True, exist_ok=True)
@@ -131,7 +132,7 @@ def write_config(
         node=node,
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
-        database=f'database: {{url: "{database}"}}\n' if database else "",
+        database=_database(database),
     )
     (directory / "dialer.yaml").write_text(engine, encoding="utf-8")
     campaign = CAMPAIGN_YAML.format(
@@ -148,6 +149,10 @@ def write_config(
         retry=f"{scenario.retry_s}s",
     )
     (campaigns / f"{CAMPAIGN}.yaml").write_text(campaign, encoding="utf-8")
+
+
+def _database(urls: Mapping[str, str]) -> str:
+    return "database:\n" + "".join(f'  {name}: "{url}"\n' for name, url in urls.items()) if urls else ""
 
 
 def _accounts(scenario: Scenario) -> str:

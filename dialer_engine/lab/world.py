@@ -10,9 +10,9 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dialer_engine.lab.agents import Manners
@@ -48,6 +48,7 @@ class Setting:
 
     `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
     with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
+    `server` are the settings of a database elsewhere: its `url`, and perhaps the `engine_url`.
     """
 
     scenario: Scenario
@@ -60,6 +61,7 @@ class Setting:
     proxied: bool = False
     split: bool = False
     small_disk: tuple[str, int] | None = None
+    server: Mapping[str, str] = field(default_factory=dict)
 
 
 class World:
@@ -189,10 +191,10 @@ class World:
 
     def _write_config(self, scenario: Scenario) -> None:
         detour = {name: proxy.port for name, proxy in self.proxies.items()}
-        url = None
+        database = self.setting.server
         if self.ways:
-            detour, url = self.ways[0].detour, self.ways[0].url(self)
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, url)
+            detour, database = self.ways[0].detour, {"url": self.ways[0].url(self)}
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, database)
 
     async def _open_proxies(self) -> None:
         for name, port in (("ari_port", self.main.http_port), ("ami_port", self.main.ami_port)):
@@ -224,7 +226,7 @@ class World:
         ]
 
     async def _add_agents(self) -> None:
-        conn = await connect(self.postgres.url())
+        conn = await connect(self.setting.server.get("url") or self.postgres.url())
         try:
             member = await member_id_of(conn, MEMBER)
             for phone in self.accounts:
