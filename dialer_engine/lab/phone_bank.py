@@ -56,6 +56,11 @@ class PhoneBank:
         self._ami = AmiAdapter(config.control_bind, config.ami_port, secrets.ami_user, secrets.ami_password)
 
     @property
+    def hearing(self) -> bool:
+        """Whether any agent hears a customer now, who does not stand in `heard` yet."""
+        return any(agent.hearing for agent in self.agents.values())
+
+    @property
     def heard(self) -> list[Heard]:
         """Every customer that any agent heard to the end, in the order in which they began."""
         calls = (heard for agent in self.agents.values() for heard in agent.heard_calls)
