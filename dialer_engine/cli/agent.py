@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 from urllib.parse import quote
 
@@ -27,6 +28,10 @@ from dialer_engine.store import directory
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import connect
 
+LEAKS = (
+    "--password: whoever lists this machine's processes could read it, so it was not used; leave it out for a random "
+    "password, or give yours to --password-stdin: `dialer agent add NAME --password-stdin < FILE`"
+)
 NameArgument = Annotated[str, typer.Argument(help="The agent's name, which is also the SIP user.")]
 
 
@@ -36,25 +41,42 @@ def add(
     member: Annotated[
         str | None, typer.Option("--member", "-m", help="Only this Member's campaigns.")
     ] = None,
-    password: Annotated[str | None, typer.Option(help="SIP password; default a random one.")] = None,
+    password_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--password-stdin",
+            help="Read the SIP password from standard input, at a terminal unseen; default a random one.",
+        ),
+    ] = False,
+    password: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Add an agent and print what their softphone needs; the password is shown only now."""
+    """Add an agent and print what their softphone needs; a random password is shown only now."""
+    if password is not None:
+        raise fail(LEAKS)
     settings = read_config(config)
-    secret = password or directory.new_password()
-    try:
-        checked(secret, "--password")
-    except RenderError as error:
-        raise fail(str(error)) from error
+    secret = _given_password() if password_stdin else directory.new_password()
     carry_out(_add(settings, name, member, secret))
     node = settings.settings.asterisk.node
     host = node.external_address or node.bind
     say(f"agent {name} added")
     say(f"  SIP server  {host}:{node.sip_port}")
     say(f"  user        {name}")
-    say(f"  password    {secret}")
+    say(f"  password    {'as given' if password_stdin else secret}")
     say("  then dial   100 to go on duty")
     if not carry_out(_tell_engine(config)):
         say("the engine is not running yet; it will know the agent when it starts")
+
+
+def _given_password() -> str:
+    """Return the first line of standard input without its end; at a terminal it is asked for, twice and unseen."""
+    if sys.stdin.isatty():
+        given: str = typer.prompt("SIP password", hide_input=True, confirmation_prompt=True)
+    else:
+        given = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    try:
+        return checked(given, "--password-stdin")
+    except (RenderError, UnicodeError) as error:
+        raise fail(str(error)) from error
 
 
 async def _add(config: Config, name: str, member: str | None, password: str) -> None:

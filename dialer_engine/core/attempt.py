@@ -53,6 +53,7 @@ from dialer_engine.core.attempt_events import (
     AgentLost,
     AgentVanished,
     Answered,
+    AudioChecked,
     Cancel,
     ClaimLost,
     Entered,
@@ -71,6 +72,7 @@ from dialer_engine.core.attempt_events import (
     Sent,
     Vanished,
 )
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.outcome import Refusal, Result, result_of_refusal
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "AgentVanished",
     "Answered",
     "Attempt",
+    "AudioChecked",
     "Cancel",
     "Claim",
     "ClaimLost",
@@ -126,6 +129,10 @@ from the answer, which is the stricter Canadian reading)."""
 
 LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
 """ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
+
+
+REQUEST_TERMINATED = 487
+"""The carrier's answer to our own CANCEL."""
 
 
 class Phase(StrEnum):
@@ -175,6 +182,7 @@ class Attempt:
     sip_code: int | None = None
     said: str | None = None
     blind: bool = False
+    audio: Audio = Audio.UNKNOWN
 
     @property
     def silent(self) -> bool:
@@ -260,6 +268,10 @@ def _joined(a: Attempt, e: Event) -> Step:
     return replace(a, phase=Phase.BRIDGED, joined_at=a.joined_at or e.at), (CustomerJoined(a.agent),)
 
 
+def _audio_checked(a: Attempt, e: AudioChecked) -> Step:
+    return replace(a, audio=a.audio.with_later(e.audio)), ()
+
+
 def _joined_too_late(a: Attempt, e: Event) -> Step:
     return a, (PlayDropMessage(),)
 
@@ -317,20 +329,28 @@ def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
-    # Without a word of the carrier its code is our own Asterisk's.
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code if e.said != "" else None, said=e.said)
+    coded = replace(a, cause=e.cause, sip_code=_carriers_code(a, e), said=e.said)
     result = result_of_refusal(_refusal(coded, e))
     fault = result is Result.TRUNK_FAULT and not coded.silent
     if a.cancel_reason is not None and not fault:
         return _end(coded, e, Result.CANCELLED, EndedBy.ENGINE)
-    return _end(coded, e, result, EndedBy.ENGINE if _timed_out(a, e) else EndedBy.CARRIER)
+    ours = _timed_out(a, e) and coded.sip_code in (None, REQUEST_TERMINATED)
+    return _end(coded, e, result, EndedBy.ENGINE if ours else EndedBy.CARRIER)
+
+
+def _carriers_code(a: Attempt, e: Gone) -> int | None:
+    """Return the SIP code if it is the carrier's: Asterisk calls our own ring time 480, and silence 408."""
+    if e.said is None:
+        return None if _timed_out(a, e) else e.sip_code
+    return e.sip_code if e.said.startswith(f"SIP {e.sip_code}") else None
 
 
 def _refusal(a: Attempt, e: Gone) -> Refusal:
     after = (e.at - a.originated_at).total_seconds() if a.originated_at else 0.0
     rang = a.ringing_at is not None or a.phase is Phase.RINGING
     doubt = rang or (a.blind and not a.silent)
-    return Refusal(e.cause, a.sip_code, doubt, e.meaning, a.silent, after)
+    meaning = e.meaning if a.sip_code is not None else None
+    return Refusal(e.cause, a.sip_code, doubt, meaning, a.silent, after)
 
 
 def _timed_out(a: Attempt, e: Event) -> bool:
@@ -413,6 +433,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.MESSAGE, OptedOut): _opted_out,
     (Phase.MESSAGE, Gone): _gone_waiting,
     (Phase.MESSAGE, Vanished): _vanished,
+    (Phase.BRIDGED, AudioChecked): _audio_checked,
     (Phase.BRIDGED, AgentHangup): _agent_hangup,
     (Phase.BRIDGED, AgentLost): _agent_hangup,
     (Phase.BRIDGED, AgentVanished): _agent_vanished,
@@ -432,6 +453,7 @@ IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
     (
         *_LATE,
         *((phase, Missed) for phase in Phase if phase is not Phase.DIALING),
+        *((phase, AudioChecked) for phase in Phase if phase is not Phase.BRIDGED),
         (Phase.JOINING, Cancel),
         (Phase.UNCLAIMED, Cancel),
         (Phase.MESSAGE, Cancel),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.outcome import Result
 
 
@@ -74,6 +75,13 @@ class JoinFailed(Event):
 @dataclass(frozen=True, slots=True)
 class Joined(Event):
     """The channel is in the agent's bridge: both hear each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChecked(Event):
+    """Somebody looked whether audio came from both sides of the talk."""
+
+    audio: Audio
 
 
 @dataclass(frozen=True, slots=True)

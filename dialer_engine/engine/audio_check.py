@@ -13,7 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialer_engine.core.attempt import Phase
+from dialer_engine.core.attempt import AudioChecked, Phase
+from dialer_engine.core.audio import Audio
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.places import Places
 from dialer_engine.engine.tasks import Tasks
@@ -30,7 +33,7 @@ FEW = 10
 
 @dataclass(slots=True)
 class AudioCheck:
-    """One look per talk; the trunk of the call counts what is found."""
+    """One look per join; the finding goes into the call's record, and its trunk counts what is missing."""
 
     places: Places
     dispatcher: Dispatcher
@@ -43,7 +46,7 @@ class AudioCheck:
         self.tasks.spawn(self.look(attempt_id), "audio check")
 
     async def look(self, attempt_id: str) -> None:
-        """Watch one talk for `listen_s` seconds, and say and count which direction was without audio."""
+        """Watch one talk for `listen_s` seconds, record who was heard, and say which direction was without audio."""
         call = self.dispatcher.calls.get(attempt_id)
         if call is None:
             return
@@ -60,15 +63,21 @@ class AudioCheck:
             return
         deaf = after.rxcount - before.rxcount < FEW
         mute = after.txcount - before.txcount < FEW
+        found = Audio.heard(customer=not deaf, agent=not mute)
+        self.dispatcher.feed(attempt_id, AudioChecked(utc_now(), found))
+        if found is not Audio.OK:
+            self._tell(call, from_carrier=not deaf, to_carrier=not mute)
+
+    def _tell(self, call: Call, *, from_carrier: bool, to_carrier: bool) -> None:
         line = self.trunks.lines.get(call.reservation.trunk)
-        if not (deaf or mute) or line is None:
+        if line is None:
             return
-        line.health.without_audio(time.monotonic(), from_carrier=deaf, to_carrier=mute)
+        line.health.without_audio(time.monotonic(), from_carrier=not from_carrier, to_carrier=not to_carrier)
         log.warning(
             "no audio in a talk",
-            attempt=attempt_id,
+            attempt=call.id,
             trunk=line.name,
             agent=call.attempt.agent,
-            from_carrier=not deaf,
-            to_carrier=not mute,
+            from_carrier=from_carrier,
+            to_carrier=to_carrier,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.audio import Audio
 from dialer_engine.engine.actions import AsteriskActions
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.audio_check import AudioCheck
@@ -247,4 +248,5 @@ def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
         message_at=live.message_at,
         joined_at=live.joined_at,
         agent=live.agent,
+        audio=Audio(live.audio or Audio.UNKNOWN),
     )

@@ -75,6 +75,7 @@ class Records:
                 used_prerecorded=a.message_at is not None,
                 retry_at=None if delay is None else self._clock.now() + delay,
                 final=delay is None,
+                audio=a.audio.value if a.joined_at else None,
                 counted=result is not Result.TRUNK_FAULT or a.silent,
             )
         )

@@ -31,6 +31,7 @@ SILENT_DELAY_S = 30.0
 SILENT_FOR_S = 3.0
 """Seconds without any word after which a call that we ended ourselves tells of a fault."""
 SILENT = "no response"
+OUR_RING_TIME = "ring time over"
 HANDLED = frozenset(
     {
         *(Result.BRIDGED, Result.ABANDONED, Result.HUNG_UP, Result.NO_ANSWER, Result.BUSY),
@@ -153,7 +154,9 @@ def code_of(a: Attempt) -> str:
         return "cancelled"
     if a.silent:
         return SILENT
-    return str(a.sip_code) if a.sip_code is not None else "none"
+    if a.sip_code is not None:
+        return str(a.sip_code)
+    return OUR_RING_TIME if a.ended_by is EndedBy.ENGINE and a.result is Result.NO_ANSWER else "none"
 
 
 def _up(a: Attempt) -> float | None:

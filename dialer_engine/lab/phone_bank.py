@@ -27,6 +27,9 @@ DIGIT_MS = 120
 RING_SECONDS = 10
 TOGETHER = 20
 HANGS_UP_STEPS = 100
+SURE_STEPS = 10
+PATIENCE_STEPS = 50
+AGAIN_S = 0.2
 
 
 class PhoneBank:
@@ -59,6 +62,11 @@ class PhoneBank:
         self._commands = Commands(self._ari)
         config, secrets = node.config, node.secrets
         self._ami = AmiAdapter(config.control_bind, config.ami_port, secrets.ami_user, secrets.ami_password)
+
+    @property
+    def hearing(self) -> bool:
+        """Whether any agent hears a customer now, who does not stand in `heard` yet."""
+        return any(agent.hearing for agent in self.agents.values())
 
     @property
     def heard(self) -> list[Heard]:
@@ -159,12 +167,22 @@ class PhoneBank:
             while not agent.on_duty:
                 with contextlib.suppress(AriError):
                     await self.call(self._ways[agent.name][0], DUTY, agent.new_leg())
-                for _ in range(15):
-                    agent.on_duty = agent.on_duty or await self._answered(agent.leg)
-                    if agent.on_duty:
-                        return
-                    await asyncio.sleep(0.1)
-                self._ways[agent.name].rotate(-1)
+                    await self._connected(agent)
+                    if not agent.on_duty:
+                        # Answered late it would take the seat from the next one, and nobody has its audio.
+                        await self._commands.hangup(agent.leg)
+                if not agent.on_duty:
+                    self._ways[agent.name].rotate(-1)
+                    await asyncio.sleep(AGAIN_S)
+
+    async def _connected(self, agent: SimAgent) -> None:
+        """Wait until the agent is on duty, the call has ended, or it takes too long."""
+        for step in range(PATIENCE_STEPS):
+            agent.on_duty = agent.on_duty or await self._answered(agent.leg)
+            gone = step >= SURE_STEPS and await self._commands.channel(agent.leg) is None
+            if agent.on_duty or gone:
+                return
+            await asyncio.sleep(0.1)
 
     async def _answered(self, leg: str) -> bool:
         """Whether a deaf phone's call was answered; one with ears is known by its audio."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dialer_engine.lab.people import CALLS_PER_NUMBER, LAB_CLOCK
@@ -119,12 +120,12 @@ def write_config(
     node: NodeConfig,
     carrier_port: int,
     detour: Mapping[str, int],
-    database: str | None = None,
+    database: Mapping[str, str] = MappingProxyType({}),
     nodes: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write `dialer.yaml` and the campaign into `directory`.
 
-    `detour` names ports of a proxy; `database` is the URL of another database than the embedded one;
+    `detour` names ports of a proxy; `database` are the URLs of another database than the embedded one;
     `nodes` are further ones, as `asterisk.nodes` has them.
     """
     campaigns = directory / "campaigns"
@@ -140,7 +141,7 @@ def write_config(
         lost_after_s=scenario.lost_after_s,
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
-        database=f'database: {{url: "{database}"}}\n' if database else "",
+        database=_database(database),
     )
     (directory / "dialer.yaml").write_text(engine, encoding="utf-8")
     campaign = CAMPAIGN_YAML.format(
@@ -157,6 +158,10 @@ def write_config(
         retry=f"{scenario.retry_s}s",
     )
     (campaigns / f"{CAMPAIGN}.yaml").write_text(campaign, encoding="utf-8")
+
+
+def _database(urls: Mapping[str, str]) -> str:
+    return "database:\n" + "".join(f'  {name}: "{url}"\n' for name, url in urls.items()) if urls else ""
 
 
 def _accounts(scenario: Scenario) -> str:

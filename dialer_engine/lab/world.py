@@ -10,9 +10,9 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dialer_engine.engine.prompts import standard_prompts
@@ -51,8 +51,9 @@ class Setting:
     """What a world is made of.
 
     `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
-    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes. With several
-    `nodes` every agent has a phone at each, and begins at one of them in turn.
+    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
+    `server` are the settings of a database elsewhere: its `url`, and perhaps the `engine_url`.
+    With several `nodes` every agent has a phone at each, and begins at one of them in turn.
     """
 
     scenario: Scenario
@@ -66,6 +67,7 @@ class Setting:
     split: bool = False
     small_disk: tuple[str, int] | None = None
     nodes: int = 1
+    server: Mapping[str, str] = field(default_factory=dict)
 
 
 class World:
@@ -199,11 +201,11 @@ class World:
 
     def _write_config(self, scenario: Scenario) -> None:
         detour = {name: proxy.port for name, proxy in self.proxies.items()}
-        url = None
+        database = self.setting.server
         if self.ways:
-            detour, url = self.ways[0].detour, self.ways[0].url(self)
+            detour, database = self.ways[0].detour, {"url": self.ways[0].url(self)}
         nodes = [each.block for each in self.further]
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, url, nodes)
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, database, nodes)
 
     async def _start_further(self) -> None:
         if not self.further:
@@ -247,7 +249,7 @@ class World:
         ]
 
     async def _add_agents(self) -> None:
-        conn = await connect(self.postgres.url())
+        conn = await connect(self.setting.server.get("url") or self.postgres.url())
         try:
             member = await member_id_of(conn, MEMBER)
             for user, password in {phone.user: phone.password for phone in self.accounts}.items():

@@ -51,7 +51,8 @@ class AttemptEnd:
     `retry_at` is a moment of the gate's clock: the contact is due again then (at once when None). `final`:
     this contact is finished in the campaign, but after `not_in_service` its other numbers are still tried.
     A disposition may later decide otherwise. Only a trunk fault may be not `counted`: no phone rang for certain,
-    so no cap counts it. A trunk fault never adds to the contact's tries.
+    so no cap counts it. A trunk fault never adds to the contact's tries. `audio` tells who was heard in a talk (see
+    core.audio); a talk without it is recorded as unknown.
     """
 
     attempt_id: str
@@ -74,6 +75,7 @@ class AttemptEnd:
     retry_at: datetime | None = None
     final: bool = False
     counted: bool = True
+    audio: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class LiveAttempt:
     joined_at: datetime | None
     agent_id: int | None
     agent: str | None
+    audio: str | None
     last_event: int
 
 
@@ -285,6 +288,7 @@ async def _write_ends(conn: Connection, ends: Sequence[AttemptEnd], epoch: int) 
             ),
             *("message_at", "joined_at", "cause", "cause_text", "sip_code", "ended_by", "agent_id"),
             *("prompt_version", "caller_id_name", "used_prerecorded", "retry_at", "final", "counted"),
+            "audio",
         )
         values = ([getattr(end, column) for end in ends] for column in columns)
         await conn.fetch(sql("attempts_end"), epoch, *values)

@@ -30,10 +30,10 @@ with e as (
         $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
         $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::integer[], $12::text[], $13::integer[],
         $14::text[], $15::bigint[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[], $20::boolean[],
-        $21::boolean[]
+        $21::boolean[], $22::text[]
     ) as e(attempt_id, number, result, ended_at, originated_at, ringing_at, answered_at, message_at, joined_at,
            cause, cause_text, sip_code, ended_by, agent_id, prompt_version, caller_id_name, used_prerecorded,
-           retry_at, final, counted)
+           retry_at, final, counted, audio)
 ), ended as (
     update attempts a
     set state = 'ended', result = e.result, ended_at = e.ended_at, version = e.number, counted = e.counted,
@@ -46,7 +46,7 @@ with e as (
     from e
     where a.id = e.attempt_id and a.ended_at is null
     returning a.*, e.cause, e.cause_text, e.sip_code, e.ended_by, e.prompt_version, e.caller_id_name,
-              e.used_prerecorded, e.retry_at, e.final
+              e.used_prerecorded, e.retry_at, e.final, e.audio
 ), logged as (
     insert into attempt_events (attempt_id, number, kind, at, data, epoch)
     select t.id, t.version, 'ended', t.ended_at, jsonb_build_object('result', t.result, 'by', t.ended_by), $1
@@ -57,13 +57,14 @@ with e as (
                       calling_number, called_number, caller_id_name, used_prerecorded, prompt_version, trunk, node,
                       agent_id, agent, reserved_at, originated_at, ringing_at, answered_at, message_at, joined_at,
                       ended_at, gate_at, local_time, zone, rule_versions, list_versions, result, cause, cause_text,
-                      sip_code, ended_by, epoch, telemarketer, called_party, script_version, caller_id_proof)
+                      sip_code, ended_by, epoch, telemarketer, called_party, script_version, caller_id_proof, audio)
     select t.id, t.member_id, m.name, c.seller, c.offer, t.campaign_id, c.name, t.contact_id,
            t.caller_id, t.number, t.caller_id_name, t.used_prerecorded, t.prompt_version, t.trunk, t.node,
            t.agent_id, g.name, t.reserved_at, t.originated_at, t.ringing_at, t.answered_at, t.message_at,
            t.joined_at, t.ended_at, t.gate_at, t.local_time, t.zone, t.rule_versions, t.list_versions, t.result,
            t.cause, t.cause_text, t.sip_code, t.ended_by, $1, coalesce(c.telemarketer, m.name),
-           case when o.business then 'business' else 'consumer' end, c.script_version, c.caller_id_proof
+           case when o.business then 'business' else 'consumer' end, c.script_version, c.caller_id_proof,
+           case when t.joined_at is not null then coalesce(t.audio, 'unknown') end
     from ended t
     join members m on m.id = t.member_id
     join campaigns c on c.id = t.campaign_id
@@ -100,6 +101,8 @@ select id from ended;
 select a.id::text as attempt_id, a.campaign_id, c.name as campaign, a.member_id, a.contact_id, a.number_id, a.number, a.caller_id,
        a.trunk, a.node, a.epoch, a.state, a.local_time, a.reserved_at, a.originated_at, a.ringing_at, a.answered_at,
        a.message_at, a.joined_at, a.agent_id, g.name as agent,
+       (select e.data ->> 'audio' from attempt_events e where e.attempt_id = a.id and e.kind = 'audiochecked'
+        order by e.number desc limit 1) as audio,
        greatest(a.version, (select coalesce(max(e.number), 0) from attempt_events e where e.attempt_id = a.id))
            as last_event
 from attempts a

@@ -53,6 +53,7 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
         people(count),
         more.pop("manners", QUIET),
         proxied=more.pop("proxied", False),
+        server=more.pop("server", {}),
     )
     with _open_directory() as directory, take_place(directory / "lab", user) as place:
         async with world(bundle, place, setting, lambda text: None, **more) as made:
@@ -116,7 +117,7 @@ def press(made: World, digit: str, number: int = 0) -> None:
 async def rows(made: World, query: str) -> list[asyncpg.Record]:
     """Ask the engine's database, once everything that the engine has told already stands in it."""
     await _written(made)
-    conn = await connect(made.postgres.url())
+    conn = await connect(made.setting.server.get("url") or made.postgres.url())
     try:
         return list(await conn.fetch(query))
     finally:

@@ -13,6 +13,7 @@ from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate
 from sip_peer import HOST, Message, SipPeer
 
 from dialer_engine.core.attempt import Phase
+from dialer_engine.core.audio import Audio
 from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.tasks import Tasks
@@ -209,15 +210,17 @@ async def test_a_talk_without_the_agents_audio_is_noticed(
     await commands.claim(channel_id)
     await watcher.wait(StasisStart, channel_id, 20.0)
     await commands.keep(channel_id)
-    trunks = Trunks(pair.trunks)
+    trunks, heard = Trunks(pair.trunks), []
     floor = SimpleNamespace(
+        feed=lambda attempt, event: heard.append(event.audio),
         calls={
             channel_id: SimpleNamespace(
+                id=channel_id,
                 phase=Phase.BRIDGED,
                 reservation=SimpleNamespace(trunk="lab"),
                 attempt=SimpleNamespace(agent="anna"),
             )
-        }
+        },
     )
     check = AudioCheck(commands, cast(Dispatcher, floor), trunks, Tasks(), listen_s=1.0)
     await check.look(channel_id)
@@ -228,6 +231,7 @@ async def test_a_talk_without_the_agents_audio_is_noticed(
     await commands.play(channel_id, f"sound:{pair.prompts.drop}", "sounding")
     await check.look(channel_id)
     assert trunks.lines["lab"].health.report(time.monotonic()) == health
+    assert heard == [Audio.NONE_FROM_AGENT, Audio.OK]
 
 
 def test_what_could_run_a_program_or_place_a_call_is_not_there(pair: Pair) -> None:

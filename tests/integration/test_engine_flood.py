@@ -20,6 +20,7 @@ async def test_a_flood_cuts_no_call_and_leaves_nothing_waiting(bundle: Bundle) -
     assert sum(flooded.sent[kind] for kind in ("registers", "options", "invites")) > 1000, "a flood was sent"
     assert result.refused > 500, "the engine sees who was refused"
     assert quiet.calls > 0
+    assert quiet.unheard == 0
     assert flooded.calls > 0, "dialing goes on"
     assert result.calls_cut == 0
     assert result.waiting_tasks < 5

@@ -228,6 +228,7 @@ def _late_answers_end_at_once(peer: SipPeer, found: dict[str, dict[str, Any]]) -
         record = found[who]
         assert (record["result"], record["ended_by"]) == (result, "engine")
         assert (record["answered_at"], record["joined_at"], record["message_at"]) == (None, None, None)
+        assert record["sip_code"] is None, "Asterisk's own code was taken for the carrier's"
 
 
 def _talks(peer: SipPeer, found: dict[str, dict[str, Any]]) -> None:
@@ -248,3 +249,9 @@ def _audio_is_flagged(made: World, found: dict[str, dict[str, Any]]) -> None:
     assert said["attempt"] == str(found[SILENT]["attempt_id"])
     assert (said["trunk"], said["from_carrier"], said["to_carrier"]) == ("odd", False, True)
     assert found[SILENT]["ended_at"].isoformat() > said["timestamp"][:19]
+    assert {who: found[who]["audio"] for who in (SILENT, TALKS, VANISHES, TIMED_OUT)} == {
+        SILENT: "none_from_customer",
+        TALKS: "ok",
+        VANISHES: "ok",
+        TIMED_OUT: None,
+    }

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from dialer_engine.engine.writer import MOST_IN_MEMORY
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEvent, Disposed, adopt
-from dialer_engine.store.held import held_records, read_held
+from dialer_engine.store.held import _opened, _sealed, held_records, read_held
 from dialer_engine.store.pool import connect
 
 pytestmark = pytest.mark.postgres
@@ -72,6 +72,22 @@ async def test_an_engine_killed_in_the_outage_loses_nothing(desk: Desk) -> None:
         ("bridged", 2),
     ]
     assert await desk.counts() == [10, 2, 2, 0, 1, 2]
+
+
+async def test_an_end_that_was_held_before_the_audio_stood_in_it_is_read(desk: Desk) -> None:
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, talk(desk.attempts[0], desk.agent))
+        await on_disk(first, 8)
+    [file] = desk.held.iterdir()
+    older = [_opened(line).replace(b',"audio":null', b"") for line in file.read_bytes().splitlines()]
+    file.write_bytes(b"".join(_sealed(content) for content in older))
+    assert b'"audio"' not in file.read_bytes()
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        await second.caught_up()
+    assert await desk.fetch(CDR) == [TALKED]
+    assert await desk.fetch("select audio from cdrs") == [("unknown",)]
 
 
 async def test_a_crash_between_commit_and_removal_writes_nothing_twice(desk: Desk) -> None:

@@ -111,6 +111,22 @@ async def test_the_end_writes_the_record_and_frees_the_number(conn: Conn) -> Non
     assert await live_attempts(conn, None) == []
 
 
+async def test_the_record_tells_who_was_heard_in_a_talk(conn: Conn) -> None:
+    _, [heard, short, rang] = await reserved(conn, 3)
+    finding = AttemptEvent(heard.attempt_id, 6, "audiochecked", WALL, {"audio": "none_from_agent"})
+    await write(conn, [*life_of(heard), finding, *life_of(short), *life_of(rang)[:2]], [], 1)
+    live = {each.attempt_id: each.audio for each in await live_attempts(conn, None)}
+    assert live == {heard.attempt_id: "none_from_agent", short.attempt_id: None, rang.attempt_id: None}
+    ends = [
+        end_of(heard, "bridged", event_number=7, audio="none_from_agent"),
+        end_of(short, "bridged", event_number=6),
+        end_of(rang, "no_answer", event_number=3),
+    ]
+    await write(conn, [], ends, 1)
+    told = {str(row["attempt_id"]): row["audio"] for row in await conn.fetch("select * from cdr_export")}
+    assert told == {heard.attempt_id: "none_from_agent", short.attempt_id: "unknown", rang.attempt_id: None}
+
+
 async def test_the_first_end_counts(conn: Conn) -> None:
     _, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "busy")], 1)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -115,10 +116,11 @@ def test_a_start_that_fails_says_why(server: EmbeddedPostgres) -> None:
 
 
 async def test_failed_connections_are_put_into_words(postgres: str) -> None:
+    parts = urlsplit(postgres)
     with pytest.raises(StoreError, match="does not exist"):
-        await connect(postgres.replace("/dialer?", "/nothing?"))
+        await connect(parts._replace(path="/nothing").geturl())
     with pytest.raises(StoreError, match="password refused"):
-        await connect(postgres.replace("dialer:", "dialer:x"))
+        await connect(parts._replace(netloc=parts.netloc.replace(":", ":x", 1)).geturl())
     with pytest.raises(StoreError, match="no server answers"):
         await connect("postgresql://somebody:secret@127.0.0.1:1/dialer")
     with pytest.raises(StoreError, match="no server answers"):

@@ -1,5 +1,6 @@
 """The attempt's machine: every pair is decided, the races of its essay end as it says, invariants hold."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import IGNORED, TABLE, Attempt, EndedBy, IllegalTransition, Phase, step
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.outcome import Result, result_of_failure
 
 pytestmark = pytest.mark.unit
@@ -172,10 +174,31 @@ def test_a_refused_originate_is_nobodys_attempt() -> None:
     assert (ended.result, ended.ended_by) == (Result.TRUNK_FAULT, EndedBy.ENGINE)
 
 
-@pytest.mark.parametrize(("after", "by"), [(22.1, EndedBy.ENGINE), (10.0, EndedBy.CARRIER)])
-def test_who_ended_an_unanswered_call_is_told_by_the_ring_time(after: float, by: EndedBy) -> None:
-    ended, _ = walk(*RINGING, life.Gone(at(after), cause=19, sip_code=480))
-    assert (ended.result, ended.ended_by) == (Result.NO_ANSWER, by)
+@pytest.mark.parametrize(
+    ("after", "code", "said", "by", "kept"),
+    [
+        (22.1, 480, "SIP 180 Ringing", EndedBy.ENGINE, None),
+        (22.1, 480, None, EndedBy.ENGINE, None),
+        (22.1, 487, "SIP 487 Request Terminated", EndedBy.ENGINE, 487),
+        (22.1, 480, "SIP 480 Temporarily Unavailable", EndedBy.CARRIER, 480),
+        (10.0, 480, "SIP 480 Temporarily Unavailable", EndedBy.CARRIER, 480),
+        (10.0, 487, "SIP 487 Request Terminated", EndedBy.CARRIER, 487),
+        (10.0, 480, None, EndedBy.CARRIER, 480),
+    ],
+)
+def test_our_own_ring_time_is_no_code_of_the_carrier(
+    after: float, code: int, said: str | None, by: EndedBy, kept: int | None
+) -> None:
+    ended, _ = walk(*RINGING, life.Gone(at(after), cause=19, sip_code=code, said=said))
+    assert (ended.result, ended.ended_by, ended.sip_code) == (Result.NO_ANSWER, by, kept)
+
+
+def test_what_480_means_at_a_carrier_says_nothing_of_our_own_ring_time() -> None:
+    gone = life.Gone(at(22.1), 19, 480, "SIP 180 Ringing", Result.NOT_IN_SERVICE)
+    ended, _ = walk(*RINGING, gone)
+    assert (ended.result, ended.ended_by) == (Result.NO_ANSWER, EndedBy.ENGINE)
+    told, _ = walk(*RINGING, replace(gone, at=at(9), said="SIP 480 Temporarily Unavailable"))
+    assert told.result is Result.NOT_IN_SERVICE
 
 
 def test_a_vanished_conversation_gives_the_agent_back() -> None:
@@ -254,6 +277,7 @@ EVENTS: dict[type[life.Event], life.Event] = {
     life.Entered: life.Entered(at(1)),
     life.JoinFailed: life.JoinFailed(at(1)),
     life.Joined: life.Joined(at(1)),
+    life.AudioChecked: life.AudioChecked(at(1), Audio.OK),
     life.MessageStarted: life.MessageStarted(at(1)),
     life.OptedOut: life.OptedOut(at(1)),
     life.Cancel: life.Cancel(at(1), "why"),
@@ -283,6 +307,21 @@ def test_another_agent_goes_on_when_a_phone_dies_and_the_first_join_counts() -> 
         life.Finish(),
     ]
     assert (ended.result, ended.agent, ended.joined_at) == (Result.BRIDGED, "bob", at(5.01))
+
+
+def test_audio_that_was_missing_with_one_agent_was_missing_in_the_call() -> None:
+    ended, _ = walk(
+        *BRIDGED,
+        life.AudioChecked(at(10), Audio.NONE_FROM_AGENT),
+        life.AgentVanished(at(20), "bob"),
+        life.AudioChecked(at(20.05), Audio.NONE),
+        life.Joined(at(20.1)),
+        life.AudioChecked(at(24.1), Audio.OK),
+        life.Gone(at(65), cause=16),
+    )
+    assert ended.audio is Audio.NONE_FROM_AGENT
+    short, _ = walk(*BRIDGED, life.Gone(at(6), cause=16))
+    assert short.audio is Audio.UNKNOWN
 
 
 def test_without_another_agent_the_message_plays_and_the_talk_stays_a_talk() -> None:

@@ -94,7 +94,7 @@ def test_hardening_settings() -> None:
     rtp = dict(sections(rendered["rtp.conf"]))["general"]
     assert (rtp["icesupport"], rtp["strictrtp"]) == (["no"], ["yes"])
     ari = dict(sections(rendered["ari.conf"]))["general"]
-    assert int(ari["websocket_write_timeout"][0]) >= 5000
+    assert int(ari["websocket_write_timeout"][0]) == 1000
     manager = dict(sections(rendered["manager.conf"]))
     assert manager["general"]["webenabled"] == ["no"]
     assert int(manager["engine"]["writetimeout"][0]) >= 5000

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from settings_support import CAMPAIGN, DIALER, write_config
 
+from dialer_engine.core.audio import Audio
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.settings.catalogue import keys
 from dialer_engine.settings.load import load_config
@@ -112,7 +113,7 @@ def test_keys_named_in_prose_exist(page: Path) -> None:
     known = {step for model in (Settings, Campaign) for key in keys(model) for step in key.path}
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", page.read_text()))
     known |= {step for key in keys(OwnRules) for step in key.path} | set(ConsentKind)
-    others = {"reviewed_by", "plus_less", "not_in_service"} | set(CODE_MEANINGS)
+    others = {"reviewed_by", "plus_less", "not_in_service"} | set(CODE_MEANINGS) | set(Audio)
     assert words - known - others == set()
 
 

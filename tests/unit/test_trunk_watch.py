@@ -132,7 +132,11 @@ def ended(seconds: float, said: str | None, **changes: object) -> Attempt:
         (ended(6.4, "", result=Result.TRUNK_FAULT), True, "no response"),
         (ended(4.0, "", result=Result.CANCELLED, cancel_reason="nobody is free"), True, "cancelled"),
         (ended(1.0, "", result=Result.CANCELLED, cancel_reason="nobody is free"), False, "cancelled"),
-        (ended(22.0, "SIP 100 Trying", result=Result.NO_ANSWER, ended_by=life.EndedBy.ENGINE), True, "none"),
+        (
+            ended(22.0, "SIP 100 Trying", result=Result.NO_ANSWER, ended_by=life.EndedBy.ENGINE),
+            True,
+            "ring time over",
+        ),
         (ended(9.0, "SIP 100 Trying", result=Result.CANCELLED, cancel_reason="no"), False, "cancelled"),
         (ended(9.0, "SIP 486 Busy", result=Result.BUSY, sip_code=486), False, "486"),
         (ended(9.0, None, result=Result.UNKNOWN), False, "none"),

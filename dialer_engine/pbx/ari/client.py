@@ -1,4 +1,4 @@
-"""One typed connection to one Asterisk: events in, commands out, both over the same websocket.
+"""One typed connection to one Asterisk: events in, commands out, both over the same websocket; long lists over HTTP.
 
 The life of the link: `start` connects or says why it cannot. From then on a background task reads. Whenever
 the connection ends it tells everybody who waits for a reply (`AriLinkLost`), reports `on_link(False)`, and
@@ -156,6 +156,27 @@ class AriClient:
             )
         finally:
             self._waiting.pop(request_id, None)
+
+    async def fetch(self, path: str) -> bytes:
+        """Return a list that may be long (JSON) once every event that Asterisk sent before it is delivered.
+
+        It comes by plain HTTP: Asterisk 22 dies of a websocket message that is bigger than a thread's stack (496 KiB).
+        """
+        if self._socket is None or self._session is None:
+            raise AriLinkLost(f"GET {path} was not sent: the connection to Asterisk is down")
+        patience = aiohttp.ClientTimeout(self._reply_timeout)
+        try:
+            async with self._session.get(f"{self._base_url}/ari{path}", timeout=patience) as reply:
+                body = await reply.read()
+        except TimeoutError:
+            self.counts["timeouts"] += 1
+            raise AriTimeout(f"GET {path}: no reply from Asterisk within {self._reply_timeout:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise AriLinkLost(f"GET {path}: the connection to Asterisk broke ({error})") from error
+        if reply.status >= 400:
+            raise AriRefused(reply.status, failure_text(body) or str(reply.reason), f"GET {path}")
+        await self.request("GET", "/asterisk/ping")
+        return body
 
     def resynchronise(self, why: str) -> None:
         """Drop the connection, because what it brought cannot be kept: the reconnect compares everything."""

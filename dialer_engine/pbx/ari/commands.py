@@ -112,15 +112,15 @@ class Commands:
 
     async def channels(self) -> list[Channel]:
         """Return all live channels."""
-        return _decode(await self._send("GET", "/channels"), list[Channel])
+        return _decode(await self.client.fetch("/channels"), list[Channel])
 
     async def bridges(self) -> list[Bridge]:
         """Return all bridges."""
-        return _decode(await self._send("GET", "/bridges"), list[Bridge])
+        return _decode(await self.client.fetch("/bridges"), list[Bridge])
 
     async def endpoints(self) -> list[Endpoint]:
         """Return all PJSIP endpoints with their state and channels."""
-        return _decode(await self._send("GET", "/endpoints/PJSIP"), list[Endpoint])
+        return _decode(await self.client.fetch("/endpoints/PJSIP"), list[Endpoint])
 
     async def bridge_create(self, bridge_id: str, type: str = "mixing,dtmf_events", name: str = "") -> Bridge:
         """Create the bridge, or return the one that already has this id."""
