@@ -103,6 +103,25 @@ def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
     say(f"Asterisk {seen.version} ({node.name}) serves, pid {running_pid(node)}")
 
 
+def rotate(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Make other passwords for ARI and AMI while no node runner is running; calls go on.
+
+    The engine needs the new ones, by `dialer node show`, for its next connection.
+    """
+    node, lock, bundle = _node(config), home_lock(home(), "node"), find_bundle(home())
+    if bundle is None or not node.path("secrets.json").exists():
+        raise fail(f"{node.path('secrets.json')}: not made yet; start it first with: dialer node run")
+    try:
+        lock.take()
+    except EngineRuns as held:
+        raise fail(f"{held}; end it, rotate, and start it again") from held
+    try:
+        carry_out(Node(bundle, node).rotate_secrets())
+    finally:
+        lock.release()
+    say("ARI and AMI have other passwords; give the engine what this prints: dialer node show")
+
+
 def show(config: ConfigOption = DEFAULT_CONFIG, address: AddressOption = None) -> None:
     """Print what an engine elsewhere needs to use this machine's Asterisk, with its passwords."""
     settings, node = read_config(config).settings.asterisk.node, _node(config)
@@ -157,6 +176,6 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True, help="Lend this machine's Asterisk to an engine on another one."
     )
-    for command in (run, stop, status, show):
+    for command in (run, stop, status, show, rotate):
         group.command(command.__name__)(command)
     app.add_typer(group, name="node")

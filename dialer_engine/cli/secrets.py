@@ -20,7 +20,7 @@ from dialer_engine.store import directory
 from dialer_engine.store.locate import embedded
 
 REMEDY = "end it with 'dialer stop --now' (calls go on), rotate, and start it again"
-NODE_REMEDY = "end its service (calls go on), rotate, start it, and give the engine what 'dialer node show' prints"
+NODE_REMEDY = "on a machine that only lends its Asterisk it is 'dialer node rotate'"
 
 
 def rotate(
