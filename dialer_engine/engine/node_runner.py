@@ -63,10 +63,10 @@ class NodeRunner:
         self.service = service or Service()
         self.stopping = asyncio.Event()
         self.agents: list[AgentAccount] | None = None
-        self.database_away = False
+        self.ready = self.database_away = False
         self._lock = home_lock(home, "node")
         self._tasks = Tasks()
-        self._applying = asyncio.Lock()
+        self._applying, self._reloading = asyncio.Lock(), asyncio.Lock()
         self._owed: set[str] = set()
         self._beat = time.monotonic()
         self._closing = contextlib.AsyncExitStack()
@@ -95,6 +95,7 @@ class NodeRunner:
         await self._prepare()
         await self._open_asterisk()
         self._keep()
+        self.ready = True
         self.service.ready()
         log.info("node is ready", node=self.node.config.name, agents=len(self.agents or ()))
 
@@ -158,21 +159,28 @@ class NodeRunner:
         while True:
             await asyncio.sleep(ACCOUNTS_S)
             self._beat = time.monotonic()
+            if (agents := await self._read_if_there()) is None:
+                continue
             try:
-                await self._look()
+                await self._take_accounts(agents)
                 failed = ""
-            except AWAY as error:
-                self._away(error)
-            except (NodeError, RenderError) as error:
+            except (NodeError, RenderError, OSError) as error:
                 if str(error) != failed:
                     log.error("accounts could not be changed; trying again", why=str(error))
                 failed = str(error)
 
-    async def _look(self) -> None:
-        agents = await self._read()
+    async def _read_if_there(self) -> list[AgentAccount] | None:
+        try:
+            agents = await self._read()
+        except AWAY as error:
+            self._away(error)
+            return None
         if self.database_away:
             log.info("the database is back")
-            self.database_away = False
+        self.database_away = False
+        return agents
+
+    async def _take_accounts(self, agents: list[AgentAccount]) -> None:
         async with self._applying:
             if agents != self.agents or self._owed:
                 await self._apply(self.config, agents)
@@ -213,9 +221,16 @@ class NodeRunner:
 
     def reload_soon(self) -> None:
         """Read the configuration again in the background (SIGHUP); the outcome is logged."""
-        self._tasks.spawn(self._reload_all(), "reload")
+        if self.ready:
+            self._tasks.spawn(self._reload_all(), "reload")
+        else:
+            log.info("not reloaded: the node is still starting")
 
     async def _reload_all(self) -> None:
+        async with self._reloading:
+            await self._reload_once()
+
+    async def _reload_once(self) -> None:
         self.service.reloading()
         try:
             await self._take_config(await asyncio.to_thread(load_config, self.directory))
