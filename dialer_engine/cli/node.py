@@ -52,7 +52,7 @@ def stop(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 async def _stop(config: NodeConfig) -> None:
-    lock = home_lock(home(), "node")
+    lock = home_lock(home(), "command")
     if await asyncio.to_thread(_end_runner, lock):
         say("the node runner has ended")
     try:
@@ -78,9 +78,12 @@ def _end_runner(lock: EngineLock) -> bool:
                 raise NodeError(
                     f"the node runner (pid {held.pid}) does not end; kill it and try again"
                 ) from held
-            if not asked and not lock.end_holder(held.pid or 0, signal.SIGTERM):
-                raise NodeError(f"the node runner (pid {held.pid}) may not be ended by this user") from held
-            asked = True
+            if held.kind == "node" and not asked:
+                asked = lock.end_holder(held.pid or 0, signal.SIGTERM)
+                if not asked and lock.holder() is not None:
+                    raise NodeError(
+                        f"the node runner (pid {held.pid}) may not be ended by this user"
+                    ) from held
             time.sleep(LOOK_S)
         else:
             return asked
@@ -108,7 +111,7 @@ def rotate(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     The engine needs the new ones, by `dialer node show`, for its next connection.
     """
-    node, lock, bundle = _node(config), home_lock(home(), "node"), find_bundle(home())
+    node, lock, bundle = _node(config), home_lock(home(), "command"), find_bundle(home())
     if bundle is None or not node.path("secrets.json").exists():
         raise fail(f"{node.path('secrets.json')}: not made yet; start it first with: dialer node run")
     try:

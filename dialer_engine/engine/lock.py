@@ -11,18 +11,20 @@ import signal
 from pathlib import Path
 from typing import IO, Literal
 
-Kind = Literal["engine", "node"]
+Kind = Literal["engine", "node", "command"]
+_KINDS: dict[str, Kind] = {"engine": "engine", "node": "node", "command": "command"}
 
-_RUNS: dict[str, str] = {
+_RUNS: dict[Kind, str] = {
     "engine": "an engine already runs on this DIALER_HOME (pid {pid}, lock {lock}); see it with: dialer status, "
     "end it with: dialer stop, wait for it with: dialer run --standby",
     "node": "a node runner already works on this DIALER_HOME (pid {pid}, lock {lock}); see it with: dialer node "
     "status, end it with its service or, Asterisk and its calls as well, with: dialer node stop",
+    "command": "another command works on the Asterisk of this DIALER_HOME (pid {pid}, lock {lock}); wait for it",
 }
 
 
 class EngineRuns(Exception):
-    """Another process, `pid`, holds this DIALER_HOME as an engine or a node runner; the message names it."""
+    """Another process, `pid`, holds this DIALER_HOME, mostly an engine or a node runner; the message names it."""
 
     def __init__(self, message: str, pid: int | None, kind: Kind = "engine") -> None:
         super().__init__(message)
@@ -36,7 +38,7 @@ def home_lock(home: Path, kind: Kind = "engine") -> EngineLock:
 
 
 class EngineLock:
-    """Holds `run/engine.lock` for the life of the process, as an engine or as a node runner."""
+    """Holds `run/engine.lock` for the life of the process, as an engine, a node runner or a short command."""
 
     def __init__(self, path: Path, kind: Kind = "engine") -> None:
         self._path = path
@@ -55,13 +57,13 @@ class EngineLock:
             file.close()
             raise self._held(words) from error
         file.truncate(0)
-        file.write(f"{os.getpid()} node" if self._kind == "node" else str(os.getpid()))
+        file.write(str(os.getpid()) if self._kind == "engine" else f"{os.getpid()} {self._kind}")
         file.flush()
         self._file = file
 
     def _held(self, words: list[str]) -> EngineRuns:
         pid = int(words[0]) if words and words[0].isdigit() else None
-        kind: Kind = "node" if words[1:2] == ["node"] else "engine"
+        kind: Kind = _KINDS.get(words[1] if len(words) > 1 else "engine", "engine")
         text = _RUNS[kind].format(pid=pid or "unknown", lock=self._path)
         return EngineRuns(text, pid, kind)
 
@@ -91,11 +93,18 @@ class EngineLock:
 
     def _held_open_by(self, pid: int) -> bool:
         """A number from a file proves nothing; a process with the lock open is an engine of this home."""
-        path = self._path.resolve()
-        return any(entry.resolve() == path for entry in Path(f"/proc/{pid}/fd").iterdir())
+        ours = self._path.stat()  # not its path, which is another one in another container
+        return any(_is_file(entry, ours) for entry in Path(f"/proc/{pid}/fd").iterdir())
 
     def release(self) -> None:
         """Give the lock back."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _is_file(entry: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(entry.stat(), file)
+    except OSError:  # closed meanwhile
+        return False

@@ -446,9 +446,12 @@ def test_its_own_doctor_and_status(lent: Lent) -> None:
 
 
 def test_asterisk_outlives_it_and_a_start_without_the_database(lent: Lent) -> None:
-    pid = lent.asterisk
+    pid, secrets = lent.asterisk, lent.node.path("secrets.json").read_text()
+    assert "already works" in lent.command("node", "rotate").stderr
     assert lent.end() == 0
     assert lent.asterisk == pid
+    assert lent.command("node", "rotate").returncode == 0
+    assert lent.node.path("secrets.json").read_text() != secrets
     asyncio.run(allow(lent, False))
     try:
         lent.start()
