@@ -54,6 +54,7 @@ def render(document: dict[str, Any]) -> Group:
     return Group(
         _headline(document["engine"]),
         *_strangers(document.get("strangers")),
+        *_nodes(document.get("nodes") or []),
         _campaigns(document["campaigns"]),
         *(_queue(campaign) for campaign in document["campaigns"]),
         *(_abandonment(campaign) for campaign in document["campaigns"] if campaign.get("abandonment")),
@@ -74,6 +75,19 @@ def _headline(engine: dict[str, Any]) -> Text:
     if engine.get("held"):
         text.append(f"\n{engine['held']} record(s) on the disk until the database takes them", style="yellow")
     return text
+
+
+def _nodes(nodes: list[dict[str, Any]]) -> list[Table]:
+    """Return the nodes, when there are several or the only one is away."""
+    if len(nodes) == 1 and nodes[0]["up"]:
+        return []
+    table = Table(title="Nodes", title_justify="left")
+    for column in ("node", "dials", "ARI", "AMI", "agents", "calls"):
+        table.add_column(column)
+    for one in nodes:
+        words = (_yes(one["up"]), _yes(one["ari"]), _yes(one["ami"]), str(one["agents"]), str(one["calls"]))
+        table.add_row(one["name"], *words, style="" if one["up"] else "bold red")
+    return [table]
 
 
 def _strangers(found: dict[str, Any] | None) -> list[Text]:
@@ -182,11 +196,19 @@ def _queue(campaign: dict[str, Any]) -> Text:
 
 def _agents(agents: list[dict[str, Any]]) -> Table:
     table = Table(title="Agents", title_justify="left")
-    for column in ("agent", "state", "for s", "campaign", "phone"):
+    for column in ("agent", "state", "for s", "campaign", "node", "phone"):
         table.add_column(column)
     for one in agents:
         since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
-        table.add_row(one["name"], one["state"], since, one["campaign"] or "-", one["phone"])
+        words = (
+            one["name"],
+            one["state"],
+            since,
+            one["campaign"] or "-",
+            one.get("node") or "-",
+            one["phone"],
+        )
+        table.add_row(*words)
     return table
 
 

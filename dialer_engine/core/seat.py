@@ -7,7 +7,8 @@ the dispatcher *reserves* the seat in memory, at the moment of the claim, so tha
 same agent. The customer joins (*in_call*), leaves, and the seat is in *wrap* until the agent presses a
 disposition digit or the wrap time ends; then it is ready again, or *paused* when the agent asked for it.
 Hanging up the leg ends the shift (*off*) in every state; presence comes from the leg and from nothing else.
-A second phone of the same agent takes the seat over as it is: a conversation goes on there.
+A second phone of the same agent takes the seat over as it is: a conversation goes on there. That holds on one node;
+a leg on another cannot have the conversation, so there the first leg goes down before the second comes up.
 
 The races this forbids
 ----------------------
@@ -39,13 +40,14 @@ class SeatState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A seat's whole state; `since` is the UTC moment the state began."""
+    """A seat's whole state; `since` is the UTC moment the state began, `node` the Asterisk of its last leg."""
 
     agent: str
     state: SeatState = SeatState.OFF
     since: datetime | None = None
     attempt: str | None = None
     pause_wanted: bool = False
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,9 @@ class SeatEvent:
 
 @dataclass(frozen=True, slots=True)
 class LegUp(SeatEvent):
-    """The agent's leg is in its bridge."""
+    """The agent's leg is in its bridge on a node."""
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,7 @@ def _to(seat: Seat, state: SeatState, e: SeatEvent, attempt: str | None = None) 
 
 
 def _leg_up(s: Seat, e: LegUp) -> SeatStep:
-    return replace(_to(s, SeatState.READY, e), pause_wanted=False), (BecameReady(),)
+    return replace(_to(s, SeatState.READY, e), pause_wanted=False, node=e.node), (BecameReady(),)
 
 
 def _another_leg(s: Seat, e: LegUp) -> SeatStep:

@@ -16,6 +16,7 @@ from dialer_engine.engine.agents import Legs, bridge_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.places import Places
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError, AriRefused
@@ -48,15 +49,18 @@ class NotReserved(Exception):
 
 @dataclass(slots=True)
 class AsteriskActions:
-    """The world's side of the dispatcher on one Asterisk node."""
+    """The world's side of the dispatcher; every call is asked for on its own node."""
 
-    commands: Commands
+    places: Places
     legs: Legs
     tasks: Tasks
     on_opt_out: Callable[[], None] = lambda: None
-    on_doubt: Callable[[], None] = lambda: None
+    on_doubt: Callable[[str], None] = lambda node: None
     may_send: Callable[[], bool] = lambda: True
     dispatcher: Dispatcher | None = None
+
+    def _commands(self, call: Call) -> Commands:
+        return self.places[call.node].commands
 
     def _feed(self, call: Call, event: life.Event) -> None:
         if self.dispatcher is not None:
@@ -79,7 +83,7 @@ class AsteriskActions:
             self._feed(call, life.Refused(utc_now(), "the lease ran out before the call left"))
             return
         try:
-            await self.commands.originate(
+            await self._commands(call).originate(
                 call.id,
                 leg.endpoint,
                 context=CONTEXT,
@@ -102,7 +106,7 @@ class AsteriskActions:
 
     async def _look_up(self, call: Call) -> None:
         try:
-            channel = await self.commands.channel(call.id)
+            channel = await self._commands(call).channel(call.id)
         except AriError as error:
             log.warning("channel could not be looked up; the next comparison decides", why=str(error))
             return
@@ -115,7 +119,7 @@ class AsteriskActions:
 
     async def _claim(self, call: Call) -> None:
         try:
-            await self.commands.claim(call.id)
+            await self._commands(call).claim(call.id)
         except AriError as error:
             log.info("claim lost", attempt=call.id, why=str(error))
             self._feed(call, life.ClaimLost(utc_now()))
@@ -126,7 +130,8 @@ class AsteriskActions:
 
     async def _join(self, call: Call, agent: str) -> None:
         # Both leave together: an engine that died between them would leave a talk to the time-out.
-        adding, keeping = self.commands.bridge_add(bridge_of(agent), call.id), self._keep(call)
+        adding = self._commands(call).bridge_add(bridge_of(agent), call.id)
+        keeping = self._keep(call)
         added, _ = await asyncio.gather(adding, keeping, return_exceptions=True)
         try:
             if isinstance(added, BaseException):
@@ -137,7 +142,7 @@ class AsteriskActions:
         except AriError as error:
             # It may have been done: a comparison tells, and nobody else gets this agent meanwhile.
             log.warning("outcome of a join is not known", attempt=call.id, agent=agent, why=str(error))
-            self.on_doubt()
+            self.on_doubt(call.node)
 
     def keep(self, call: Call) -> None:
         """Switch off the time-out by which the dialplan takes a claimed call back."""
@@ -145,18 +150,18 @@ class AsteriskActions:
 
     async def _keep(self, call: Call) -> None:
         try:
-            await self.commands.keep(call.id)
+            await self._commands(call).keep(call.id)
         except AriError as error:
             log.debug("time-out of a joined call not switched off", attempt=call.id, why=str(error))
 
     def play_drop_message(self, call: Call) -> None:
         """Send the channel on to the dialplan's drop message."""
-        going = self.commands.continue_at(call.id, CONTEXT, extension="drop")
+        going = self._commands(call).continue_at(call.id, CONTEXT, extension="drop")
         self.tasks.spawn(self._tolerate(going, call), "drop message")
 
     def hang_up(self, call: Call) -> None:
         """Hang the channel up; its end comes back as an ordinary event."""
-        self.tasks.spawn(self._tolerate(self.commands.hangup(call.id), call), "hang up")
+        self.tasks.spawn(self._tolerate(self._commands(call).hangup(call.id), call), "hang up")
 
     async def _tolerate(self, doing: Any, call: Call) -> None:
         try:

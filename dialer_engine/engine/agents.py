@@ -1,11 +1,14 @@
-"""Agents' legs in Asterisk: which channel is whose, their bridges, their keys, their wrap timers."""
+"""Agents' legs: which channel is whose and on which node, their bridges, their keys, their wrap timers.
+
+An agent has one leg at a time, on one node. A second phone on the same node takes the seat over as it is; one on
+another node cannot, because the conversation is not there: for that the seat goes down and comes up again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +18,8 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.places import Places
+from dialer_engine.engine.prompts import STANDARD
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
@@ -49,81 +54,105 @@ def whisper_of(channel_id: str) -> str:
 
 @dataclass(slots=True)
 class Legs:
-    """The agents' legs on one node; feeds the dispatcher with presence and keys."""
+    """The agents' legs on all nodes; feeds the dispatcher with presence and keys."""
 
-    commands: Commands
+    places: Places
     tasks: Tasks
-    sounds: Path
     known: Callable[[str], bool]
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     dispatcher: Dispatcher | None = None
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
-    _bridges: set[str] = field(default_factory=set)
+    node_of: dict[str, str] = field(default_factory=dict)
+    _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: set[str] = field(default_factory=set)
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     # --- coming and going -------------------------------------------------------------------------
 
-    def arrived(self, channel_id: str, agent: str) -> None:
-        """A leg entered the engine's control: bridge it; a second phone takes over the seat as it is."""
+    def arrived(self, node: str, channel_id: str, agent: str) -> None:
+        """A leg entered the engine's control on a node: bridge it; it takes the place of an earlier one."""
         if not self.known(agent):
-            self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "refuse an unknown agent")
+            self._hang_up(node, channel_id, "refuse an unknown agent")
             return
         earlier = self.by_agent.get(agent)
         if earlier is not None and earlier != channel_id:
-            self.tasks.spawn(self._quietly(self.commands.hangup(earlier)), "replace a leg")
-        self.by_agent[agent] = channel_id
-        self.by_channel[channel_id] = agent
-        self.tasks.spawn(self._seat(channel_id, agent), "seat an agent")
+            there = self.node_of[earlier]
+            self._hang_up(there, earlier, "replace a leg")
+            if there != node:
+                self.gone(earlier, vanished=True)
+        self._know(node, channel_id, agent)
+        self.tasks.spawn(self._seat(node, channel_id, agent), "seat an agent")
 
-    def adopt(self, channel_id: str, agent: str, *, whispering: bool) -> None:
-        """Take over a leg that is already in its bridge (after a restart of the engine)."""
-        if not self.known(agent):
-            self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "refuse an unknown agent")
+    def adopt(self, node: str, channel_id: str, agent: str, *, whispering: bool) -> None:
+        """Take over a leg that is already in its bridge: after a restart of the engine, or a lost link.
+
+        An agent who went on elsewhere meanwhile stays there.
+        """
+        elsewhere = self.node_of.get(self.by_agent.get(agent, ""), node) != node
+        if not self.known(agent) or elsewhere:
+            self._hang_up(node, channel_id, "refuse a leg that nobody needs")
             return
+        self._know(node, channel_id, agent)
         if not whispering:
             self.tasks.spawn(self._open_whisper(channel_id), "open a side channel")
+        self._bridges_on(node).add(bridge_of(agent))
+        self._feed(agent, chair.LegUp(utc_now(), node))
+
+    def _know(self, node: str, channel_id: str, agent: str) -> None:
         self.by_agent[agent] = channel_id
         self.by_channel[channel_id] = agent
-        self._bridges.add(bridge_of(agent))
-        self._feed(agent, chair.LegUp(utc_now()))
+        self.node_of[channel_id] = node
 
-    async def _seat(self, channel_id: str, agent: str) -> None:
+    def _commands(self, channel_id: str) -> Commands:
+        """Return the commands of the leg's node."""
+        return self.places[self.node_of[channel_id]].commands
+
+    def _hang_up(self, node: str, channel_id: str, why: str) -> None:
+        self.tasks.spawn(self._quietly(self.places[node].commands.hangup(channel_id)), why)
+
+    def _bridges_on(self, node: str) -> set[str]:
+        return self._bridges.setdefault(node, set())
+
+    async def _seat(self, node: str, channel_id: str, agent: str) -> None:
+        commands = self.places[node].commands
         try:
-            await self._ensure_bridge(agent)
-            await self.commands.bridge_add(bridge_of(agent), channel_id)
+            await self._ensure_bridge(node, agent)
+            await commands.bridge_add(bridge_of(agent), channel_id)
         except AriError as error:
-            log.warning("agent's leg could not be seated", agent=agent, why=str(error))
+            log.warning("agent's leg could not be seated", agent=agent, node=node, why=str(error))
             self.gone(channel_id, vanished=True)
-            await self._quietly(self.commands.hangup(channel_id))
+            await self._quietly(commands.hangup(channel_id))
             return
         if self.by_agent.get(agent) == channel_id:
-            self._feed(agent, chair.LegUp(utc_now()))
+            self._feed(agent, chair.LegUp(utc_now(), node))
             await self._open_whisper(channel_id)
             self.tell(agent, "on_duty")
 
     async def _open_whisper(self, channel_id: str) -> None:
         """Open the side channel for the agent's tones; without it the agent works on, unwarned by tones."""
         for pause in WHISPER_PAUSES_S:
+            if channel_id not in self.by_channel:
+                return
             try:
-                await self.commands.whisper(channel_id, whisper_of(channel_id))
+                await self._commands(channel_id).whisper(channel_id, whisper_of(channel_id))
             except AriError as error:
                 log.info("side channel for tones could not be opened yet", why=str(error))
                 await asyncio.sleep(pause)
             else:
                 return
 
-    async def _ensure_bridge(self, agent: str) -> None:
-        if bridge_of(agent) not in self._bridges:
-            await self.commands.bridge_create(bridge_of(agent), name=bridge_of(agent))
-            self._bridges.add(bridge_of(agent))
+    async def _ensure_bridge(self, node: str, agent: str) -> None:
+        if bridge_of(agent) not in self._bridges_on(node):
+            await self.places[node].commands.bridge_create(bridge_of(agent), name=bridge_of(agent))
+            self._bridges_on(node).add(bridge_of(agent))
 
     def gone(self, channel_id: str, *, vanished: bool = False) -> bool:
         """A channel was destroyed, or has `vanished` without a hang-up; returns True for an agent's leg."""
         vanished = vanished or channel_id in self._dead
         self._dead.discard(channel_id)
         agent = self.by_channel.pop(channel_id, None)
+        self.node_of.pop(channel_id, None)
         if agent is None:
             return False
         if self.by_agent.get(agent) == channel_id:
@@ -132,9 +161,13 @@ class Legs:
             self._feed(agent, chair.LegDown(utc_now(), vanished))
         return True
 
-    def know_bridges(self, ids: Iterable[str]) -> None:
-        """Take Asterisk's word for which bridges exist: after its restart none of the old ones do."""
-        self._bridges = set(ids)
+    def on(self, node: str) -> set[str]:
+        """Return the channels of the legs on a node."""
+        return {channel for channel, place in self.node_of.items() if place == node}
+
+    def know_bridges(self, node: str, ids: Iterable[str]) -> None:
+        """Take a node's word for which bridges exist: after its restart none of the old ones do."""
+        self._bridges[node] = set(ids)
 
     def unreachable(self, channel_ids: Sequence[str]) -> None:
         """A phone stopped to answer: hang up its legs, so that nobody is connected to an empty chair."""
@@ -142,13 +175,13 @@ class Legs:
             if channel_id in self.by_channel:
                 log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
                 self._dead.add(channel_id)
-                self.tasks.spawn(self._quietly(self.commands.hangup(channel_id)), "hang up an empty leg")
+                self._hang_up(self.node_of[channel_id], channel_id, "hang up an empty leg")
 
     def log_out(self, agent: str) -> bool:
         """Hang up the agent's leg; returns False when the agent is not on duty."""
         channel = self.by_agent.get(agent)
         if channel is not None:
-            self.tasks.spawn(self._quietly(self.commands.hangup(channel)), "log an agent out")
+            self._hang_up(self.node_of[channel], channel, "log an agent out")
         return channel is not None
 
     # --- keys -------------------------------------------------------------------------------------
@@ -185,8 +218,9 @@ class Legs:
         """Let the agent alone hear a short sound, see SOUNDS; it is mixed into a conversation."""
         channel = self.by_agent.get(agent)
         if channel is not None:
-            media = f"sound:{self.sounds / SOUNDS[what]}"
-            playing = self.commands.play(whisper_of(channel), media, playback_id=uuid4().hex)
+            place = self.places[self.node_of[channel]]
+            media = f"sound:{place.sounds / STANDARD / SOUNDS[what]}"
+            playing = place.commands.play(whisper_of(channel), media, playback_id=uuid4().hex)
             self.tasks.spawn(self._quietly(playing), "play a sound to an agent")
 
     def end_wraps(self) -> None:

@@ -15,9 +15,9 @@ import structlog
 
 from dialer_engine.core.attempt import Phase
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.places import Places
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.trunks import Trunks
-from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ FEW = 10
 class AudioCheck:
     """One look per talk; the trunk of the call counts what is found."""
 
-    commands: Commands
+    places: Places
     dispatcher: Dispatcher
     trunks: Trunks
     tasks: Tasks
@@ -44,10 +44,14 @@ class AudioCheck:
 
     async def look(self, attempt_id: str) -> None:
         """Watch one talk for `listen_s` seconds, and say and count which direction was without audio."""
+        call = self.dispatcher.calls.get(attempt_id)
+        if call is None:
+            return
+        commands = self.places[call.node].commands
         try:
-            before = await self.commands.rtp_statistics(attempt_id)
+            before = await commands.rtp_statistics(attempt_id)
             await asyncio.sleep(self.listen_s)
-            after = await self.commands.rtp_statistics(attempt_id)
+            after = await commands.rtp_statistics(attempt_id)
         except AriError as error:
             log.debug("audio could not be checked; the call is over", attempt=attempt_id, why=str(error))
             return

@@ -27,20 +27,20 @@ class Awakening:
 
     ownership: Ownership
     tasks: Tasks
-    deliver: Callable[[object], None]
+    deliver: Callable[[str, object], None]
     displaced: Callable[[], bool]
-    resynchronise: Callable[[str], None] = lambda why: None
-    _kept: list[object] = field(default_factory=list)
+    resynchronise: Callable[[str], None] = lambda why: None  # of all links
+    _kept: list[tuple[str, object]] = field(default_factory=list)
 
-    def on_event(self, event: object) -> None:
-        """Take one event of the link, in order."""
+    def on_event(self, node: str, event: object) -> None:
+        """Take one event of a node's link, in order."""
         if not self._kept and not self.ownership.woken:
-            self.deliver(event)
+            self.deliver(node, event)
             return
         if not self._kept:
             log.warning("this process did not run for a while; looking whether another engine has taken over")
             self.tasks.spawn(self._look(), "events after a freeze")
-        self._kept.append(event)
+        self._kept.append((node, event))
         if len(self._kept) >= MOST_KEPT:
             # The first one stays, as the mark that somebody looks; it is as old as the others and harmless.
             del self._kept[1:]
@@ -50,6 +50,6 @@ class Awakening:
         while self.ownership.woken:
             await self.ownership.looked()
         kept, self._kept = self._kept, []
-        for event in kept:
+        for node, event in kept:
             if not self.displaced():
-                self.deliver(event)
+                self.deliver(node, event)

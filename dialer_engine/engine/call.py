@@ -27,6 +27,11 @@ class Call:
         return self.attempt.id
 
     @property
+    def node(self) -> str:
+        """The Asterisk that makes the call."""
+        return self.reservation.node
+
+    @property
     def phase(self) -> Phase:
         """Where the attempt is in its life."""
         return self.attempt.phase

@@ -14,7 +14,7 @@ from dialer_engine.engine.campaigns import UnknownCampaign
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.registry import Registry, read_agents, read_registry
-from dialer_engine.engine.status import agents_status, campaigns_status, trunks_status
+from dialer_engine.engine.status import agents_status, campaigns_status, devices, nodes_status, trunks_status
 from dialer_engine.pbx.instance import NodeError
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.template import RenderError
@@ -60,21 +60,15 @@ class Controls:
                 "overload": engine.overload.status(),
                 "refused_events": dict(floor.dispatcher.illegal),
             },
-            "nodes": [
-                {
-                    "name": engine.access.name,
-                    "ari": engine.client.connected,
-                    "ami": engine.phones.connected,
-                    "channels": len(floor.dispatcher.calls) + len(floor.legs.by_channel),
-                    "journal": str(engine.journal),
-                }
-            ],
+            "nodes": nodes_status(engine.stations.values(), floor, engine.journals),
             "strangers": engine.node.strangers.status() if engine.node is not None else None,
             "trunks": trunks_status(floor.trunks),
             "campaigns": campaigns_status(
                 floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers
             ),
-            "agents": agents_status(floor.campaigns, floor.dispatcher, engine.phones.devices, now),
+            "agents": agents_status(
+                floor.campaigns, floor.dispatcher, floor.legs, devices(engine.stations.values()), now
+            ),
             "recent": list(floor.board.recent),
         }
 

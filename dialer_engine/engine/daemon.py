@@ -1,6 +1,6 @@
 """The engine's life: put the parts together in the order in which they need each other, run, take apart.
 
-Start: settings, lock, recordings, lease, database, Asterisk, link, recovery, campaigns, control socket. Whatever
+Start: settings, lock, recordings, lease, database, Asterisk, links, recovery, campaigns, control socket. Whatever
 fails says why. A standby waits at the lock and at the lease. End: no new calls, wait for calls in progress or hand
 them over, write everything, leave. Asterisk and the embedded Postgres stay up on purpose (P11); `dialer stop --all`
 ends them too.
@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncpg
 import structlog
 
+from dialer_engine.engine.agreement import Agreement
 from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.control import ControlServer, Refused
@@ -27,29 +28,27 @@ from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.intake import OptOutIntake
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lock import EngineLock
-from dialer_engine.engine.measures import Lateness
-from dialer_engine.engine.node_link import ManagedNode, ari_link, detour, external_access, node_config
+from dialer_engine.engine.node_link import ManagedNode, node_config
 from dialer_engine.engine.overload import Overload
 from dialer_engine.engine.ownership import Displaced, Ownership, lease_name
 from dialer_engine.engine.pacing_history import PacingHistory
-from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.queues import QueueWatch
-from dialer_engine.engine.recovery import JOIN_TAKES_S
 from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
 from dialer_engine.engine.service import Service
 from dialer_engine.engine.standby import Standby, StandbyControls, config_now
+from dialer_engine.engine.station import Station, make_stations
 from dialer_engine.engine.steady_clock import SteadyClock
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
+from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.pbx.bundle import Progress, install_bundle
 from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import load_config
-from dialer_engine.store.agents import agents_on_record
-from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.locate import database_url, engine_database_url, ensure_database, ensure_migrated
@@ -58,7 +57,6 @@ from dialer_engine.store.suppression_journal import SuppressionJournal, journal_
 
 log = structlog.get_logger(__name__)
 
-RECONCILE_RETRY_S = 0.5
 FLUSH_S = 10.0
 
 
@@ -84,7 +82,7 @@ class Engine:
         self.blockers = Blockers()
         self.stopping = asyncio.Event()
         self._owner = _owner(home)
-        self.ready = self.recovered = self.closing = self.displaced = False
+        self.ready = self.closing = self.displaced = False
         self.handing_over: HandOver | None = None
         self.reloading = asyncio.Lock()
         self.started = time.monotonic()
@@ -197,8 +195,6 @@ class Engine:
                 log.info("a running asterisk was adopted", node=settings.node.name)
                 if await self.node.node.reload(changed):
                     log.warning("asterisk needs a restart for some changes", remedy="dialer stop --all")
-        access = self.node.access if self.node else external_access(settings)
-        self.access = detour(access, self.config.settings.lab)
 
     async def _open_floor(self) -> None:
         settings = self.config.settings
@@ -206,6 +202,25 @@ class Engine:
         self.steady = SteadyClock(self.clock.now)
         self.steady.on_change = lambda: self.blockers.on_change()
         self.blockers.clock_steady = lambda: self.steady.steady
+        self._make_writer()
+        trunks = Trunks(settings.trunks, settings.accounts)
+        self._make_stations(trunks)
+        self._make_floor(trunks)
+        self._make_watches()
+        self._closing.push_async_callback(self.writer.close)
+        self._closing.push_async_callback(self.tasks.close)
+        self.tasks.keep(self.writer.run, "writer")
+        self._closing.callback(self.agreement.close)
+        for station in self.stations.values():
+            self._closing.push_async_callback(station.close)
+        await self._connect()
+        self.service.beats = {"database writer": lambda: self.writer.beat} | {
+            f"ARI reader of {name}": lambda station=station: station.beat
+            for name, station in self.stations.items()
+        }
+        self.service.probe = self._probe
+
+    def _make_writer(self) -> None:
         owned = self.ownership
         self.writer = Writer(
             lambda: connect(self.url, role=ENGINE_ROLE),
@@ -216,101 +231,119 @@ class Engine:
         )
         self.writer.on_displaced = self._lost_lease
         self.writer.on_health = self._on_health
+
+    def _make_stations(self, trunks: Trunks) -> None:
         awakening = Awakening(
-            owned,
+            self.ownership,
             self.tasks,
-            lambda event: self.floor.translator.on_event(event),
+            lambda node, event: self.floor.translator.on_event(node, event),
             lambda: self.displaced,
-            lambda why: self.client.resynchronise(why),
+            self._resynchronise,
         )
-        lateness = Lateness(same_clock=self.node is not None)
+        self.stations = make_stations(
+            self.config, self.node, self.sounds, trunks, awakening.on_event, self._on_link
+        )
 
-        def on_event(event: object) -> None:
-            lateness.note(event)
-            awakening.on_event(event)
-
-        self.client, commands = ari_link(self.access, on_event, self._on_link)
+    def _make_floor(self, trunks: Trunks) -> None:
+        owned = self.ownership
         means = Means(
-            commands,
+            self.stations,
+            trunks,
             self.pool,
             self.writer,
             self.clock,
             self.tasks,
             self.blockers,
-            self.standard_sounds,
-            self.access.name,
             owned.epoch,
             owned.name,
         )
         self.floor = Floor(means, self.registry)
-        depth = self.node.depth if self.node else None
-        self.overload = Overload(self.floor.trunks, self.blockers, commands.ping, depth, lateness)
-        self.phones = PhoneWatch(self.access, self.floor.trunks)
+        self.agreement = Agreement(
+            self.stations,
+            self.floor,
+            self.pool,
+            owned.epoch,
+            self.blockers,
+            self.tasks,
+            self.config.settings.asterisk.lost_after_seconds,
+        )
+        self.floor.actions.on_doubt = self.agreement.settle_soon
+
+    def _make_watches(self) -> None:
+        self.overload = Overload(self.floor.trunks, self.blockers, list(self.stations.values()))
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
         self.pacing_history = PacingHistory(
             self.floor.pacers,
             self.pool,
-            owned.epoch,
+            self.ownership.epoch,
             lambda: self.floor.campaigns.plans,
             lambda: self.queues.counts,
         )
-        self.intake = OptOutIntake(self.journal, self._take_journal, self.floor.suppressed)
-        self.floor.actions.on_opt_out = self.intake.wake
-        self.writer.before_healthy = self.intake.take_all
+        self.intakes = [
+            OptOutIntake(place, self._take_journal, self.floor.suppressed) for place in self.journals.values()
+        ]
+        self.floor.actions.on_opt_out = self._wake_intakes
+        self.writer.before_healthy = self._take_opt_outs
         self.journal_keeper = JournalKeeper(SuppressionJournal(journal_file(self.home)), self.pool)
-        self._closing.push_async_callback(self.writer.close)
-        self._closing.push_async_callback(self.tasks.close)
-        self.tasks.keep(self.writer.run, "writer")
-        self.floor.actions.on_doubt = self._compare_soon
-        self._closing.push_async_callback(self.client.close)
-        await self.client.start()
-        self.service.beats = {
-            "database writer": lambda: self.writer.beat,
-            "ARI reader": lambda: self.client.beat,
-        }
-        self.service.probe = self._probe
-        await self.phones.start()
-        self._closing.push_async_callback(self.phones.close)
+
+    async def _connect(self) -> None:
+        """Connect the nodes; with several, those that cannot be reached now come later. Raises AriError, AmiError."""
+        away = dict[Station, Exception]()
+        for station in self.stations.values():
+            try:
+                await station.open()
+            except (AriError, AmiError) as error:
+                away[station] = error
+        if len(away) == len(self.stations):
+            raise next(iter(away.values()))
+        for station, reason in away.items():
+            log.error(
+                "node cannot be reached; the others work without it", node=station.name, why=str(reason)
+            )
+            self.tasks.spawn(station.open_at_last(self.tasks), f"connect {station.name}")
+
+    def _resynchronise(self, why: str) -> None:
+        for station in self.stations.values():
+            station.client.resynchronise(why)
+
+    def _wake_intakes(self) -> None:
+        for intake in self.intakes:
+            intake.wake()
+
+    async def _take_opt_outs(self) -> None:
+        for intake in self.intakes:
+            await intake.take_all()
 
     def _on_health(self) -> None:
         self.blockers.set(database_away=not self.writer.healthy, records_unsafe=self.writer.unsafe)
 
     @property
-    def journal(self) -> Path:
-        """Where the Asterisk-side script leaves opt-outs."""
-        if self.node is not None:
-            return self.node.config.optout_journal
-        return self.home / "nodes" / self.access.name / "journal" / "optout"
+    def journals(self) -> dict[str, Path]:
+        """Where the Asterisk-side scripts of this machine leave opt-outs, by node."""
+        own = {self.node.config.name: self.node.config.optout_journal} if self.node is not None else {}
+        return {name: self.home / "nodes" / name / "journal" / "optout" for name in self.stations} | own
 
     async def _take_journal(self, directory: Path) -> Taken:
         async with self.pool.acquire() as conn:
             return await take_journal(conn, directory, utc_now())
 
     async def _recover(self) -> None:
-        """Agree with Asterisk about what an earlier engine left, before anything is dialed."""
+        """Agree with every node about what an earlier engine left, before anything is dialed."""
         await self.journal_keeper.open(lambda: connect(self.url, batch=True, role=ENGINE_ROLE))
         await self._write_held()
-        seen = await self.floor.compare(hang_up_orphans=False)
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
-            live = await live_attempts(conn, self.access.name)
-            ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.ownership.epoch)
-            on_record = await agents_on_record(conn, self.access.name)
-            undisposed = await talks_without_disposition(conn, self.access.name)
-        kept = [self.floor.adopt(attempt, seen) for attempt in live if attempt.attempt_id in ours]
-        self.floor.care_for_lonely()
-        self.floor.end_lost_shifts(on_record)
-        self.floor.dispose_forgotten(undisposed)
-        if live:
-            log.info("attempts of an earlier engine", adopted=sum(kept), closed=len(kept) - sum(kept))
-        await self.intake.take_all()
-        self.recovered = True
-        await self._compare_again()
+        present = [station for station in self.stations.values() if station.client.connected]
+        for station in present:
+            await self.agreement.recover(station)
+        await self._take_opt_outs()
+        self.agreement.begin()
+        for station in self.stations.values():
+            await self.agreement.settle(station)
         for making, what in (
-            (self.intake.run, "opt-out intake"),
+            *((intake.run, "opt-out intake") for intake in self.intakes),
             (self.journal_keeper.run, "suppression journal"),
             (Forgotten(self.floor, self.pool, self.writer).run, "forgotten attempts"),
-            (self.phones.run, "phone watch"),
             (self.queues.run, "queue watch"),
             (self.steady.run, "clock watch"),
             (self.pacing_history.run, "pacing history"),
@@ -318,10 +351,8 @@ class Engine:
             (self.overload.run, "overload"),
         ):
             self.tasks.keep(making, what)
-        if self.node is not None:
-            self.tasks.keep(self.node.watch, "asterisk watch")
-            self.tasks.keep(self.node.keep_house, "asterisk housekeeping")
-            self.tasks.keep(self.node.strangers.run, "strangers")
+        for station in present:
+            station.keep(self.tasks)
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""
@@ -372,43 +403,14 @@ class Engine:
         self.service.ready()
 
     async def _probe(self, within_s: float) -> None:
-        """Let the ARI reader have something to read; a link that is down tries to come back instead."""
-        if self.client.connected:
-            with contextlib.suppress(AriError):
-                await self.floor.means.commands.ping(within_s)
-
-    # --- the link to Asterisk ---------------------------------------------------------------------
-
-    def _on_link(self, up: bool) -> None:
-        """Nothing is dialed while blind; after a reconnect both views are compared first (P8)."""
-        if self.closing:
-            return
-        if not up:
-            self.blockers.set(asterisk_away=True)
-            log.error("link to asterisk lost; no new calls until it is back", node=self.access.name)
-        elif self.recovered:
-            self._compare_soon()
-
-    def _compare_soon(self) -> None:
-        self.tasks.spawn(self._compare_again(), "compare with asterisk")
-
-    async def _compare_again(self) -> None:
-        """Compare until it has worked; once more later for what was on its way at that moment."""
-        while self.client.connected:
-            try:
-                await self.floor.compare()
-            except AriError as error:
-                log.warning("comparison with asterisk failed, trying again", why=str(error))
-                await asyncio.sleep(RECONCILE_RETRY_S)
-            else:
-                self.blockers.set(asterisk_away=False)
-                self.tasks.spawn(self._look_twice(), "second comparison with asterisk")
-                return
-
-    async def _look_twice(self) -> None:
-        await asyncio.sleep(JOIN_TAKES_S * 1.5)
+        """Let the ARI readers have something to read; a link that is down tries to come back instead."""
+        up = [station for station in self.stations.values() if station.client.connected]
         with contextlib.suppress(AriError):
-            await self.floor.compare()
+            await asyncio.gather(*(station.ping(within_s) for station in up))
+
+    def _on_link(self, node: str, up: bool) -> None:
+        if not self.closing:
+            self.agreement.on_link(node, up)
 
     def _lost_lease(self) -> None:
         if self.closing or self.displaced:

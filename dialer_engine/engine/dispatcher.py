@@ -82,13 +82,19 @@ class Dispatcher:
         """Return the campaign of a live attempt or of one in wrap, "" when it is not known."""
         return self._campaign_of.get(attempt_id or "", "")
 
-    def seats_of(self, campaign: str) -> list[Seat]:
-        """Return the seats of all agents assigned to the campaign, on duty or not."""
-        return [seat for name, seat in self.seats.items() if self._assigned.get(name) == campaign]
+    def seats_of(self, campaign: str, node: str | None = None) -> list[Seat]:
+        """Return the seats of all agents assigned to the campaign, on duty or not; of one node or of all."""
+        return [
+            seat
+            for name, seat in self.seats.items()
+            if self._assigned.get(name) == campaign and node in (None, seat.node)
+        ]
 
-    def calls_of(self, campaign: str) -> list[Call]:
-        """Return the live calls of the campaign."""
-        return [call for call in self.calls.values() if call.campaign == campaign]
+    def calls_of(self, campaign: str, node: str | None = None) -> list[Call]:
+        """Return the live calls of the campaign, of one node or of all."""
+        return [
+            call for call in self.calls.values() if call.campaign == campaign and node in (None, call.node)
+        ]
 
     def calls_to(self, number: str) -> list[Call]:
         """Return the live calls to an E.164 number."""
@@ -175,7 +181,7 @@ class Dispatcher:
                 self._finish(call)
 
     def _offer(self, call: Call, at: datetime) -> None:
-        seat = self._longest_ready(call.campaign)
+        seat = self._longest_ready(call)
         if seat is None:
             self._waiting.setdefault(call.campaign, deque()).append(call.id)
         else:
@@ -185,8 +191,9 @@ class Dispatcher:
         self.feed_seat(agent, chair.Reserved(at, call.id))
         self.feed(call.id, life.AgentChosen(at, agent))
 
-    def _longest_ready(self, campaign: str) -> Seat | None:
-        ready = [s for s in self.seats_of(campaign) if s.state is SeatState.READY and s.since]
+    def _longest_ready(self, call: Call) -> Seat | None:
+        """Return who may take the call: a customer and the agent meet on the node that has the customer."""
+        ready = [s for s in self.seats_of(call.campaign, call.node) if s.state is SeatState.READY and s.since]
         return min(ready, key=lambda s: (s.since, s.agent), default=None)
 
     def _finish(self, call: Call) -> None:
@@ -245,7 +252,7 @@ class Dispatcher:
         if call is None or not vanished or not talking:
             self.feed(attempt_id, life.AgentLost(at))
             return
-        seat = self._longest_ready(call.campaign)
+        seat = self._longest_ready(call)
         if seat is not None:
             self.feed_seat(seat.agent, chair.Reserved(at, attempt_id))
         self.feed(attempt_id, life.AgentVanished(at, seat.agent if seat else None))
@@ -262,11 +269,15 @@ class Dispatcher:
         self._recorder.disposition(attempt_id, campaign, agent, code, at)
 
     def _serve_waiting(self, agent: str, at: datetime) -> None:
-        """Give a ready agent the person of the campaign who has waited longest and is still there."""
-        queue = self._waiting.get(self.campaign_of(agent) or "", deque())
-        while queue:
-            call = self.calls.get(queue.popleft())
-            if call is not None and call.phase is Phase.WAITING and call.attempt.hanging_up is None:
+        """Give a ready agent the person of the campaign, on the agent's node, who has waited longest."""
+        queue, node = self._waiting.get(self.campaign_of(agent) or "", deque()), self.seats[agent].node
+        for attempt_id in list(queue):
+            call = self.calls.get(attempt_id)
+            waits = call is not None and call.phase is Phase.WAITING and call.attempt.hanging_up is None
+            if call is None or not waits:
+                queue.remove(attempt_id)
+            elif call.node == node:
+                queue.remove(attempt_id)
                 self._match(call, agent, at)
                 return
 

@@ -1,11 +1,10 @@
-"""The calling floor: dispatcher, legs, campaigns and trunks of one node, wired together."""
+"""The calling floor: dispatcher, legs, campaigns and trunks over all nodes, wired together."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
@@ -19,9 +18,10 @@ from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers, Recall
+from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.record import Records
-from dialer_engine.engine.recovery import Seen, end_of, reconcile, resume
+from dialer_engine.engine.recovery import Seen, agree, end_of, reconcile, resume
 from dialer_engine.engine.registry import Registry
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
@@ -30,7 +30,6 @@ from dialer_engine.engine.translate import Translator
 from dialer_engine.engine.trunk_watch import TrunkWatch
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
-from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.store.agents import OFF, StateChange
 from dialer_engine.store.attempts import LiveAttempt, Talk
 from dialer_engine.store.pool import Pool
@@ -41,14 +40,13 @@ from dialer_engine.store.reserve import Reservation
 class Means:
     """What the floor works with; all of it is open and running."""
 
-    commands: Commands
+    places: Places
+    trunks: Trunks
     pool: Pool
     writer: Writer
     clock: GateClock
     tasks: Tasks
     blockers: Blockers
-    sounds: Path
-    node: str
     epoch: int
     lease: str
 
@@ -76,19 +74,19 @@ class Floor:
 
     def __post_init__(self) -> None:
         means, config = self.means, self.registry.config
-        self.records = Records(means.writer, means.clock, means.node)
-        self.legs = Legs(means.commands, means.tasks, means.sounds, self._is_agent)
-        self.actions = AsteriskActions(means.commands, self.legs, means.tasks)
+        self.records = Records(means.writer, means.clock)
+        self.legs = Legs(means.places, means.tasks, self._is_agent)
+        self.actions = AsteriskActions(means.places, self.legs, means.tasks)
         self.actions.may_send = means.blockers.lease_holds
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
-        self.ledgers = Ledgers(self.dispatcher, config.plan, rules=config.rules)
+        self.ledgers = Ledgers(self.dispatcher, config.plan, tuple(means.places), rules=config.rules)
         self.records.on_end = self.ledgers.ended
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
-        self.trunks = Trunks(config.settings.trunks, config.settings.accounts)
+        self.trunks = means.trunks
         self.trunks.begin(time.monotonic())
         self.watch = TrunkWatch(self.dispatcher, self.trunks, config.carriers)
-        self.audio = AudioCheck(means.commands, self.dispatcher, self.trunks, means.tasks)
+        self.audio = AudioCheck(means.places, self.dispatcher, self.trunks, means.tasks)
         self.records.fault_delay = self.watch.delay_after_fault
         self.surroundings = EngineSurroundings(
             config, means.clock, means.pool, self.actions, means.blockers, means.lease
@@ -115,7 +113,7 @@ class Floor:
             self.dispatcher,
             self.trunks,
             self.surroundings,
-            means.node,
+            means.places,
             means.epoch,
             self.ledgers,
             self.pacers,
@@ -146,12 +144,17 @@ class Floor:
 
     # --- agreement with Asterisk ------------------------------------------------------------------
 
-    async def compare(self, *, hang_up_orphans: bool = True) -> Seen:
-        """Bring the floor's view and Asterisk's into agreement. Raises AriError."""
-        commands = self.means.commands
-        seen = await reconcile(self.dispatcher, self.legs, commands, hang_up_orphans=hang_up_orphans)
+    async def compare(self, place: Place, *, hang_up_orphans: bool = True) -> Seen:
+        """Bring the floor's view and a node's into agreement. Raises AriError."""
+        seen = await reconcile(self.dispatcher, self.legs, place, hang_up_orphans=hang_up_orphans)
         for attempt_id in seen.channels:
             self.watch.dialed(attempt_id)
+        return seen
+
+    def give_up(self, node: str) -> Seen:
+        """A node is lost: nothing is there any more. Its calls end as such, its agents are off duty."""
+        seen = Seen.nothing(utc_now())
+        agree(self.dispatcher, self.legs, node, seen, self.legs.on(node))
         return seen
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
@@ -209,13 +212,12 @@ class Floor:
             if talk.attempt_id not in self.dispatcher.calls:
                 self.records.disposition(talk.attempt_id, talk.campaign, talk.agent, None, utc_now())
 
-    def end_lost_shifts(self, on_record: set[int]) -> None:
-        """Record the end of shifts that the database has open but whose legs are gone."""
+    def end_lost_shifts(self, node: str, on_record: set[int]) -> None:
+        """Record the end of shifts that the database has open on a node but whose legs are gone."""
         ids = {agent.id: agent.name for agent in self.registry.agents.values()}
         for agent_id in on_record:
             if ids.get(agent_id) not in self.legs.by_agent:
-                change = StateChange(agent_id, OFF, utc_now(), self.means.node)
-                self.means.writer.put(change)
+                self.means.writer.put(StateChange(agent_id, OFF, utc_now(), node))
 
 
 def reservation_of(live: LiveAttempt) -> Reservation:

@@ -43,7 +43,7 @@ class Forgotten:
 
     async def _look(self, before: set[str]) -> set[str]:
         async with self.pool.acquire() as conn:
-            live = await live_attempts(conn, self.floor.means.node)
+            live = [each for node in self.floor.means.places for each in await live_attempts(conn, node)]
         ours = [each for each in live if each.epoch == self.floor.means.epoch]
         suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
         forgotten = [each for each in ours if each.attempt_id in suspects & before]

@@ -1,14 +1,15 @@
 """The abandonment ledgers of all campaigns in memory: read at the start, kept up with every end.
 
-Campaigns of one seller and offer share a budget, because the law sees one campaign in them. The numbers are
-those of `store.ledger`; what happens while the engine runs is counted here at once, so that pacing never
-waits for the database.
+Campaigns of one seller and offer share a budget, because the law sees one campaign in them. On several nodes a campaign
+has a pool on each: a line of one node cannot go to an agent of another, so what is at risk is counted by pool. The
+numbers are those of `store.ledger`; what happens while the engine runs is counted here at once, so that pacing
+never waits for the database.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
@@ -41,6 +42,8 @@ UNANSWERED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
 FLYING = UNANSWERED | {Phase.WAITING, Phase.JOINING}
 MESSAGE = frozenset({Phase.UNCLAIMED, Phase.MESSAGE})
 FREE = frozenset({SeatState.READY, SeatState.RESERVED})
+PoolName = tuple[str, str]
+"""A campaign and a node: the agents and the lines that can meet."""
 HOME = "US"
 """The country of an area code that is in no table."""
 
@@ -52,14 +55,16 @@ class Ledgers:
         self,
         dispatcher: Dispatcher,
         plan: NumberPlan,
+        nodes: Sequence[str],
         now: Callable[[], datetime] = utc_now,
         rules: RuleBook | None = None,
     ) -> None:
         self.rules = rules
         self._now = now
         self._limits: tuple[object, Mapping[str, AbandonLimit]] = (None, LIMITS)
-        self.promised: dict[str, int] = {}
-        self.covered: dict[str, int] = {}
+        self.nodes = nodes
+        self.promised: dict[PoolName, int] = {}
+        self.covered: dict[PoolName, int] = {}
         self._dispatcher = dispatcher
         self._plan = plan
         self._own: dict[int, Ledger] = {}
@@ -147,11 +152,12 @@ class Ledgers:
 
     # --- the budget -------------------------------------------------------------------------------
 
-    def budget(self, campaign: str) -> Budget:
-        """Return what the law leaves a campaign at this moment."""
-        legal = self._legal[self._plans[campaign].campaign_id]
-        others = (self.exposure(name) for name in self._siblings(legal) if name != campaign)
-        return budget(self.together(campaign), self._now(), self.exposure(campaign), others)
+    def budget(self, campaign: str, node: str) -> Budget:
+        """Return what the law leaves a campaign's pool on a node at this moment."""
+        legal, own = self._legal[self._plans[campaign].campaign_id], (campaign, node)
+        pools = ((name, each) for name in self._siblings(legal) for each in self.nodes)
+        others = (self.exposure(*pool) for pool in pools if pool != own)
+        return budget(self.together(campaign), self._now(), self.exposure(*own), others)
 
     def together(self, campaign: str) -> Ledger:
         """Return the ledger of the legal campaign that a campaign is part of, with the limits of this day.
@@ -180,23 +186,23 @@ class Ledgers:
         """Return the campaigns of one seller and offer that may have lines up."""
         return (name for name, plan in self._plans.items() if self._legal.get(plan.campaign_id) == legal)
 
-    def exposure(self, campaign: str) -> Exposure:
-        """Return a campaign's lines by country and the agents who can take them."""
+    def exposure(self, campaign: str, node: str) -> Exposure:
+        """Return a pool's lines by country and the agents who can take them."""
         flying: Counter[str] = Counter()
         lost: Counter[str] = Counter()
-        for call in self._dispatcher.calls_of(campaign):
+        for call in self._dispatcher.calls_of(campaign, node):
             country = self.country_of(call.reservation.number[2:5])
             if call.phase in MESSAGE or (call.phase in FLYING and call.attempt.hanging_up):
                 lost[country] += 1
             elif call.phase in FLYING:
                 flying[country] += 1
-        free = sum(seat.state in FREE for seat in self._dispatcher.seats_of(campaign))
-        free = max(free, self.covered.get(campaign, 0))
-        return Exposure(free, flying, lost, self.promised.get(campaign, 0))
+        free = sum(seat.state in FREE for seat in self._dispatcher.seats_of(campaign, node))
+        free = max(free, self.covered.get((campaign, node), 0))
+        return Exposure(free, flying, lost, self.promised.get((campaign, node), 0))
 
-    def ending(self, campaign: str) -> int:
-        """Return how many of a campaign's lines are being cancelled and are not gone yet."""
-        calls = self._dispatcher.calls_of(campaign)
+    def ending(self, campaign: str, node: str) -> int:
+        """Return how many of a pool's lines are being cancelled and are not gone yet."""
+        calls = self._dispatcher.calls_of(campaign, node)
         return sum(call.phase in FLYING and call.attempt.hanging_up is not None for call in calls)
 
     def status(self, campaign: str) -> dict[str, Any]:
@@ -204,14 +210,18 @@ class Ledgers:
         plan = self._plans.get(campaign)
         if plan is None or plan.campaign_id not in self._legal:
             return {}
-        ledger, left = self.together(campaign), self.budget(campaign)
-        now = self._now()
+        ledger, now = self.together(campaign), self._now()
+        own = [self.exposure(campaign, node) for node in self.nodes]
         return {
             country: _shown(ledger, country, now)
-            | {"left": left.left[country], "at_risk": left.own.at_risk(country)}
+            | {"left": self._left(campaign, country), "at_risk": sum(each.at_risk(country) for each in own)}
             for country in ledger.limits
-            if ledger.counts(country, now.date()) != Counts() or left.own.flying.get(country)
+            if ledger.counts(country, now.date()) != Counts() or any(each.flying.get(country) for each in own)
         }
+
+    def _left(self, campaign: str, country: str) -> int:
+        """Return how many abandoned calls a country leaves, by the pool to which it leaves most."""
+        return max(self.budget(campaign, node).left[country] for node in self.nodes)
 
 
 def _tightened(limits: Mapping[str, AbandonLimit], percent: float | None) -> Mapping[str, AbandonLimit]:

@@ -22,7 +22,7 @@ from dialer_engine.pbx.reach import fact_lines
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
-from dialer_engine.settings.models import AsteriskSettings, LabSettings, NodeSettings, Trunk
+from dialer_engine.settings.models import ExternalNode, LabSettings, NodeSettings, Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -185,9 +185,8 @@ class ManagedNode:
         return True
 
 
-def external_access(settings: AsteriskSettings) -> Access:
-    """Return the accounts of the first Asterisk that somebody else runs."""
-    node = settings.nodes[0]
+def external_access(node: ExternalNode) -> Access:
+    """Return the accounts of an Asterisk that this engine does not start."""
     return Access(
         node.name,
         node.ari_url,

@@ -47,8 +47,8 @@ ACCOUNTS_S = 2.0
 """How often the agents are read: an agent can register within 5 s of being added."""
 INTAKE_S = 0.5
 """How often the journal is looked at: an opt-out is in the database within 1 s."""
-_ELSEWHERE = "asterisk.nodes"
-"""Other machines' business: a change there needs nothing of this one."""
+_ELSEWHERE = ("asterisk.nodes", "asterisk.lost_after_seconds")
+"""The engine's business: a change there needs nothing of a node."""
 
 
 class NodeRunner:

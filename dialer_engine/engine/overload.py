@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -31,15 +31,32 @@ SLOWEST = 0.25
 """Calls a second that leave at least while they are slowed and not stopped."""
 
 
+class Watched(Protocol):
+    """What the brake asks of a node."""
+
+    @property
+    def lateness(self) -> Lateness:
+        """How late its events come."""
+        ...
+
+    async def ping(self, within_s: float) -> None:
+        """Let it answer something. Raises AriError."""
+
+    async def depth(self) -> float | None:
+        """Return how full its fullest task processor is, None where that cannot be seen. Raises NodeError."""
+
+
+def _worst(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
 @dataclass(slots=True)
 class Overload:
-    """One engine's brake with its measures; `depth` is None where Asterisk's console cannot be reached."""
+    """One engine's brake with its measures; of several nodes the worst counts for all."""
 
     trunks: Trunks
     blockers: Blockers
-    ping: Callable[[float], Awaitable[None]]
-    depth: Callable[[], Awaitable[float]] | None
-    lateness: Lateness
+    nodes: Sequence[Watched]
     sample: Sample = field(default_factory=Sample)
     began_at: float | None = None
     times: int = 0
@@ -61,8 +78,7 @@ class Overload:
         try:
             while True:
                 pings.again()
-                if self.depth is not None:
-                    depths.again()
+                depths.again()
                 due = time.monotonic() + SAMPLE_S
                 await asyncio.sleep(SAMPLE_S)
                 now = time.monotonic()
@@ -70,7 +86,7 @@ class Overload:
                     now,
                     Sample(
                         depth=depths.answer,
-                        event_late_s=self.lateness.take(),
+                        event_late_s=_worst(node.lateness.take() for node in self.nodes),
                         answer_s=pings.took(now),
                         loop_late_s=now - due,
                         cpu=self._cpus.take(),
@@ -81,10 +97,15 @@ class Overload:
             await depths.close()
 
     async def _answer(self) -> None:
-        await self.ping(PING_S)
+        """Wait for the slowest node that is there. Raises AriLinkLost when none is."""
+        answers = await asyncio.gather(*(node.ping(PING_S) for node in self.nodes), return_exceptions=True)
+        failed = [each for each in answers if each is not None]
+        slow = [each for each in failed if not isinstance(each, AriLinkLost)]
+        if slow or len(failed) == len(self.nodes):
+            raise (slow or failed)[0]
 
     async def _depth(self) -> float | None:
-        return None if self.depth is None else await self.depth()
+        return _worst([await node.depth() for node in self.nodes])
 
     def take(self, now: float, sample: Sample) -> None:
         """Decide by one second's sample (`now` in monotonic seconds) and act when the verdict is another."""

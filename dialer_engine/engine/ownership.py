@@ -44,12 +44,12 @@ def now() -> float:
 
 
 def lease_name(asterisk: AsteriskSettings) -> str:
-    """Return what is owned: one Asterisk, by the name that every engine's settings give it."""
+    """Return what is owned: all nodes, by the name of the first, which every engine's settings must have first."""
     return f"{FAMILY}{asterisk.node.name if asterisk.managed else asterisk.nodes[0].name}"
 
 
 class Ownership:
-    """The lease of one Asterisk in one database."""
+    """The lease of an engine's nodes in one database."""
 
     def __init__(self, url: str, name: str, owner: str) -> None:
         self.name = name

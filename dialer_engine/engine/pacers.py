@@ -1,4 +1,4 @@
-"""The pacing of every campaign: kept while the engine runs, so that a pause forgets nothing that was learned.
+"""The pacing of every campaign on every node, kept while the engine runs: a pause forgets nothing that was learned.
 
 A fresh pacer that learns is told what the campaign's records say of the days before (`Recall`). What each one
 decides and sees is written into the campaign's book, from which its history is made.
@@ -22,7 +22,7 @@ from dialer_engine.core.pacing.predictive import Predictive
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.ledger import Ledgers, PoolName
 from dialer_engine.engine.pacing_view import agent_event, call_event
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import Tasks
@@ -66,24 +66,27 @@ class Recall:
 
 @dataclass(slots=True)
 class Pacers:
-    """One pacer per campaign, of the mode its file names; what happens is told to the campaign's own."""
+    """One pacer per campaign and node, of the mode its file names; what happens is told to the pool's own.
+
+    What they decide and see goes into one book per campaign.
+    """
 
     ledgers: Ledgers
     recall: Recall
-    _pacers: dict[str, tuple[str, Pacer]] = field(default_factory=dict)
+    _pacers: dict[PoolName, tuple[str, Pacer]] = field(default_factory=dict)
     _books: dict[str, Book] = field(default_factory=dict)
 
-    def of(self, plan: CampaignPlan) -> Pacer:
-        """Return the campaign's pacer; another mode begins with a fresh one."""
-        mode, pacer = self._pacers.get(plan.name, (None, None))
+    def of(self, plan: CampaignPlan, node: str) -> Pacer:
+        """Return the pacer of a campaign on a node; another mode begins with a fresh one."""
+        mode, pacer = self._pacers.get((plan.name, node), (None, None))
         if pacer is None or mode != plan.settings.mode:
             book = self.book(plan.name)
             book.mode = plan.settings.mode
             fresh = make_pacer(plan.settings.mode)
             if isinstance(fresh, Predictive):
                 self.recall.begin(plan, fresh)
-            pacer = Watched(fresh, book)
-            self._pacers[plan.name] = (plan.settings.mode, pacer)
+            pacer = Watched(fresh, book, node)
+            self._pacers[plan.name, node] = (plan.settings.mode, pacer)
         return pacer
 
     def book(self, campaign: str) -> Book:
@@ -91,13 +94,15 @@ class Pacers:
         return self._books.setdefault(campaign, Book())
 
     def call_stepped(self, call: Call, before: Phase) -> None:
-        """Tell the pacer of the call's campaign what became of the call."""
-        if call.campaign in self._pacers:
+        """Tell the call's pacer what became of the call."""
+        pool = (call.campaign, call.node)
+        if pool in self._pacers:
             event = call_event(call, before, self.ledgers)
             if event is not None:
-                self._pacers[call.campaign][1].observe(event)
+                self._pacers[pool][1].observe(event)
 
     def seat_stepped(self, seat: Seat, campaign: str | None) -> None:
-        """Tell the pacer of the agent's campaign what became of the agent."""
-        if campaign in self._pacers:
-            self._pacers[campaign][1].observe(agent_event(seat))
+        """Tell the agent's pacer what became of the agent."""
+        pool = (campaign or "", seat.node)
+        if pool in self._pacers:
+            self._pacers[pool][1].observe(agent_event(seat))

@@ -7,6 +7,7 @@ monotonic seconds, because no clock correction may make a phone ring backwards.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,14 +62,17 @@ class Dialable:
     open: bool
 
 
-def snapshot(plan: CampaignPlan, dispatcher: Dispatcher, ledgers: Ledgers, dialable: Dialable) -> Snapshot:
-    """Return the campaign at this moment, as the pacing sees it."""
+def snapshot(
+    plan: CampaignPlan, node: str, dispatcher: Dispatcher, ledgers: Ledgers, dialable: Dialable
+) -> Snapshot:
+    """Return the campaign on one node at this moment, as the pacing sees it."""
     now, wall = time.monotonic(), utc_now()
-    line, settings, left = dialable.line, plan.settings, ledgers.budget(plan.name)
+    line, settings, left = dialable.line, plan.settings, ledgers.budget(plan.name, node)
+    seats, calls = dispatcher.seats_of(plan.name, node), dispatcher.calls_of(plan.name, node)
     return Snapshot(
         now=now,
-        agents=_agents(plan.name, dispatcher, now, wall),
-        calls=_calls(plan.name, dispatcher, ledgers, now, wall),
+        agents=_agents(seats, now, wall),
+        calls=_calls(calls, ledgers, now, wall),
         lines_per_agent=settings.lines_per_agent,
         channels_free=line.channels_free() if line else 0,
         rate_tokens=line.departures(now) if line else 0,
@@ -76,7 +80,7 @@ def snapshot(plan: CampaignPlan, dispatcher: Dispatcher, ledgers: Ledgers, diala
         cancel_before_15s=settings.cancel_before_15s,
         open=dialable.open,
         budget=left.lines_at_risk,
-        ending=ledgers.ending(plan.name),
+        ending=ledgers.ending(plan.name, node),
         ledger=ledgers.view(plan.name, left.main),
         goals=goals(settings.pacing),
     )
@@ -93,17 +97,15 @@ def goals(pacing: Pacing) -> Goals:
     )
 
 
-def _agents(campaign: str, dispatcher: Dispatcher, now: float, wall: datetime) -> tuple[AgentView, ...]:
+def _agents(seats: Iterable[Seat], now: float, wall: datetime) -> tuple[AgentView, ...]:
     return tuple(
         AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall))
-        for seat in dispatcher.seats_of(campaign)
+        for seat in seats
         if seat.state is not SeatState.OFF
     )
 
 
-def _calls(
-    campaign: str, dispatcher: Dispatcher, ledgers: Ledgers, now: float, wall: datetime
-) -> tuple[CallView, ...]:
+def _calls(calls: Iterable[Call], ledgers: Ledgers, now: float, wall: datetime) -> tuple[CallView, ...]:
     return tuple(
         CallView(
             call.id,
@@ -113,7 +115,7 @@ def _calls(
             0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
             segment(call, ledgers),
         )
-        for call in dispatcher.calls_of(campaign)
+        for call in calls
         if call.attempt.hanging_up is None
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from dialer_engine.engine.node_link import Access
-from dialer_engine.engine.trunks import Trunks
+from dialer_engine.engine.trunks import UNKNOWN, Reach, Trunks
 from dialer_engine.pbx.ami import AmiAdapter, AmiError
 from dialer_engine.pbx.render import trunk_endpoint
 
@@ -62,9 +62,9 @@ class PhoneWatch:
             await self._something()
 
     def _forget(self) -> None:
-        """Without AMI nothing is known of the trunks: they are neither up nor down."""
+        """Without AMI this node knows nothing of the trunks: they are neither up nor down."""
         for line in self.trunks.lines.values():
-            line.reachable = line.registered = None
+            line.reach[self.access.name] = UNKNOWN
 
     async def _something(self) -> None:
         """Wait for news; what comes within a moment of it is one piece of news."""
@@ -85,5 +85,7 @@ class PhoneWatch:
         endpoints = {trunk_endpoint(name): line for name, line in self.trunks.lines.items()}
         self.devices = {name: status.lower() for name, status in contacts.items() if name not in endpoints}
         for endpoint, line in endpoints.items():
-            line.reachable = REACHABLE.get(contacts.get(endpoint, "Unknown"))
-            line.registered = REGISTERED.get(registrations.get(endpoint, ""))
+            line.reach[self.access.name] = Reach(
+                REACHABLE.get(contacts.get(endpoint, "Unknown")),
+                REGISTERED.get(registrations.get(endpoint, "")),
+            )

@@ -26,21 +26,26 @@ DEFAULT_DROP = (
 """Played only when a campaign's own recording cannot be opened at that moment."""
 
 
+STANDARD = "standard"
+"""Directory, below a node's recordings, of those that every node needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A recording that Asterisk can play: its path without the ending, and its version for the CDR.
 
-    `content` is what it says, as far as it is known: a recording of one's own is named by its file.
+    The path is below a node's directory of recordings, so that it holds on every node. `content` is what it says, as
+    far as it is known: a recording of one's own is named by its file.
     """
 
-    asterisk_name: str
+    path: str
     version: str
     content: str = ""
 
 
 def standard_prompts(bundle: Bundle, sounds: Path) -> Path:
     """Make the prompts that every node needs; returns their directory. Raises PromptError."""
-    directory = sounds / "standard"
+    directory = sounds / STANDARD
     make_standard_prompts(bundle, directory)
     make_prompt(bundle, DEFAULT_DROP, directory / "default-drop.wav")
     make_tones(bundle, directory)
@@ -84,7 +89,9 @@ def drop_prompt(bundle: Bundle, sounds: Path, campaign: Campaign, member: Member
         version = import_prompt(bundle, own.prompt, staged)
         final = staged.with_name(f"{campaign.name}-{version}.wav")
         import_prompt(bundle, own.prompt, final)
-        return Prompt(str(final.with_suffix("")), version, f"own recording {own.prompt.name}")
+        return Prompt(
+            str(final.relative_to(sounds).with_suffix("")), version, f"own recording {own.prompt.name}"
+        )
     text = _drop_text(campaign, member)
     target = sounds / "campaigns" / f"{campaign.name}-{prompt_version(text)}.wav"
-    return Prompt(str(target.with_suffix("")), make_prompt(bundle, text, target), text)
+    return Prompt(str(target.relative_to(sounds).with_suffix("")), make_prompt(bundle, text, target), text)

@@ -22,12 +22,11 @@ from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 class Records:
     """The dispatcher's recorder; `plans` and `agents` are replaced by a reload."""
 
-    def __init__(self, writer: Writer, clock: GateClock, node: str) -> None:
+    def __init__(self, writer: Writer, clock: GateClock) -> None:
         self.plans: Mapping[str, CampaignPlan] = {}
         self.agents: Mapping[str, Agent] = {}
         self._writer = writer
         self._clock = clock
-        self._node = node
         self.on_end: Callable[[Call], None] = lambda call: None
         self.fault_delay: Callable[[Call], timedelta] = lambda call: timedelta(0)
         self.on_disposition: Callable[[str, bool], None] = lambda attempt_id, person: None
@@ -108,5 +107,5 @@ class Records:
             return
         campaign_id = plan.campaign_id if plan else None
         self._writer.put(
-            StateChange(agent.id, seat.state.value, seat.since, self._node, campaign_id, seat.attempt)
+            StateChange(agent.id, seat.state.value, seat.since, seat.node, campaign_id, seat.attempt)
         )

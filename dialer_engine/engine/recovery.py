@@ -19,6 +19,7 @@ from dialer_engine.engine.agents import Legs, whisper_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.places import Place
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.models import Bridge, Channel
 
@@ -50,6 +51,11 @@ class Seen:
         ids = frozenset(bridge.id for bridge in bridges)
         return cls(channels, members_of(bridges), ids, await commands.started_at())
 
+    @classmethod
+    def nothing(cls, since: datetime) -> Seen:
+        """What a node has that is lost: nothing, since a moment."""
+        return cls({}, {}, frozenset(), since)
+
     def agent_with(self, channel_id: str) -> str | None:
         """Return the agent in whose bridge the channel is."""
         bridge = self.bridge_of.get(channel_id, "")
@@ -76,20 +82,25 @@ def leg_agent(channel: Channel) -> str | None:
     return words[2] if is_leg else None
 
 
-async def reconcile(dispatcher: Dispatcher, legs: Legs, commands: Commands, *, hang_up_orphans: bool) -> Seen:
-    """Compare: legs first, then attempts, then, once all attempts are known, what nobody owns. Raises AriError."""
-    known = set(legs.by_channel)
-    seen = await Seen.look(commands)
-    legs.know_bridges(seen.bridges)
-    _legs(legs, seen, known)
-    for call in list(dispatcher.calls.values()):
-        _attempt(dispatcher, call, seen)
+async def reconcile(dispatcher: Dispatcher, legs: Legs, place: Place, *, hang_up_orphans: bool) -> Seen:
+    """Compare with one node: legs, then attempts, then, once all are known, what nobody owns. Raises AriError."""
+    known = legs.on(place.name)
+    seen = await Seen.look(place.commands)
+    agree(dispatcher, legs, place.name, seen, known)
     if hang_up_orphans:
-        await _orphans(dispatcher, seen, commands)
+        await _orphans(dispatcher, seen, place.commands)
     return seen
 
 
-def _legs(legs: Legs, seen: Seen, known: set[str]) -> None:
+def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
+    """Feed what a node has, or has no more, through the ordinary transitions; `known` legs were there before."""
+    legs.know_bridges(node, seen.bridges)
+    _legs(legs, node, seen, known)
+    for call in [call for call in dispatcher.calls.values() if call.node == node]:
+        _attempt(dispatcher, call, seen)
+
+
+def _legs(legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
     for channel_id in [each for each in known if each not in seen.channels]:
         legs.gone(channel_id, vanished=True)
     for channel in seen.channels.values():
@@ -97,9 +108,9 @@ def _legs(legs: Legs, seen: Seen, known: set[str]) -> None:
         if agent is None or channel.id in legs.by_channel:
             continue
         if seen.agent_with(channel.id) == agent:
-            legs.adopt(channel.id, agent, whispering=whisper_of(channel.id) in seen.channels)
+            legs.adopt(node, channel.id, agent, whispering=whisper_of(channel.id) in seen.channels)
         else:
-            legs.arrived(channel.id, agent)
+            legs.arrived(node, channel.id, agent)
 
 
 def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen) -> None:
@@ -134,9 +145,11 @@ def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> 
 
 
 async def _orphans(dispatcher: Dispatcher, seen: Seen, commands: Commands) -> None:
+    """Hang up what rings for nobody, and whoever talks on in an agent's bridge when the node had counted as lost."""
     for channel in seen.channels.values():
-        ours = channel.name.startswith(TRUNK_CHANNEL) and channel.id in dispatcher.calls
-        if channel.name.startswith(TRUNK_CHANNEL) and not ours and channel.state != "Up":
+        if not channel.name.startswith(TRUNK_CHANNEL) or channel.id in dispatcher.calls:
+            continue
+        if channel.state != "Up" or seen.agent_with(channel.id) is not None:
             log.warning("channel without an attempt hung up", channel=channel.id)
             await commands.hangup(channel.id)
 

@@ -88,9 +88,7 @@ async def read_agents(conn: Connection) -> dict[str, Agent]:
 async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt) -> None:
     """Keep the campaign's recording and script by their versions, for its call-detail records."""
     now = utc_now()
-    recording = KeptText(
-        prompt.version, "drop_message", prompt.content, f"{Path(prompt.asterisk_name).name}.wav"
-    )
+    recording = KeptText(prompt.version, "drop_message", prompt.content, f"{Path(prompt.path).name}.wav")
     await keep_text(conn, recording, now)
     script = await asyncio.to_thread(_script, campaign)
     if script is not None:

@@ -1,14 +1,17 @@
 """Runs one campaign: asks the pacing how many calls to place, reserves them through the gate, sends them.
 
 There is no polling interval: an agent who becomes ready, a call that ends or a departure that opens wakes
-the runner at once. A pass once a second is the safety net and lets time-dependent rules come true.
+the runner at once. A pass once a second is the safety net and lets time-dependent rules come true. On several nodes
+every pass decides for each node by itself: a customer and an agent meet on one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +21,7 @@ import structlog
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.gate import GateContext
 from dialer_engine.core.pacing import Decision, Snapshot, make_pacer
+from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -25,6 +29,7 @@ from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers
 from dialer_engine.engine.pacing_view import Dialable, snapshot
+from dialer_engine.engine.places import Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import wait_at_most
 from dialer_engine.engine.trunks import TrunkLine, Trunks
@@ -73,7 +78,7 @@ class Runner:
     dispatcher: Dispatcher
     trunks: Trunks
     around: Surroundings
-    node: str
+    places: Places
     epoch: int
     ledgers: Ledgers
     pacers: Pacers
@@ -92,8 +97,7 @@ class Runner:
         """Dial until cancelled; a failing pass is logged and tried again after a second."""
         while True:
             try:
-                decision = self.pacers.of(self.plan).decide(self.snapshot())
-                again = await self._carry_out(decision)
+                again = await self._pass()
             except Exception:
                 log.exception("pass of a campaign failed", campaign=self.plan.name)
                 await asyncio.sleep(RETRY_AFTER_ERROR_S)
@@ -114,28 +118,69 @@ class Runner:
 
     # --- deciding ---------------------------------------------------------------------------------
 
-    def snapshot(self) -> Snapshot:
-        """Return the campaign at this moment, as the pacing sees it."""
+    async def _pass(self) -> bool:
+        """Decide and act once on every node; returns whether to decide again at once."""
+        again, limits = False, dict[str, tuple[str, ...]]()
+        for node in self._pools():
+            decision = self.pacers.of(self.plan, node).decide(self.snapshot(node))
+            limits[node] = tuple(decision.reasons)
+            self.limits = self._limits(limits)
+            again = await self._carry_out(node, decision) or again
+        return again
+
+    def _pools(self) -> list[str]:
+        """Return the nodes where the campaign has agents or lines; without any the first that is up.
+
+        Departures may be scarce: the node whose agent has waited longest chooses first.
+        """
+        up = [name for name, place in self.places.items() if place.up] or list(self.places)[:1]
+        working = [node for node in up if self._works_on(node)]
+        return sorted(working, key=self._waits_since) if working else up[:1]
+
+    def _waits_since(self, node: str) -> float:
+        """Return since when the longest waiting agent of a node has been ready (seconds since 1970)."""
+        seats = self.dispatcher.seats_of(self.plan.name, node)
+        ready = (seat.since.timestamp() for seat in seats if seat.state is SeatState.READY and seat.since)
+        return min(ready, default=math.inf)
+
+    def _works_on(self, node: str) -> bool:
+        name = self.plan.name
+        on_duty = any(seat.state is not SeatState.OFF for seat in self.dispatcher.seats_of(name, node))
+        return on_duty or bool(self.dispatcher.calls_of(name, node))
+
+    def _limits(self, decided: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """Return what bounds the campaign now, in words; of several nodes each with its name."""
+        why_not = self.around.why_not()
+        if why_not:
+            return (why_not,)
+        if len(decided) == 1:
+            return (*self._trunks_down(), *next(iter(decided.values())))
+        return (*self._trunks_down(), *(f"{node}: {why}" for node, each in decided.items() for why in each))
+
+    def snapshot(self, node: str) -> Snapshot:
+        """Return the campaign on a node at this moment, as the pacing sees it."""
         now = time.monotonic()
-        line = self.trunks.first_free(self.plan.settings.trunks, now)
+        line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         due = 0 if now < self._empty_until else None
-        dialable = Dialable(line, due, self.around.why_not() is None)
-        return snapshot(self.plan, self.dispatcher, self.ledgers, dialable)
+        dialable = Dialable(line, due, self._why_not(node) is None)
+        return snapshot(self.plan, node, self.dispatcher, self.ledgers, dialable)
+
+    def _why_not(self, node: str) -> str | None:
+        """Return why no call may leave from a node now, None when calls may."""
+        return self.around.why_not() or (None if self.places[node].up else f"node {node} is not connected")
 
     # --- acting -----------------------------------------------------------------------------------
 
-    async def _carry_out(self, decision: Decision) -> bool:
-        """Cancel and place; returns whether to decide again at once."""
-        why_not = self.around.why_not()
-        self.limits = (why_not,) if why_not else (*self._trunks_down(), *decision.reasons)
-        self.ledgers.covered[self.plan.name] = decision.covered or 0
+    async def _carry_out(self, node: str, decision: Decision) -> bool:
+        """Cancel and place on a node; returns whether to decide again at once."""
+        self.ledgers.covered[self.plan.name, node] = decision.covered or 0
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
-        line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic())
-        if decision.place <= 0 or line is None or why_not:
+        line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic(), node)
+        if decision.place <= 0 or line is None or self._why_not(node):
             return False
         context = self.around.gate(self.plan)
-        result = await self._reserve(min(decision.place, BATCH), line, context)
+        result = await self._reserve(node, min(decision.place, BATCH), line, context)
         self.held.update(result.held)
         self._spare = result.spare
         self.exhausted = result.exhausted
@@ -150,11 +195,11 @@ class Runner:
         slowed = (self.trunks.pace.reason,) if self.trunks.pace.reason else ()
         return (*slowed, *away, *self.trunks.resting(names, time.monotonic()))
 
-    async def _reserve(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
-        """Reserve and send; meanwhile other campaigns of the same offer count these lines as placed."""
-        promised, name = self.ledgers.promised, self.plan.name
-        request = self._request(limit, line, context)
-        promised[name] = limit
+    async def _reserve(self, node: str, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
+        """Reserve and send; meanwhile the other pools of the same offer count these lines as placed."""
+        promised, pool = self.ledgers.promised, (self.plan.name, node)
+        request = self._request(node, limit, line, context)
+        promised[pool] = limit
         line.active += limit
         started = time.monotonic()
         line.breaker.probe(started)
@@ -166,7 +211,7 @@ class Runner:
             reserving.add_done_callback(lambda done: self._give_back(done, line))
             raise
         finally:
-            del promised[name]
+            del promised[pool]
             line.active -= limit
         for reservation in result.reserved:
             self._depart(reservation, line, started)
@@ -188,19 +233,19 @@ class Runner:
         line.active += 1
         return call
 
-    def _request(self, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
+    def _request(self, node: str, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
         return ReserveRequest(
             campaign_id=self.plan.campaign_id,
             member_id=self.plan.member_id,
             limit=limit,
             now=context.now,
             wall=utc_now(),
-            node=self.node,
+            node=node,
             trunk=line.name,
             caller_ids=tuple(self.plan.settings.caller_ids),
             epoch=self.epoch,
             context=context,
-            budget=self.ledgers.budget(self.plan.name),
+            budget=self.ledgers.budget(self.plan.name, node),
             spare=self._spare,
         )
 
@@ -221,7 +266,7 @@ class Runner:
     def _send(self, call: Call, leg: Leg, started: float) -> bool:
         """Send the call, or cancel it when it may not leave any more; returns whether it left."""
         stale = time.monotonic() - started > STALE_S
-        if call.phase is Phase.RESERVED and self.around.why_not() is None and not stale:
+        if call.phase is Phase.RESERVED and self._why_not(call.node) is None and not stale:
             self.around.send(call, leg)
             return True
         self.dispatcher.cancel(call.id, "dialing stopped before the call left")
@@ -237,7 +282,7 @@ class Runner:
             ring_seconds=ring_time(settings.ring_seconds, reservation.ring_window),
             variables={
                 "MAX_WAIT_MS": str(settings.max_wait_ms),
-                "DROP_PROMPT": self.plan.prompt.asterisk_name,
+                "DROP_PROMPT": str(self.places[reservation.node].sounds / self.plan.prompt.path),
                 "DIALED_NUMBER": reservation.number,
                 "MEMBER_ID": str(self.plan.member_id),
             },
@@ -245,10 +290,11 @@ class Runner:
 
     def settle(self) -> None:
         """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
-        self.ledgers.covered.pop(self.plan.name, None)
-        decision = make_pacer("progressive").decide(self.snapshot())
-        for attempt_id in decision.cancel:
-            self.dispatcher.cancel(attempt_id, "no agent is free")
+        for node in self.places:
+            self.ledgers.covered.pop((self.plan.name, node), None)
+            decision = make_pacer("progressive").decide(self.snapshot(node))
+            for attempt_id in decision.cancel:
+                self.dispatcher.cancel(attempt_id, "no agent is free")
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from dialer_engine.core.breaker import Breaker
 from dialer_engine.core.pacing import CallState
 from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.board import Board
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacing_view import CALL_STATES
+from dialer_engine.engine.station import Station
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
 _AGENT_STATES = ("ready", "in_call", "wrap", "paused", "offline")
@@ -79,9 +83,9 @@ def _call_counts(dispatcher: Dispatcher, campaign: str) -> dict[str, int]:
 
 
 def agents_status(
-    campaigns: Campaigns, dispatcher: Dispatcher, devices: Mapping[str, str], now: datetime
+    campaigns: Campaigns, dispatcher: Dispatcher, legs: Legs, phones: Mapping[str, str], now: datetime
 ) -> list[dict[str, Any]]:
-    """Return one entry per agent: state, since how many seconds, campaign, attempt, phone registration."""
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, node of the leg, phone."""
     return [
         {
             "name": agent,
@@ -89,10 +93,36 @@ def agents_status(
             "since_s": round((now - seat.since).total_seconds(), 1) if seat and seat.since else None,
             "campaign": dispatcher.campaign_of(agent),
             "attempt": seat.attempt if seat else None,
-            "phone": devices.get(agent, "unknown"),
+            "node": legs.node_of.get(legs.by_agent.get(agent, "")),
+            "phone": phones.get(agent, "unknown"),
         }
         for agent in sorted(campaigns.agents)
     ]
+
+
+def nodes_status(
+    stations: Iterable[Station], floor: Floor, journals: Mapping[str, Path]
+) -> list[dict[str, Any]]:
+    """Return one entry per node: its links, whether calls may leave there, calls and agents on it, its journal."""
+    calls = Counter(call.node for call in floor.dispatcher.calls.values())
+    legs = Counter(floor.legs.node_of.values())
+    return [
+        station.status(calls[station.name], legs[station.name], journals[station.name])
+        for station in stations
+    ]
+
+
+_REGISTERED = ("reachable", "nonqualified")
+
+
+def devices(stations: Iterable[Station]) -> dict[str, str]:
+    """Return the state of every agent's phone: what the node says that sees it best."""
+    found: dict[str, str] = {}
+    for station in stations:
+        for agent, state in station.phones.devices.items():
+            if found.get(agent) not in _REGISTERED:
+                found[agent] = state
+    return found
 
 
 def trunks_status(trunks: Trunks) -> list[dict[str, Any]]:

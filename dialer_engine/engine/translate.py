@@ -60,7 +60,7 @@ class Audio(Protocol):
 
 @dataclass(slots=True)
 class Translator:
-    """Routes each event of one node to the attempt or the leg it belongs to."""
+    """Routes each event of a node to the attempt or the leg it belongs to."""
 
     dispatcher: Dispatcher
     legs: Legs
@@ -68,15 +68,15 @@ class Translator:
     audio: Audio
     _said: dict[str, str] = field(default_factory=dict)
 
-    def on_event(self, event: object) -> None:
-        """Feed one ARI event; synchronous and in order, called from the socket's reader."""
+    def on_event(self, node: str, event: object) -> None:
+        """Feed one ARI event of a node; synchronous and in order, called from the socket's reader."""
         match event:
             case ari.ChannelStateChange(channel=channel):
                 self._state(channel, moment(event.timestamp))
             case ari.CallBroadcast(channel=channel):
                 self.dispatcher.feed(channel.id, life.Offered(moment(event.timestamp)))
             case ari.StasisStart(channel=channel, args=args):
-                self._start(channel.id, list(args), moment(event.timestamp))
+                self._start(node, channel.id, list(args), moment(event.timestamp))
             case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
                 self._joined(channel.id, moment(event.timestamp))
             case ari.Dial(peer=peer, dialstatus="PROGRESS"):
@@ -111,9 +111,9 @@ class Translator:
         self.dispatcher.feed(channel_id, life.Ringing(at))
         self.watch.rang(channel_id)
 
-    def _start(self, channel_id: str, args: list[str], at: datetime) -> None:
+    def _start(self, node: str, channel_id: str, args: list[str], at: datetime) -> None:
         if args[:1] == ["agent"] and len(args) == 2:
-            self.legs.arrived(channel_id, args[1])
+            self.legs.arrived(node, channel_id, args[1])
         elif args[:1] == ["customer"]:
             self.dispatcher.feed(channel_id, life.Entered(at))
 

@@ -43,6 +43,27 @@ class Pace:
     left: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How one node sees a carrier: whether it answers OPTIONS and holds our registration, None for not known."""
+
+    reachable: bool | None = None
+    registered: bool | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether calls may be tried there."""
+        return self.reachable is not False and self.registered is not False
+
+
+UNKNOWN = Reach()
+
+
+def _any(words: Iterable[bool | None]) -> bool | None:
+    known = [word for word in words if word is not None]
+    return any(known) if known else None
+
+
 @dataclass(slots=True)
 class TrunkLine:
     """One trunk's limits and what is in use of them.
@@ -55,8 +76,7 @@ class TrunkLine:
     slots: CallSlots
     active: int = 0
     cooling: int = 0
-    registered: bool | None = None
-    reachable: bool | None = None
+    reach: dict[str, Reach] = field(default_factory=dict)
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
     pace: Pace = field(default_factory=Pace)
@@ -68,10 +88,20 @@ class TrunkLine:
     def __post_init__(self) -> None:
         self.queue = Departures(self)
 
+    def usable(self, node: str | None) -> bool:
+        """Whether the carrier answers a node (None: any), as far as is known: a dead trunk must not burn the list."""
+        known = list(self.reach.values()) if node is None else [self.reach.get(node, UNKNOWN)]
+        return not known or any(each.usable for each in known)
+
     @property
-    def usable(self) -> bool:
-        """Whether the carrier answers us, as far as is known: a dead trunk must not burn the list."""
-        return self.reachable is not False and self.registered is not False
+    def reachable(self) -> bool | None:
+        """Whether the carrier answers any node's OPTIONS, None while nobody knows."""
+        return _any(each.reachable for each in self.reach.values())
+
+    @property
+    def registered(self) -> bool | None:
+        """Whether any node is registered at the carrier, None while nobody knows or nobody registers."""
+        return _any(each.registered for each in self.reach.values())
 
     def channels_free(self) -> int:
         """Return how many more calls the carrier takes at once."""
@@ -160,15 +190,15 @@ class Trunks:
         for shared in self._shared.values():
             shared.lines = [line for line in self.lines.values() if line.shared is shared]
 
-    def first_free(self, names: list[str], now: float) -> TrunkLine | None:
-        """Return the first of the campaign's trunks with a channel and a departure free now."""
+    def first_free(self, names: list[str], now: float, node: str | None = None) -> TrunkLine | None:
+        """Return the first of the campaign's trunks with a channel and a departure free now, from a node."""
         lines = [self.lines[name] for name in names if name in self.lines]
-        able = (line for line in lines if line.usable and line.channels_free() and line.departures(now))
+        able = (line for line in lines if line.usable(node) and line.channels_free() and line.departures(now))
         return next(able, None)
 
     def down(self, names: list[str]) -> list[str]:
         """Return those of the campaign's trunks that cannot be used now."""
-        return [name for name in names if name in self.lines and not self.lines[name].usable]
+        return [name for name in names if name in self.lines and not self.lines[name].usable(None)]
 
     def resting(self, names: list[str], now: float) -> list[str]:
         """Return, in words, which of the campaign's trunks a breaker keeps calls from."""

@@ -81,7 +81,7 @@ class EngineProcess:
             except EngineNotRunning:
                 await asyncio.sleep(STEP_SECONDS)
                 continue
-            if status["nodes"] and all(node["ari"] for node in status["nodes"]):
+            if any(node["ari"] for node in status["nodes"]):
                 return status
             await asyncio.sleep(STEP_SECONDS)
         raise LabError(f"the engine was not ready within {timeout_s:g} s: {self.last_words()}")

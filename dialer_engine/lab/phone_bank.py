@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections import defaultdict, deque
 from collections.abc import Sequence
 
 from dialer_engine.lab.agents import Manners, SimAgent
@@ -34,8 +35,12 @@ class PhoneBank:
     def __init__(
         self, node: Node, phones: Sequence[Phone], manners: Manners, seed: int, *, deaf: bool = False
     ) -> None:
+        """Phones of one user are one agent's, who dials by the next when one does not get through."""
         dice = Dice(seed)
-        self.agents = {phone.name: SimAgent(phone.name, manners, dice, self._press) for phone in phones}
+        self._ways = defaultdict[str, deque[str]](deque)
+        for phone in phones:
+            self._ways[phone.user].append(phone.name)
+        self.agents = {user: SimAgent(user, manners, dice, self._press) for user in self._ways}
         self.audio = AudioServer(self._find)
         self.failed_presses = 0
         self._node = node
@@ -99,6 +104,21 @@ class PhoneBank:
             await asyncio.sleep(0.05)
         await self.go_on_duty(timeout_s)
 
+    def dialed_by(self, end: str) -> list[str]:
+        """Return the agents whose present phone's name ends so: they are at one node."""
+        return [name for name, ways in self._ways.items() if ways[0].endswith(end)]
+
+    async def dial_elsewhere(self, names: Sequence[str], timeout_s: float) -> None:
+        """Let agents hang up phones that have gone silent, and dial in by their next ones."""
+        for name in names:
+            self.agents[name].hang_up()
+            self._ways[name].rotate(-1)
+        for _ in range(HANGS_UP_STEPS):
+            if not any(self.agents[name].on_duty for name in names):
+                break
+            await asyncio.sleep(0.05)
+        await self.go_on_duty(timeout_s)
+
     async def vanish(self) -> None:
         """Kill all phones: nobody hangs up, the audio just stops."""
         if self._node.pid is not None:
@@ -138,12 +158,13 @@ class PhoneBank:
         async with few:
             while not agent.on_duty:
                 with contextlib.suppress(AriError):
-                    await self.call(agent.name, DUTY, agent.new_leg())
+                    await self.call(self._ways[agent.name][0], DUTY, agent.new_leg())
                 for _ in range(15):
                     agent.on_duty = agent.on_duty or await self._answered(agent.leg)
                     if agent.on_duty:
                         return
                     await asyncio.sleep(0.1)
+                self._ways[agent.name].rotate(-1)
 
     async def _answered(self, leg: str) -> bool:
         """Whether a deaf phone's call was answered; one with ears is known by its audio."""

@@ -37,10 +37,16 @@ class Place:
         """Where the lab keeps logs of its own."""
         return self.directory / "log"
 
-    def node(self, name: str, index: int, directory: Path | None = None) -> NodeConfig:
-        """The addresses of the lab's Asterisk number `index`, all on loopback and free now."""
+    def node(
+        self, name: str, index: int, directory: Path | None = None, *, part: tuple[int, int] = (0, 1)
+    ) -> NodeConfig:
+        """The addresses of the lab's Asterisk number `index`, all on loopback and free now.
+
+        Several with the same index share its RTP ports: `part` is which share of how many.
+        """
         sip, http, ami = free_ports(3)
-        rtp = RTP_BASE + self.slot * RTP_PER_LAB + index * RTP_PER_NODE
+        share = RTP_PER_NODE // part[1]
+        rtp = RTP_BASE + self.slot * RTP_PER_LAB + index * RTP_PER_NODE + part[0] * share
         return NodeConfig(
             name=name,
             directory=directory or self.directory / name,
@@ -50,7 +56,7 @@ class Place:
             http_port=http,
             ami_port=ami,
             rtp_start=rtp,
-            rtp_end=rtp + RTP_PER_NODE - 1,
+            rtp_end=rtp + share - 1,
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dialer_engine.lab.people import CALLS_PER_NUMBER, LAB_CLOCK
 from dialer_engine.pbx.node import NodeConfig
@@ -31,6 +33,8 @@ trunks:
     http_port: {node.http_port}
     ami_port: {node.ami_port}
     rtp: {{start: {node.rtp_start}, end: {node.rtp_end}}}
+  nodes: {nodes}
+  lost_after_seconds: {lost_after_s}
 logging:
   format: json
 {database}lab:
@@ -97,6 +101,7 @@ class Scenario:
     codes: str = "{503: number_fault}"
     account_calls_per_second: float | None = None
     audio_lost_s: int = 60
+    lost_after_s: int = 300
 
     @property
     def agent_names(self) -> list[str]:
@@ -115,10 +120,12 @@ def write_config(
     carrier_port: int,
     detour: Mapping[str, int],
     database: str | None = None,
+    nodes: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write `dialer.yaml` and the campaign into `directory`.
 
-    `detour` names ports of a proxy; `database` is the URL of another database than the embedded one.
+    `detour` names ports of a proxy; `database` is the URL of another database than the embedded one;
+    `nodes` are further ones, as `asterisk.nodes` has them.
     """
     campaigns = directory / "campaigns"
     campaigns.mkdir(parents=True, exist_ok=True)
@@ -129,6 +136,8 @@ def write_config(
         accounts=_accounts(scenario),
         trunks="".join(_trunk(scenario, name, node.bind, port) for name, port in ports.items()),
         node=node,
+        nodes=json.dumps(list(nodes)),
+        lost_after_s=scenario.lost_after_s,
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
         database=f'database: {{url: "{database}"}}\n' if database else "",

@@ -10,15 +10,17 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Table
 from dialer_engine.lab.carrier import ledger_path, start_carrier
 from dialer_engine.lab.engine_process import EngineProcess, environment, kill_left_over
+from dialer_engine.lab.further_nodes import MOST, FurtherNode, node_name
 from dialer_engine.lab.ledger import Ledger
 from dialer_engine.lab.people import Person, write_contacts, write_suppressed
 from dialer_engine.lab.phone_bank import PhoneBank
@@ -31,6 +33,8 @@ from dialer_engine.lab.second_engine import Ways, second_engine
 from dialer_engine.lab.small_disk import SmallDisk, release
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
+from dialer_engine.pbx.render import AgentAccount
+from dialer_engine.settings.load import load_config
 from dialer_engine.store.directory import add_agent, member_id_of
 from dialer_engine.store.embedded import EmbeddedPostgres
 from dialer_engine.store.errors import StoreError
@@ -39,7 +43,7 @@ from dialer_engine.store.pool import connect
 Tell = Callable[[str], None]
 DRAIN_S = 10.0
 HURRY_S = 1.5
-OLD_NODES = ("nodes/main", "carrier", "phones", "floor")
+OLD_NODES = ("nodes/main", *(f"nodes/{node_name(n)}" for n in range(MOST)), "carrier", "phones", "floor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Setting:
     """What a world is made of.
 
     `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
-    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
+    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes. With several
+    `nodes` every agent has a phone at each, and begins at one of them in turn.
     """
 
     scenario: Scenario
@@ -60,6 +65,7 @@ class Setting:
     proxied: bool = False
     split: bool = False
     small_disk: tuple[str, int] | None = None
+    nodes: int = 1
 
 
 class World:
@@ -72,6 +78,7 @@ class World:
         self.home = place.directory
         self.config = place.directory / "config"
         self.main = place.node("main", 0, self.home / "nodes" / "main")
+        self.further = [FurtherNode(bundle, place, number) for number in range(setting.nodes - 1)]
         self.carrier = Node(bundle, place.node("carrier", 1))
         self.accounts = self._accounts()
         self.phones = PhoneBank(
@@ -105,6 +112,7 @@ class World:
             "engine": self.engine.pid,
             "Postgres": self._postmaster(),
             "Asterisk": self.main_node.pid,
+            **{each.name: each.node.pid for each in self.further},
             "carrier": self.carrier.pid,
             "phones": self.phones.pid,
             "lab": os.getpid(),
@@ -130,6 +138,7 @@ class World:
             self.ways = [await Ways.open(self), await Ways.open(self)]
         self._write_config(scenario)
         self._share_sounds()
+        await self._start_further()
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         await self.engine.start()
         await asyncio.gather(
@@ -171,6 +180,7 @@ class World:
             *((name, proxy.close()) for name, proxy in self.proxies.items()),
             *(("ways", ways.close()) for ways in self.ways),
             ("carrier", self.carrier.stop(2.0)),
+            *((each.name, each.stop()) for each in self.further),
             ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
         ]
@@ -192,7 +202,17 @@ class World:
         url = None
         if self.ways:
             detour, url = self.ways[0].detour, self.ways[0].url(self)
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, url)
+        nodes = [each.block for each in self.further]
+        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, url, nodes)
+
+    async def _start_further(self) -> None:
+        if not self.further:
+            return
+        sounds = self.home / "sounds"
+        await asyncio.to_thread(standard_prompts, self._bundle, sounds)
+        trunks = load_config(self.config).settings.trunks
+        accounts = {phone.user: AgentAccount(phone.user, phone.password) for phone in self.accounts}
+        await asyncio.gather(*(each.start(trunks, list(accounts.values())) for each in self.further))
 
     async def _open_proxies(self) -> None:
         for name, port in (("ari_port", self.main.http_port), ("ami_port", self.main.ami_port)):
@@ -218,17 +238,20 @@ class World:
         (self.home / "sounds").symlink_to(shared)
 
     def _accounts(self) -> list[Phone]:
+        """Every agent's phones, one at each node: the one to begin with comes first."""
+        servers = [self.main, *(each.config for each in self.further)]
         return [
-            Phone(name, name, secrets.token_hex(8), self.main.bind, self.main.sip_port)
-            for name in self.setting.scenario.agent_names
+            phone
+            for number, name in enumerate(self.setting.scenario.agent_names)
+            for phone in _phones(name, servers[number % len(servers) :] + servers[: number % len(servers)])
         ]
 
     async def _add_agents(self) -> None:
         conn = await connect(self.postgres.url())
         try:
             member = await member_id_of(conn, MEMBER)
-            for phone in self.accounts:
-                await add_agent(conn, member, phone.user, phone.password)
+            for user, password in {phone.user: phone.password for phone in self.accounts}.items():
+                await add_agent(conn, member, user, password)
         finally:
             await conn.close()
         await self.engine.control.post("/agents/reload")
@@ -238,6 +261,15 @@ class World:
             return int((self.postgres.data / "postmaster.pid").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
+
+
+def _phones(name: str, servers: Sequence[NodeConfig]) -> list[Phone]:
+    password = secrets.token_hex(8)
+    names = [name] if len(servers) == 1 else [f"{name}-{server.name}" for server in servers]
+    return [
+        Phone(phone, name, password, server.bind, server.sip_port)
+        for phone, server in zip(names, servers, strict=True)
+    ]
 
 
 @asynccontextmanager

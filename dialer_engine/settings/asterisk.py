@@ -145,6 +145,14 @@ class AsteriskSettings(Model):
         default_factory=list, description="further ones, each with agents and calls of its own"
     )
 
+    lost_after_seconds: int = Field(
+        default=300,
+        ge=10,
+        le=86400,
+        description="seconds without a link after which a node counts as lost: its calls end as node_lost in the "
+        "records, its agents are off duty",
+    )
+
     @field_validator("nodes")
     @classmethod
     def _fits_managed(cls, value: list[ExternalNode], info: ValidationInfo) -> list[ExternalNode]:

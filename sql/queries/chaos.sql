@@ -3,8 +3,8 @@
 select called_number as number, result, extract(epoch from ended_at)::float8 as ended_at from cdrs order by ended_at;
 
 -- name: chaos_live
--- Lists the numbers of attempts that have not ended.
-select number from attempts where ended_at is null;
+-- Lists the attempts that have not ended.
+select number, node from attempts where ended_at is null;
 
 -- name: chaos_reserved
 -- Tells whether an attempt is reserved and has not left yet.

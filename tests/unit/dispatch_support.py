@@ -69,8 +69,8 @@ class Notebook:
         self.seats.append((seat.agent, seat.state.value))
 
 
-def reservation(attempt_id: str, number: str = "+12105550100") -> Reservation:
-    return Reservation(attempt_id, 1, 1, number, "+12105550199", "main", "main", START, "")
+def reservation(attempt_id: str, number: str = "+12105550100", node: str = "main") -> Reservation:
+    return Reservation(attempt_id, 1, 1, number, "+12105550199", "main", node, START, "")
 
 
 class Floor:
@@ -83,11 +83,14 @@ class Floor:
         self.dispatcher.on_finished = self.finished.append
         self.dispatcher.assign(agents)
 
-    def on_duty(self, agent: str, second: float = 0.0) -> None:
-        self.dispatcher.feed_seat(agent, chair.LegUp(at(second)))
+    def on_duty(self, agent: str, second: float = 0.0, node: str = "main") -> None:
+        self.dispatcher.feed_seat(agent, chair.LegUp(at(second), node))
 
-    def ring(self, attempt_id: str, campaign: str = "spring", number: str = "+12105550100") -> None:
-        self.dispatcher.adopt(Call(reservation(attempt_id, number), campaign, Attempt(attempt_id), START))
+    def ring(
+        self, attempt_id: str, campaign: str = "spring", number: str = "+12105550100", node: str = "main"
+    ) -> None:
+        held = reservation(attempt_id, number, node)
+        self.dispatcher.adopt(Call(held, campaign, Attempt(attempt_id), START))
         self.dispatcher.feed(attempt_id, life.Sent(at(1), 22))
         self.dispatcher.feed(attempt_id, life.Ringing(at(2)))
 

@@ -250,3 +250,44 @@ def test_numbers_and_campaigns_find_their_calls() -> None:
     floor.ring("y", "autumn", "+12105550101")
     assert [call.id for call in floor.dispatcher.calls_to("+12105550101")] == ["y"]
     assert [call.id for call in floor.dispatcher.calls_of("spring")] == ["x"]
+
+
+def test_a_customer_and_an_agent_meet_on_the_customers_node_only() -> None:
+    floor = Floor(alice="spring", bob="spring")
+    floor.on_duty("alice", 0, node="a")
+    floor.on_duty("bob", 1, node="b")
+    floor.ring("x", node="b")
+    floor.answer("x")
+    assert floor.claims() == [("claim", "x", "bob")], "alice has waited longer, on another node"
+    floor.ring("y", number="+12105550101", node="b")
+    floor.ring("z", number="+12105550102", node="a")
+    floor.answer("y")
+    assert floor.state("alice") is SeatState.READY
+    floor.answer("z")
+    assert floor.claims()[1:] == [("claim", "z", "alice")]
+
+
+def test_who_becomes_ready_takes_the_longest_waiting_person_of_the_own_node() -> None:
+    floor = Floor(alice="spring", bob="spring")
+    for attempt_id, node in (("x", "a"), ("y", "b")):
+        floor.ring(attempt_id, number=f"+1210555010{len(node + attempt_id)}", node=node)
+        floor.answer(attempt_id)
+    floor.on_duty("bob", 6, node="b")
+    assert floor.claims() == [("claim", "y", "bob")]
+    floor.on_duty("alice", 7, node="a")
+    assert floor.claims() == [("claim", "y", "bob"), ("claim", "x", "alice")], "x kept its place in the queue"
+
+
+def test_an_agent_who_moves_to_another_node_leaves_the_customer_to_others_there() -> None:
+    floor = Floor(alice="spring", bob="spring", carol="spring")
+    floor.on_duty("alice", 0, node="a")
+    floor.ring("x", node="a")
+    floor.answer("x")
+    floor.join("x")
+    floor.on_duty("bob", 5, node="b")
+    floor.on_duty("carol", 6, node="a")
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(9), vanished=True))
+    floor.on_duty("alice", 10, node="b")
+    assert ("join", "x", "carol") in floor.book.asked, "bob is on another node and has waited longer"
+    assert floor.dispatcher.seats["alice"].node == "b"
+    assert [seat.agent for seat in floor.dispatcher.seats_of("spring", "b")] == ["alice", "bob"]

@@ -23,6 +23,7 @@ from dialer_engine.store.ledger import LegalCampaign
 pytestmark = pytest.mark.unit
 
 US, CANADA = "+12105550100", "+14165550100"
+NODES = ("main", "other")
 
 
 def plan(name: str, campaign_id: int) -> CampaignPlan:
@@ -38,7 +39,7 @@ class Desk(Floor):
     def __init__(self, legal: Mapping[int, LegalCampaign] | None = None, **agents: str) -> None:
         super().__init__(**agents)
         self.now = START
-        self.ledgers = Ledgers(self.dispatcher, load_rules(SHIPPED)[1], lambda: self.now)
+        self.ledgers = Ledgers(self.dispatcher, load_rules(SHIPPED)[1], NODES, lambda: self.now)
         self.ledgers.begin({"spring": plan("spring", 1), "summer": plan("summer", 2)}, legal or separate())
         ended = self.book.attempt_end
 
@@ -121,7 +122,7 @@ def test_countries_are_counted_apart_by_the_called_number() -> None:
     desk.hang_up("x", 30)
     assert desk.counts(country="CA").abandoned == 1
     assert desk.counts(country="US").abandoned == 0
-    assert desk.ledgers.budget("spring").left == {"US": 2, "CA": 1}
+    assert desk.ledgers.budget("spring", "main").left == {"US": 2, "CA": 1}
 
 
 def test_lines_and_agents_of_this_moment() -> None:
@@ -131,17 +132,17 @@ def test_lines_and_agents_of_this_moment() -> None:
     for n, attempt_id in enumerate(("a", "b", "c", "d")):
         desk.ring(attempt_id, number=f"+1210555010{n}")
     desk.ring("e", number=CANADA)
-    exposure = desk.ledgers.exposure("spring")
+    exposure = desk.ledgers.exposure("spring", "main")
     assert (exposure.free, exposure.flying, exposure.lines) == (2, {"US": 4, "CA": 1}, 5)
     desk.answer("a")
-    exposure = desk.ledgers.exposure("spring")
+    exposure = desk.ledgers.exposure("spring", "main")
     assert (exposure.free, exposure.lines) == (2, 5), "the call that is being joined has its agent"
     desk.join("a")
-    exposure = desk.ledgers.exposure("spring")
+    exposure = desk.ledgers.exposure("spring", "main")
     assert (exposure.free, exposure.lines) == (1, 4)
     desk.dispatcher.cancel("b", "test")
-    exposure = desk.ledgers.exposure("spring")
-    assert (exposure.flying["US"], exposure.lost["US"], desk.ledgers.ending("spring")) == (2, 1, 1)
+    exposure = desk.ledgers.exposure("spring", "main")
+    assert (exposure.flying["US"], exposure.lost["US"], desk.ledgers.ending("spring", "main")) == (2, 1, 1)
 
 
 def test_one_offer_of_one_seller_is_one_measure() -> None:
@@ -151,9 +152,9 @@ def test_one_offer_of_one_seller_is_one_measure() -> None:
             desk.ring(f"x{n}", number=f"+1210555010{n}")
             desk.answer(f"x{n}")
             desk.hang_up(f"x{n}", 20)
-    assert apart.ledgers.budget("summer").left["US"] == 2
-    assert together.ledgers.budget("summer").left["US"] == 0
-    assert together.ledgers.budget("spring").left["US"] == 0
+    assert apart.ledgers.budget("summer", "main").left["US"] == 2
+    assert together.ledgers.budget("summer", "main").left["US"] == 0
+    assert together.ledgers.budget("spring", "main").left["US"] == 0
 
 
 def test_lines_of_the_other_campaign_and_promised_ones_are_at_risk_too() -> None:
@@ -162,10 +163,25 @@ def test_lines_of_the_other_campaign_and_promised_ones_are_at_risk_too() -> None
     desk.on_duty("alice")
     for n in range(4):
         desk.ring(f"x{n}", number=f"+1210555010{n}")
-    assert desk.ledgers.budget("summer").left["US"] == 30 - 3
-    desk.ledgers.promised["spring"] = 5
-    assert desk.ledgers.budget("summer").left["US"] == 30 - 8
-    assert desk.ledgers.budget("spring").left["US"] == 30
+    assert desk.ledgers.budget("summer", "main").left["US"] == 30 - 3
+    desk.ledgers.promised["spring", "main"] = 5
+    assert desk.ledgers.budget("summer", "main").left["US"] == 30 - 8
+    assert desk.ledgers.budget("spring", "main").left["US"] == 30
+
+
+def test_agents_of_one_node_cover_no_lines_of_another() -> None:
+    desk = Desk(separate(), alice="spring", bob="spring")
+    desk.ledgers.together("spring").add("US", START.date(), Counts(connected=1000))
+    desk.on_duty("alice", node="main")
+    desk.on_duty("bob", node="main")
+    for n in range(2):
+        desk.ring(f"x{n}", number=f"+1210555010{n}", node="other")
+    assert desk.ledgers.exposure("spring", "main").at_risk("US") == 0
+    assert desk.ledgers.exposure("spring", "other").at_risk("US") == 2, "two agents are free, but not there"
+    assert desk.ledgers.budget("spring", "main").left["US"] == 28
+    desk.ledgers.promised["spring", "other"] = 3
+    assert desk.ledgers.budget("spring", "main").left["US"] == 25
+    assert desk.ledgers.status("spring")["US"]["at_risk"] == 5
 
 
 def test_a_reload_puts_campaigns_together_anew_and_forgets_nothing() -> None:
@@ -198,9 +214,9 @@ def test_the_next_period_begins_anew() -> None:
     desk.ring("x")
     desk.answer("x")
     desk.hang_up("x", 20)
-    assert desk.ledgers.budget("spring").left["US"] == 1
+    assert desk.ledgers.budget("spring", "main").left["US"] == 1
     desk.now = START + timedelta(days=30)
-    assert desk.ledgers.budget("spring").left["US"] == 2
+    assert desk.ledgers.budget("spring", "main").left["US"] == 2
 
 
 def test_a_ledger_takes_in_another() -> None:
@@ -228,8 +244,8 @@ def test_limits_are_those_of_the_rules_in_force() -> None:
 def test_a_tighter_rule_takes_effect_in_the_engine() -> None:
     desk = Desk(alice="spring")
     desk.ledgers.together("spring").add("US", START.date(), Counts(connected=1000))
-    assert desk.ledgers.budget("spring").left["US"] == 30
+    assert desk.ledgers.budget("spring", "main").left["US"] == 30
     rules, _ = load_rules(SHIPPED)
     [row] = rules.terms["US"]
     desk.ledgers.rules = replace(rules, terms={"US": (replace(row, abandon_limit=0.01),)})
-    assert desk.ledgers.budget("spring").left["US"] == 10
+    assert desk.ledgers.budget("spring", "main").left["US"] == 10

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from dialer_engine.cli.status import overload_in_words
 from dialer_engine.core.overload import Sample
 from dialer_engine.engine.awakening import MOST_KEPT, Awakening
-from dialer_engine.engine.measures import Asked, Cpus, Lateness
+from dialer_engine.engine.measures import Asked, Cpus
 from dialer_engine.engine.node_link import GROWTH, TRIM_AT_LEAST_S, Trim
 from dialer_engine.engine.overload import Overload
 from dialer_engine.engine.surroundings import Blockers
@@ -22,14 +22,10 @@ pytestmark = pytest.mark.unit
 DEEP, FULL, CALM = Sample(depth=0.6), Sample(depth=1.2), Sample(depth=0.0)
 
 
-async def nothing(_: float) -> None:
-    return None
-
-
 def made() -> Overload:
     trunk = Trunk(host="127.0.0.1", max_channels=100, calls_per_second=50.0)
     trunks = Trunks({"a": trunk, "b": trunk})
-    return Overload(trunks, Blockers(asterisk_away=False), nothing, None, Lateness())
+    return Overload(trunks, Blockers(asterisk_away=False), [])
 
 
 def left(one: Overload, calls: int) -> None:

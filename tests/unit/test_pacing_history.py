@@ -1,6 +1,5 @@
 """The book of a minute: means by time, counts of events, what bounded the level, and calibration by bins."""
 
-from collections import deque
 from typing import Any
 
 import pytest
@@ -58,6 +57,23 @@ def test_means_are_by_time() -> None:
     assert minute.bounds == {"risk": 1.0, "budget": 1.0}
 
 
+def test_what_several_pools_show_at_a_time_adds_up() -> None:
+    book = Book()
+    book.decided(snapshot(0.0, agents=("ready",), flying=2), decision(place=1, risks=(0.02,)), "a")
+    book.decided(snapshot(0.0, agents=("in_call", "in_call"), flying=3), decision(place=1, risks=(0.2,)), "b")
+    book.observe(PacingEvent("placed", 0.1, "x"), "b")
+    book.observe(PacingEvent("answered", 0.5, "x"), "b")
+    book.observe(PacingEvent("bridged", 0.6, "x"), "b")
+    book.decided(snapshot(1.0, agents=("in_call",), flying=0), decision(), "a")
+    minute = book.take(2.0)
+    assert minute is not None
+    assert minute.seconds == 2.0
+    assert minute.level == pytest.approx((2 * 1.0 + 3 * 2.0) / 2)
+    assert minute.level_max == 5
+    assert minute.agents == {"ready": 0.5, "in_call": (2 * 2.0 + 1.0) / 2}
+    assert sum(minute.bins.predicted) == 0.2, "the line is judged by its own pool's forecast"
+
+
 def test_the_longest_bound_wins_with_its_latest_words() -> None:
     book = Book()
     for second, bound, words in ((0, "risk", "a"), (1, "list", "b"), (2, "list", "c"), (3, "budget", "d")):
@@ -73,7 +89,7 @@ def test_a_standing_campaign_is_not_believed_for_long() -> None:
     minute = book.take(60.0)
     assert minute is not None
     assert minute.seconds == 2.0
-    assert book.take(120.0) is not None, "the last snapshot still holds when the next minute begins"
+    assert book.take(120.0) is None, "nobody decided anything in that minute"
 
 
 def test_a_quiet_minute_is_none_and_a_clock_that_goes_back_counts_nothing() -> None:
@@ -164,7 +180,7 @@ def test_memory_is_bounded_by_the_calls_that_are_up() -> None:
         agent(book, f"a{n}", ("ready", n), ("off", n))
     assert not book._lines
     assert not book._ready
-    assert book._risks == deque()
+    assert not any(book._risks.values())
 
 
 @pytest.mark.parametrize("mode", ["progressive", "power", "predictive"])

@@ -26,7 +26,7 @@ def walk(*events: chair.SeatEvent, seat: Seat | None = None) -> tuple[Seat, list
     return state, said
 
 
-TALKING = (chair.LegUp(at(0)), chair.Reserved(at(10), "x"), chair.CustomerIn(at(10.01), "x"))
+TALKING = (chair.LegUp(at(0), "main"), chair.Reserved(at(10), "x"), chair.CustomerIn(at(10.01), "x"))
 WRAP = (*TALKING, chair.CustomerOut(at(70), "x"))
 
 
@@ -57,7 +57,7 @@ def test_a_late_wrap_timer_of_an_earlier_call_changes_nothing() -> None:
 
 
 def test_freeing_names_its_attempt() -> None:
-    seat, _ = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "y"))
+    seat, _ = walk(chair.LegUp(at(0), "main"), chair.Reserved(at(1), "y"))
     assert step(seat, chair.Freed(at(2), "x")) == (seat, ())
     freed, said = step(seat, chair.Freed(at(2), "y"))
     assert freed.state is SeatState.READY
@@ -67,12 +67,12 @@ def test_freeing_names_its_attempt() -> None:
 def test_star_ends_the_call_only_while_talking() -> None:
     talking, _ = walk(*TALKING)
     assert step(talking, chair.HangupKey(at(20))) == (talking, (chair.EndCall("x"),))
-    ready, _ = walk(chair.LegUp(at(0)))
+    ready, _ = walk(chair.LegUp(at(0), "main"))
     assert step(ready, chair.HangupKey(at(1))) == (ready, ())
 
 
 def test_zero_pauses_and_resumes() -> None:
-    paused, said = walk(chair.LegUp(at(0)), chair.PauseKey(at(1)))
+    paused, said = walk(chair.LegUp(at(0), "main"), chair.PauseKey(at(1)))
     assert paused.state is SeatState.PAUSED
     assert said[-1] == chair.Tell("paused")
     ready, said = walk(chair.PauseKey(at(2)), seat=paused)
@@ -96,18 +96,18 @@ def test_a_leg_that_dies_in_a_call_leaves_customer_and_disposition_to_the_engine
 
 
 def test_a_leg_that_dies_before_the_customer_came_disposes_nothing() -> None:
-    _, said = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "x"), chair.LegDown(at(2)))
+    _, said = walk(chair.LegUp(at(0), "main"), chair.Reserved(at(1), "x"), chair.LegDown(at(2)))
     assert said[-1] == chair.CustomerAlone("x")
 
 
 @pytest.mark.parametrize("before", [TALKING[:2], TALKING, WRAP])
 def test_a_second_phone_takes_over_the_seat_as_it_is(before: tuple[chair.SeatEvent, ...]) -> None:
     seat, _ = walk(*before)
-    assert step(seat, chair.LegUp(at(90))) == (seat, ())
+    assert step(seat, chair.LegUp(at(90), "main")) == (seat, ())
 
 
 def test_a_second_phone_of_a_paused_agent_is_ready() -> None:
-    seat, said = walk(chair.LegUp(at(0)), chair.PauseKey(at(1)), chair.LegUp(at(2)))
+    seat, said = walk(chair.LegUp(at(0), "main"), chair.PauseKey(at(1)), chair.LegUp(at(2), "main"))
     assert seat.state is SeatState.READY
     assert said[-1] == chair.BecameReady()
 
@@ -123,13 +123,13 @@ def test_a_leg_that_dies_in_wrap_gives_the_default() -> None:
 
 
 def test_a_ready_seat_is_not_reserved_twice() -> None:
-    seat, _ = walk(chair.LegUp(at(0)), chair.Reserved(at(1), "x"))
+    seat, _ = walk(chair.LegUp(at(0), "main"), chair.Reserved(at(1), "x"))
     with pytest.raises(IllegalSeatEvent, match="Reserved is illegal for a seat that is reserved"):
         step(seat, chair.Reserved(at(2), "y"))
 
 
 SAMPLES: tuple[chair.SeatEvent, ...] = (
-    chair.LegUp(at(1)),
+    chair.LegUp(at(1), "main"),
     chair.LegDown(at(1)),
     chair.Reserved(at(1), "x"),
     chair.Reserved(at(1), "y"),

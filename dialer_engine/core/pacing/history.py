@@ -1,9 +1,10 @@
 """What a campaign's pacing did in a minute, and whether its forecasts came true.
 
 A `Book` is shown every decision with the snapshot it was made on, and every event. Means are by time: what a
-snapshot showed holds until the next one. The forecast is judged by the risk that the mode gave to a line when it
-was placed, which counts the calls it may cost others too: answers are counted in ten bins of that risk with what
-became of them, so that of the answers with 10 % risk about 10 % should be found abandoned.
+snapshot showed holds until the next one of the same pool; what several pools (nodes) show at a time adds up. The
+forecast is judged by the risk that the mode gave to a line when it was placed, which counts the calls it may cost
+others too: answers are counted in ten bins of that risk with what became of them, so that of the answers with 10 %
+risk about 10 % should be found abandoned.
 """
 
 from __future__ import annotations
@@ -98,14 +99,16 @@ class Book:
         self.mode = ""
         self._lines: dict[str, _Line] = {}
         self._ready: dict[str, float] = {}
-        self._risks: deque[float] = deque()
-        self._last: tuple[Snapshot, Decision] | None = None
-        self._from = 0.0
+        self._risks: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._last: dict[str, tuple[Snapshot, Decision]] = {}
+        self._newest: tuple[Snapshot, Decision] | None = None
+        self._from: dict[str, float] = {}
         self._begin()
 
     def _begin(self) -> None:
         self._counts, self._bins = Counts(), Bins()
-        self._seconds = self._level = 0.0
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._level = 0.0
         self._level_max = 0
         self._agents: defaultdict[AgentState, float] = defaultdict(float)
         self._bounds: defaultdict[Bound, float] = defaultdict(float)
@@ -113,48 +116,51 @@ class Book:
 
     # --- decisions --------------------------------------------------------------------------------
 
-    def decided(self, snapshot: Snapshot, decision: Decision) -> None:
-        """Take note of a decision and of the moment it was made for."""
-        self._hold(snapshot.now)
-        if self._last is None:
+    def decided(self, snapshot: Snapshot, decision: Decision, pool: str = "") -> None:
+        """Take note of a pool's decision and of the moment it was made for."""
+        self._hold(pool, snapshot.now)
+        if pool not in self._last:
             # Agents who were ready before the campaign began have waited for it since now.
             ready = (agent.id for agent in snapshot.agents if agent.state == "ready")
             self._ready = dict.fromkeys(ready, snapshot.now) | self._ready
-        self._last = (snapshot, decision)
+        self._last[pool] = self._newest = (snapshot, decision)
         if decision.place:
-            self._risks = deque(decision.risks)
+            self._risks[pool] = deque(decision.risks)
         self._reasons[decision.bound] = decision.reasons
 
-    def _hold(self, now: float) -> None:
-        """Count the last snapshot for the time since it was taken."""
-        since, self._from = self._from, now
-        if self._last is None:
+    def _hold(self, pool: str, now: float) -> None:
+        """Count a pool's last snapshot for the time since it was last counted, while it is believed."""
+        since = self._from.get(pool, 0.0)
+        self._from[pool] = now
+        if pool not in self._last:
             return
-        snapshot, decision = self._last
-        seconds = min(HOLDS_S, now - since)
+        snapshot, decision = self._last[pool]
+        seconds = min(now, snapshot.now + HOLDS_S) - since
         if seconds <= 0.0:
             return
         level = in_flight(snapshot)
-        self._seconds += seconds
+        self._seconds[pool] += seconds
         self._level += level * seconds
-        self._level_max = max(self._level_max, level)
+        together = sum(in_flight(each) for each, _ in self._last.values() if now - each.now <= HOLDS_S)
+        self._level_max = max(self._level_max, level, together)
         self._bounds[decision.bound] += seconds
         for state, count in Counter([agent.state for agent in snapshot.agents]).items():
             self._agents[state] += count * seconds
 
     # --- events -----------------------------------------------------------------------------------
 
-    def observe(self, event: PacingEvent) -> None:
-        """Count something that happened; a call of before counts too, without a risk."""
+    def observe(self, event: PacingEvent, pool: str = "") -> None:
+        """Count something that happened in a pool; a call of before counts too, without a risk."""
         if event.kind == "agent":
             self._agent(event)
         elif event.call is not None:
-            self._call(event.call, event)
+            self._call(event.call, event, pool)
 
-    def _call(self, call: str, event: PacingEvent) -> None:
+    def _call(self, call: str, event: PacingEvent, pool: str) -> None:
         if event.kind == "placed":
+            risks = self._risks[pool]
             self._counts.placed += 1
-            self._lines[call] = _Line(self._risks.popleft() if self._risks else None)
+            self._lines[call] = _Line(risks.popleft() if risks else None)
         elif event.kind == "answered":
             self._lines.setdefault(call, _Line(None)).answered_at = event.at
         elif event.kind == "bridged":
@@ -198,20 +204,22 @@ class Book:
 
     def take(self, now: float) -> Minute | None:
         """Close the minute at a monotonic second; None when nothing was decided and nothing happened."""
-        self._hold(now)
-        minute = self._minute() if self._seconds > 0.0 or self._counts != Counts() else None
+        for pool in self._last:
+            self._hold(pool, now)
+        minute = self._minute() if self._seconds or self._counts != Counts() else None
         self._begin()
-        if self._last is not None:
-            self._reasons[self._last[1].bound] = self._last[1].reasons
+        if self._newest is not None:
+            self._reasons[self._newest[1].bound] = self._newest[1].reasons
         return minute
 
     def _minute(self) -> Minute:
-        seconds = self._seconds or 1.0
+        seen = max(self._seconds.values(), default=0.0)
+        seconds = seen or 1.0
         bound: Bound = max(self._bounds, key=self._bounds.__getitem__, default="closed")
-        snapshot, decision = self._last or (None, None)
+        snapshot, decision = self._newest or (None, None)
         return Minute(
             mode=self.mode,
-            seconds=self._seconds,
+            seconds=seen,
             level=self._level / seconds,
             level_max=self._level_max,
             agents={state: total / seconds for state, total in self._agents.items()},
@@ -231,14 +239,15 @@ class Watched:
 
     pacer: Pacer
     book: Book
+    pool: str = ""
 
     def observe(self, event: PacingEvent) -> None:
         """Tell the pacer and the book what happened."""
         self.pacer.observe(event)
-        self.book.observe(event)
+        self.book.observe(event, self.pool)
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """Let the pacer decide, and write it down."""
         decision = self.pacer.decide(snapshot)
-        self.book.decided(snapshot, decision)
+        self.book.decided(snapshot, decision, self.pool)
         return decision

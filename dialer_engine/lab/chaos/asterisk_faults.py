@@ -35,8 +35,8 @@ async def kill_asterisk(ground: Ground) -> Strike:
     os.kill(pid, signal.SIGKILL)
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
-    unrecorded, _ = await asyncio.gather(_unrecorded(ground, cut, since, back), _agents_return(ground))
-    return Strike(since, back, stuck=tuple(unrecorded))
+    missing, _ = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
+    return Strike(since, back, stuck=tuple(missing))
 
 
 async def kill_early(ground: Ground) -> Strike:
@@ -67,8 +67,8 @@ async def _heal_later(ground: Ground, proxy: Proxy) -> None:
     proxy.heal()
 
 
-async def _unrecorded(ground: Ground, cut: set[str], since: float, back: float) -> list[str]:
-    """The calls of the dead Asterisk that have no record saying so, some seconds after it is back."""
+async def unrecorded(ground: Ground, cut: set[str], since: float, back: float) -> list[str]:
+    """Return the calls of a dead Asterisk that have no record saying so, some seconds after it is back."""
     while True:
         records = {record.number: record for record in await ground.records()}
         wrong = [

@@ -9,6 +9,7 @@ from dialer_engine.lab.chaos.disk_faults import disk_faults
 from dialer_engine.lab.chaos.engine_faults import engine_faults
 from dialer_engine.lab.chaos.fault import Fault
 from dialer_engine.lab.chaos.link_faults import link_faults
+from dialer_engine.lab.chaos.node_faults import node_faults
 from dialer_engine.lab.chaos.phone_faults import phone_faults
 from dialer_engine.lab.chaos.postgres_faults import postgres_faults
 from dialer_engine.lab.chaos.split_faults import split_faults
@@ -29,6 +30,7 @@ def catalogue() -> dict[str, Fault]:
         trunk_faults(),
         disk_faults(),
         clock_faults(),
+        node_faults(),
     )
     return {fault.name: fault for group in groups for fault in group}
 

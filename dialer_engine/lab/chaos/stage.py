@@ -22,7 +22,7 @@ class Needs:
 
     `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
     trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
-    own. `small_disk`: a directory below the home that is a disk of so many bytes.
+    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes.
     """
 
     links: bool = False
@@ -30,6 +30,7 @@ class Needs:
     wired: bool = False
     split: bool = False
     small_disk: tuple[str, int] | None = None
+    nodes: int = 1
 
 
 @asynccontextmanager
@@ -46,7 +47,9 @@ async def staged(
 ) -> AsyncIterator[Ground]:
     """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
     setting = setting_for(calls, rounds, seed, pace, long=needs.long)
-    setting = replace(setting, proxied=needs.links, split=needs.split, small_disk=needs.small_disk)
+    setting = replace(
+        setting, proxied=needs.links, split=needs.split, small_disk=needs.small_disk, nodes=needs.nodes
+    )
     async with AsyncExitStack() as stack:
         wire = None
         if needs.wired:

@@ -93,6 +93,11 @@ class AriClient:
         self.beat = time.monotonic()
 
     @property
+    def started(self) -> bool:
+        """Whether it was connected once: from then on it comes back by itself."""
+        return self._task is not None
+
+    @property
     def connected(self) -> bool:
         """Whether the link is up at this moment."""
         return self._socket is not None

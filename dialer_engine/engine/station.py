@@ -1,0 +1,157 @@
+"""One Asterisk as the engine works with it: its link, its phones, its process when that is ours, its opt-outs.
+
+A station is `up` while its link is connected and both views agree; only then calls leave there. The floor sees of it
+what `places.Place` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from dialer_engine.engine.measures import Lateness
+from dialer_engine.engine.node_link import Access, ManagedNode, ari_link, detour, external_access
+from dialer_engine.engine.phones import PhoneWatch
+from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.pbx.ami import AmiError
+from dialer_engine.pbx.ari.client import AriClient
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.settings.load import Config
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 2.0
+TELL_EVERY = 30
+
+
+@dataclass(slots=True, eq=False)
+class Station:
+    """One node of the engine; made closed, `open` connects it."""
+
+    access: Access
+    sounds: Path
+    managed: ManagedNode | None
+    trunks: Trunks
+    on_event: Callable[[str, object], None]
+    on_link: Callable[[str, bool], None]
+    up: bool = False
+    recovered: bool = False
+    settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    client: AriClient = field(init=False)
+    commands: Commands = field(init=False)
+    phones: PhoneWatch = field(init=False)
+    lateness: Lateness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lateness = Lateness(same_clock=self.managed is not None)
+        self.client, self.commands = ari_link(
+            self.access, self._on_event, lambda up: self.on_link(self.name, up)
+        )
+        self.phones = PhoneWatch(self.access, self.trunks)
+
+    @property
+    def name(self) -> str:
+        """The node's name, as in call records."""
+        return self.access.name
+
+    @property
+    def beat(self) -> float:
+        """When its reader last moved (monotonic seconds); one that was never connected stands still rightly."""
+        return self.client.beat if self.client.started else time.monotonic()
+
+    def _on_event(self, event: object) -> None:
+        self.lateness.note(event)
+        self.on_event(self.name, event)
+
+    # --- connecting -------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Connect. Raises AriError or AmiError with the remedy."""
+        await self.client.start()
+        await self.phones.start()
+
+    async def open_at_last(self, tasks: Tasks) -> None:
+        """Connect as soon as it can be reached; the others work meanwhile."""
+        tries = 0
+        while True:
+            try:
+                await self._open_what_is_closed()
+            except (AriError, AmiError) as error:
+                if tries % TELL_EVERY == 0:
+                    log.warning("node cannot be reached", node=self.name, why=str(error))
+                tries += 1
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.keep(tasks)
+                return
+
+    async def _open_what_is_closed(self) -> None:
+        if not self.client.started:
+            await self.client.start()
+        await self.phones.start()
+
+    async def close(self) -> None:
+        """End the connections; its Asterisk stays up."""
+        await self.phones.close()
+        await self.client.close()
+
+    def keep(self, tasks: Tasks) -> None:
+        """Run what runs as long as the station is open."""
+        tasks.keep(self.phones.run, f"phone watch of {self.name}")
+        if self.managed is not None:
+            tasks.keep(self.managed.watch, "asterisk watch")
+            tasks.keep(self.managed.keep_house, "asterisk housekeeping")
+            tasks.keep(self.managed.strangers.run, "strangers")
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    async def ping(self, within_s: float) -> None:
+        """Let its Asterisk answer something. Raises AriError."""
+        await self.commands.ping(within_s)
+
+    async def depth(self) -> float | None:
+        """Return how full its fullest task processor is, None where that cannot be seen. Raises NodeError."""
+        return None if self.managed is None else await self.managed.depth()
+
+    def status(self, calls: int, legs: int, journal: Path) -> dict[str, Any]:
+        """Return the station's part of the status document."""
+        return {
+            "name": self.name,
+            "up": self.up,
+            "ari": self.client.connected,
+            "ami": self.phones.connected,
+            "channels": calls + legs,
+            "calls": calls,
+            "agents": legs,
+            "journal": str(journal),
+        }
+
+
+def make_stations(
+    config: Config,
+    managed: ManagedNode | None,
+    sounds: Path,
+    trunks: Trunks,
+    on_event: Callable[[str, object], None],
+    on_link: Callable[[str, bool], None],
+) -> dict[str, Station]:
+    """Return the nodes by name, the managed one first; none of them is connected yet.
+
+    A lab's proxy stands before the first one.
+    """
+    ways: list[tuple[Access, Path, ManagedNode | None]]
+    ways = [] if managed is None else [(managed.access, sounds, managed)]
+    for node in config.settings.asterisk.nodes:
+        ways.append((external_access(node), Path(node.sounds) if node.sounds else sounds, None))
+    access, there, process = ways[0]
+    ways[0] = (detour(access, config.settings.lab), there, process)
+    stations = (Station(*way, trunks, on_event, on_link) for way in ways)
+    return {station.name: station for station in stations}

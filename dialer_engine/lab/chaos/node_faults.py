@@ -1,0 +1,55 @@
+"""One of three nodes is lost with everything in it: the others go on, its agents find a seat on another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from dialer_engine.lab.chaos.asterisk_faults import NOTICES_S, unrecorded
+from dialer_engine.lab.chaos.fault import Fault, Strike
+from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stage import Needs
+from dialer_engine.lab.chaos.verdict import Promise
+from dialer_engine.lab.further_nodes import FurtherNode
+from dialer_engine.store.sql import sql
+
+NODES = 3
+SEATED_S = 45.0
+AWAY_S = 8.0
+BACK_S = 30.0
+
+
+async def lose_node(ground: Ground) -> Strike:
+    """Kill one of the further nodes for a while; its agents notice and dial in elsewhere."""
+    world = ground.world
+    lost = world.further[ground.round % len(world.further)]
+    cut = await _calls_on(ground, lost)
+    agents = world.phones.dialed_by(lost.name)
+    since = time.time()
+    lost.die()
+    await asyncio.sleep(NOTICES_S)
+    await world.phones.dial_elsewhere(agents, SEATED_S)
+    seated = time.time()
+    await asyncio.sleep(max(0.0, since + AWAY_S - time.time()))
+    lost.keep()
+    await ground.until(lambda: lost.node.pid is not None, BACK_S)
+    back = time.time()
+    stuck = await unrecorded(ground, cut, since, back)
+    return Strike(since, since, stuck=tuple(stuck), broken=_too_late(seated - since))
+
+
+async def _calls_on(ground: Ground, node: FurtherNode) -> set[str]:
+    """The numbers of the calls that are up on a node by the database, and at the carrier."""
+    numbers = {row["number"] for row in await ground.ask(sql("chaos_live")) if row["node"] == node.name}
+    return numbers & {call.number for call in ground.calls if call.live}
+
+
+def _too_late(seconds: float) -> tuple[str, ...]:
+    return () if seconds <= SEATED_S else (f"the agents were seated after {seconds:.1f} s",)
+
+
+def node_faults() -> list[Fault]:
+    """The faults of this module."""
+    promise = Promise().without("silent_answers")
+    does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
+    return [Fault("node-lost", does, lose_node, promise, Needs(nodes=NODES))]

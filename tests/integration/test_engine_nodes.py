@@ -1,0 +1,103 @@
+"""One engine and three nodes of which some are away: at its start, and for good."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from lab_support import lab_place
+
+from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.dice import Dice
+from dialer_engine.lab.world import world
+from dialer_engine.pbx.bundle import Bundle
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
+
+LOST_AFTER_S = 10
+PATIENCE_S = 60.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
+    """A world of three nodes with long talks, in which a node counts as lost after ten seconds."""
+    setting = setting_for(6, 2, long=True)
+    scenario = replace(setting.scenario, lost_after_s=LOST_AFTER_S)
+    with lab_place() as place:
+        async with world(
+            bundle, place, replace(setting, scenario=scenario, nodes=3), lambda text: None
+        ) as made:
+            yield Ground(made, Dice(1))
+
+
+async def nodes(floor: Ground) -> dict[str, dict[str, Any]]:
+    status = await floor.world.engine.control.status()
+    return {node["name"]: node for node in status["nodes"]}
+
+
+async def agents_on(floor: Ground, node: str) -> set[str]:
+    status = await floor.world.engine.control.status()
+    return {agent["name"] for agent in status["agents"] if agent["node"] == node}
+
+
+async def until(floor: Ground, query: str) -> bool:
+    """Wait until a query has no row any more."""
+    for _ in range(int(PATIENCE_S)):
+        if not await floor.ask(query):
+            return True
+        await floor.until(lambda: False, 1.0)
+    return False
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Ground) -> None:
+    await floor.begin()
+    await floor.busy()
+    lost = floor.world.further[0]
+    before: set[str] = set()
+    for _ in range(int(PATIENCE_S)):
+        before = {row["id"] for row in await floor.ask(live(lost.name, "bridged"))}
+        if before:
+            break
+        await floor.until(lambda: False, 1.0)
+    assert before, "nobody talks on the node that is lost"
+    assert await agents_on(floor, lost.name)
+    lost.die()
+    assert await until(floor, live(lost.name)), "attempts of a lost node stay live"
+    results = await floor.ask("select attempt_id::text as id, result from cdrs")
+    ended = {row["id"]: row["result"] for row in results}
+    assert {ended[attempt] for attempt in before} <= {"node_lost", "bridged"}
+    assert "node_lost" in {ended[attempt] for attempt in before}
+    assert not await agents_on(floor, lost.name)
+    status = await nodes(floor)
+    assert not status[lost.name]["up"]
+    assert status["main"]["up"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_engine_starts_without_a_node_and_takes_it_in_when_it_is_there(floor: Ground) -> None:
+    here, away = floor.world.further[1], floor.world.further[0]
+    assert floor.world.engine.pid is not None
+    os.kill(floor.world.engine.pid, signal.SIGKILL)
+    await floor.world.start_engine_again()
+    await floor.world.engine.ready()
+    status = await nodes(floor)
+    assert (status["main"]["up"], status[here.name]["up"], status[away.name]["up"]) == (True, True, False)
+    away.keep()
+    for _ in range(int(PATIENCE_S)):
+        if (await nodes(floor))[away.name]["up"]:
+            break
+        await floor.until(lambda: False, 1.0)
+    assert (await nodes(floor))[away.name]["up"]
+    await floor.world.phones.dial_elsewhere(floor.world.phones.dialed_by(away.name), PATIENCE_S)
+    assert await agents_on(floor, here.name)
+    assert not await floor.quiet()
+
+
+def live(node: str, state: str | None = None) -> str:
+    """The attempts that are live on a node."""
+    also = f" and state = '{state}'" if state else ""
+    return f"select id::text from attempts where ended_at is null and node = '{node}'{also}"  # noqa: S608
