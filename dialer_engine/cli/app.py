@@ -22,6 +22,7 @@ COMMANDS = (
     "drain",
     "campaign",
     "agent",
+    "node",
     "secrets",
     "list_",
     "dnc",

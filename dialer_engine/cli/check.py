@@ -41,9 +41,15 @@ def checked(config: Config) -> dict[str, Any]:
         "campaigns": sorted(config.campaigns),
         "trunks": sorted(config.settings.trunks),
         "members": sorted(config.settings.members),
+        "nodes": _nodes(config),
         "rules": config.rules.version,
         "area_codes": len(config.plan.areas),
     }
+
+
+def _nodes(config: Config) -> list[str]:
+    asterisk = config.settings.asterisk
+    return [*([asterisk.node.name] if asterisk.managed else []), *(node.name for node in asterisk.nodes)]
 
 
 def _report(config: Config) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +14,12 @@ from pathlib import Path
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
+from dialer_engine.cli.doctor_nodes import lent, nodes
+from dialer_engine.cli.finding import CRITICAL, OK, WARNING, Finding
 from dialer_engine.cli.status import overload_in_words
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
+from dialer_engine.engine.lock import home_lock
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
 from dialer_engine.settings.home import home, service_user, unreachable
@@ -30,7 +33,8 @@ from dialer_engine.store.migrate import pending
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
-OK, WARNING, CRITICAL = "ok", "warning", "critical"
+__all__ = ["CRITICAL", "OK", "WARNING", "Finding"]
+
 EXIT = {OK: 0, WARNING: 1, CRITICAL: 2}
 LEAST_FREE = 2 * 1024**3
 EVENTFUL_TZDATA = (2026, 6)
@@ -46,15 +50,6 @@ OFFSETS = {
 TZDATA_REMEDY = (
     "Canada is not dialed with older zone data: start through ./dialer, which installs the pinned one"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, how it is, and what to do when it is not well."""
-
-    what: str
-    state: str
-    words: str
 
 
 Check = Callable[[Path], Awaitable[Finding]]
@@ -157,6 +152,7 @@ async def _database(config: Path) -> Finding:
     try:
         missing = await pending(conn)
         server = await conn.fetchval(sql("server_version"))
+        alters = not missing and await conn.fetchval(sql("login_may_alter_records"))
     except StoreError as error:
         return Finding("database", CRITICAL, str(error))
     finally:
@@ -165,9 +161,9 @@ async def _database(config: Path) -> Finding:
         return Finding(
             "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
         )
-    if settings.database.url and not settings.database.engine_url:
+    if settings.database.url and not settings.database.engine_url and alters:
         words = (
-            "the engine only puts down the owner's rights, set database.engine_url to a login without them"
+            "this machine only puts down the owner's rights, set database.engine_url to a login without them"
         )
         return Finding("database", WARNING, f"PostgreSQL {server}; {words}")
     return Finding("database", OK, f"PostgreSQL {server}")
@@ -251,6 +247,18 @@ CHECKS: tuple[Check, ...] = (
     _journals,
 )
 
+NODE_CHECKS: tuple[Check, ...] = (
+    _configuration,
+    _home,
+    _disk,
+    _host_name,
+    _asterisk,
+    _database,
+    lent,
+    _journals,
+)
+"""On a machine that only lends its Asterisk."""
+
 
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Look at everything; exit status 0 all well, 1 warnings, 2 something critical."""
@@ -264,7 +272,10 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
 
 
 async def _all(config: Path) -> list[Finding]:
-    return [await check(config) for check in CHECKS]
+    held = home_lock(home()).holder()
+    if held is not None and held.kind == "node":
+        return [await check(config) for check in NODE_CHECKS]
+    return [await check(config) for check in CHECKS] + await nodes(config)
 
 
 def register(app: typer.Typer) -> None:

@@ -9,13 +9,15 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Protocol, TextIO
 
 import structlog
 import typer
 import uvloop
 
+from dialer_engine.cli.common import read_config
 from dialer_engine.cli.terminal import say_text
 from dialer_engine.core.text import shown, shown_lines
 from dialer_engine.engine.daemon import Engine
@@ -29,7 +31,7 @@ from dialer_engine.pbx.instance import NodeError
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import HomeError, home, service_user
-from dialer_engine.settings.load import DEFAULT_DIRECTORY, SettingsError, load_config
+from dialer_engine.settings.load import DEFAULT_DIRECTORY, SettingsError
 from dialer_engine.settings.models import LoggingSettings
 from dialer_engine.store.errors import StoreError
 
@@ -107,18 +109,39 @@ def run(
     ] = False,
 ) -> None:
     """Run the engine in the foreground; Ctrl-C drains, a second one leaves at once, SIGHUP reloads."""
+    logging_ = read_config(config).settings.logging
+    serve(
+        lambda service: Engine(config.absolute(), home(), service_user(), service, standby=standby), logging_
+    )
+
+
+class Daemon(Protocol):
+    """What runs in the foreground until it is told to stop."""
+
+    stopping: asyncio.Event
+
+    def reload_soon(self) -> None:
+        """Read the configuration again."""
+
+    async def start(self) -> None:
+        """Bring everything up."""
+
+    async def run(self) -> None:
+        """Run until `stopping` is set, and end."""
+
+
+def serve(making: Callable[[Service], Daemon], settings: LoggingSettings) -> None:
+    """Run a daemon in the foreground until a signal ends it; an error meant for people ends the command."""
     try:
-        settings = load_config(config).settings
-        configure_logging(settings.logging)
+        configure_logging(settings)
         runner = asyncio.run if os.environ.get("DIALER_LOOP") == "asyncio" else uvloop.run
-        service = Service.from_environment(os.environ)
-        runner(_run(Engine(config.absolute(), home(), service_user(), service, standby=standby)))
+        runner(_run(making(Service.from_environment(os.environ))))
     except EXPECTED as error:
         say_text(str(error), err=True)
         raise typer.Exit(FAILED_START) from error
 
 
-async def _run(engine: Engine) -> None:
+async def _run(engine: Daemon) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, engine.stopping.set)

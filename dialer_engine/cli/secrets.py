@@ -10,7 +10,7 @@ from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fa
 from dialer_engine.cli.database import database, who
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.lock import EngineLock, EngineRuns
+from dialer_engine.engine.lock import EngineRuns, home_lock
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import find_bundle
 from dialer_engine.pbx.node import Node
@@ -20,6 +20,7 @@ from dialer_engine.store import directory
 from dialer_engine.store.locate import embedded
 
 REMEDY = "end it with 'dialer stop --now' (calls go on), rotate, and start it again"
+NODE_REMEDY = "on a machine that only lends its Asterisk it is 'dialer node rotate'"
 
 
 def rotate(
@@ -36,10 +37,12 @@ def rotate(
     settings = read_config(config)
     user = service_user()
     prepare_home(home(), user)
-    lock = EngineLock(home() / "run" / "engine.lock")
+    lock = home_lock(home())
     try:
         lock.take()
     except EngineRuns as error:
+        if error.kind == "node":
+            raise fail(f"the node runner (pid {error.pid}) uses these passwords: {NODE_REMEDY}") from error
         raise fail(f"the engine (pid {error.pid}) uses these passwords: {REMEDY}") from error
     try:
         changed = carry_out(_rotate(settings, agents))

@@ -12,9 +12,10 @@ import typer
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import find_bundle
-from dialer_engine.pbx.node import Node
+from dialer_engine.pbx.node import Node, NodeError
 from dialer_engine.settings.home import home, service_user
 from dialer_engine.settings.load import Config
 from dialer_engine.store.locate import embedded
@@ -63,6 +64,8 @@ def _lives(pid: int) -> bool:
 
 
 async def _stop_services(config: Config) -> None:
+    if (held := home_lock(home()).holder()) and held.kind == "node":
+        raise NodeError(str(held))
     bundle, settings = find_bundle(home()), config.settings
     if bundle is not None and settings.asterisk.managed:
         await Node(bundle, node_config(settings.asterisk.node, home(), service_user())).stop()

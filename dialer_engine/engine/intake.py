@@ -10,25 +10,32 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
+from dialer_engine.store.errors import StoreError
 from dialer_engine.store.journal import Taken
 
 log = structlog.get_logger(__name__)
 
 SAFETY_NET_S = 1.0
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, StoreError, TimeoutError)
 
 
 class OptOutIntake:
-    """Watches one journal directory; `take` writes its files to the database and returns the numbers."""
+    """Watches one journal directory; `take` writes its files to the database and returns the numbers.
+
+    It looks at least every `period_s` seconds.
+    """
 
     def __init__(
         self,
         directory: Path,
         take: Callable[[Path], Awaitable[Taken]],
         suppressed: Callable[[str], None],
+        period_s: float = SAFETY_NET_S,
     ) -> None:
         self._directory = directory
         self._take = take
         self._suppressed = suppressed
+        self._period_s = period_s
         self._wake = asyncio.Event()
         self._waits = False
         self._told: set[Path] = set()
@@ -42,7 +49,7 @@ class OptOutIntake:
         while True:
             try:
                 await self.take_all()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 if not self._waits:
                     log.warning(
                         "opt-outs wait in the journal", directory=str(self._directory), why=str(error)
@@ -50,7 +57,7 @@ class OptOutIntake:
                 self._waits = True
             else:
                 self._waits = False
-            await wait_at_most(self._wake, SAFETY_NET_S)
+            await wait_at_most(self._wake, self._period_s)
             self._wake.clear()
 
     async def take_all(self) -> None:

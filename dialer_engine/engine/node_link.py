@@ -18,6 +18,7 @@ from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.notices import Notices
+from dialer_engine.pbx.reach import fact_lines
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
@@ -70,6 +71,8 @@ def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeCo
         rtp_end=settings.rtp.end,
         external_address=settings.external_address,
         local_networks=tuple(str(net) for net in settings.local_networks),
+        control_bind=settings.control_bind,
+        control_permit=tuple(str(net) for net in settings.control_permit),
         app=APP,
     )
 
@@ -95,6 +98,7 @@ class ManagedNode:
         self.bundle = bundle
         self.config = config
         self.node = Node(bundle, config)
+        self.facts: Mapping[str, str] = {}
         self.strangers = Strangers(Notices(config.path("log", "notices.log")))
         self._prompts = Prompts(
             drop=sounds / "default-drop",
@@ -112,7 +116,7 @@ class ManagedNode:
             config.ari_url,
             secrets.ari_user,
             secrets.ari_password,
-            config.control_bind,
+            config.control_host,
             config.ami_port,
             secrets.ami_user,
             secrets.ami_password,
@@ -122,6 +126,7 @@ class ManagedNode:
         """Write the configuration; returns the files that changed. Raises RenderError, NodeError."""
         secrets = self.node.secrets
         files = render_engine_node(self.bundle, self.config, secrets, trunks, agents, self._prompts)
+        files["extensions.conf"] += fact_lines(self.facts)
         return self.node.render(files)
 
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
@@ -166,12 +171,18 @@ class ManagedNode:
         """Start Asterisk again whenever it has ended; its calls are gone, the reconnect tells the engine."""
         while True:
             await asyncio.sleep(WATCH_S)
-            if not self.node.alive():
-                log.error("asterisk has ended; starting it again", node=self.config.name)
-                try:
-                    await self.node.ensure_running()
-                except (NodeError, RenderError, OSError) as error:
-                    log.error("asterisk could not be started again", node=self.config.name, why=str(error))
+            await self.revive()
+
+    async def revive(self) -> bool:
+        """Start Asterisk again when it has ended; returns whether that was tried, and logs what prevents it."""
+        if self.node.alive():
+            return False
+        log.error("asterisk has ended; starting it again", node=self.config.name)
+        try:
+            await self.node.ensure_running()
+        except (NodeError, RenderError, OSError) as error:
+            log.error("asterisk could not be started again", node=self.config.name, why=str(error))
+        return True
 
 
 def external_access(node: ExternalNode) -> Access:

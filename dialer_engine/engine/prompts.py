@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from dialer_engine.pbx.prompts import (
     make_prompt,
     make_standard_prompts,
     prompt_version,
+    recording_version,
 )
 from dialer_engine.pbx.tones import make_tones
+from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign, MemberSettings
 
 DEFAULT_DROP = (
@@ -49,6 +52,32 @@ def standard_prompts(bundle: Bundle, sounds: Path) -> Path:
     return directory
 
 
+def drop_prompts(config: Config, bundle: Bundle, sounds: Path) -> dict[str, Prompt]:
+    """Make the drop messages of all campaigns, by the campaign's name. Raises PromptError."""
+    members = config.settings.members
+    return {
+        name: drop_prompt(bundle, sounds, campaign, members[campaign.member])
+        for name, campaign in config.campaigns.items()
+    }
+
+
+def drop_versions(config: Config) -> Mapping[str, str]:
+    """Return which version of each campaign's drop message is to be played; makes none. Raises PromptError."""
+    return {name: _drop_version(config, campaign) for name, campaign in config.campaigns.items()}
+
+
+def _drop_version(config: Config, campaign: Campaign) -> str:
+    own = campaign.drop_message.prompt
+    if own is not None:
+        return recording_version(own)
+    return prompt_version(_drop_text(campaign, config.settings.members[campaign.member]))
+
+
+def _drop_text(campaign: Campaign, member: MemberSettings) -> str:
+    own = campaign.drop_message
+    return drop_message_text(member.name, own.callback_number or member.callback_number, own.seller)
+
+
 def drop_prompt(bundle: Bundle, sounds: Path, campaign: Campaign, member: MemberSettings) -> Prompt:
     """Make or convert the campaign's drop message. Raises PromptError with the place and the remedy.
 
@@ -63,7 +92,6 @@ def drop_prompt(bundle: Bundle, sounds: Path, campaign: Campaign, member: Member
         return Prompt(
             str(final.relative_to(sounds).with_suffix("")), version, f"own recording {own.prompt.name}"
         )
-    callback = own.callback_number or member.callback_number
-    text = drop_message_text(member.name, callback, own.seller)
+    text = _drop_text(campaign, member)
     target = sounds / "campaigns" / f"{campaign.name}-{prompt_version(text)}.wav"
     return Prompt(str(target.relative_to(sounds).with_suffix("")), make_prompt(bundle, text, target), text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import CampaignPlan, limits_of
-from dialer_engine.engine.prompts import Prompt, drop_prompt
+from dialer_engine.engine.prompts import Prompt, drop_prompts
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.render import AgentAccount
@@ -61,7 +61,7 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
 
     Raises StoreError or PromptError; nothing in use is changed before all of it has succeeded.
     """
-    prompts = await asyncio.to_thread(_prompts, config, bundle, sounds)
+    prompts = await asyncio.to_thread(drop_prompts, config, bundle, sounds)
     async with pool.acquire() as conn:
         members = await directory.sync_members(conn, config.settings.members)
         ids = await directory.sync_campaigns(conn, config.campaigns)
@@ -106,11 +106,3 @@ def _script(campaign: Campaign) -> KeptText | None:
         raise PromptError(f"{campaign.script}: the script cannot be read ({error.strerror})") from error
     version = hashlib.sha256(content).hexdigest()[:12]
     return KeptText(version, "script", content.decode("utf-8", "replace"), campaign.script.name)
-
-
-def _prompts(config: Config, bundle: Bundle, sounds: Path) -> dict[str, Prompt]:
-    members = config.settings.members
-    return {
-        name: drop_prompt(bundle, sounds, campaign, members[campaign.member])
-        for name, campaign in config.campaigns.items()
-    }

@@ -62,6 +62,8 @@ class Standby:
             try:
                 self._lock.take()
             except EngineRuns as held:
+                if held.kind == "node":  # it never hands its Asterisk over
+                    raise
                 self._waits(f"the engine with pid {held.pid} owns this DIALER_HOME")
                 made = made or _or_none(ownership)
                 freed = await self._watch(held.pid, made)

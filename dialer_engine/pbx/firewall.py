@@ -42,6 +42,7 @@ table inet dialer {{
         iif "lo" accept
         udp dport {sip} jump sip
         tcp dport {sip} ct state new jump sip
+{engines}\
         tcp dport {{ {http}, {ami} }} counter drop
     }}
 }}
@@ -59,7 +60,8 @@ def rules(
     """Return the rules as text, and the hosts of trunks that have no address now.
 
     With `agents`, the networks of the agents' phones, everybody else but the carriers is kept out; without, every
-    stranger is held to a rate, because a stranger may be an agent at home.
+    stranger is held to a rate, because a stranger may be an agent at home. Engines elsewhere reach ARI and AMI when
+    `control_permit` names them.
     """
     carriers, unknown = _carriers(trunks, resolve)
     notes = "".join(f"# No address was found for {host}: add what the carrier names.\n" for host in unknown)
@@ -69,17 +71,25 @@ def rules(
         ("agents4", agents, 4),
         ("agents6", agents, 6),
     ]
-    filled = [(name, found) for name, nets, version in named if (found := _of(nets, version))]
+    permitted = [ipaddress.ip_network(net) for net in node.control_permit]
+    callers = _filled(named)
+    engines = _filled([("engines4", permitted, 4), ("engines6", permitted, 6)])
+    control = f"tcp dport {{ {node.http_port}, {node.ami_port} }}"
     text = _RULES.format(
         notes=notes,
-        sets="".join(_set(name, found) for name, found in filled),
-        known="".join(f"        {_saddr(name)} @{name} accept\n" for name, _ in filled),
+        sets="".join(_set(name, found) for name, found in [*callers, *engines]),
+        known="".join(f"        {_saddr(name)} @{name} accept\n" for name, _ in callers),
+        engines="".join(f"        {_saddr(name)} @{name} {control} accept\n" for name, _ in engines),
         strangers="        counter drop\n" if agents else _LIMITED,
         sip=node.sip_port,
         http=node.http_port,
         ami=node.ami_port,
     )
     return text, unknown
+
+
+def _filled(named: Iterable[tuple[str, Iterable[Network], int]]) -> list[tuple[str, Sequence[Network]]]:
+    return [(name, found) for name, nets, version in named if (found := _of(nets, version))]
 
 
 def _carriers(trunks: Mapping[str, Trunk], resolve: Resolve) -> tuple[list[Network], list[str]]:

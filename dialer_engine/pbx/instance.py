@@ -1,5 +1,6 @@
 """One Asterisk instance on this machine: its addresses, directories and secrets."""
 
+import ipaddress
 import json
 import os
 import secrets
@@ -20,7 +21,8 @@ class NodeError(Exception):
 class NodeConfig:
     """Where an instance lives and listens; ports are those of this machine, `bind` carries SIP and RTP.
 
-    ARI and AMI listen on `control_bind`, which is loopback unless another machine must reach them.
+    ARI and AMI listen on `control_bind`, which is loopback unless another machine must reach them; then only the
+    networks of `control_permit` and this machine itself may.
     """
 
     name: str
@@ -35,6 +37,7 @@ class NodeConfig:
     external_address: str | None = None
     local_networks: tuple[str, ...] = ()
     control_bind: str = "127.0.0.1"
+    control_permit: tuple[str, ...] = ()
     tls_port: int = 5061
     app: str = "dialer"
     duty_extension: str = "100"
@@ -50,8 +53,16 @@ class NodeConfig:
 
     @property
     def ari_url(self) -> str:
-        """The base address of ARI."""
-        return f"http://{self.control_bind}:{self.http_port}"
+        """The base address of ARI, for this machine."""
+        return ari_address(self.control_host, self.http_port)
+
+    @property
+    def control_host(self) -> str:
+        """The address at which this machine itself reaches ARI and AMI."""
+        bind = ipaddress.ip_address(self.control_bind)
+        if not bind.is_unspecified:
+            return self.control_bind
+        return "127.0.0.1" if bind.version == 4 else "::1"
 
     @property
     def optout_journal(self) -> Path:
@@ -67,6 +78,11 @@ class NodeSecrets:
     ami_password: str = field(repr=False)
     ari_user: str = "engine"
     ami_user: str = "engine"
+
+
+def ari_address(host: str, port: int) -> str:
+    """Return the base address of the ARI at a host."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def prepare_directories(config: NodeConfig) -> None:

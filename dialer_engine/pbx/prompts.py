@@ -82,15 +82,20 @@ def make_prompt(bundle: Bundle, text: str, target: Path) -> str:
 
 def import_prompt(bundle: Bundle, source: Path, target: Path) -> str:
     """Convert an operator's recording into the wav `target` unless it is there; return its version."""
-    try:
-        version = _digest(source.read_bytes())
-    except OSError as error:
-        raise PromptError(f"{source}: cannot be read ({error.strerror})") from error
+    version = recording_version(source)
     if _current(target, version):
         return version
     _check_recording(bundle, source)
     _convert(bundle, target, version, str(source.absolute()))
     return version
+
+
+def recording_version(source: Path) -> str:
+    """The version of an operator's recording: a digest of its file. Raises PromptError."""
+    try:
+        return _digest(source.read_bytes())
+    except OSError as error:
+        raise PromptError(f"{source}: cannot be read ({error.strerror})") from error
 
 
 def make_standard_prompts(bundle: Bundle, directory: Path) -> dict[str, str]:

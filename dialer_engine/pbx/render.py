@@ -86,6 +86,8 @@ def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) ->
         "ami_user": secrets.ami_user,
         "ami_password": secrets.ami_password,
         "nat": _nat(config),
+        "restriction": _restriction(config),
+        "permitted": _permitted(config),
     }
 
 
@@ -213,6 +215,23 @@ def _registration(name: str, trunk: Trunk, suffix: str) -> Block:
         "user": user,
     }
     return Block(fill_file(TEMPLATES / "engine" / "registration.conf", values))
+
+
+def _restriction(config: NodeConfig) -> Block:
+    """Who may speak HTTP with Asterisk at all, for every path; on loopback nobody else can."""
+    lines = _permitted(config).text
+    return Block(f"\n[/]\ntype = restriction\n{lines}" if lines else "")
+
+
+def _permitted(config: NodeConfig) -> Block:
+    if ipaddress.ip_address(config.control_bind).is_loopback:
+        return Block("")
+    ourselves = ["127.0.0.1", "::1"]
+    if config.control_host == config.control_bind:
+        ourselves.append(config.control_bind)
+    permitted = [checked(net, "asterisk.node.control_permit") for net in config.control_permit]
+    lines = ["deny = 0.0.0.0/0", "deny = ::/0", *(f"permit = {each}" for each in [*ourselves, *permitted])]
+    return Block("".join(f"{line}\n" for line in lines))
 
 
 def _nat(config: NodeConfig) -> Block:

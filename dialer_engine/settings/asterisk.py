@@ -1,5 +1,7 @@
 """Which Asterisk makes the calls, and every address, port and directory of it."""
 
+import ipaddress
+
 from pydantic import Field, ValidationInfo, field_validator
 
 from dialer_engine.settings.base import Model
@@ -49,10 +51,23 @@ class NodeSettings(Model):
     sip_port: Port = Field(default=5060, description="UDP and TCP port for SIP")
     tls_port: Port = Field(default=5061, description="TCP port for SIP over TLS, used when a trunk wants tls")
     http_port: Port = Field(
-        default=8088, description="TCP port of the engine's control connection (ARI), loopback only"
+        default=8088, description="TCP port of the engine's control connection (ARI), on `control_bind`"
     )
     ami_port: Port = Field(
-        default=5038, description="TCP port of the manager connection (AMI), loopback only"
+        default=5038, description="TCP port of the manager connection (AMI), on `control_bind`"
+    )
+    control_bind: Address = Field(
+        default="127.0.0.1",
+        description="IP address for ARI and AMI; another than loopback only in a private network, for engines "
+        "on other machines",
+    )
+    control_permit: list[Network] = Field(
+        default_factory=list,
+        description="addresses of the engines that may reach ARI and AMI; all others are refused",
+    )
+    private_network: bool = Field(
+        default=False,
+        description="true: `control_bind` lies in a private network, such as WireGuard, so passwords may cross it",
     )
     rtp: RtpRange = Field(default_factory=RtpRange, description="UDP ports for audio")
     external_address: Host | None = Field(
@@ -61,6 +76,17 @@ class NodeSettings(Model):
     local_networks: list[Network] = Field(
         default_factory=list, description="networks reached without NAT, such as 10.0.0.0/8"
     )
+
+    @field_validator("control_permit")
+    @classmethod
+    def _named(cls, value: list[Network], info: ValidationInfo) -> list[Network]:
+        bind = info.data.get("control_bind")
+        if bind is not None and not ipaddress.ip_address(bind).is_loopback and not value:
+            raise refuse(
+                f"control_bind {bind} opens ARI and AMI to other machines but names none of them",
+                "the addresses of the engines, such as [10.0.0.4]",
+            )
+        return value
 
     @field_validator("http_port", "ami_port")
     @classmethod
@@ -96,6 +122,10 @@ class ExternalNode(Model):
         default=None, description="where agents' calls reach it, for the front; default the host of ari_url"
     )
     sip_port: Port = Field(default=5060, description="UDP port for that")
+    private_network: bool = Field(
+        default=False,
+        description="true: the way there is a private network, such as WireGuard, so passwords may cross it",
+    )
     sounds: str | None = Field(
         default=None,
         pattern=r"^/[^\s]*$",

@@ -77,7 +77,8 @@ def _shown(value: Any, path: str) -> str:
     if isinstance(value, time):
         return f"{value:%H:%M}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_shown(item, path)}" for key, item in value.items()) + "}"
+        shown = (f"{key}: {'...' if key in _SECRETS else _shown(item, path)}" for key, item in value.items())
+        return "{" + ", ".join(shown) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_shown(item, path) for item in value) + "]"
     return str(value)

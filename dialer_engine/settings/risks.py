@@ -3,6 +3,7 @@
 import ipaddress
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from dialer_engine.settings.campaign import Campaign
 from dialer_engine.settings.crosscheck import is_loopback
@@ -25,6 +26,7 @@ def find_risks(
     yield from _empty(engine, settings, campaigns)
     yield from _readable_secrets(engine, settings)
     yield from _addresses(engine, settings)
+    yield from _clear_text(engine, settings)
     for name, member in settings.members.items():
         yield from _placeholder(engine, ("members", name, "callback_number"), member.callback_number)
     for name, trunk in settings.trunks.items():
@@ -60,6 +62,22 @@ def _addresses(engine: Document, settings: Settings) -> Iterator[Problem]:
     if ipaddress.ip_address(node.bind).is_unspecified:
         what = f"bind {node.bind} opens SIP on every network of this machine"
         yield engine.problem(path, what, "a firewall that admits only your carriers and agents")
+
+
+def _clear_text(engine: Document, settings: Settings) -> Iterator[Problem]:
+    """ARI and AMI have no encryption here: whoever sees their packets has the passwords and every event."""
+    better = "a WireGuard or another private network, and private_network: true"
+    node = settings.asterisk.node
+    if settings.asterisk.managed and not (is_loopback(node.control_bind) or node.private_network):
+        what = f"ARI and AMI send passwords in the clear on {node.control_bind}"
+        yield engine.problem(("asterisk", "node", "control_bind"), what, better)
+    for index, each in enumerate(settings.asterisk.nodes):
+        url = urlsplit(each.ari_url)
+        hosts = [str(each.ami_host), *([url.hostname or ""] if url.scheme == "http" else [])]
+        away = [host for host in hosts if not is_loopback(host)]
+        if away and not each.private_network:
+            what = f"passwords of node '{each.name}' go in the clear to {away[0]}"
+            yield engine.problem(("asterisk", "nodes", index), what, better)
 
 
 def _placeholder(document: Document, path: Steps, number: str) -> Iterator[Problem]:

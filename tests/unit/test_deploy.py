@@ -121,7 +121,7 @@ def test_images_are_named_without_a_registry() -> None:
         *re.findall(r"^ARG BASE=(\S+)", dockerfile, re.MULTILINE),
         *(s["image"] for s in services.values()),
     ]
-    assert len(names) == 3
+    assert len(names) == 4
     assert [name for name in names if "/" in name] == []
 
 
@@ -145,8 +145,9 @@ def test_no_settings_get_into_the_image() -> None:
 def test_the_image_runs_the_engine_as_an_ordinary_user() -> None:
     dockerfile = (DOCKER / "Dockerfile").read_text("utf-8")
     assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)[-1] == "dialer"
-    assert 'CMD ["run"]' in dockerfile
+    assert dockerfile.rstrip().endswith('CMD ["run"]'), "the engine is what is built when no target is named"
     assert 'CMD ["dialer", "status", "--json"]' in dockerfile
+    assert 'CMD ["node", "run"]' in dockerfile
     assert "DIALER_ASTERISK_ROOT=/ " in dockerfile
     assert "unauthenticated" not in dockerfile.lower()
     assert "trusted" not in dockerfile.lower()
@@ -160,6 +161,19 @@ def test_the_address_of_the_database_in_the_compose_file_is_allowed() -> None:
     assert found[1] in OPERATIONS.read_text("utf-8")
 
 
+def test_the_compose_file_builds_what_the_dockerfile_makes() -> None:
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
+    stages = re.findall(r"^FROM \S+ AS (\S+)", (DOCKER / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    targets = {name: service["build"]["target"] for name, service in services.items() if "build" in service}
+    assert targets == {"dialer": "engine", "node": "node"}
+    assert set(targets.values()) <= set(stages)
+    node, engine = services["node"], services["dialer"]
+    assert node["profiles"] == ["node"], "it is not started beside an engine that has an Asterisk"
+    assert node["extra_hosts"] == [f"{node['hostname']}:127.0.1.1"]
+    assert "node-home:/var/lib/dialer" in node["volumes"], "two must never share a home"
+    assert "home:/var/lib/dialer" in engine["volumes"]
+
+
 def test_the_containers_meet_at_the_socket_and_the_name_resolves() -> None:
     services = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
     engine, database = services["dialer"], services["postgres"]
@@ -169,13 +183,14 @@ def test_the_containers_meet_at_the_socket_and_the_name_resolves() -> None:
     assert "ports" not in database
 
 
-def test_the_unit_ends_the_engine_alone() -> None:
+@pytest.mark.parametrize(("name", "words"), [("dialer", ["run"]), ("dialer-node", ["node", "run"])])
+def test_the_units_end_their_program_alone(name: str, words: list[str]) -> None:
     unit = configparser.ConfigParser(interpolation=None)
-    unit.read(DOCKER / "dialer.service")
+    unit.read(DOCKER / f"{name}.service")
     service = unit["Service"]
     assert (service["Type"], service["KillMode"], service["User"]) == ("notify", "process", "dialer")
     assert service["Environment"] == "DIALER_HOME=/var/lib/dialer"
-    assert service["ExecStart"].split() == ["/opt/dialer/dialer", "run"]
+    assert service["ExecStart"].split() == ["/opt/dialer/dialer", *words]
     assert "-HUP" in service["ExecReload"]
     assert int(service["WatchdogSec"]) > COMMAND_TIMEOUT_S, "a slow database is no reason to be killed"
     assert service["NotifyAccess"] == "main"
@@ -185,8 +200,8 @@ def test_the_unit_ends_the_engine_alone() -> None:
 
 COMMAND = """#!/bin/sh
 echo "$@" >>"$DIALER_HOME/called"
-case $1 in
-run)
+case "$1 ${2:-}" in
+"run "* | "node run")
     trap 'echo asked to end; exit 7' TERM
     trap 'echo asked to reload' HUP
     echo up
@@ -234,6 +249,17 @@ def test_signals_reach_the_engine_and_its_status_comes_back(container: dict[str,
     assert process.returncode == 7
     called = Path(container["DIALER_HOME"], "called").read_text().splitlines()
     assert called in (["run"], ["run", "stop --all --config config"])
+
+
+def test_a_node_ends_in_its_own_way(container: dict[str, str]) -> None:
+    process = start(container, "node", "run", "--config", "/elsewhere")
+    assert line_of(process) == "up"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 7
+    called = Path(container["DIALER_HOME"], "called").read_text().splitlines()
+    assert called[0] == "node run --config /elsewhere"
+    assert called[1:] in ([], ["node stop --config /elsewhere"])
 
 
 def test_a_second_container_on_the_same_home_is_refused(container: dict[str, str]) -> None:

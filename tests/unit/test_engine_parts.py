@@ -1,6 +1,7 @@
 """Small parts of the engine: trunks, board, clock, translation of Asterisk's events, tasks, the lock."""
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.engine.board import Board, quantile
 from dialer_engine.engine.call import FinishedCall
 from dialer_engine.engine.clock import GateClock, utc_now
-from dialer_engine.engine.lock import EngineLock, EngineRuns
+from dialer_engine.engine.lock import EngineLock, EngineRuns, Kind, home_lock
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks, wait_at_most
 from dialer_engine.engine.translate import moment
@@ -21,6 +22,7 @@ from dialer_engine.settings.models import Trunk
 
 pytestmark = pytest.mark.unit
 
+KINDS: tuple[Kind, ...] = ("engine", "node", "command")
 START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
 
 
@@ -153,6 +155,29 @@ def test_a_second_engine_on_the_same_home_is_refused_with_the_firsts_pid(tmp_pat
     first.release()
     second.take()
     second.release()
+
+
+def test_engine_and_node_runner_share_one_lock_and_are_told_apart(tmp_path: Path) -> None:
+    node, engine = home_lock(tmp_path, "node"), home_lock(tmp_path)
+    assert engine.holder() is None
+    node.take()
+    with pytest.raises(
+        EngineRuns, match=r"a node runner already works .*pid \d+.*dialer node stop"
+    ) as refused:
+        engine.take()
+    assert (refused.value.kind, refused.value.pid) == ("node", os.getpid())
+    held = engine.holder()
+    assert held is not None
+    assert (held.kind, held.pid) == ("node", os.getpid())
+    node.release()
+    assert engine.holder() is None, "words that are left over are no holder"
+    for kind in KINDS:
+        lock = home_lock(tmp_path, kind)
+        lock.take()
+        held = node.holder()
+        assert held is not None
+        assert held.kind == kind
+        lock.release()
 
 
 async def test_waiting_for_an_event_never_swallows_a_cancellation() -> None:

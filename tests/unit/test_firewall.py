@@ -61,6 +61,20 @@ def test_with_the_agents_networks_everybody_else_is_kept_out() -> None:
     ]
 
 
+def test_the_named_engines_reach_ari_and_ami() -> None:
+    node = NODE.model_copy(update={"control_bind": "10.0.0.5", "control_permit": ["10.0.0.4", "fd00::4"]})
+    text, _ = rules(node, {}, [], lambda host: [])
+    entry = chain(text, "input")
+    control = "tcp dport { 8089, 5039 }"
+    assert entry[-3:] == [
+        f"ip saddr @engines4 {control} accept",
+        f"ip6 saddr @engines6 {control} accept",
+        f"{control} counter drop",
+    ]
+    assert "set engines4 { type ipv4_addr; flags interval; elements = { 10.0.0.4/32 }; }" in text
+    assert "engines" not in "".join(chain(text, "sip"))
+
+
 @pytest.mark.skipif(shutil.which("nft") is None, reason="nftables is not installed")
 @pytest.mark.parametrize("agents", [(), ("10.1.0.0/16", "fd00::/8")])
 def test_nft_can_read_the_rules(agents: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import NodeConfig, NodeSecrets
 from dialer_engine.pbx.node import parse_task_processors
+from dialer_engine.pbx.reach import fact_lines, facts_of
 from dialer_engine.pbx.render import (
     NO_REDIRECT,
     AgentAccount,
@@ -109,6 +110,39 @@ def test_control_stays_on_loopback_when_phones_are_elsewhere() -> None:
     assert "bind = 192.0.2.10:5070" in rendered["pjsip.conf"]
     assert dict(sections(rendered["http.conf"]))["general"]["bindaddr"] == ["127.0.0.1"]
     assert dict(sections(rendered["manager.conf"]))["general"]["bindaddr"] == ["127.0.0.1"]
+
+
+def test_control_beyond_loopback_is_for_the_named_engines_and_this_machine() -> None:
+    for config in (CONFIG, replace(CONFIG, control_bind="127.0.0.9", control_permit=("10.0.0.4",))):
+        rendered = files(config)
+        assert "deny" not in rendered["http.conf"] + rendered["manager.conf"]
+    rendered = files(replace(CONFIG, control_bind="10.0.0.5", control_permit=("10.0.0.4", "10.1.0.0/16")))
+    permitted = ["127.0.0.1", "::1", "10.0.0.5", "10.0.0.4", "10.1.0.0/16"]
+    for name, section in (("http.conf", "/"), ("manager.conf", "engine")):
+        body = dict(sections(rendered[name]))[section]
+        assert (body["deny"], body["permit"]) == (["0.0.0.0/0", "::/0"], permitted)
+    assert dict(sections(rendered["http.conf"]))["/"]["type"] == ["restriction"]
+    assert "read" in dict(sections(rendered["manager.conf"]))["engine"]
+
+
+def test_an_unspecified_address_permits_itself_by_loopback() -> None:
+    everywhere = replace(CONFIG, control_bind=".".join("0000"), control_permit=("10.0.0.4",))
+    body = dict(sections(files(everywhere)["http.conf"]))["/"]
+    assert body["permit"] == ["127.0.0.1", "::1", "10.0.0.4"]
+    assert everywhere.ari_url == "http://127.0.0.1:8088"
+    assert replace(CONFIG, control_bind="::").ari_url == "http://[::1]:8088"
+
+
+def test_facts_are_globals_of_the_dialplan() -> None:
+    assert fact_lines({}) == ""
+    lines = fact_lines(facts_of("1.2.3", {"spring": "abc123"}))
+    assert dict(sections(lines))["globals"] == {
+        "(": [],
+        "DIALER_RECORDING_spring": ["abc123"],
+        "DIALER_VERSION": ["1.2.3"],
+    }
+    with pytest.raises(RenderError):
+        fact_lines({"A": "x\ny"})
 
 
 def test_addresses_and_directories_are_the_instances_own() -> None:

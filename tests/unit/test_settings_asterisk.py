@@ -113,6 +113,10 @@ def test_secrets_are_not_shown_in_errors(tmp_path: Path) -> None:
             "3:11: asterisk.node.name: 'Main Node' is not a name; allowed: 1 to 32 characters of ",
         ),
         (
+            "    control_bind: 10.0.0.5\n",
+            "2:3: asterisk.node.control_permit: control_bind 10.0.0.5 opens ARI and AMI to other machines but ",
+        ),
+        (
             "    local_networks: [10/8]\n",
             "3:22: asterisk.node.local_networks[0]: '10/8' is not an address or network",
         ),

@@ -57,6 +57,17 @@ def test_secrets_stay_secret(tmp_path: Path) -> None:
     assert restart_needed(old, new) == ["database.url: changed"]
 
 
+def test_secrets_of_nodes_stay_secret(tmp_path: Path) -> None:
+    node = "{name: b, ari_url: 'http://10.0.0.6:8088', ari_user: u, ari_password: four, ami_host: h, "
+    node += "ami_user: u, ami_password: five}"
+    old, new = config(tmp_path / "a"), config(tmp_path / "b", f"{DIALER}  nodes: [{node}]\n")
+    for lines in (changed(old, new), restart_needed(old, new)):
+        (line,) = lines
+        assert line.startswith("asterisk.nodes: [] -> [{name: b, ari_url: http://10.0.0.6:8088, ")
+        assert "four" not in line
+        assert "five" not in line
+
+
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [

@@ -21,6 +21,27 @@ def test_a_sound_configuration_has_none(tmp_path: Path) -> None:
     assert warnings(write_config(tmp_path)) == []
 
 
+NODE = "{name: b, ari_url: 'http://10.0.0.6:8088', ari_user: u, ari_password: p, ami_host: 127.0.0.1, ami_user: u, "
+NODE += "ami_password: p}"
+
+
+def test_passwords_of_a_node_go_in_the_clear_unless_the_network_is_private(tmp_path: Path) -> None:
+    directory = write_config(tmp_path, f"{DIALER}  nodes:\n    - {NODE}\n")
+    (directory / "dialer.yaml").chmod(0o640)
+    (warning,) = warnings(directory)
+    assert warning.startswith(
+        "dialer.yaml:13:7: asterisk.nodes[0]: passwords of node 'b' go in the clear to 10.0.0.6; better: a WireGuard"
+    )
+
+
+def test_a_private_network_may_see_passwords(tmp_path: Path) -> None:
+    control = "    control_bind: 10.0.0.5\n    control_permit: [10.0.0.4]\n    private_network: true\n"
+    node = NODE.replace("}", ", private_network: true}")
+    directory = write_config(tmp_path, f"{DIALER}{control}  nodes: [{node}]\n")
+    (directory / "dialer.yaml").chmod(0o640)
+    assert warnings(directory) == []
+
+
 def test_a_lab_has_none(tmp_path: Path) -> None:
     assert warnings(write_config(tmp_path, LAB, spring=CAMPAIGN.replace("main", "carrier"))) == []
 
@@ -48,6 +69,11 @@ def test_a_lab_has_none(tmp_path: Path) -> None:
             "    bind: 192.0.2.10\n",
             "",
             "dialer.yaml:10:3: asterisk.node.bind: bind 127.0.0.1 cannot reach trunk",
+        ),
+        (
+            "    bind: 192.0.2.10\n",
+            "    bind: 192.0.2.10\n    control_bind: 10.0.0.5\n    control_permit: [10.0.0.4]\n",
+            "dialer.yaml:12:19: asterisk.node.control_bind: ARI and AMI send passwords in the clear on 10.0.0.5",
         ),
         (
             "sip.carrier.net",
