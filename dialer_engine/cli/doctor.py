@@ -178,11 +178,16 @@ async def _engine(config: Path) -> Finding:
         status = await engine(config).status()
     except (EngineNotRunning, EngineRefused) as error:
         return Finding("engine", WARNING, str(error))
-    found, node = status["engine"], status["nodes"][0]
+    found, nodes = status["engine"], status["nodes"]
     if found["why_not"]:
         return Finding("engine", CRITICAL, found["why_not"])
-    if not node["ami"]:
-        return Finding("engine", WARNING, "AMI is not connected: states of phones and trunks are stale")
+    away = [node["name"] for node in nodes if not node["up"]]
+    if away:
+        return Finding("engine", CRITICAL, f"no calls leave from node {', '.join(away)}: it is not connected")
+    deaf = [node["name"] for node in nodes if not node["ami"]]
+    if deaf:
+        words = f"AMI is not connected at node {', '.join(deaf)}: states of phones and trunks are stale"
+        return Finding("engine", WARNING, words)
     return Finding("engine", OK, f"pid {found['pid']}, dialing is possible")
 
 
