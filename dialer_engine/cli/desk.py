@@ -1,6 +1,6 @@
 """`dialer agent desk NAME`: an agent of a preview campaign sees each contact and dials or skips it.
 
-The desk only shows and asks: what may be dialed is decided by the engine, and leaving the desk leaves the agent on duty.
+The desk only shows and asks: the engine decides what may be dialed. Leaving the desk leaves the agent on duty.
 """
 
 from __future__ import annotations
@@ -162,8 +162,10 @@ async def _at_terminal(mine: Desk) -> None:
 
 async def _in_lines(mine: Desk, json: bool) -> None:
     last: dict[str, str] = {}
+    seen = asyncio.Event()
 
     def tell() -> None:
+        seen.set()
         if mine.document.get("version") != last.get("version"):
             last["version"] = mine.document["version"]
             _print(mine.document, json)
@@ -174,8 +176,8 @@ async def _in_lines(mine: Desk, json: bool) -> None:
 
     following = asyncio.create_task(mine.follow(tell))
     try:
-        while not mine.document and not following.done():
-            await asyncio.sleep(0.01)
+        first = asyncio.create_task(seen.wait())
+        await asyncio.wait({first, following}, return_when=asyncio.FIRST_COMPLETED)
         commands = _from_stdin(sys.stdin.readline)
         while not following.done():
             line = await _next(commands, following)

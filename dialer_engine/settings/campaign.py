@@ -214,7 +214,8 @@ class Campaign(Model):
     mode: Literal["preview", "progressive", "power", "predictive"] = Field(
         default="power",
         description="preview: the agent sees each contact and starts the call; progressive: one call per ready "
-        "agent; power: several; predictive: as many as a forecast of this campaign's answers and agents finds worth their risk",
+        "agent; power: several; predictive: as many as a forecast of this campaign's answers and agents finds "
+        "worth their risk",
     )
     lines_per_agent: float = Field(
         default=2.0,
