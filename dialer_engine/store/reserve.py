@@ -48,7 +48,7 @@ class OnShow:
 
     preview_id: str
     contact_id: int
-    number: str
+    number: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
