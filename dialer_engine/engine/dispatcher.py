@@ -188,18 +188,18 @@ class Dispatcher:
         self.feed_seat(seat.agent, chair.Reserved(utc_now(), call.id))
         return True
 
-    def _dialer(self, call: Call) -> str | None:
+    def dialer(self, call: Call) -> str | None:
         """Return the agent who dialed the call and still waits for it."""
         seat = self.seats.get(call.agent or "")
         waits = seat is not None and seat.state is SeatState.RESERVED and seat.attempt == call.id
         return call.agent if waits else None
 
     def _free_dialer(self, call: Call, at: datetime) -> None:
-        if agent := self._dialer(call):
+        if agent := self.dialer(call):
             self.feed_seat(agent, chair.Freed(at, call.id))
 
     def _offer(self, call: Call, at: datetime) -> None:
-        if agent := self._dialer(call):
+        if agent := self.dialer(call):
             self.feed(call.id, life.AgentChosen(at, agent))
             return
         seat = self._longest_ready(call.campaign)

@@ -112,6 +112,7 @@ def _calls(
             call.rang_for(wall),
             0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
             segment(call, ledgers),
+            dispatcher.dialer(call) or "",
         )
         for call in dispatcher.calls_of(campaign)
         if call.attempt.hanging_up is None

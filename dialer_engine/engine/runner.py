@@ -291,7 +291,8 @@ class Runner:
     def settle(self) -> None:
         """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
         self.ledgers.covered.pop(self.plan.name, None)
-        decision = make_pacer("progressive").decide(self.snapshot())
+        by_hand = self.plan.settings.mode == "preview"
+        decision = make_pacer("preview" if by_hand else "progressive").decide(self.snapshot())
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
 

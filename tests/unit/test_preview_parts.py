@@ -29,12 +29,26 @@ pytestmark = pytest.mark.unit
         (["ready", "reserved"], ["reserved", "ringing"], 0),
         (["in_call", "wrap", "paused"], ["bridged"], 0),
         (["ready"], ["ringing"], 0),
+        (["ready", "reserved", "reserved"], ["ringing", "dialing"], 1),
     ],
 )
 def test_one_contact_per_ready_agent(states: list[str], up: list[str], place: int) -> None:
     decision = make_pacer("preview").decide(snapshot(agents(*states), calls(*up)))
     assert decision.place == place
     assert "1 contact each" in decision.reasons[0]
+
+
+def test_a_line_rings_on_for_the_agent_who_dialed_it_and_ends_when_that_agent_left() -> None:
+    theirs = replace(calls("ringing", rang=20.0)[0], agent="a0")
+    decide = make_pacer("preview").decide
+    assert decide(snapshot(agents("reserved"), [theirs])).cancel == ()
+    for lone, state, cancelled in (
+        (calls("ringing", rang=20.0), "in_call", ("c0",)),
+        (calls("ringing", rang=20.0), "reserved", ("c0",)),
+        (calls("ringing", rang=14.0), "in_call", ()),
+        (calls("ringing", rang=20.0), "ready", ()),
+    ):
+        assert decide(snapshot(agents(state), lone)).cancel == cancelled
 
 
 def test_nothing_is_shown_that_could_not_be_dialed() -> None:
