@@ -74,7 +74,9 @@ class Controls:
             "campaigns": campaigns_status(
                 floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers
             ),
-            "agents": agents_status(floor.campaigns, floor.dispatcher, engine.phones.devices, now),
+            "agents": agents_status(
+                *(floor.campaigns, floor.dispatcher, engine.phones.devices, now), floor.previews.showings
+            ),
             "recent": list(floor.board.recent),
         }
 

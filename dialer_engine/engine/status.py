@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -79,9 +79,13 @@ def _call_counts(dispatcher: Dispatcher, campaign: str) -> dict[str, int]:
 
 
 def agents_status(
-    campaigns: Campaigns, dispatcher: Dispatcher, devices: Mapping[str, str], now: datetime
+    campaigns: Campaigns,
+    dispatcher: Dispatcher,
+    devices: Mapping[str, str],
+    now: datetime,
+    looking: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return one entry per agent: state, since how many seconds, campaign, attempt, phone registration."""
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, phone; who looks at a preview."""
     return [
         {
             "name": agent,
@@ -90,6 +94,7 @@ def agents_status(
             "campaign": dispatcher.campaign_of(agent),
             "attempt": seat.attempt if seat else None,
             "phone": devices.get(agent, "unknown"),
+            "looking": agent in looking,
         }
         for agent in sorted(campaigns.agents)
     ]
