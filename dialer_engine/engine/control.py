@@ -17,6 +17,8 @@ from dialer_engine.core.numbers import is_e164_nanp
 log = structlog.get_logger(__name__)
 
 LONGEST_DRAIN_S = 86_400
+CLOSE_S = 2.0
+"""Desks wait at the socket for news all the time: the engine's end does not wait for them."""
 
 
 class Refused(Exception):
@@ -148,7 +150,7 @@ class ControlServer:
         self._socket = socket
         app = web.Application(middlewares=[_errors])
         app.add_routes(routes(engine))
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
 
     async def start(self) -> None:
         """Open the socket, for the engine's own user only."""

@@ -261,9 +261,14 @@ class Previews:
         if runner is not None:
             try:
                 why = await runner.dial(showing)
+            except StoreError as error:
+                why = str(error)
             except AWAY as error:
                 log.warning("a call could not be reserved for an agent", why=type(error).__name__)
                 why = "the database did not answer"
+            except Exception:
+                log.exception("an agent's dialing failed", campaign=showing.plan.name, agent=showing.agent)
+                why = "a fault of the engine, which its log describes"
         if why is not None:
             self._feed(showing, look.CallRefused(utc_now(), why))
 

@@ -69,7 +69,7 @@ def _jobs(policy: Policy, now: datetime) -> list[_Job]:
 
 
 async def due(conn: Connection, policy: Policy, now: datetime) -> Mapping[str, int]:
-    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `previews`, `writers`, perhaps `leads`."""
+    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `previews`, `writers` and `leads`."""
     return {job.name: await conn.fetchval(job.count, job.before) for job in _jobs(policy, now)}
 
 

@@ -22,6 +22,7 @@ from dialer_engine.engine.prompts import Prompt
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.settings.models import Campaign
 from dialer_engine.store.directory import add_agent
+from dialer_engine.store.errors import StaleEpoch
 from dialer_engine.store.pool import ENGINE_ROLE, open_pool
 
 pytestmark = pytest.mark.postgres
@@ -47,9 +48,12 @@ class Runner:
     """Where a campaign's runner would reserve: counts what it is asked, and refuses."""
 
     dialed: list[str] = field(default_factory=list)
+    fault: Exception | None = None
 
     async def dial(self, showing: Showing) -> str | None:
         self.dialed.append(showing.agent)
+        if self.fault is not None:
+            raise self.fault
         return "calling_hours: closed"
 
 
@@ -219,3 +223,24 @@ async def test_a_halt_in_the_middle_of_showing_gives_the_contact_back(conn: Conn
             await asyncio.sleep(0.02)
         assert [one for one, _ in await at.settled()] == ["withdrawn"]
         assert at.previews.showings == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (StaleEpoch("campaign 1 belongs to an engine of epoch 7"), "belongs to an engine of epoch 7"),
+        (OSError("gone"), "the database did not answer"),
+        (KeyError("bug"), "a fault of the engine"),
+    ],
+)
+async def test_dialing_that_fails_leaves_nobody_stuck(
+    conn: Conn, pg_url: str, fault: Exception, words: str
+) -> None:
+    async with desk(conn, pg_url) as at:
+        at.runner.fault = fault
+        at.previews.dial("alice", (await at.show()).preview.id)
+        ((outcome, reason),) = await at.settled()
+        assert outcome == "refused"
+        assert words in (reason or "")
+        assert at.previews.showings == {}
+        assert await at.show()

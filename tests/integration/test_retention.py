@@ -79,7 +79,7 @@ async def test_only_records_older_than_five_years_leave(conn: Conn) -> None:
     assert await count(conn, "suppressions") == await count(conn, "suppression_log") == 1
     assert (
         await conn.fetchval("select detail::text from audit")
-        == '{"audit": "1", "pacing": "0", "previews": "0", "records": "4", "writers": "0"}'
+        == '{"audit": "1", "pacing": "0", "records": "4", "writers": "0", "previews": "0"}'
     )
     assert await run(conn, Policy(), NOW, who="ann") == {
         "records": 0,
