@@ -58,7 +58,7 @@ class Tried:
 
     at: datetime
     campaign: str
-    number: str
+    number: str = field(repr=False)
     result: str | None
     agent: str | None
     disposition: str | None
