@@ -1,4 +1,4 @@
-"""`dialer agent add|ls|remove|logout`."""
+"""`dialer agent add|ls|desk|remove|logout`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dialer_engine.cli.common import (
     print_json,
     read_config,
 )
+from dialer_engine.cli.desk import desk
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning
@@ -132,7 +133,7 @@ def logout(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    group = typer.Typer(no_args_is_help=True, help="Agents: add, list, remove, log out.")
-    for command in (add, ls, remove, logout):
+    group = typer.Typer(no_args_is_help=True, help="Agents: add, list, remove, log out; an agent's desk.")
+    for command in (add, ls, desk, remove, logout):
         group.command(command.__name__)(command)
     app.add_typer(group, name="agent")

@@ -18,6 +18,7 @@ from dialer_engine.lab.people import MOST_PEOPLE
 class Mode(StrEnum):
     """The modes of pacing."""
 
+    preview = "preview"
     progressive = "progressive"
     power = "power"
     predictive = "predictive"

@@ -25,6 +25,7 @@ _NAMES = {
     "records": "attempts with their events, dispositions and call-detail records",
     "audit": "lines of the audit log",
     "pacing": "minutes of the pacing's history",
+    "previews": "previews of contacts",
     "writers": "engines that ended, as the database remembers how far they had written",
     "leads": "contacts who were never called",
 }

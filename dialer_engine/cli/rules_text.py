@@ -45,7 +45,8 @@ _RECORDING = {
 def _more(book: RuleBook, region: str, day: date) -> Iterator[tuple[str, str]]:
     automated = in_force(book.automated.get(region, ()), day)
     if automated is not None:
-        what = "any sales call" if automated.manual_too else "automated dialing"
+        selection = " or selection (mode preview)" if automated.selection_too else ""
+        what = "any sales call" if automated.manual_too else f"automated dialing{selection}"
         exempt = "; businesses are exempt" if automated.business_exempt else ""
         kinds = " or ".join(sorted(automated.accepted))
         yield "consent", f"{what} needs {kinds}{exempt}"

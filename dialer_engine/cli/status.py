@@ -200,14 +200,8 @@ def _agents(agents: list[dict[str, Any]]) -> Table:
         table.add_column(column)
     for one in agents:
         since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
-        words = (
-            one["name"],
-            one["state"],
-            since,
-            one["campaign"] or "-",
-            one.get("node") or "-",
-            one["phone"],
-        )
+        state = "looks at a contact" if one.get("looking") else one["state"]
+        words = (one["name"], state, since, one["campaign"] or "-", one.get("node") or "-", one["phone"])
         table.add_row(*words)
     return table
 

@@ -34,6 +34,7 @@ SOUNDS: Mapping[str, str] = {
     "arrived": "tone-arrived",
     "noted": "tone-noted",
     "refused": "tone-refused",
+    "shown": "tone-shown",
 }
 """What the agent alone hears, as names of standard recordings."""
 
@@ -60,6 +61,7 @@ class Legs:
     tasks: Tasks
     known: Callable[[str], bool]
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
+    preview_key: Callable[[str, str], bool] = lambda agent, digit: False
     dispatcher: Dispatcher | None = None
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
@@ -187,9 +189,14 @@ class Legs:
     # --- keys -------------------------------------------------------------------------------------
 
     def key(self, channel_id: str, digit: str) -> None:
-        """A DTMF digit from an agent's leg: `*` ends the call, `0` pauses, others dispose in wrap."""
+        """A DTMF digit from an agent's leg."""
         agent = self.by_channel.get(channel_id)
-        if agent is None or self.dispatcher is None:
+        if agent is not None:
+            self.pressed(agent, digit)
+
+    def pressed(self, agent: str, digit: str) -> None:
+        """A key of an agent: `*` ends the call, `0` pauses, `#` and `9` decide on a preview, others dispose in wrap."""
+        if self.preview_key(agent, digit):
             return
         if digit == "*":
             self._feed(agent, chair.HangupKey(utc_now()))

@@ -12,7 +12,10 @@ from dialer_engine.store.reserve import Reservation
 
 @dataclass(slots=True)
 class Call:
-    """One attempt in the dispatcher's hands; only the dispatcher changes it."""
+    """One attempt in the dispatcher's hands; only the dispatcher changes it.
+
+    `agent` is who dialed it by hand, and is meant to get it.
+    """
 
     reservation: Reservation
     campaign: str
@@ -20,6 +23,7 @@ class Call:
     phase_since: datetime
     plan: CampaignPlan | None = None
     events: int = 0
+    agent: str | None = None
 
     @property
     def id(self) -> str:

@@ -17,6 +17,8 @@ from dialer_engine.core.numbers import is_e164_nanp
 log = structlog.get_logger(__name__)
 
 LONGEST_DRAIN_S = 86_400
+CLOSE_S = 2.0
+"""Desks wait at the socket for news all the time: the engine's end does not wait for them."""
 
 
 class Refused(Exception):
@@ -40,6 +42,12 @@ class Controlled(Protocol):
 
     def log_out_agent(self, name: str) -> dict[str, Any]:
         """Hang up an agent's leg. Raises Refused."""
+
+    async def look_at_desk(self, name: str, known: str | None) -> dict[str, Any]:
+        """Return what is on an agent's desk, when it is not the known version or after a while. Raises Refused."""
+
+    def act_at_desk(self, name: str, action: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Carry out `dial`, `skip` or `key` for an agent. Raises Refused."""
 
     def number_suppressed(self, number: str) -> dict[str, Any]:
         """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
@@ -95,6 +103,17 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
     async def log_out(request: web.Request) -> web.Response:
         return web.json_response(engine.log_out_agent(request.match_info["name"]))
 
+    async def look(request: web.Request) -> web.Response:
+        return web.json_response(
+            await engine.look_at_desk(request.match_info["name"], request.query.get("known"))
+        )
+
+    async def act(request: web.Request) -> web.Response:
+        info, wish = request.match_info, await _field(request, "wish")
+        if not isinstance(wish, dict):
+            raise Refused("'wish' must be a JSON object")
+        return web.json_response(engine.act_at_desk(info["name"], info["action"], wish))
+
     async def suppressed(request: web.Request) -> web.Response:
         number = await _field(request, "number")
         if not isinstance(number, str) or not is_e164_nanp(number):
@@ -116,6 +135,8 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
         web.post("/reload", reload),
         web.post("/agents/reload", agents),
         web.post("/agents/{name}/logout", log_out),
+        web.get("/agents/{name}/desk", look),
+        web.post("/agents/{name}/desk/{action:dial|skip|key}", act),
         web.post("/suppressions/changed", suppressed),
         web.post("/drain", drain),
         web.post("/shutdown", shut_down),
@@ -129,7 +150,7 @@ class ControlServer:
         self._socket = socket
         app = web.Application(middlewares=[_errors])
         app.add_routes(routes(engine))
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
 
     async def start(self) -> None:
         """Open the socket, for the engine's own user only."""

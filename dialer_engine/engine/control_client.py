@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -29,6 +30,15 @@ class ControlClient:
     async def status(self) -> dict[str, Any]:
         """Return the engine's whole status. Raises EngineNotRunning."""
         return await self._ask("GET", "/status", None)
+
+    async def desk(self, agent: str, known: str | None = None) -> dict[str, Any]:
+        """Return what is on an agent's desk once it is not the known version. Raises as `post` does."""
+        query = f"?known={quote(known)}" if known else ""
+        return await self._ask("GET", f"/agents/{quote(agent, safe='')}/desk{query}", None)
+
+    async def act(self, agent: str, action: str, **wish: Any) -> dict[str, Any]:
+        """Carry out `dial`, `skip` or `key` at an agent's desk. Raises as `post` does."""
+        return await self.post(f"/agents/{quote(agent, safe='')}/desk/{action}", {"wish": wish})
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send one command. Raises EngineNotRunning, or EngineRefused with the engine's reason."""

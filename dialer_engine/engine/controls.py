@@ -67,7 +67,8 @@ class Controls:
                 floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers
             ),
             "agents": agents_status(
-                floor.campaigns, floor.dispatcher, floor.legs, devices(engine.stations.values()), now
+                *(floor.campaigns, floor.dispatcher, floor.legs, devices(engine.stations.values()), now),
+                floor.previews.showings,
             ),
             "recent": list(floor.board.recent),
         }
@@ -171,6 +172,14 @@ class Controls:
         if not self._engine.floor.legs.log_out(name):
             raise Refused(f"agent '{name}' is not on duty")
         return {"agent": name}
+
+    async def look_at_desk(self, name: str, known: str | None) -> dict[str, Any]:
+        """Return what is on an agent's desk, when it is not the known version or after a while. Raises Refused."""
+        return await self._engine.floor.desks.look(name, known)
+
+    def act_at_desk(self, name: str, action: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Carry out `dial`, `skip` or `key` for an agent. Raises Refused."""
+        return self._engine.floor.desks.act(name, action, wish)
 
     def number_suppressed(self, number: str) -> dict[str, Any]:
         """Cancel what is queued or ringing for a number that was just suppressed (P5)."""

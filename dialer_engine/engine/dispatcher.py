@@ -25,6 +25,10 @@ from dialer_engine.engine.clock import utc_now
 log = structlog.get_logger(__name__)
 
 
+UNDECIDED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING, Phase.WAITING})
+"""Nobody was chosen yet for whoever answers."""
+
+
 class Actions(Protocol):
     """What the dispatcher asks of the world; nothing here blocks, outcomes come back as events."""
 
@@ -154,6 +158,8 @@ class Dispatcher:
             self._recorder.attempt_event(call, event, moved)
         if moved:
             self.on_step(call, before)
+        if after.phase in (Phase.MESSAGE, Phase.UNCLAIMED, Phase.ENDED):
+            self._free_dialer(call, event.at)
 
     def _carry(self, call: Call, command: life.Command, event: life.Event) -> None:
         match command:
@@ -180,7 +186,28 @@ class Dispatcher:
             case life.Finish():
                 self._finish(call)
 
+    def take_seat(self, call: Call) -> bool:
+        """Keep the agent who dialed a call for it; False when that agent is not free for it any more."""
+        seat = self.seats.get(call.agent or "")
+        if seat is None or seat.state is not SeatState.READY:
+            return False
+        self.feed_seat(seat.agent, chair.Reserved(utc_now(), call.id))
+        return True
+
+    def dialer(self, call: Call) -> str | None:
+        """Return the agent who dialed the call and still waits for it."""
+        seat = self.seats.get(call.agent or "")
+        waits = seat is not None and seat.state is SeatState.RESERVED and seat.attempt == call.id
+        return call.agent if waits else None
+
+    def _free_dialer(self, call: Call, at: datetime) -> None:
+        if agent := self.dialer(call):
+            self.feed_seat(agent, chair.Freed(at, call.id))
+
     def _offer(self, call: Call, at: datetime) -> None:
+        if agent := self.dialer(call):
+            self.feed(call.id, life.AgentChosen(at, agent))
+            return
         seat = self._longest_ready(call)
         if seat is None:
             self._waiting.setdefault(call.campaign, deque()).append(call.id)
@@ -248,6 +275,11 @@ class Dispatcher:
     def left_alone(self, attempt_id: str, at: datetime, *, vanished: bool) -> None:
         """The agent's leg is gone: end the call, or, when the phone died, let another agent or the message go on."""
         call = self.calls.get(attempt_id)
+        if call is not None and call.phase in UNDECIDED:
+            # Dialed by hand, and its agent left: another one or the message goes on, if anybody answers.
+            if call.phase is Phase.RESERVED:
+                self.cancel(attempt_id, "the agent left before the call left")
+            return
         talking = call is not None and call.phase is Phase.BRIDGED and call.attempt.hanging_up is None
         if call is None or not vanished or not talking:
             self.feed(attempt_id, life.AgentLost(at))

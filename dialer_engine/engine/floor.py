@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.audio import Audio
+from dialer_engine.core.seat import Seat
 from dialer_engine.engine.actions import AsteriskActions
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.audio_check import AudioCheck
@@ -16,11 +17,13 @@ from dialer_engine.engine.board import Board
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
+from dialer_engine.engine.desk import Desks
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers, Recall
 from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.previews import Previews
 from dialer_engine.engine.record import Records
 from dialer_engine.engine.recovery import Seen, agree, end_of, reconcile, resume
 from dialer_engine.engine.registry import Registry
@@ -69,6 +72,8 @@ class Floor:
     watch: TrunkWatch = field(init=False)
     audio: AudioCheck = field(init=False)
     campaigns: Campaigns = field(init=False)
+    previews: Previews = field(init=False)
+    desks: Desks = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
     translator: Translator = field(init=False)
     _alone: list[tuple[str, str]] = field(default_factory=list)
@@ -94,15 +99,41 @@ class Floor:
         )
         self.pacers = Pacers(self.ledgers, Recall(means.pool, means.tasks, self.ledgers.region_of))
         self.dispatcher.on_step = self.pacers.call_stepped
-        self.dispatcher.on_seat = self.pacers.seat_stepped
+        self.dispatcher.on_seat = self._seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
+        self._open_desks()
         self.translator = Translator(self.dispatcher, self.legs, self.watch, self.audio)
         self.watch.wake = self.campaigns.wake_all
-        self.dispatcher.on_change = self.campaigns.changed
+        self.dispatcher.on_change = self._changed
         self.dispatcher.on_finished = self._finished
         means.writer.on_suppressed = self.suppressed
         means.blockers.on_change = self.campaigns.wake_all
         self.take(self.registry)
+
+    def _open_desks(self) -> None:
+        means = self.means
+        self.previews = Previews(
+            self.dispatcher,
+            means.pool,
+            means.tasks,
+            means.clock,
+            means.lease,
+            self.legs.tell,
+            lambda agent: self.registry.agents[agent].id if agent in self.registry.agents else None,
+            lambda campaign: self.campaigns.runners.get(campaign),
+            self.surroundings.suppressed_since,
+        )
+        self.previews.on_change = self._changed
+        self.legs.preview_key = self.previews.key
+        self.desks = Desks(self.dispatcher, self.campaigns, self.previews, means.clock, self.legs.pressed)
+
+    def _changed(self, campaign: str) -> None:
+        self.campaigns.changed(campaign)
+        self.desks.changed(campaign)
+
+    def _seat_stepped(self, seat: Seat, campaign: str | None) -> None:
+        self.pacers.seat_stepped(seat, campaign)
+        self.previews.seat_stepped(seat)
 
     def _is_agent(self, name: str) -> bool:
         return name in self.registry.agents
@@ -118,6 +149,7 @@ class Floor:
             means.epoch,
             self.ledgers,
             self.pacers,
+            self.previews,
         )
 
     def _finished(self, call: FinishedCall) -> None:
@@ -136,10 +168,12 @@ class Floor:
         self.watch.codes = registry.config.carriers
         self.campaigns.apply(registry.plans, registry.members_of_agents)
         self.legs.campaigns = self.campaigns.settings
+        self.previews.review(registry.plans)
 
     def suppressed(self, number: str) -> None:
         """Cancel what is queued or ringing for a number that must no longer be called (P5)."""
         self.surroundings.remember_suppressed(number)
+        self.previews.suppressed(number)
         for call in self.dispatcher.calls_to(number):
             self.dispatcher.cancel(call.id, "number was suppressed")
 

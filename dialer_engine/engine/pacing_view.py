@@ -72,7 +72,7 @@ def snapshot(
     return Snapshot(
         now=now,
         agents=_agents(seats, now, wall),
-        calls=_calls(calls, ledgers, now, wall),
+        calls=_calls(calls, dispatcher, ledgers, now, wall),
         lines_per_agent=settings.lines_per_agent,
         channels_free=line.channels_free() if line else 0,
         rate_tokens=line.departures(now) if line else 0,
@@ -105,7 +105,9 @@ def _agents(seats: Iterable[Seat], now: float, wall: datetime) -> tuple[AgentVie
     )
 
 
-def _calls(calls: Iterable[Call], ledgers: Ledgers, now: float, wall: datetime) -> tuple[CallView, ...]:
+def _calls(
+    calls: Iterable[Call], dispatcher: Dispatcher, ledgers: Ledgers, now: float, wall: datetime
+) -> tuple[CallView, ...]:
     return tuple(
         CallView(
             call.id,
@@ -114,6 +116,7 @@ def _calls(calls: Iterable[Call], ledgers: Ledgers, now: float, wall: datetime) 
             call.rang_for(wall),
             0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
             segment(call, ledgers),
+            dispatcher.dialer(call) or "",
         )
         for call in calls
         if call.attempt.hanging_up is None

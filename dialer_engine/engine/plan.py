@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dialer_engine.core.gate import CampaignHours, EmergencyStop, GateContext, Limits
+from dialer_engine.core.gate.model import Dialing
 from dialer_engine.engine.prompts import Prompt
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign, Disposition
@@ -21,6 +22,7 @@ class CampaignPlan:
     member_id: int
     prompt: Prompt
     limits: Limits
+    script: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -57,6 +59,12 @@ def limits_of(campaign: Campaign) -> Limits:
     )
 
 
+def dialing_of(campaign: Campaign) -> Dialing:
+    """Return who dials for the law: a preview that dials by itself in the end is dialed by the engine."""
+    alone = campaign.mode == "preview" and campaign.preview.at_end == "dial"
+    return "progressive" if alone else campaign.mode
+
+
 def gate_context(
     config: Config,
     campaign: Campaign | None,
@@ -81,7 +89,7 @@ def gate_context(
         return context
     return replace(
         context,
-        dialing=campaign.mode,
+        dialing=dialing_of(campaign),
         strict_predictive=campaign.strict_predictive,
         territories=frozenset(campaign.territories),
         business=campaign.audience == "businesses",

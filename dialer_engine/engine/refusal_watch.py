@@ -42,7 +42,7 @@ class RefusalWatch:
         """Look for ever; while the database is away no call is placed anyway."""
         while True:
             await asyncio.sleep(PERIOD_S)
-            if not self.floor.dispatcher.calls:
+            if not self.floor.dispatcher.calls and not self.floor.previews.showings:
                 continue
             try:
                 await self.look()

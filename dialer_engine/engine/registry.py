@@ -67,13 +67,24 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
         ids = await directory.sync_campaigns(conn, config.campaigns)
         states = await directory.campaign_states(conn)
         agents = await read_agents(conn)
-        for name, campaign in config.campaigns.items():
-            await _remember(conn, ids[name], campaign, prompts[name])
+        scripts = {
+            name: await _remember(conn, ids[name], campaign, prompts[name])
+            for name, campaign in config.campaigns.items()
+        }
         await rule_sets.remember(
             conn, config.rules.version, config.rule_texts, config.rules.loosened, utc_now()
         )
     plans = {
-        name: CampaignPlan(campaign, ids[name], members[campaign.member], prompts[name], limits_of(campaign))
+        name: CampaignPlan(
+            *(
+                campaign,
+                ids[name],
+                members[campaign.member],
+                prompts[name],
+                limits_of(campaign),
+                scripts[name],
+            )
+        )
         for name, campaign in config.campaigns.items()
     }
     return Registry(config, plans, agents, states)
@@ -85,8 +96,8 @@ async def read_agents(conn: Connection) -> dict[str, Agent]:
     return {row.name: Agent(row.id, row.name, row.password, row.member_id) for row in rows}
 
 
-async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt) -> None:
-    """Keep the campaign's recording and script by their versions, for its call-detail records."""
+async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt) -> str | None:
+    """Keep the campaign's recording and script by their versions, for its call records; return the script."""
     now = utc_now()
     recording = KeptText(prompt.version, "drop_message", prompt.content, f"{Path(prompt.path).name}.wav")
     await keep_text(conn, recording, now)
@@ -95,6 +106,7 @@ async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prom
         await keep_text(conn, script, now)
     version = script.version if script is not None else None
     await set_record_fields(conn, campaign_id, campaign.telemarketer, version, campaign.caller_id_proof)
+    return script.content if script is not None else None
 
 
 def _script(campaign: Campaign) -> KeptText | None:

@@ -12,7 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -31,6 +31,7 @@ from dialer_engine.engine.pacers import Pacers
 from dialer_engine.engine.pacing_view import Dialable, snapshot
 from dialer_engine.engine.places import Places
 from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.previews import Previews, Showing
 from dialer_engine.engine.tasks import wait_at_most
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.allow_list import AllowList, NumberRefused
@@ -44,6 +45,8 @@ COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
 STALE_S = 30.0
 """A reserved call that could not leave for this many seconds does not leave: the gate looked 60 s ahead."""
+DIAL_WAIT_S = 5.0
+"""An agent who dials waits so long for a departure: a trunk's calls per second may be used up for a moment."""
 SETUP_S = 5
 """Seconds that a call may take from leaving until the phone rings; the carrier's time is not ringing time."""
 
@@ -82,6 +85,7 @@ class Runner:
     epoch: int
     ledgers: Ledgers
     pacers: Pacers
+    previews: Previews
     limits: tuple[str, ...] = ()
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
@@ -163,7 +167,8 @@ class Runner:
         line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         due = 0 if now < self._empty_until else None
         dialable = Dialable(line, due, self._why_not(node) is None)
-        return snapshot(self.plan, node, self.dispatcher, self.ledgers, dialable)
+        seen = snapshot(self.plan, node, self.dispatcher, self.ledgers, dialable)
+        return replace(seen, calls=(*seen.calls, *self.previews.views(self.plan.name, node)))
 
     def _why_not(self, node: str) -> str | None:
         """Return why no call may leave from a node now, None when calls may."""
@@ -180,13 +185,46 @@ class Runner:
         if decision.place <= 0 or line is None or self._why_not(node):
             return False
         context = self.around.gate(self.plan)
+        if self.plan.settings.mode == "preview":
+            await self._show(node, decision.place, line, context)
+            return False
         result = await self._reserve(node, min(decision.place, BATCH), line, context)
         self.held.update(result.held)
         self._spare = result.spare
         self.exhausted = result.exhausted
         if not result.reserved:
-            self._empty_until = time.monotonic() + _seconds_until_due(result, context.now)
+            self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
         return bool(result.reserved)
+
+    async def _show(self, node: str, count: int, line: TrunkLine, context: GateContext) -> None:
+        """Put contacts before agents of a node who have none; the agents dial, or do not."""
+        for agent in self.previews.without(self.plan.name, node)[:count]:
+            result = await self.previews.show(self.plan, agent, self._request(node, 1, line, context))
+            self.held.update(result.held)
+            self.exhausted = result.exhausted
+            if result.contact is None:
+                self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
+                return
+
+    async def dial(self, showing: Showing) -> str | None:
+        """Call the contact that an agent looked at, if the gate allows it now; returns why not."""
+        node = self.dispatcher.seats[showing.agent].node
+        line = await self._departure(node)
+        why_not = self._why_not(node)
+        if why_not or line is None:
+            return why_not or "; ".join(self._trunks_down()) or "no trunk has a free channel"
+        result = await self._reserve(node, 1, line, self.around.gate(self.plan), showing)
+        self.held.update(result.held)
+        return result.why_not
+
+    async def _departure(self, node: str) -> TrunkLine | None:
+        """Return a trunk that takes a call, after a moment's wait if need be."""
+        names, end = self.plan.settings.trunks, time.monotonic() + DIAL_WAIT_S
+        while (line := self.trunks.first_free(names, time.monotonic(), node)) is None:
+            if time.monotonic() > end or not self.trunks.can_open(names, node):
+                return None
+            await asyncio.sleep(min(0.25, max(0.01, self.trunks.opens_in(names, time.monotonic()))))
+        return line
 
     def _trunks_down(self) -> tuple[str, ...]:
         names = self.plan.settings.trunks
@@ -195,11 +233,13 @@ class Runner:
         slowed = (self.trunks.pace.reason,) if self.trunks.pace.reason else ()
         return (*slowed, *away, *self.trunks.resting(names, time.monotonic()))
 
-    async def _reserve(self, node: str, limit: int, line: TrunkLine, context: GateContext) -> ReserveResult:
+    async def _reserve(
+        self, node: str, limit: int, line: TrunkLine, context: GateContext, showing: Showing | None = None
+    ) -> ReserveResult:
         """Reserve and send; meanwhile the other pools of the same offer count these lines as placed."""
         promised, pool = self.ledgers.promised, (self.plan.name, node)
-        request = self._request(node, limit, line, context)
-        promised[pool] = limit
+        request = self._request(node, limit, line, context, showing)
+        promised[pool] = promised.get(pool, 0) + limit
         line.active += limit
         started = time.monotonic()
         line.breaker.probe(started)
@@ -211,10 +251,10 @@ class Runner:
             reserving.add_done_callback(lambda done: self._give_back(done, line))
             raise
         finally:
-            del promised[pool]
+            promised[pool] -= limit
             line.active -= limit
         for reservation in result.reserved:
-            self._depart(reservation, line, started)
+            self._depart(reservation, line, started, showing)
         if not result.reserved:
             line.breaker.no_probe(time.monotonic())
         return result
@@ -226,14 +266,16 @@ class Runner:
             call = self._hold(reservation, line)
             self.dispatcher.cancel(call.id, "campaign was halted before the call left")
 
-    def _hold(self, reservation: Reservation, line: TrunkLine) -> Call:
+    def _hold(self, reservation: Reservation, line: TrunkLine, agent: str | None = None) -> Call:
         attempt = Attempt(reservation.attempt_id)
-        call = Call(reservation, self.plan.name, attempt, utc_now(), self.plan)
+        call = Call(reservation, self.plan.name, attempt, utc_now(), self.plan, agent=agent)
         self.dispatcher.adopt(call)
         line.active += 1
         return call
 
-    def _request(self, node: str, limit: int, line: TrunkLine, context: GateContext) -> ReserveRequest:
+    def _request(
+        self, node: str, limit: int, line: TrunkLine, context: GateContext, showing: Showing | None = None
+    ) -> ReserveRequest:
         return ReserveRequest(
             campaign_id=self.plan.campaign_id,
             member_id=self.plan.member_id,
@@ -247,11 +289,16 @@ class Runner:
             context=context,
             budget=self.ledgers.budget(self.plan.name, node),
             spare=self._spare,
+            shown=showing.on_show if showing else None,
         )
 
-    def _depart(self, reservation: Reservation, line: TrunkLine, started: float) -> None:
+    def _depart(
+        self, reservation: Reservation, line: TrunkLine, started: float, showing: Showing | None
+    ) -> None:
         """Take the reserved call in hand and send it at its own departure moment."""
-        call = self._hold(reservation, line)
+        call = self._hold(reservation, line, showing.agent if showing else None)
+        if showing is not None and not self.previews.reserved(showing, call):
+            return
         if self.around.suppressed_since(reservation.number, started):
             self.dispatcher.cancel(call.id, "number was suppressed")
             return
@@ -290,14 +337,16 @@ class Runner:
 
     def settle(self) -> None:
         """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
+        by_hand = self.plan.settings.mode == "preview"
         for node in self.places:
             self.ledgers.covered.pop((self.plan.name, node), None)
-            decision = make_pacer("progressive").decide(self.snapshot(node))
+            decision = make_pacer("preview" if by_hand else "progressive").decide(self.snapshot(node))
             for attempt_id in decision.cancel:
                 self.dispatcher.cancel(attempt_id, "no agent is free")
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""
+        self.previews.withdraw(self.plan.name, "the campaign was paused")
         for call in self.dispatcher.calls_of(self.plan.name):
             if call.phase is Phase.RESERVED:
                 self.dispatcher.cancel(call.id, "campaign was paused before the call left")
@@ -314,8 +363,8 @@ def ring_time(wanted: int, window: tuple[int, int] | None) -> int:
     return min(max(wanted, least + SETUP_S), max(most, least))
 
 
-def _seconds_until_due(result: ReserveResult, now: datetime) -> float:
+def _seconds_until_due(next_due: datetime | None, now: datetime) -> float:
     """Return how long to leave an empty queue alone: until the next contact is due, at most a second."""
-    if result.next_due is None:
+    if next_due is None:
         return SAFETY_NET_S
-    return min(SAFETY_NET_S, max(0.05, (result.next_due - now).total_seconds()))
+    return min(SAFETY_NET_S, max(0.05, (next_due - now).total_seconds()))

@@ -185,6 +185,14 @@ class StandbyControls:
         """Refuse."""
         return self._refuse()
 
+    async def look_at_desk(self, name: str, known: str | None) -> dict[str, Any]:
+        """Refuse."""
+        return self._refuse()
+
+    def act_at_desk(self, name: str, action: str, wish: dict[str, Any]) -> dict[str, Any]:
+        """Refuse."""
+        return self._refuse()
+
     def number_suppressed(self, number: str) -> dict[str, Any]:
         """Do nothing: this engine has no calls, and the owner learns of it from the database."""
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -83,9 +83,14 @@ def _call_counts(dispatcher: Dispatcher, campaign: str) -> dict[str, int]:
 
 
 def agents_status(
-    campaigns: Campaigns, dispatcher: Dispatcher, legs: Legs, phones: Mapping[str, str], now: datetime
+    campaigns: Campaigns,
+    dispatcher: Dispatcher,
+    legs: Legs,
+    phones: Mapping[str, str],
+    now: datetime,
+    looking: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return one entry per agent: state, since how many seconds, campaign, attempt, node of the leg, phone."""
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, node, phone, looking."""
     return [
         {
             "name": agent,
@@ -95,6 +100,7 @@ def agents_status(
             "attempt": seat.attempt if seat else None,
             "node": legs.node_of.get(legs.by_agent.get(agent, "")),
             "phone": phones.get(agent, "unknown"),
+            "looking": agent in looking,
         }
         for agent in sorted(campaigns.agents)
     ]

@@ -196,6 +196,13 @@ class Trunks:
         able = (line for line in lines if line.usable(node) and line.channels_free() and line.departures(now))
         return next(able, None)
 
+    def can_open(self, names: list[str], node: str) -> bool:
+        """Return whether any of these trunks lacks nothing but a departure from a node, which comes with time."""
+        lines = [self.lines[name] for name in names if name in self.lines]
+        return any(
+            line.usable(node) and line.channels_free() and line.breaker.opened_at is None for line in lines
+        )
+
     def down(self, names: list[str]) -> list[str]:
         """Return those of the campaign's trunks that cannot be used now."""
         return [name for name in names if name in self.lines and not self.lines[name].usable(None)]

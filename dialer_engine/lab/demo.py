@@ -17,6 +17,8 @@ from rich.live import Live
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Pace, life_like
 from dialer_engine.lab.board import View, line, screen
+from dialer_engine.lab.desks import Habits, at_desks
+from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.people import make_people
 from dialer_engine.lab.place import take_place
 from dialer_engine.lab.report import report
@@ -34,7 +36,10 @@ RESULTS = "results"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the person at the keyboard asked for; `seconds` is the longest time to dial."""
+    """What the person at the keyboard asked for; `seconds` is the longest time to dial.
+
+    `looks_s` is how long agents look at a contact in mode preview.
+    """
 
     agents: int = 5
     contacts: int = 300
@@ -44,6 +49,7 @@ class Wishes:
     keep: bool = False
     seed: int = 1
     pace: Pace = PACE
+    looks_s: tuple[float, float] = (0.5, 2.5)
 
 
 async def demo(wishes: Wishes, console: Console) -> Summary:
@@ -54,8 +60,9 @@ async def demo(wishes: Wishes, console: Console) -> Summary:
     bundle = await asyncio.to_thread(install_bundle, root, _progress(console))
     with take_place(root / "lab", user) as place:
         async with world(bundle, place, _setting(wishes), _teller(console)) as lab:
-            with _showing(console) as show:
-                summary = await run_campaign(lab, wishes.seconds, show, started_at)
+            async with _people_at_desks(lab, wishes):
+                with _showing(console) as show:
+                    summary = await run_campaign(lab, wishes.seconds, show, started_at)
             results = await _save(lab, summary, root / "lab" / RESULTS)
         kept = place.directory if wishes.keep else None
         console.print(report(summary, results, kept), highlight=False, soft_wrap=True)
@@ -68,6 +75,15 @@ def _setting(wishes: Wishes) -> Setting:
     scenario = Scenario(agents=wishes.agents, lines=wishes.lines, mode=wishes.mode)
     people = make_people(wishes.contacts, wishes.seed)
     return Setting(scenario, life_like(wishes.pace), people, Manners(), wishes.seed)
+
+
+def _people_at_desks(lab: World, wishes: Wishes) -> contextlib.AbstractAsyncContextManager[None]:
+    """Return agents at their desks, when the mode is one in which agents dial."""
+    if wishes.mode != "preview":
+        return contextlib.nullcontext()
+    return at_desks(
+        lab.engine.control, lab.setting.scenario.agent_names, Dice(wishes.seed), Habits(wishes.looks_s)
+    )
 
 
 def _teller(console: Console) -> Callable[[str], None]:

@@ -60,6 +60,7 @@ lists: ["{list}"]
 mode: {mode}
 lines_per_agent: {lines}
 pacing: {{learn_calls: {learn_calls}}}
+preview: {{seconds: {preview_seconds}, at_end: {preview_at_end}, skip_retry: {skip_retry}}}
 trunks: [{trunks}]
 caller_ids: ["+12125550198", "+13125550198", "+14155550198"]
 ring_seconds: {ring_seconds}
@@ -103,6 +104,9 @@ class Scenario:
     account_calls_per_second: float | None = None
     audio_lost_s: int = 60
     lost_after_s: int = 300
+    preview_seconds: int = 60
+    preview_at_end: str = "skip"
+    skip_retry_s: int = 3600
 
     @property
     def agent_names(self) -> list[str]:
@@ -151,6 +155,9 @@ def write_config(
         mode=scenario.mode,
         lines=scenario.lines,
         learn_calls=scenario.learn_calls,
+        preview_seconds=scenario.preview_seconds,
+        preview_at_end=scenario.preview_at_end,
+        skip_retry=f"{scenario.skip_retry_s}s",
         ring_seconds=scenario.ring_seconds,
         cancel_early=str(scenario.cancel_early).lower(),
         wrap_seconds=scenario.wrap_seconds,

@@ -25,8 +25,9 @@ AGENT_TONES: Mapping[str, Tone] = {
     "arrived": Tone(1000, 0.12),
     "noted": Tone(800, 0.08, -16),
     "refused": Tone(300, 0.3),
+    "shown": Tone(600, 0.25, -14),
 }
-"""A customer is there; a disposition was taken; a key has no meaning now."""
+"""A customer is there; a disposition was taken; a key has no meaning now; a contact is on show."""
 
 
 def make_tones(bundle: Bundle, directory: Path) -> None:

@@ -11,6 +11,7 @@ from dialer_engine.settings.values import (
     E164,
     WEEKDAYS,
     ConfigPath,
+    Duration,
     Line,
     Name,
     RetryDelay,
@@ -159,6 +160,28 @@ class Pacing(Model):
     )
 
 
+class PreviewSettings(Model):
+    """How an agent of a preview campaign looks at a contact before dialing."""
+
+    seconds: int = Field(
+        default=60, ge=10, le=600, description="how long a contact is on show for one agent, in seconds"
+    )
+    at_end: Literal["skip", "dial"] = Field(
+        default="skip",
+        description="when the time is over: skip, or dial without the agent's hand, which makes it automated "
+        "dialing for the gate",
+    )
+    skip_retry: Duration = Field(
+        default=timedelta(hours=1), description="when a skipped contact, or one nobody dialed, is shown again"
+    )
+    skip_reasons: list[Name] = Field(
+        default_factory=lambda: ["not-now", "wrong-person", "bad-data"],
+        min_length=1,
+        max_length=8,
+        description="words an agent can skip with; the first one is that of the phone's key",
+    )
+
+
 class DropMessage(Model):
     """What an answered person hears when no agent is free in time."""
 
@@ -188,10 +211,11 @@ class Campaign(Model):
     member: str = Field(description="a Member of dialer.yaml")
     lists: list[Line] = Field(min_length=1, description="the Member's contact lists to call")
     agents: AgentChoice = Field(default="all", description="names of the agents, or all of the Member's")
-    mode: Literal["progressive", "power", "predictive"] = Field(
+    mode: Literal["preview", "progressive", "power", "predictive"] = Field(
         default="power",
-        description="progressive: one call per ready agent; power: several; predictive: as many as a forecast "
-        "of this campaign's answers and agents finds worth their risk",
+        description="preview: the agent sees each contact and starts the call; progressive: one call per ready "
+        "agent; power: several; predictive: as many as a forecast of this campaign's answers and agents finds "
+        "worth their risk",
     )
     lines_per_agent: float = Field(
         default=2.0,
@@ -201,6 +225,9 @@ class Campaign(Model):
         description="power only: calls in flight per ready agent",
     )
     pacing: Pacing = Field(default_factory=Pacing, description="how far to dial ahead of the agents")
+    preview: PreviewSettings = Field(
+        default_factory=PreviewSettings, description="preview only: how agents look at contacts"
+    )
     trunks: list[str] = Field(min_length=1, description="trunks of dialer.yaml, tried in order")
     caller_ids: list[E164] = Field(
         min_length=1, description="your own numbers, used in turn, least used today first"

@@ -114,6 +114,9 @@ def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
     if campaign.cancel_before_15s:
         what = "calls may be cancelled before 15 s of ringing, which US law forbids for telemarketing"
         yield document.problem(("cancel_before_15s",), what, "false, unless a lawyer agreed")
+    if campaign.mode == "preview" and campaign.preview.at_end == "dial":
+        what = "a contact nobody decides on is dialed by the engine: automated dialing, as in progressive"
+        yield document.problem(("preview", "at_end"), what, "skip, so that a person starts every call")
     if campaign.mode == "power" and campaign.lines_per_agent > MANY_LINES:
         what = f"{campaign.lines_per_agent:g} lines per agent make abandoned calls likely"
         yield document.problem(

@@ -87,10 +87,12 @@ def automated_rule(cells: Cells) -> AutomatedRule:
     accepted = _consents(cells["accepted_consents"])
     if not accepted:
         raise CellError("accepted_consents names no consent, so nobody could be called")
+    applies_to = one_of(cells["applies_to"], "automated", "selection", "any")
     return AutomatedRule(
         **dated_cells(cells),
         accepted=accepted,
-        manual_too=one_of(cells["applies_to"], "automated", "any") == "any",
+        manual_too=applies_to == "any",
+        selection_too=applies_to != "automated",
         business_exempt=one_of(cells["business_exempt"], "yes", "no") == "yes",
     )
 

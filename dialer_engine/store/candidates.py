@@ -50,6 +50,7 @@ class _History:
     tries: Mapping[tuple[int, int], int]
     dead: frozenset[tuple[int, int]]
     live: frozenset[int]
+    shown: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class NumberFacts:
     suppressions: Mapping[str, tuple[SuppressionHit, ...]]
     recent: Mapping[str, tuple[datetime, ...]]
     live: frozenset[str]
+    shown: frozenset[str]
     consents: Mapping[str, tuple[Consent, ...]]
     registries: RegistryFacts
 
@@ -77,6 +79,14 @@ async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[li
     """Take up to `limit` due contacts and return each one's numbers, least tried first."""
     rows = await conn.fetch(sql("reserve_take"), asked.campaign_id, asked.now, limit)
     return await candidates_of(conn, rows, asked)
+
+
+async def load_shown(conn: Connection, asked: Asked, contact_id: int, number: str) -> list[list[Candidate]]:
+    """Take the contact that an agent is dialing and return it with the one number that was shown."""
+    rows = await conn.fetch(sql("reserve_take_shown"), asked.campaign_id, contact_id)
+    groups = await candidates_of(conn, rows, asked)
+    nothing = [Candidate(contact_id, 0, "", None)]
+    return [[each for each in group if each.number == number] or nothing for group in groups]
 
 
 async def candidates_of(
@@ -108,11 +118,13 @@ async def number_facts(
     attempts = await conn.fetch(sql("number_attempts"), numbers, now - CAP_PERIOD)
     recent: defaultdict[str, list[datetime]] = defaultdict(list)
     for row in attempts:
-        recent[row["number"]].append(row["gate_at"])
+        if row["gate_at"] is not None:
+            recent[row["number"]].append(row["gate_at"])
     return NumberFacts(
         {number: tuple(found) for number, found in hits.items()},
         {number: tuple(times) for number, times in recent.items()},
         frozenset(row["number"] for row in attempts if row["live"]),
+        frozenset(row["number"] for row in attempts if row["gate_at"] is None),
         await consents_of(conn, numbers, member_id),
         await registry_facts(conn, numbers, member_id),
     )
@@ -124,6 +136,7 @@ async def _history(conn: Connection, contacts: set[int], campaign_id: int) -> _H
         {(row["contact_id"], row["number_id"]): row["tries"] for row in rows},
         frozenset((row["contact_id"], row["number_id"]) for row in rows if row["dead"]),
         frozenset(row["contact_id"] for row in rows if row["live"]),
+        frozenset(row["contact_id"] for row in rows if row["shown"]),
     )
 
 
@@ -160,6 +173,7 @@ def _candidate(
         number_live=number in known.live or not row["mine"],
         # While another reservation looks at any number of this person, their attempts cannot be counted.
         contact_live=row["contact_id"] in history.live or not all(each["mine"] for each in rows),
+        on_show=number in known.shown or row["contact_id"] in history.shown,
         consents=known.consents.get(number, ()),
         person_attempts=known.attempts_of(person),
         business=row["business"],

@@ -76,6 +76,7 @@ def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live:
         contact_final=bool(row and row["final"]),
         number_live=number in known.live,
         contact_live=live,
+        on_show=number in known.shown,
         consents=known.consents.get(number, ()),
         person_attempts=known.attempts_of(person),
         business=bool(row and row["business"]),

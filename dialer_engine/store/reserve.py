@@ -25,7 +25,7 @@ import asyncpg
 from dialer_engine.core.budget import Admission, Budget
 from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
 from dialer_engine.store.caller_ids import CallerIds
-from dialer_engine.store.candidates import Candidate, load_candidates
+from dialer_engine.store.candidates import Candidate, load_candidates, load_shown
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.lease import guard
 from dialer_engine.store.pool import Connection
@@ -43,12 +43,22 @@ RETRY_UNKNOWN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
+class OnShow:
+    """A contact that is held for an agent who dials it now: the hold's id, the contact, the number that was shown."""
+
+    preview_id: str
+    contact_id: int
+    number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReserveRequest:
     """Up to `limit` attempts for one campaign; `now` is the gate's clock, `wall` the real time, both UTC.
 
     `budget` is how many calls may be abandoned in which country; None: no ledger is kept. `spare` is how many
     contacts to look at beyond `limit`, as many as were held the last time: a second look costs as much again.
     `lease` is the name under which `epoch` was given: the reservation is refused once another engine has it.
+    `shown` asks for this one contact and no other: its agent looked at it and dials.
     """
 
     campaign_id: int
@@ -64,6 +74,7 @@ class ReserveRequest:
     budget: Budget | None = None
     spare: int = SPARE
     lease: str | None = None
+    shown: OnShow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +102,14 @@ class ReserveResult:
 
     `held` counts contacts put aside in this pass by rule. `next_due` (gate's clock) is set only when fewer
     were reserved than asked: when to ask again, None when nothing waits. `exhausted`: nothing is due,
-    waiting, live or left on the lists.
+    waiting, live or left on the lists. `why_not` is why the one contact of an agent who dials may not be called.
     """
 
     reserved: tuple[Reservation, ...] = ()
     held: Mapping[str, int] = field(default_factory=dict)
     next_due: datetime | None = None
     exhausted: bool = False
+    why_not: str | None = None
 
     @property
     def spare(self) -> int:
@@ -106,7 +118,9 @@ class ReserveResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
+class Aside:
+    """A contact that a rule keeps from being called, until a moment or (None) until something changes."""
+
     contact_id: int
     next_at: datetime | None
     rule: str
@@ -121,6 +135,8 @@ class _Choice:
 
 async def reserve(conn: Connection, request: ReserveRequest) -> ReserveResult:
     """Reserve up to `request.limit` attempts; raises StaleEpoch when a newer engine owns the campaign."""
+    if request.shown is not None:
+        return await _dial(conn, request, request.shown)
     reserved: list[Reservation] = []
     held: Counter[str] = Counter()
     while len(reserved) < request.limit:
@@ -134,7 +150,31 @@ async def reserve(conn: Connection, request: ReserveRequest) -> ReserveResult:
             break
     if len(reserved) >= request.limit:
         return ReserveResult(tuple(reserved), dict(held))
-    return await _outlook(conn, request, reserved, held)
+    return await outlook(conn, request, reserved, held)
+
+
+async def _dial(conn: Connection, request: ReserveRequest, shown: OnShow) -> ReserveResult:
+    """Reserve the call to a contact on show, by what the gate says now and not when it was shown."""
+    caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
+    async with conn.transaction():
+        await open_pass(conn, request)
+        request = await with_stops(conn, request)
+        if not await conn.fetchval(sql("preview_take"), shown.preview_id):
+            return ReserveResult(why_not="the contact is not held for this agent any more")
+        groups = await load_shown(conn, request, shown.contact_id, shown.number)
+        choices, aside = judge(groups, request, 1, _admission(request, ()))
+        placed = await _place(conn, request, choices, caller_ids)
+        aside += _lost(choices, placed, request)
+        await put_aside(conn, request, aside)
+        why_not = None if placed else _said(aside)
+        attempt = placed[0].attempt_id if placed else None
+        await conn.execute(sql("preview_dialed"), shown.preview_id, attempt, why_not)
+        await caller_ids.save(conn)
+    return ReserveResult(tuple(placed), Counter(a.rule for a in aside), why_not=why_not)
+
+
+def _said(aside: Sequence[Aside]) -> str:
+    return f"{aside[0].rule}: {aside[0].reason}" if aside else "the contact is finished in this campaign"
 
 
 async def _transaction(
@@ -146,17 +186,17 @@ async def _transaction(
     admission = _admission(request, earlier)
     caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
     async with conn.transaction():
-        await _open(conn, request)
-        request = await _with_stops(conn, request)
+        await open_pass(conn, request)
+        request = await with_stops(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
             # Most contacts are allowed; when many are held, the next pass looks at more of them.
             wanted = min(request.limit - len(reserved) + request.spare + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, request, wanted)
             looked_at += len(groups)
-            choices, holds = _judge(groups, request, request.limit - len(reserved), admission)
+            choices, holds = judge(groups, request, request.limit - len(reserved), admission)
             placed = await _place(conn, request, choices, caller_ids)
             holds += _lost(choices, placed, request)
-            await _hold(conn, request, holds)
+            await put_aside(conn, request, holds)
             reserved += placed
             held.update(h.rule for h in holds)
             if len(groups) < wanted:
@@ -165,7 +205,8 @@ async def _transaction(
     return reserved, held, looked_at
 
 
-async def _open(conn: Connection, request: ReserveRequest) -> None:
+async def open_pass(conn: Connection, request: ReserveRequest) -> None:
+    """Open a transaction that asks the gate. Raises StaleEpoch when a newer engine owns the campaign."""
     if request.lease is not None:
         await guard(conn, request.lease, request.epoch)
     await conn.execute(sql("reserve_open"))
@@ -177,7 +218,7 @@ async def _open(conn: Connection, request: ReserveRequest) -> None:
         raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {epoch}")
 
 
-async def _with_stops(conn: Connection, request: ReserveRequest) -> ReserveRequest:
+async def with_stops(conn: Connection, request: ReserveRequest) -> ReserveRequest:
     """Put the emergency stops that are committed now before the gate, beside those the caller knows."""
     stops = (*request.context.stops, *await in_force(conn))
     return replace(request, context=replace(request.context, stops=stops))
@@ -198,24 +239,24 @@ def _country(number: str, request: ReserveRequest) -> str:
     return area.country if area is not None else "US"
 
 
-def _no_room(choice: _Choice, request: ReserveRequest) -> _Hold:
+def _no_room(choice: _Choice, request: ReserveRequest) -> Aside:
     country = _country(choice.candidate.number, request)
     reason = f"the law leaves {country} no further line that may be abandoned; waits for a free agent"
     until = request.now + RETRY_ROOM
-    return _Hold(choice.candidate.contact_id, until, "abandonment_budget", reason)
+    return Aside(choice.candidate.contact_id, until, "abandonment_budget", reason)
 
 
-def _judge(
+def judge(
     groups: Sequence[Sequence[Candidate]], request: ReserveRequest, limit: int, admission: Admission | None
-) -> tuple[list[_Choice], list[_Hold]]:
+) -> tuple[list[_Choice], list[Aside]]:
     """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
     choices: list[_Choice] = []
-    holds: list[_Hold] = []
+    holds: list[Aside] = []
     for group in groups:
         if len(choices) == limit:
             break
         verdict = _judge_contact(group, request)
-        if isinstance(verdict, _Hold):
+        if isinstance(verdict, Aside):
             holds.append(verdict)
             continue
         if admission is not None and not admission.admit(_country(verdict.candidate.number, request)):
@@ -225,11 +266,11 @@ def _judge(
     return choices, holds
 
 
-def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | _Hold:
-    later: list[_Hold] = []
+def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | Aside:
+    later: list[Aside] = []
     for candidate in group:
         if candidate.facts is None:
-            later.append(_Hold(candidate.contact_id, None, "number", "no number left to call"))
+            later.append(Aside(candidate.contact_id, None, "number", "no number left to call"))
             continue
         decision = evaluate(candidate.facts, request.context)
         if decision.allowed:
@@ -239,15 +280,15 @@ def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choi
     return min(waiting, key=lambda h: h.next_at or request.now) if waiting else later[0]
 
 
-def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> _Hold:
+def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> Aside:
     verdict = decision.blocking
     if verdict is None:
-        return _Hold(candidate.contact_id, None, "gate", "cannot be checked")
+        return Aside(candidate.contact_id, None, "gate", "cannot be checked")
     until = None
     if verdict.outcome is Outcome.wait:
         upcoming = decision.next_allowed or verdict.until or now + RETRY_UNKNOWN
         until = max(upcoming, now + RETRY_SOONEST)
-    return _Hold(candidate.contact_id, until, verdict.rule, verdict.reason)
+    return Aside(candidate.contact_id, until, verdict.rule, verdict.reason)
 
 
 async def _place(
@@ -296,17 +337,18 @@ def _reservations(
     ]
 
 
-def _lost(choices: Sequence[_Choice], placed: Sequence[Reservation], request: ReserveRequest) -> list[_Hold]:
+def _lost(choices: Sequence[_Choice], placed: Sequence[Reservation], request: ReserveRequest) -> list[Aside]:
     won = {r.contact_id for r in placed}
     until = request.now + RETRY_UNKNOWN
     return [
-        _Hold(c.candidate.contact_id, until, "live", "another call to this number or contact is under way")
+        Aside(c.candidate.contact_id, until, "live", "another call to this number or contact is under way")
         for c in choices
         if c.candidate.contact_id not in won
     ]
 
 
-async def _hold(conn: Connection, request: ReserveRequest, holds: Sequence[_Hold]) -> None:
+async def put_aside(conn: Connection, request: ReserveRequest, holds: Sequence[Aside]) -> None:
+    """Write down what was kept back and why."""
     if holds:
         await conn.execute(
             sql("reserve_hold"),
@@ -318,9 +360,10 @@ async def _hold(conn: Connection, request: ReserveRequest, holds: Sequence[_Hold
         )
 
 
-async def _outlook(
+async def outlook(
     conn: Connection, request: ReserveRequest, reserved: Sequence[Reservation], held: Counter[str]
 ) -> ReserveResult:
+    """Return what came of a pass, with when to ask again."""
     row = await conn.fetchrow(sql("reserve_outlook"), request.campaign_id, request.now)
     if row is None:
         raise UnknownName(f"campaign {request.campaign_id} is not in the database")

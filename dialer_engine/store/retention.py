@@ -3,8 +3,8 @@
 Call-detail records, their events and dispositions, the ledger that is computed from them and the audit log
 are kept for at least five years; triggers of the tables refuse to delete younger rows, whoever asks.
 Do-not-call entries with their log, opt-outs, consents and versions of outside lists are never deleted here.
-Minutes of the pacing's history are no record of a call and are kept 400 days; so is how far engines that ended had
-written, which is needed as long as a journal of theirs may still come.
+Minutes of the pacing's history and previews of contacts are no record of a call and are kept 400 days; so is how far
+engines that ended had written, which is needed as long as a journal of theirs may still come.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def _jobs(policy: Policy, now: datetime) -> list[_Job]:
         _Job("records", records, sql("retention_records_due"), sql("retention_records")),
         _Job("audit", records, sql("retention_audit_due"), sql("retention_audit")),
         _Job("pacing", now - KEPT, sql("retention_pacing_due"), sql("retention_pacing")),
+        _Job("previews", now - KEPT, sql("retention_previews_due"), sql("retention_previews")),
         _Job("writers", now - KEPT, sql("retention_writers_due"), sql("retention_writers")),
     ]
     if policy.lead_months is not None:
@@ -68,7 +69,7 @@ def _jobs(policy: Policy, now: datetime) -> list[_Job]:
 
 
 async def due(conn: Connection, policy: Policy, now: datetime) -> Mapping[str, int]:
-    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `writers`, perhaps `leads`."""
+    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `previews`, `writers` and `leads`."""
     return {job.name: await conn.fetchval(job.count, job.before) for job in _jobs(policy, now)}
 
 

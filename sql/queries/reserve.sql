@@ -28,6 +28,21 @@ join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id
 order by d.next_at, d.contact_id, n.position, n.id;
 
+-- name: reserve_take_shown
+-- Takes the contact that is on show and being dialed, like `reserve_take`; whatever it waits for, its agent decides.
+with shown as materialized (
+    select contact_id, tries, last_result, last_attempt_at
+    from queue
+    where campaign_id = $1 and contact_id = $2 and state = 'due'
+    for update
+)
+select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.regions, c.zones, c.business, n.id as number_id,
+       n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+from shown d
+join contacts c on c.id = d.contact_id
+left join contact_numbers n on n.contact_id = d.contact_id
+order by n.position, n.id;
+
 -- name: number_suppressions
 -- Finds what forbids these numbers, for everybody or for this Member.
 select number, member_id, source, since from suppressions
@@ -35,20 +50,27 @@ where number = any($1::text[]) and (member_id is null or member_id = $2)
 order by since;
 
 -- name: number_attempts
--- Lists the attempts to these numbers since a moment of the gate's clock, of any campaign, that may have rung a phone.
+-- Lists the attempts to these numbers since a moment of the gate's clock, of any campaign, that may have rung a phone,
+-- and (without a moment) the numbers that are on show for an agent.
 select number, gate_at, ended_at is null as live from attempts
 where number = any($1::text[]) and gate_at > $2 and counted
+union all
+select number, null, false from previews
+where number = any($1::text[]) and ended_at is null and expires_at > now()
 order by number, gate_at;
 
 -- name: contact_attempts
--- Sums up what was tried with these contacts: per number in this campaign, and live anywhere.
+-- Sums up what was tried with these contacts: per number in this campaign, and live anywhere; and who is on show.
 select contact_id, number_id,
        count(*) filter (where campaign_id = $2 and result is distinct from 'trunk_fault') as tries,
        bool_or(campaign_id = $2 and result = 'not_in_service') as dead,
-       bool_or(ended_at is null) as live
+       bool_or(ended_at is null) as live, false as shown
 from attempts
 where contact_id = any($1::bigint[])
-group by contact_id, number_id;
+group by contact_id, number_id
+union all
+select contact_id, null, 0, false, false, true from previews
+where contact_id = any($1::bigint[]) and ended_at is null and expires_at > now();
 
 -- name: list_versions
 -- Names the state of the do-not-call lists: the last change, and the registries in force for this transaction.

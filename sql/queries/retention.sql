@@ -55,6 +55,19 @@ with old as (
 )
 select count(*) from gone;
 
+-- name: retention_previews_due
+-- Counts the previews that ended before $1.
+select count(*) from previews where ended_at < $1;
+
+-- name: retention_previews
+-- Deletes up to $2 previews that ended before $1.
+with old as (
+    select id from previews where ended_at < $1 limit $2
+), gone as (
+    delete from previews where id in (select id from old) returning 1
+)
+select count(*) from gone;
+
 -- name: retention_pacing_due
 -- Counts the minutes of pacing from before $1.
 select count(*) from pacing_minutes where minute < $1;

@@ -58,10 +58,12 @@ on conflict do nothing
 returning attempt_id, number, member_id, at, source;
 
 -- name: live_suppressed
--- Lists the numbers that are being called although an entry forbids it now.
-select distinct a.number from attempts a
-where a.ended_at is null
-  and exists (select 1 from contact_numbers n
+-- Lists the numbers that are being called, or are on show for an agent, although an entry forbids it now.
+select distinct a.number
+from (select number, contact_id, member_id from attempts where ended_at is null
+      union all
+      select number, contact_id, member_id from previews where ended_at is null) a
+where exists (select 1 from contact_numbers n
               join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = a.member_id)
               where n.contact_id = a.contact_id
               union all

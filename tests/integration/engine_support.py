@@ -50,7 +50,7 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
     setting = Setting(
         scenario,
         behaviours,
-        people(count),
+        more.pop("crowd", None) or people(count),
         more.pop("manners", QUIET),
         proxied=more.pop("proxied", False),
         server=more.pop("server", {}),

@@ -204,7 +204,7 @@ async def test_an_owner_without_the_roles_is_told_what_to_run(owned: Owned, post
     admin = await connect(postgres)
     await admin.execute(remedy)
     await admin.close()
-    assert (await migrate(owned.conn))[0] == "0014_roles_and_row_security", "it goes on with the refused one"
+    assert (await migrate(owned.conn))[0].startswith("0014"), "only the refused one and later ones were left"
 
 
 async def test_an_ordinary_owner_upgrades_and_serves_all_members(owned: Owned, postgres: str) -> None:

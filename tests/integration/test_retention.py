@@ -52,9 +52,21 @@ async def test_only_records_older_than_five_years_leave(conn: Conn) -> None:
     young = await calls(conn, YOUNG, world, 3)
     await suppress.add(conn, "+12105550199", None, "request", OLD, who="ann")
     await audit(conn, OLD, "ann", "x", "y", {})
-    assert await due(conn, Policy(), NOW) == {"records": 4, "audit": 1, "pacing": 0, "writers": 0}
+    assert await due(conn, Policy(), NOW) == {
+        "records": 4,
+        "audit": 1,
+        "pacing": 0,
+        "previews": 0,
+        "writers": 0,
+    }
     assert await count(conn, "cdrs") == 7, "asking changes nothing"
-    assert await run(conn, Policy(), NOW, who="ann") == {"records": 4, "audit": 1, "pacing": 0, "writers": 0}
+    assert await run(conn, Policy(), NOW, who="ann") == {
+        "records": 4,
+        "audit": 1,
+        "pacing": 0,
+        "previews": 0,
+        "writers": 0,
+    }
     for statement in (
         "select id from attempts",
         "select attempt_id from cdrs",
@@ -67,9 +79,15 @@ async def test_only_records_older_than_five_years_leave(conn: Conn) -> None:
     assert await count(conn, "suppressions") == await count(conn, "suppression_log") == 1
     assert (
         await conn.fetchval("select detail::text from audit")
-        == '{"audit": "1", "pacing": "0", "records": "4", "writers": "0"}'
+        == '{"audit": "1", "pacing": "0", "records": "4", "writers": "0", "previews": "0"}'
     )
-    assert await run(conn, Policy(), NOW, who="ann") == {"records": 0, "audit": 0, "pacing": 0, "writers": 0}
+    assert await run(conn, Policy(), NOW, who="ann") == {
+        "records": 0,
+        "audit": 0,
+        "pacing": 0,
+        "previews": 0,
+        "writers": 0,
+    }
 
 
 async def test_the_ledgers_periods_do_not_move_when_old_records_leave(conn: Conn) -> None:

@@ -114,6 +114,17 @@ def test_only_the_runner_sends_and_only_what_it_just_reserved() -> None:
     assert callers(method("_depart")) == {("engine/runner.py", "_reserve")}
 
 
+def test_a_preview_goes_the_same_way_and_the_gate_judges_in_the_transaction_that_places() -> None:
+    placing = {function for module, function in callers(plain("_place")) if module == "store/reserve.py"}
+    assert placing == {"_transaction", "_dial"}
+    assert callers(method("_reserve")) == {("engine/runner.py", "_carry_out"), ("engine/runner.py", "dial")}
+    tree = ast.parse((PACKAGE / "store" / "reserve.py").read_text("utf-8"))
+    dial = ast.unparse(dict(functions(tree))["_dial"])
+    steps = ["conn.transaction()", "open_pass(", "'preview_take'", "judge(", "_place(", "'preview_dialed'"]
+    places = [dial.index(step) for step in steps]
+    assert places == sorted(places)
+
+
 def _runner() -> ast.Module:
     return ast.parse((PACKAGE / "engine" / "runner.py").read_text("utf-8"))
 

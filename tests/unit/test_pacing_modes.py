@@ -205,13 +205,15 @@ def test_what_must_never_happen(
     state = Snapshot(100.0, agents(*on_duty), views, lines, channels, tokens, due, early, running)
     decision = make_pacer(mode).decide(state)
     ready, flying = on_duty.count("ready"), sum(kind in FLYING for kind, _ in up)
-    level = ready if mode == "progressive" else floor(lines * ready + 0.5)
+    level = floor(lines * ready + 0.5) if mode == "power" else ready
+    level += on_duty.count("reserved") if mode == "preview" else 0
     assert 0 <= decision.place <= min(channels, tokens, due if due is not None else 40)
     assert decision.place + flying <= max(level, flying)
     assert running or decision.place == 0
     assert ready or decision.place == 0
     cancelled = [view for view in views if view.id in decision.cancel]
     assert len(cancelled) == len(decision.cancel)
-    assert not (decision.cancel and ready)
+    ringing = sum(view.state == "ringing" for view in views)
+    assert not decision.cancel or len(decision.cancel) <= ringing - ready * (mode == "preview" or ringing)
     assert all(view.state == "ringing" and (early or view.rang >= 15) for view in cancelled)
     assert decision.reasons

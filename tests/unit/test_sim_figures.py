@@ -99,7 +99,10 @@ def run(*words: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--policies", "progresive"), "unknown policy 'progresive'; policies are progressive, power"),
+        (
+            ("--policies", "progresive"),
+            "unknown policy 'progresive'; policies are preview, progressive, power",
+        ),
         (("--policies", "vicidial-soft"), "vicidial-hard"),
         (("--cells", "ten"), "'ten' is no cell; write agents (1-500) x percent"),
         (("--cells", "1x25,0x25"), "'0x25' is no cell"),

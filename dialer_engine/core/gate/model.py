@@ -37,10 +37,10 @@ class Facts:
 
     `regions` and `zones` are hints from the contact's address; `recent_attempts` are the starts of every
     attempt to this number in the last 24 hours, of any campaign, ascending; `contact_attempts` counts
-    this campaign's attempts to this contact. `person_attempts` are the starts of every attempt in the last 24
-    hours to any number of the same person, of any campaign; `business` is a number of a business.
-    `lists` name the number, `list_states` are all lists that its area code needs or has, and `reassigned` is
-    the newest answer of the reassigned-numbers database.
+    this campaign's attempts to this contact. `on_show`: an agent is looking at the contact or the number.
+    `person_attempts` are the starts of every attempt in the last 24 hours to any number of the same person, of any
+    campaign; `business` is a number of a business. `lists` name the number, `list_states` are all lists that its
+    area code needs or has, and `reassigned` is the newest answer of the reassigned-numbers database.
     """
 
     number: str
@@ -54,6 +54,7 @@ class Facts:
     contact_final: bool = False
     number_live: bool = False
     contact_live: bool = False
+    on_show: bool = False
     lists: tuple[ListHit, ...] = ()
     list_states: tuple[ListState, ...] = ()
     reassigned: ReassignedAnswer | None = None
@@ -85,7 +86,9 @@ class Limits:
     per_person_24h: int = 3
 
 
-Dialing = Literal["manual", "progressive", "power", "predictive"]
+Dialing = Literal["manual", "preview", "progressive", "power", "predictive"]
+"""Who dials: an agent by hand (manual); the engine finds the number and an agent starts each call (preview); or the
+engine alone."""
 
 
 @dataclass(frozen=True, slots=True)

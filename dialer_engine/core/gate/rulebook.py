@@ -49,10 +49,14 @@ class RegionRule(Dated):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomatedRule(Dated):
-    """Automated dialing (or, with `manual_too`, any sales call) needs one of the accepted consents."""
+    """Automated dialing (or, with `manual_too`, any sales call) needs one of the accepted consents.
+
+    With `selection_too` it is enough that a machine chose the number, even when a person then starts the call.
+    """
 
     accepted: frozenset[ConsentKind]
     manual_too: bool
+    selection_too: bool = True
     business_exempt: bool
 
 

@@ -37,7 +37,8 @@ class CallView:
     """One live call; `rang` is how many seconds it has been ringing (0 before the first ring).
 
     `placed` is the monotonic second it left (0: not known), `segment` a label of calls that behave alike,
-    such as their list; modes that learn may learn each segment's share of answers.
+    such as their list; modes that learn may learn each segment's share of answers. `agent` is who dialed it by
+    hand and waits for it ("": nobody, any agent takes it).
     """
 
     id: str
@@ -46,6 +47,7 @@ class CallView:
     rang: float
     placed: float = 0.0
     segment: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

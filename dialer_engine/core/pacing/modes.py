@@ -6,10 +6,11 @@ from types import MappingProxyType
 from dialer_engine.core.pacing.model import Pacer
 from dialer_engine.core.pacing.power import Power
 from dialer_engine.core.pacing.predictive import Predictive
+from dialer_engine.core.pacing.preview import Preview
 from dialer_engine.core.pacing.progressive import Progressive
 
 MODES: Mapping[str, Callable[[], Pacer]] = MappingProxyType(
-    {"progressive": Progressive, "power": Power, "predictive": Predictive}
+    {"preview": Preview, "progressive": Progressive, "power": Power, "predictive": Predictive}
 )
 
 

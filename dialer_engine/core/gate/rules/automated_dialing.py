@@ -2,11 +2,12 @@
 
 The rules are rows of the book: who is exempt and which consents they accept differ. Where every candidate
 region's rule is met the call may be dialed by the engine; otherwise it is left to an agent's own hand, and in
-Connecticut to nobody.
+Connecticut to nobody. In preview an agent starts each call, but the engine chose the number: that is enough for
+laws about "selection or dialing", and not for those about systems that do both.
 """
 
 from dialer_engine.core.gate.consent import Consent, allows_automated
-from dialer_engine.core.gate.model import Facts, GateContext, Verdict
+from dialer_engine.core.gate.model import Dialing, Facts, GateContext, Verdict
 from dialer_engine.core.gate.places import places_for
 from dialer_engine.core.gate.rulebook import AutomatedRule
 from dialer_engine.core.gate.rules.shape import allow, block
@@ -14,7 +15,7 @@ from dialer_engine.core.gate.rules.shape import allow, block
 NAME = "automated_dialing"
 
 _FREE = allow(NAME, "no rule on automated dialing here")
-_MANUAL = allow(NAME, "dialed by hand")
+_MANUAL = allow(NAME, "a person starts the call")
 
 
 def check(facts: Facts, context: GateContext) -> Verdict:
@@ -31,16 +32,24 @@ def check(facts: Facts, context: GateContext) -> Verdict:
             return _refused(row)
         found.append(consent)
     if not found:
-        return _MANUAL if context.dialing == "manual" else allow(NAME, "a business, which is exempt")
+        by_hand = not any(_covers(row, context.dialing) for row in rows)
+        return _MANUAL if by_hand else allow(NAME, "a business, which is exempt")
     best = found[0]
     since = best.since.isoformat(timespec="seconds")
     return allow(NAME, f"{best.kind} since {since}", consent=str(best.evidence_id), regions=_names(rows))
 
 
 def _exempt(row: AutomatedRule, facts: Facts, context: GateContext) -> bool:
-    if context.dialing == "manual" and not row.manual_too:
+    if not _covers(row, context.dialing):
         return True
     return row.business_exempt and (facts.business or context.business)
+
+
+def _covers(row: AutomatedRule, dialing: Dialing) -> bool:
+    """Say whether the law means this way of dialing; in preview a machine selects and a person dials."""
+    if dialing == "preview":
+        return row.manual_too or row.selection_too
+    return row.manual_too or dialing != "manual"
 
 
 def _refused(row: AutomatedRule) -> Verdict:

@@ -1,4 +1,4 @@
-"""At most one call at a time to a number, and to a contact whatever number of theirs it is."""
+"""At most one call at a time to a number, and to a contact whatever number of theirs it is; none to one on show."""
 
 from dialer_engine.core.gate.model import Facts, GateContext, Verdict
 from dialer_engine.core.gate.rules.shape import allow, wait
@@ -14,4 +14,6 @@ def check(facts: Facts, context: GateContext) -> Verdict:
         return wait(NAME, "a call to this number is up now", None, live="number")
     if facts.contact_live:
         return wait(NAME, "a call to this contact is up now", None, live="contact")
+    if facts.on_show:
+        return wait(NAME, "an agent is looking at this contact now", None, live="preview")
     return _ALLOW

@@ -1,0 +1,181 @@
+"""Showing a contact to an agent: the gate chooses it, the database holds it, nothing is dialed.
+
+The hold is a row of `previews` that ends by itself: neither this campaign nor any other, of whatever engine, calls
+or shows the contact or the number meanwhile. To dial is `store.reserve` with the hold's id, which ends the hold and
+asks the gate again in the transaction that makes the attempt. A skip and the like end the hold only if it is still
+there, so nothing that comes late touches a contact that has moved on.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from dialer_engine.core.gate import Decision
+from dialer_engine.store.candidates import Candidate, load_candidates
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.queue import fill
+from dialer_engine.store.reserve import (
+    INLINE_FILL,
+    MOST_EXAMINED,
+    RETRY_UNKNOWN,
+    Aside,
+    OnShow,
+    ReserveRequest,
+    judge,
+    open_pass,
+    outlook,
+    put_aside,
+    with_stops,
+)
+from dialer_engine.store.sql import sql
+
+HISTORY = 10
+"""Earlier attempts and skips that are shown."""
+CONTACT_FIELDS = (
+    *("first_name", "last_name", "company", "email", "street", "city", "state", "postal_code", "country"),
+    "external_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRequest:
+    """One contact for one agent, held for `hold` from now; `asked` is as for a reservation of one call."""
+
+    asked: ReserveRequest
+    agent_id: int
+    agent: str
+    hold: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An earlier attempt or preview of a contact; `note` is why it was skipped or refused."""
+
+    at: datetime
+    campaign: str
+    number: str = field(repr=False)
+    result: str | None
+    agent: str | None
+    disposition: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownContact:
+    """A contact on show. What it says of a person is left out of its repr, so that no log gets it by accident."""
+
+    on_show: OnShow = field(repr=False)
+    member: str
+    list: str
+    zone: str
+    numbers: tuple[str, ...] = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, Any] = field(repr=False)
+    history: tuple[Tried, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowResult:
+    """What a showing brought; without a contact the rest says what a reservation without one says."""
+
+    contact: ShownContact | None
+    held: Mapping[str, int] = field(default_factory=dict)
+    next_due: datetime | None = None
+    exhausted: bool = False
+
+
+async def show(conn: Connection, request: ShowRequest) -> ShowResult:
+    """Choose the next contact through the gate and hold it. Raises StaleEpoch like a reservation."""
+    held: Counter[str] = Counter()
+    while True:
+        contact, put_by, looked_at = await _transaction(conn, request)
+        held += put_by
+        if contact is not None:
+            return ShowResult(contact, dict(held))
+        asked = request.asked
+        if looked_at >= MOST_EXAMINED or not await fill(conn, asked.campaign_id, asked.now, INLINE_FILL):
+            break
+    result = await outlook(conn, request.asked, (), held)
+    return ShowResult(None, result.held, result.next_due, result.exhausted)
+
+
+async def _transaction(
+    conn: Connection, request: ShowRequest
+) -> tuple[ShownContact | None, Counter[str], int]:
+    held: Counter[str] = Counter()
+    looked_at = 0
+    async with conn.transaction():
+        await open_pass(conn, request.asked)
+        await conn.execute(sql("previews_clear"), request.asked.campaign_id, request.asked.epoch)
+        asked = await with_stops(conn, request.asked)
+        while looked_at < MOST_EXAMINED:
+            wanted = min(1 + asked.spare + looked_at, MOST_EXAMINED - looked_at)
+            groups = await load_candidates(conn, asked, wanted)
+            looked_at += len(groups)
+            choices, aside = judge(groups, asked, 1, None)
+            found = await _hold(conn, request, choices[0].candidate) if choices else None
+            if choices and found is None:
+                aside.append(_elsewhere(choices[0].candidate, asked.now))
+            await put_aside(conn, asked, aside)
+            held.update(a.rule for a in aside)
+            if found is not None:
+                return await _read(conn, found, choices[0].decision), held, looked_at
+            if len(groups) < wanted:
+                break
+    return None, held, looked_at
+
+
+def _elsewhere(candidate: Candidate, now: datetime) -> Aside:
+    return Aside(
+        candidate.contact_id, now + RETRY_UNKNOWN, "live_call", "an agent is looking at this contact now"
+    )
+
+
+async def _hold(conn: Connection, request: ShowRequest, candidate: Candidate) -> OnShow | None:
+    asked = request.asked
+    preview_id = await conn.fetchval(
+        sql("preview_hold"),
+        *(asked.campaign_id, asked.member_id, candidate.contact_id, candidate.number, request.agent_id),
+        *(asked.node, asked.epoch, asked.wall, request.hold, asked.now + request.hold, request.agent),
+    )
+    return None if preview_id is None else OnShow(str(preview_id), candidate.contact_id, candidate.number)
+
+
+async def _read(conn: Connection, on_show: OnShow, decision: Decision) -> ShownContact:
+    row = await conn.fetchrow(sql("preview_contact"), on_show.contact_id)
+    assert row is not None, "its row is locked by this transaction"  # noqa: S101
+    tried = await conn.fetch(sql("preview_history"), on_show.contact_id, HISTORY)
+    return ShownContact(
+        on_show,
+        row["member"],
+        row["list"],
+        decision.zone,
+        tuple(row["numbers"] or ()),
+        {name: row[name] for name in CONTACT_FIELDS if row[name]},
+        msgspec.json.decode(row["extra"] or "{}"),
+        tuple(_tried(each) for each in tried),
+    )
+
+
+def _tried(row: asyncpg.Record) -> Tried:
+    return Tried(
+        row["at"],
+        row["campaign"],
+        row["number"],
+        row["result"],
+        row["agent"],
+        row["disposition"],
+        row["note"],
+    )
+
+
+async def end(
+    conn: Connection, preview_id: str, outcome: str, reason: str | None, until: datetime | None
+) -> None:
+    """End a hold that is still there; its contact is due again at `until` (gate's clock), or (None) at once."""
+    await conn.execute(sql("preview_end"), preview_id, outcome, reason, until, f"{outcome}: {reason}")

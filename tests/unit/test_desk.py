@@ -1,0 +1,134 @@
+"""The desk in a terminal: what stands there, and which key asks the engine for what."""
+
+import io
+from typing import Any
+
+import pytest
+
+from dialer_engine.cli.desk import SETTLE_S, Desk
+from dialer_engine.cli.desk_screen import keys, lines, screen
+from dialer_engine.cli.terminal import _Console
+from dialer_engine.engine.control_client import EngineRefused
+
+pytestmark = pytest.mark.unit
+
+CONTACT: dict[str, Any] = {
+    "number": "+12105550100",
+    "numbers": ["+12105550100", "+12105550101"],
+    "member": "Acme",
+    "list": "june",
+    "zone": "America/Chicago",
+    "first_name": "Ann",
+    "last_name": "[red]Lee\x1b[2J",
+    "extra": {"plan": "gold"},
+    "history": [
+        {
+            "at": "2026-06-09T15:00:00+00:00",
+            "campaign": "spring",
+            "number": "+12105550100",
+            "result": "skipped",
+            "agent": "ben",
+            "disposition": None,
+            "note": "not-now",
+        }
+    ],
+}
+LOOKING: dict[str, Any] = {
+    "agent": "ana",
+    "state": "looking",
+    "campaign": "spring",
+    "mode": "preview",
+    "campaign_state": "running",
+    "notice": "refused: calling_hours: closed",
+    "preview": "p1",
+    "contact": CONTACT,
+    "script": "Good day",
+    "dispositions": [{"digit": "1", "code": "sale", "label": "Sale"}],
+    "skip_reasons": ["not-now", "wrong-person"],
+    "seconds_left": 42.0,
+    "local_time": "2026-06-10T11:05:00-05:00",
+    "version": "v1",
+}
+
+
+def shown(document: dict[str, Any], choosing: bool = False) -> str:
+    """The screen as a person reads it."""
+    out = io.StringIO()
+    _Console(file=out, width=120, force_terminal=False).print(screen(document, 42.0, "", choosing))
+    return out.getvalue()
+
+
+def test_everything_known_stands_on_the_screen_and_commands_nothing() -> None:
+    text = shown(LOOKING)
+    for piece in ("+12105550100", "also +12105550101", "11:05 in America/Chicago", "june, of Acme", "gold"):
+        assert piece in text
+    for piece in ("[red]Lee", "skipped", "not-now", "Good day", "42 s", "refused: calling_hours: closed"):
+        assert piece in text
+    assert "\x1b" not in text
+
+
+def test_the_keys_are_those_of_the_moment() -> None:
+    assert "Enter or d dial" in keys(LOOKING)
+    assert "2 wrong-person" in keys(LOOKING, choosing=True)
+    assert keys({**LOOKING, "state": "wrap"}).startswith("1 Sale")
+    assert keys({**LOOKING, "state": "in_call"}).startswith("* end the call")
+    assert "dial" not in keys({**LOOKING, "state": "paused"})
+
+
+def test_lines_for_what_is_no_terminal() -> None:
+    told = list(lines(LOOKING))
+    assert told[0] == "ana: look, then dial or skip"
+    assert "  number: +12105550100  (also +12105550101)" in told
+    halted = {**LOOKING, "state": "ready", "contact": None, "notice": None, "campaign_state": "paused"}
+    assert list(lines(halted)) == ["ana: ready, but the campaign is paused"]
+
+
+class Engine:
+    """Takes down what a desk asks for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    async def act(self, agent: str, action: str, **wish: Any) -> None:
+        self.asked.append((action, wish))
+        if wish.get("reason") == "bored":
+            raise EngineRefused("'bored' is no reason")
+
+
+async def pressed(
+    *some: str, state: str = "looking", ago_s: float = 10.0
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the engine is asked when these keys are pressed so long after a contact appeared."""
+    engine = Engine()
+    desk = Desk(engine, "ana")  # type: ignore[arg-type]
+    desk._take({**LOOKING, "state": state})
+    desk.came_at -= ago_s
+    for key in some:
+        await desk.pressed(key)
+    return engine.asked
+
+
+async def test_each_key_asks_for_one_thing() -> None:
+    assert await pressed("\n") == [("dial", {"preview": "p1"})]
+    assert await pressed("s", "2") == [("skip", {"preview": "p1", "reason": "wrong-person"})]
+    assert await pressed("s", "\n") == [("skip", {"preview": "p1", "reason": None})]
+    assert await pressed("s", "x", "7") == [("key", {"digit": "7"})]
+    assert await pressed("p", "*") == [("key", {"digit": "0"}), ("key", {"digit": "*"})]
+    assert await pressed("d", "s", state="in_call") == []
+
+
+async def test_a_key_for_the_contact_before_asks_for_nothing() -> None:
+    assert await pressed("\n", "s", ago_s=SETTLE_S / 10) == []
+
+
+async def test_lines_ask_for_the_same_and_refusals_are_said() -> None:
+    engine = Engine()
+    desk = Desk(engine, "ana")  # type: ignore[arg-type]
+    desk._take(LOOKING)
+    for line in ("dial\n", "skip wrong-person\n", "key 1\n", "pause\n"):
+        await desk.command(line)
+    assert [action for action, _ in engine.asked] == ["dial", "skip", "key", "key"]
+    await desk.command("skip bored\n")
+    assert desk.said == "'bored' is no reason"
+    await desk.command("dance\n")
+    assert "is no command: dial, skip REASON" in desk.said
