@@ -22,7 +22,6 @@ from dialer_engine.engine.translate import Translator
 from dialer_engine.engine.trunk_watch import RELEASE_S, SILENT_DELAY_S, TrunkWatch, code_of, is_fault
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari import models as ari
-from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.settings.carriers import SHIPPED, load_carriers
 from dialer_engine.settings.models import Account, Trunk
 
@@ -218,16 +217,16 @@ async def test_asterisks_words_reach_attempt_and_trunk() -> None:
     line.dial("a")
     line.main.leave(time.monotonic(), "a")
     legs = Legs.__new__(Legs)
-    legs.by_channel, legs._dead = {}, set()
-    audio = AudioCheck(Commands.__new__(Commands), line.floor.dispatcher, line.trunks, Tasks())
+    legs.by_channel, legs.node_of, legs._dead = {}, {}, set()
+    audio = AudioCheck({}, line.floor.dispatcher, line.trunks, Tasks())
     translator = Translator(line.floor.dispatcher, legs, line.watch, audio)
     about = {"application": "dialer", "timestamp": utc_now().isoformat()}
-    translator.on_event(ari.Dial(**about, dialstatus="", peer=CHANNEL))
+    translator.on_event("main", ari.Dial(**about, dialstatus="", peer=CHANNEL))
     assert line.main.slots._sent["a"] is not None
     told = {"eventname": "CarrierSaid", "Text": "SIP 603 Network Blocked"}
     said = ari.ChannelUserevent(**about, eventname="CarrierSaid", userevent=told, channel=CHANNEL)
     gone = ari.ChannelDestroyed(**about, cause=21, cause_txt="", channel=CHANNEL, tech_cause=603)
-    translator.on_event(said)
-    translator.on_event(gone)
+    translator.on_event("main", said)
+    translator.on_event("main", gone)
     assert line.floor.book.ended[-1][2] == "blocked"
     assert translator._said == {}
