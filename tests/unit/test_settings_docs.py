@@ -8,6 +8,7 @@ from settings_support import CAMPAIGN, DIALER, write_config
 
 from dialer_engine.core.audio import Audio
 from dialer_engine.core.gate import ConsentKind
+from dialer_engine.settings.campaign import PreviewSettings
 from dialer_engine.settings.catalogue import keys
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Campaign, Settings
@@ -43,6 +44,7 @@ NODE_BLOCKS = [
 
 
 RULE_BLOCKS = [block for block in yaml_blocks("legal.md") if block.startswith("rules:")]
+CAMPAIGN_BLOCKS = yaml_blocks("preview.md")
 
 
 @pytest.mark.parametrize("block", TRUNK_BLOCKS, ids=lambda block: block.split()[1])
@@ -68,7 +70,13 @@ def test_node_blocks_are_valid(tmp_path: Path, block: str) -> None:
 
 def test_no_yaml_block_is_left_unchecked() -> None:
     blocks = [block for page in DOCS.glob("*.md") for block in yaml_blocks(page.name)]
-    assert sorted(blocks) == sorted(TRUNK_BLOCKS + NODE_BLOCKS + RULE_BLOCKS)
+    assert sorted(blocks) == sorted(TRUNK_BLOCKS + NODE_BLOCKS + RULE_BLOCKS + CAMPAIGN_BLOCKS)
+
+
+@pytest.mark.parametrize("block", CAMPAIGN_BLOCKS)
+def test_campaign_blocks_are_valid_and_show_the_defaults(tmp_path: Path, block: str) -> None:
+    config = load_config(write_config(tmp_path, spring=CAMPAIGN + block))
+    assert config.campaigns["spring"].preview == PreviewSettings()
 
 
 @pytest.mark.parametrize("block", RULE_BLOCKS)
@@ -113,7 +121,7 @@ def test_keys_named_in_prose_exist(page: Path) -> None:
     known = {step for model in (Settings, Campaign) for key in keys(model) for step in key.path}
     words = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", page.read_text()))
     known |= {step for key in keys(OwnRules) for step in key.path} | set(ConsentKind)
-    others = {"reviewed_by", "plus_less", "not_in_service"} | set(CODE_MEANINGS) | set(Audio)
+    others = {"reviewed_by", "applies_to", "plus_less", "not_in_service"} | set(CODE_MEANINGS) | set(Audio)
     assert words - known - others == set()
 
 
