@@ -16,12 +16,13 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.notices import Notices
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
-from dialer_engine.settings.models import AsteriskSettings, LabSettings, NodeSettings, Trunk
+from dialer_engine.settings.models import AsteriskSettings, FrontSettings, LabSettings, NodeSettings, Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +56,10 @@ class Trim:
         self.least, self.at = size, now
 
 
-def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeConfig:
-    """Return where the bundled Asterisk lives and listens."""
+def node_config(
+    settings: NodeSettings, home: Path, user: ServiceUser, front: FrontSettings | None = None
+) -> NodeConfig:
+    """Return where the bundled Asterisk lives and listens, and by which front phones reach it."""
     return NodeConfig(
         name=settings.name,
         directory=settings.directory or home / "nodes" / settings.name,
@@ -71,6 +74,7 @@ def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeCo
         external_address=settings.external_address,
         local_networks=tuple(str(net) for net in settings.local_networks),
         app=APP,
+        front=front_address(front),
     )
 
 

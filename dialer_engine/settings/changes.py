@@ -9,7 +9,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.settings.values import duration_text
 
 _SECRETS = frozenset({"password", "ari_password", "ami_password", "url", "engine_url"})
-_FIXED = ("database", "asterisk", "control", "lab", "logging")
+_FIXED = ("database", "asterisk", "front", "control", "lab", "logging")
 """Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, log."""
 _STEPS = "lab.clock"
 """A lab's new moment is a step of its clock: a fault on purpose, which the running engine must notice."""
