@@ -71,7 +71,7 @@ class Front:
         etc = self.config.path("etc")
         changed = {name for name, text in files.items() if _differs(etc / name, text)}
         for name in sorted(changed):
-            write_private(etc / name, files[name], self.config.user)
+            _write_newer(etc / name, files[name], self.config)
         return changed
 
     def check(self) -> None:
@@ -243,6 +243,14 @@ def _targets(listed: Any) -> dict[str, bool]:
             flags = str(target["DEST"]["FLAGS"])
             found[str(target["DEST"]["URI"])] = flags[:1] in ("A", "T")
     return found
+
+
+def _write_newer(path: Path, text: str, config: FrontConfig) -> None:
+    """Write a file and make it at least a second younger than it was: by that Kamailio sees that a table changed."""
+    before = int(path.stat().st_mtime) if path.exists() else 0
+    write_private(path, text, config.user)
+    if int(path.stat().st_mtime) <= before:
+        os.utime(path, (before + 1, before + 1))
 
 
 def _differs(path: Path, text: str) -> bool:
