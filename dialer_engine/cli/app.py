@@ -36,6 +36,7 @@ COMMANDS = (
     "retention",
     "doctor",
     "firewall",
+    "front",
     "schema",
     "bench",
     "chaos",

@@ -14,7 +14,7 @@ import structlog
 from dialer_engine.engine.node_link import Access
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ami import AmiAdapter, AmiError
-from dialer_engine.pbx.render import trunk_endpoint
+from dialer_engine.pbx.render import FRONT_ENDPOINT, trunk_endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,8 @@ class PhoneWatch:
         contacts = await self.ami.contacts()
         registrations = await self.ami.registrations()
         endpoints = {trunk_endpoint(name): line for name, line in self.trunks.lines.items()}
-        self.devices = {name: status.lower() for name, status in contacts.items() if name not in endpoints}
+        others = {*endpoints, FRONT_ENDPOINT}
+        self.devices = {name: status.lower() for name, status in contacts.items() if name not in others}
         for endpoint, line in endpoints.items():
             line.reachable = REACHABLE.get(contacts.get(endpoint, "Unknown"))
             line.registered = REGISTERED.get(registrations.get(endpoint, ""))

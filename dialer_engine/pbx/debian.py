@@ -135,9 +135,7 @@ def arguments(target: Path, packages: tuple[str, ...] = PACKAGES) -> list[str]:
     ]  # fmt: skip
 
 
-def _start(
-    target: Path, downloads: Path, output: int, lock: int, wanted: Wanted
-) -> subprocess.Popen[bytes]:
+def _start(target: Path, downloads: Path, output: int, lock: int, wanted: Wanted) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         arguments(target, wanted.packages),
         env=os.environ | {"DIALER_DOWNLOADS": str(downloads), "LC_ALL": "C.UTF-8"},

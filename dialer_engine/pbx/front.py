@@ -25,7 +25,7 @@ from dialer_engine.pbx.front_rpc import ask_front
 from dialer_engine.pbx.instance import NodeError, write_private
 from dialer_engine.pbx.process import is_instance, pid_file, probe, running_pid, spawn, terminate
 from dialer_engine.pbx.render import AgentAccount
-from dialer_engine.settings.home import give, public_directory
+from dialer_engine.settings.home import give
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,7 @@ class Front:
         self.config = config
         prepare_front(config)
         self._child: subprocess.Popen[bytes] | None = None
+        self._log_size = 0
 
     @property
     def pid(self) -> int | None:
@@ -92,7 +93,7 @@ class Front:
         self._clear()
         self._make_location()
         probe(self.config.title, self._sockets())
-        self._size = _size(self.config.path("log", "console.log"))
+        self._log_size = _size(self.config.path("log", "console.log"))
         try:
             self._child = spawn(self.config, self._command("-DD", "-E"))
         except OSError as error:
@@ -162,8 +163,11 @@ class Front:
         """Ask the running Kamailio. Raises NodeError."""
         return ask_front(self.config.control, method, *parameters)
 
-    def apply(self, agents: Sequence[AgentAccount]) -> set[str]:
-        """Write what changed and let the running front take it; calls and registrations stay. Raises NodeError."""
+    def apply(self, agents: Sequence[AgentAccount] | None) -> set[str]:
+        """Write what changed and let the running front take it; calls and registrations stay. Raises NodeError.
+
+        Without agents those that it knows stay.
+        """
         changed = self.render(agents)
         if self.config.conf.name in changed:
             self.check()
@@ -172,7 +176,7 @@ class Front:
             return changed
         if self.config.dispatcher.name in changed:
             self.ask("dispatcher.reload")
-        if self.config.agents.name in changed:
+        if self.config.agents.name in changed and agents is not None:
             self.ask("htable.reload", "agents")
             self._forget_removed(agents)
         return changed
@@ -208,16 +212,10 @@ class Front:
 
     def _last_words(self) -> str:
         with self.config.path("log", "console.log").open("rb") as file:
-            file.seek(self._size)
+            file.seek(self._log_size)
             lines = file.read(100_000).decode("utf-8", "replace").splitlines()
         serious = [line for line in lines if "CRITICAL" in line or "ERROR" in line]
         return "\n  ".join((serious or lines)[-8:]) or "none"
-
-
-def front_log(config: FrontConfig) -> Path:
-    """Return the file of Kamailio's own words."""
-    public_directory(config.path("log"))
-    return config.path("log", "console.log")
 
 
 def _processes() -> list[int]:

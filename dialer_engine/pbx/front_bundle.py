@@ -9,7 +9,16 @@ import shutil
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import MARKER, Bundle, exclusive, output_of
-from dialer_engine.pbx.debian import BundleError, Progress, Wanted, architecture, multiarch, prune, silent, unpack
+from dialer_engine.pbx.debian import (
+    BundleError,
+    Progress,
+    Wanted,
+    architecture,
+    multiarch,
+    prune,
+    silent,
+    unpack,
+)
 from dialer_engine.settings.home import public_directory
 
 MINIMUM_VERSION = (6, 1)

@@ -26,7 +26,9 @@ def ask_front(control: Path, method: str, *parameters: str) -> Any:
             answer = json.loads(way.recv(LARGEST))
         except (OSError, ValueError) as error:
             why = str(error) or type(error).__name__
-            raise NodeError(f"{control}: the front does not answer ({why}); is `dialer front run` up?") from error
+            raise NodeError(
+                f"{control}: the front does not answer ({why}); is `dialer front run` up?"
+            ) from error
     if "error" in answer:
         raise NodeError(f"the front refuses {method}: {answer['error'].get('message', answer['error'])}")
     return answer.get("result")

@@ -13,7 +13,10 @@ class FrontLimits(Model):
     """How much the front lets through; the defaults suit an office of 50 phones behind one address."""
 
     requests_per_second: int = Field(
-        default=50, ge=5, le=10_000, description="requests from one address; more, and it is not heard for 30 s"
+        default=50,
+        ge=5,
+        le=10_000,
+        description="requests from one address; more, and it is not heard for 30 s",
     )
     strangers_per_second: int = Field(
         default=200,
@@ -25,7 +28,10 @@ class FrontLimits(Model):
         default=20, ge=4, le=1000, description="INVITEs of one agent in ten seconds; a call takes two"
     )
     wrong_passwords: int = Field(
-        default=10, ge=3, le=1000, description="wrong passwords from one address in five minutes, then silence"
+        default=10,
+        ge=3,
+        le=1000,
+        description="wrong passwords from one address in five minutes, then silence",
     )
     message_bytes: int = Field(default=8192, ge=2048, le=60_000, description="longest message")
     connections: int = Field(default=2048, ge=16, le=60_000, description="TCP connections at once")
@@ -56,7 +62,9 @@ class FrontSettings(Model):
     @classmethod
     def _one_address(cls, value: str | None) -> str | None:
         if value is not None and ipaddress.ip_address(value).is_unspecified:
-            raise refuse(f"{value} names no address", "the one address of this machine that phones or nodes use")
+            raise refuse(
+                f"{value} names no address", "the one address of this machine that phones or nodes use"
+            )
         return value
 
     @field_validator("node_port")
@@ -68,7 +76,7 @@ class FrontSettings(Model):
 
     @model_validator(mode="after")
     def _one_family(self) -> Self:
-        if ":" in self.bind and ":" not in self.for_nodes or ":" in self.for_nodes and ":" not in self.bind:
+        if (":" in self.bind) != (":" in self.for_nodes):
             raise refuse("bind and node_bind are of different families", "both IPv4 or both IPv6")
         return self
 

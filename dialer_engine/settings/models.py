@@ -139,7 +139,8 @@ class Settings(Model):
         default_factory=AsteriskSettings, description="which Asterisk makes the calls"
     )
     front: FrontSettings | None = Field(
-        default=None, description="Kamailio between agents' phones and the nodes; left out, phones reach one node"
+        default=None,
+        description="Kamailio between agents' phones and the nodes; left out, phones reach one node",
     )
     control: ControlSettings = Field(
         default_factory=ControlSettings, description="how commands reach the engine"

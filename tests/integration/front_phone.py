@@ -20,7 +20,9 @@ def _md5(text: str) -> str:
 
 
 def _parts(challenge: str) -> dict[str, str]:
-    return {key: quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\w+))', challenge)}
+    return {
+        key: quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\w+))', challenge)
+    }
 
 
 def credentials(challenge: str, method: str, uri: str, user: str, password: str) -> str:
@@ -111,7 +113,12 @@ class FrontPhone(asyncio.DatagramProtocol):
     # --- what it does -----------------------------------------------------------------------------
 
     async def register(
-        self, expires: int = 60, *, user: str | None = None, to: str | None = None, password: str | None = None
+        self,
+        expires: int = 60,
+        *,
+        user: str | None = None,
+        to: str | None = None,
+        password: str | None = None,
     ) -> int:
         """Register and return the last answer's code, 0 for silence; the name in From and To may be another's."""
         who, owner = user or self.name, to or user or self.name
@@ -177,12 +184,21 @@ class FrontPhone(asyncio.DatagramProtocol):
         """Send BYE the way the call went; return the answer's code."""
         return await self.within(dialog, "BYE")
 
-    async def within(self, dialog: Dialog, method: str, route: list[str] | None = None, target: str = "") -> int:
+    async def within(
+        self, dialog: Dialog, method: str, route: list[str] | None = None, target: str = ""
+    ) -> int:
         """Send a request within a call, perhaps by another way; return the answer's code, 0 for silence."""
         lines = "".join(f"Route: {each}\r\n" for each in (dialog.route if route is None else route))
         to = dialog.final["to"] if dialog.final else ""
         answer = await self._ask(
-            method, target or dialog.target, self.name, dialog.call_id, lines, tag=dialog.tag, to=to, seconds=6.0
+            method,
+            target or dialog.target,
+            self.name,
+            dialog.call_id,
+            lines,
+            tag=dialog.tag,
+            to=to,
+            seconds=6.0,
         )
         return answer.code if answer else 0
 
@@ -227,7 +243,16 @@ class FrontPhone(asyncio.DatagramProtocol):
             self._waiting.pop((call_id, cseq), None)
 
     def _request(
-        self, method: str, uri: str, user: str, call_id: str, cseq: int, more: str, body: str, tag: str, to: str
+        self,
+        method: str,
+        uri: str,
+        user: str,
+        call_id: str,
+        cseq: int,
+        more: str,
+        body: str,
+        tag: str,
+        to: str,
     ) -> str:
         at = f"{self.server[0]}:{self.server[1]}"
         target = to or (f"<sip:{user}@{at}>" if method == "REGISTER" else f"<{uri}>")

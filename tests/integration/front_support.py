@@ -1,4 +1,4 @@
-"""A front with real nodes behind it: Kamailio, two Asterisks that an engine would drive, and phones of the test's own."""
+"""A front with real nodes behind it: Kamailio, Asterisks as an engine drives them, and phones of the test's own."""
 
 import asyncio
 import time
@@ -128,7 +128,9 @@ async def front_stage(
         for node in made:
             stage.know(node)
         front.render(stage.agents)
-        await asyncio.gather(*(node.ensure_running() for node in made), asyncio.to_thread(front.ensure_running))
+        await asyncio.gather(
+            *(node.ensure_running() for node in made), asyncio.to_thread(front.ensure_running)
+        )
         for node in made:
             watcher = Watcher()
             client = client_of(node, watcher)
