@@ -1,8 +1,8 @@
 """Which phones a node reaches, and whether one that it does not reach is gone or only the front before it.
 
-A node asks every phone with OPTIONS, and the front itself every second. When the front is away no phone answers, but all of them
-may be talking: their audio goes past the front. So silence counts against a phone only while the front is there. What was silent
-meanwhile has some seconds to answer once the front is back.
+A node asks every phone with OPTIONS, and the front itself every second. When the front is away no phone answers, but
+all of them may be talking: their audio goes past the front. So silence counts against a phone only while the front is
+there. What was silent meanwhile has some seconds to answer once the front is back.
 """
 
 from __future__ import annotations

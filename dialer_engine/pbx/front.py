@@ -1,6 +1,7 @@
 """The front: configure Kamailio, start it detached, adopt one that runs, reload and stop it.
 
-Like Asterisk it outlives whoever started it, and is recognised by its pid file and its configuration on the command line.
+Like Asterisk it outlives whoever started it, and is recognised by its pid file and its configuration on the command
+line.
 """
 
 from __future__ import annotations
@@ -178,6 +179,8 @@ class Front:
             self.ask("dispatcher.reload")
         if self.config.agents.name in changed and agents is not None:
             self.ask("htable.reload", "agents")
+            # A phone that tried too early, or with the password of before, must not wait for the end of its ban.
+            self.ask("htable.flush", "failed")
             self._forget_removed(agents)
         return changed
 

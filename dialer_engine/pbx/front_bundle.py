@@ -1,6 +1,7 @@
 """The bundled Kamailio: Debian's packages in a root of their own, as for Asterisk.
 
-It lies in DIALER_HOME/bundle/ID and counts only with its marker. DIALER_FRONT_ROOT names another root ("/" in the containers).
+It lies in DIALER_HOME/bundle/ID and counts only with its marker. DIALER_FRONT_ROOT names another root ("/" in the
+containers).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The operating system's side of an Asterisk instance, or of the front: start it detached, find it, end it, probe ports."""
+"""The operating system's side of an Asterisk, or of the front: start it detached, find it, end it, probe ports."""
 
 import os
 import resource

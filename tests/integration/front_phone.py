@@ -80,6 +80,7 @@ class FrontPhone(asyncio.DatagramProtocol):
     server: tuple[str, int]
     host: str = "127.0.0.1"
     silent: bool = False
+    patience: float = 6.0
     got: list[Message] = field(default_factory=list)
     dialogs: dict[str, Dialog] = field(default_factory=dict)
     _way: asyncio.DatagramTransport | None = None
@@ -143,7 +144,7 @@ class FrontPhone(asyncio.DatagramProtocol):
         elsewhere = own.replace('realm="asterisk"', 'realm="other"')
         for pair in ((elsewhere, forged), (forged, elsewhere), (own, forged), (forged, own)):
             more = "".join(f"Authorization: {each}\r\n" for each in pair) + contact
-            answer = await self._ask("REGISTER", self.uri, victim, call_id, more, seconds=2.0)
+            answer = await self._ask("REGISTER", self.uri, victim, call_id, more, seconds=1.0)
             code = max(code, 200 if answer is not None and answer.code == 200 else 0)
         return code
 
@@ -198,7 +199,6 @@ class FrontPhone(asyncio.DatagramProtocol):
             lines,
             tag=dialog.tag,
             to=to,
-            seconds=6.0,
         )
         return answer.code if answer else 0
 
@@ -225,13 +225,13 @@ class FrontPhone(asyncio.DatagramProtocol):
         *,
         tag: str = "t",
         to: str = "",
-        seconds: float = 5.0,
+        seconds: float | None = None,
     ) -> Message | None:
         self._cseq += 1
         cseq = self._cseq
         text = self._request(method, uri, user, call_id, cseq, more, body, tag, to)
         answer = self._waiting[call_id, cseq] = asyncio.get_running_loop().create_future()
-        end = asyncio.get_running_loop().time() + seconds
+        end = asyncio.get_running_loop().time() + (self.patience if seconds is None else seconds)
         try:
             while (left := end - asyncio.get_running_loop().time()) > 0:
                 self.send(text)

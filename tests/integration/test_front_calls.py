@@ -82,10 +82,11 @@ async def test_nothing_but_the_duty_extension_is_passed(stage: FrontStage) -> No
     call = await phone.dial()
     assert call.code == 200
     outside = await stage.phone(7, host="127.0.0.16")
-    elsewhere = f"sip:x@{outside.at}"
+    elsewhere, phone.patience = f"sip:x@{outside.at}", 1.0
     assert await phone.within(call, "BYE", target=elsewhere) == 0
     assert await phone.within(call, "BYE", route=[*call.route, f"<{elsewhere};lr>"]) == 0
     assert outside.got == []
+    phone.patience = 6.0
     assert await phone.hang_up(call) == 200
 
 
