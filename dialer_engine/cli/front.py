@@ -93,14 +93,12 @@ def show(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
 def stop(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """End the front: end its keeper first. Calls in progress go on, nobody can begin one."""
     front = _front(config)
-    if not front.alive():
-        say("no front is running")
-        return
+    running = front.alive()
     try:
         front.stop()
     except EXPECTED as error:
         raise fail(str(error)) from error
-    say("the front has ended")
+    say("the front has ended" if running else "no front was running")
 
 
 def _front(config: Path) -> Front:

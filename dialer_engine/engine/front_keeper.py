@@ -1,6 +1,6 @@
 """The front's keeper, `dialer front run`: agents out of the database, Kamailio up, and both as the configuration says.
 
-Kamailio outlives its keeper, as Asterisk the engine. While the database is away the agents known last go on registering.
+Kamailio outlives its keeper, as Asterisk the engine. While the database is away the agents known last stay.
 """
 
 from __future__ import annotations
