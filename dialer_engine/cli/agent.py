@@ -46,10 +46,10 @@ def add(
     except RenderError as error:
         raise fail(str(error)) from error
     carry_out(_add(settings, name, member, secret))
-    node = settings.settings.asterisk.node
-    host = node.external_address or node.bind
+    server = settings.settings.front or settings.settings.asterisk.node
+    host = server.external_address or server.bind
     say(f"agent {name} added")
-    say(f"  SIP server  {host}:{node.sip_port}")
+    say(f"  SIP server  {host}:{server.sip_port}")
     say(f"  user        {name}")
     say(f"  password    {secret}")
     say("  then dial   100 to go on duty")

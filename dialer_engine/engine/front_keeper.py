@@ -104,6 +104,7 @@ class FrontKeeper:
         if not self._front.alive():
             log.error("the front has ended; starting it again")
             await asyncio.to_thread(self._front.ensure_running)
+        await asyncio.to_thread(self._front.shorten_log)
         if self._reload:
             self._reload = False
             self._config = await asyncio.to_thread(load_config, self._directory)

@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 START_SECONDS = 15.0
 CHECK_SECONDS = 20.0
+LONGEST_LOG = 20_000_000
+"""Bytes of Kamailio's log; it appends, so the file can be cut under it."""
 SHARED_MB, PRIVATE_MB = "128", "8"
 """Memory for all of its processes together, and for each."""
 
@@ -196,6 +198,17 @@ class Front:
     def nodes(self) -> dict[str, bool]:
         """Return each node's SIP address, and whether it answers. Raises NodeError."""
         return _targets(self.ask("dispatcher.list"))
+
+    def shorten_log(self, limit_bytes: int = LONGEST_LOG) -> bool:
+        """Begin Kamailio's log anew when it is longer than the limit; the last part of the old one is kept beside it."""
+        path = self.config.path("log", "console.log")
+        if _size(path) <= limit_bytes:
+            return False
+        with path.open("r+b") as file:
+            file.seek(max(0, _size(path) - limit_bytes))
+            write_private(path.with_name("console.log.0"), file.read().decode("utf-8", "replace"))
+            file.truncate(0)
+        return True
 
     # --- the rest ---------------------------------------------------------------------------------
 
