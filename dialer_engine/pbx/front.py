@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,20 +146,17 @@ class Front:
     def _make_location(self) -> None:
         """Make the file of registrations by Kamailio's own scripts; one that cannot be read is put aside."""
         path = self.config.location
-        try:
-            self._fill(path)
-        except sqlite3.DatabaseError as error:
-            log.warning("registrations of before cannot be read; phones register again", why=str(error))
+        if path.exists() and not _sound(path):
+            log.warning("registrations of before cannot be read; phones register again", file=str(path))
             path.replace(path.with_suffix(".unreadable"))
-            self._fill(path)
-        give(path, self.config.user, 0o600)
-
-    def _fill(self, path: Path) -> None:
-        with sqlite3.connect(path) as database:
-            if not database.execute("select 1 from sqlite_master where name = 'location_attrs'").fetchall():
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            with closing(sqlite3.connect(fresh)) as database:
                 for script in location_schema(self.bundle):
                     database.executescript(script.read_text("utf-8"))
-        database.close()
+            fresh.replace(path)
+        give(path, self.config.user, 0o600)
 
     # --- commands ---------------------------------------------------------------------------------
 
@@ -200,7 +198,7 @@ class Front:
         return _targets(self.ask("dispatcher.list"))
 
     def shorten_log(self, limit_bytes: int = LONGEST_LOG) -> bool:
-        """Begin Kamailio's log anew when it is longer than the limit; the last part of the old one is kept beside it."""
+        """Begin Kamailio's log anew when it is longer than the limit; the last part of it is kept beside it."""
         path = self.config.path("log", "console.log")
         if _size(path) <= limit_bytes:
             return False
@@ -265,6 +263,14 @@ def _write_newer(path: Path, text: str, config: FrontConfig) -> None:
     write_private(path, text, config.user)
     if int(path.stat().st_mtime) <= before:
         os.utime(path, (before + 1, before + 1))
+
+
+def _sound(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("pragma quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _differs(path: Path, text: str) -> bool:

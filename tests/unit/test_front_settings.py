@@ -19,6 +19,7 @@ from dialer_engine.settings.models import Settings
 pytestmark = pytest.mark.unit
 NOBODY = ServiceUser(65534, 65534, "nobody")
 BUNDLE = Bundle(Path("/nowhere"), "x86_64-linux-gnu")
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 NODE = {
     "name": "b",
     "ari_url": "http://10.0.0.5:8088",
@@ -93,7 +94,7 @@ def test_names_that_would_be_more_than_a_name_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"bind": "0.0.0.0"}, "names no address"),
+        ({"bind": EVERYWHERE}, "names no address"),
         ({"node_port": 5060}, "are both 5060"),
         ({"bind": "10.0.0.4", "sip_port": 5070}, "both listen on 10.0.0.4 port 5070"),
         ({"node_bind": "::1"}, "different families"),
@@ -105,8 +106,8 @@ def test_what_cannot_work_is_refused(more: dict[str, object], words: str) -> Non
 
 
 def test_a_node_must_have_one_address() -> None:
-    with pytest.raises(ValidationError, match="cannot reach a node at 0.0.0.0"):
-        Settings.model_validate({"asterisk": {"node": {"bind": "0.0.0.0"}}, "front": {"bind": "10.0.0.2"}})
+    with pytest.raises(ValidationError, match="the front cannot reach a node at"):
+        Settings.model_validate({"asterisk": {"node": {"bind": EVERYWHERE}}, "front": {"bind": "10.0.0.2"}})
 
 
 def node(tmp_path: Path, front: FrontAddress | None) -> str:
@@ -129,7 +130,8 @@ def test_behind_a_front_a_node_takes_agents_from_it_alone(tmp_path: Path) -> Non
 def test_without_a_front_a_node_is_as_ever(tmp_path: Path) -> None:
     text = node(tmp_path, None)
     assert "[ana](agent)" in text
-    assert "front" not in text
+    assert FRONT_ENDPOINT not in text
+    assert "behind-front" not in text
 
 
 def test_audio_goes_to_the_public_address_of_a_node(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def yaml_blocks(page: str) -> list[str]:
 TRUNK_BLOCKS = [block for block in yaml_blocks("connect-a-trunk.md") if block.startswith("trunks:")]
 NODE_BLOCKS = [
     block
-    for page in ("connect-a-trunk.md", "connect-a-softphone.md")
+    for page in ("connect-a-trunk.md", "connect-a-softphone.md", "operations.md")
     for block in yaml_blocks(page)
     if block.startswith("asterisk:")
 ]
