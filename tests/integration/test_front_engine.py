@@ -59,6 +59,10 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
         async def seen(status: str) -> bool:
             return (await _agent(made)).get("phone") == status
 
+        def missed() -> bool:
+            contacts = made.main_node.console("pjsip show contacts").splitlines()
+            return any(f"{ZOE.name}@" in line and "Unavail" in line for line in contacts)
+
         try:
             where = ("--config", str(made.config))
             said = await made.engine.run("agent", "add", ZOE.name, "--password", ZOE.password, *where)
@@ -69,15 +73,16 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
             await until(lambda: does("ready"), "on duty by the front", 30)
             await until(lambda: seen("reachable"), "the node reaches the phone", 30)
             await asyncio.to_thread(front.stop, 1.0)
-            await until(lambda: seen("unreachable"), "the node misses the phone", 30)
+            await until(missed, "the node misses the phone", 30)
             await asyncio.sleep(1.0)
             assert await does("ready"), "the front is away, not the phone"
             assert not call.ended
             await asyncio.to_thread(front.ensure_running)
-            await until(lambda: seen("reachable"), "the node reaches the phone again", 30)
+            await until(lambda: not missed(), "the node reaches the phone again", 30)
             assert await does("ready")
             phone.silent = True
-            await until(lambda: does("off"), "the phone is gone", 30)
+            await until(lambda: does("offline"), "the phone is gone", 30)
+            await until(lambda: seen("unreachable"), "and status says so", 30)
         finally:
             phone.close()
             await asyncio.to_thread(front.stop, 1.0)
