@@ -268,7 +268,7 @@ def _write_newer(path: Path, text: str, config: FrontConfig) -> None:
 def _sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as database:
-            return database.execute("pragma quick_check").fetchone() == ("ok",)
+            return bool(database.execute("pragma quick_check").fetchone() == ("ok",))
     except sqlite3.DatabaseError:
         return False
 
