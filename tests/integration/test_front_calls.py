@@ -1,12 +1,14 @@
 """Phones reach the nodes through the front: passwords, names, spreading, what is passed and what is not."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from front_phone import credentials
 from front_support import FrontStage, account, front_stage, until
 
 from dialer_engine.pbx.ari.models import ContactStatusChange
@@ -181,3 +183,43 @@ async def test_agents_file_holds_no_password_and_is_private(stage: FrontStage) -
     assert file.stat().st_mode & 0o077 == 0
     assert not any(agent.password in file.read_text() for agent in stage.agents)
     await asyncio.to_thread(stage.front.check)
+
+
+async def test_a_phone_over_tcp_is_reached_by_its_own_connection(stage: FrontStage) -> None:
+    who = account(10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    uri, at = f"sip:127.0.0.1:{stage.port}", "127.0.0.1:{}".format(writer.get_extra_info("sockname")[1])
+
+    def register(number: int, more: str = "") -> None:
+        lines = (
+            f"REGISTER {uri} SIP/2.0",
+            f"Via: SIP/2.0/TCP {at};rport;branch=z9hG4bKtcp{number}",
+            "Max-Forwards: 70",
+            f"From: <sip:{who.name}@127.0.0.1>;tag=t",
+            f"To: <sip:{who.name}@127.0.0.1>",
+            "Call-ID: tcp",
+            f"CSeq: {number} REGISTER",
+            f"{more}Contact: <sip:{who.name}@10.255.255.1:9;transport=tcp>",
+            "Expires: 60",
+            "Content-Length: 0",
+        )
+        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    async def message(first: str) -> str:
+        async with asyncio.timeout(15):
+            while not (text := (await reader.readuntil(b"\r\n\r\n")).decode()).startswith(first):
+                pass
+        return text
+
+    register(1)
+    challenge = re.search(r"WWW-Authenticate: (.*)", await message("SIP/2.0 401"))
+    assert challenge is not None
+    register(2, f"Authorization: {credentials(challenge[1], 'REGISTER', uri, who.name, who.password)}\r\n")
+    await message("SIP/2.0 200")
+    assert stage.front.registered()[who.name].startswith(at)
+    assert who.name in await message("OPTIONS sip:")
+    writer.close()
+    await writer.wait_closed()
+    await until(
+        lambda: who.name not in stage.front.registered(), "a phone that hung up its connection is gone", 40
+    )
