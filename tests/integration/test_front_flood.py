@@ -103,7 +103,7 @@ async def test_what_is_no_sip_gets_no_answer(stage: FrontStage) -> None:
         phone.send(each)
     await asyncio.sleep(0.5)
     answers = [message.code for message in phone.got[seen:] if message.code]
-    assert 200 not in answers
+    assert set(answers) <= {403}, "an odd name, but SIP: from a known address it hears that it is nobody"
     assert await phone.options() == 200
 
 
