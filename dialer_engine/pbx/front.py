@@ -81,9 +81,12 @@ class Front:
 
     def check(self) -> None:
         """Let Kamailio itself look at the written configuration. Raises NodeError with its words."""
-        done = subprocess.run(
-            self._command("-c"), capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
-        )
+        try:
+            done = subprocess.run(
+                self._command("-c"), capture_output=True, text=True, timeout=CHECK_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NodeError(f"Kamailio cannot look at {self.config.conf}: {error}") from error
         if done.returncode != 0:
             words = [line for line in done.stderr.splitlines() if "CRITICAL" in line or "ERROR" in line]
             raise NodeError(f"{self.config.conf}: Kamailio refuses it:\n  " + "\n  ".join(words[-6:]))
