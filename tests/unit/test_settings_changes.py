@@ -95,5 +95,5 @@ def test_the_front_takes_its_own_settings_and_the_engine_those_for_nodes(tmp_pat
     own = config(tmp_path / "b", front.replace("5080", "5090").replace("20}", "30}"))
     assert len(changed(old, own)) == 2
     assert restart_needed(old, own) == []
-    nodes = config(tmp_path / "c", front.replace("192.0.2.1", "192.0.2.2"))
+    nodes = config(tmp_path / "c", front.replace("{bind: 192.0.2.1,", "{bind: 192.0.2.2,"))
     assert restart_needed(old, nodes) == ["front.bind: 192.0.2.1 -> 192.0.2.2"]
