@@ -57,10 +57,10 @@ def add(
     settings = read_config(config)
     secret = _given_password() if password_stdin else directory.new_password()
     carry_out(_add(settings, name, member, secret))
-    node = settings.settings.asterisk.node
-    host = node.external_address or node.bind
+    server = settings.settings.front or settings.settings.asterisk.node
+    host = server.external_address or server.bind
     say(f"agent {name} added")
-    say(f"  SIP server  {host}:{node.sip_port}")
+    say(f"  SIP server  {host}:{server.sip_port}")
     say(f"  user        {name}")
     say(f"  password    {'as given' if password_stdin else secret}")
     say("  then dial   100 to go on duty")

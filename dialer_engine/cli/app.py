@@ -37,6 +37,7 @@ COMMANDS = (
     "retention",
     "doctor",
     "firewall",
+    "front",
     "schema",
     "bench",
     "chaos",

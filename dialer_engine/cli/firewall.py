@@ -21,11 +21,15 @@ AgentsOption = Annotated[
 
 
 def firewall(agents: AgentsOption = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Print rules for nftables: carriers pass, strangers are held to a rate or kept out. Applies nothing."""
+    """Print rules for nftables: carriers pass, strangers are held to a rate or kept out. Applies nothing.
+
+    Behind a front phones do not come here: only the front passes, which has limits of its own.
+    """
     settings = read_config(config).settings
     if not settings.asterisk.managed:
         raise fail("asterisk.managed is false: that Asterisk's firewall is its operator's")
-    text, unknown = rules(settings.asterisk.node, settings.trunks, _networks(agents or []), _resolve)
+    known = _networks([*(agents or []), *([settings.front.for_nodes] if settings.front else [])])
+    text, unknown = rules(settings.asterisk.node, settings.trunks, known, _resolve)
     say_text(text.rstrip("\n"))
     for host in unknown:
         say(

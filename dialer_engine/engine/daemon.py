@@ -188,7 +188,9 @@ class Engine:
         settings = self.config.settings.asterisk
         if settings.managed:
             self.node = ManagedNode(
-                self.bundle, node_config(settings.node, self.home, self.user), self.standard_sounds
+                self.bundle,
+                node_config(settings.node, self.home, self.user, self.config.settings.front),
+                self.standard_sounds,
             )
             changed = self.node.render(self.config.settings.trunks, self.registry.accounts)
             if await self.node.node.ensure_running():

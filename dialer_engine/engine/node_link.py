@@ -16,13 +16,14 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.notices import Notices
 from dialer_engine.pbx.reach import fact_lines
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
-from dialer_engine.settings.models import ExternalNode, LabSettings, NodeSettings, Trunk
+from dialer_engine.settings.models import ExternalNode, FrontSettings, LabSettings, NodeSettings, Trunk
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +57,10 @@ class Trim:
         self.least, self.at = size, now
 
 
-def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeConfig:
-    """Return where the bundled Asterisk lives and listens."""
+def node_config(
+    settings: NodeSettings, home: Path, user: ServiceUser, front: FrontSettings | None = None
+) -> NodeConfig:
+    """Return where the bundled Asterisk lives and listens, and by which front phones reach it."""
     return NodeConfig(
         name=settings.name,
         directory=settings.directory or home / "nodes" / settings.name,
@@ -74,6 +77,7 @@ def node_config(settings: NodeSettings, home: Path, user: ServiceUser) -> NodeCo
         control_bind=settings.control_bind,
         control_permit=tuple(str(net) for net in settings.control_permit),
         app=APP,
+        front=front_address(front),
     )
 
 

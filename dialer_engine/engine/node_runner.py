@@ -105,8 +105,9 @@ class NodeRunner:
         self.sounds = self.home / "sounds"
         standard = await asyncio.to_thread(standard_prompts, bundle, self.sounds)
         self.bundle = bundle
-        settings = self.config.settings.asterisk.node
-        self.node = ManagedNode(bundle, node_config(settings, self.home, self.user), standard)
+        settings = self.config.settings
+        place = node_config(settings.asterisk.node, self.home, self.user, settings.front)
+        self.node = ManagedNode(bundle, place, standard)
         self._tell_facts(await self._recordings(self.config))
         self.service.status = self._in_words
 

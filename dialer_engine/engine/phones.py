@@ -14,7 +14,7 @@ import structlog
 from dialer_engine.engine.node_link import Access
 from dialer_engine.engine.trunks import UNKNOWN, Reach, Trunks
 from dialer_engine.pbx.ami import AmiAdapter, AmiError
-from dialer_engine.pbx.render import trunk_endpoint
+from dialer_engine.pbx.render import FRONT_ENDPOINT, trunk_endpoint
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,8 @@ REFRESH_S = 10.0
 RETRY_S = 2.0
 SETTLE_S = 0.2
 REACHABLE = {"Reachable": True, "Unreachable": False, "NonQualified": None, "Unknown": None}
+AWAY = ("Unavailable", "Invalid", "Unknown")
+"""Device states of an endpoint whose phone does not answer."""
 REGISTERED = {"Registered": True, "Unregistered": False, "Rejected": False, "Stopped": False}
 
 
@@ -33,6 +35,7 @@ class PhoneWatch:
     trunks: Trunks
     devices: dict[str, str] = field(default_factory=dict)
     ami: AmiAdapter | None = None
+    _front: bool | None = None
 
     @property
     def connected(self) -> bool:
@@ -62,7 +65,8 @@ class PhoneWatch:
             await self._something()
 
     def _forget(self) -> None:
-        """Without AMI this node knows nothing of the trunks: they are neither up nor down."""
+        """Without AMI this node knows nothing of the trunks. Perhaps Asterisk is another now."""
+        self._front = None
         for line in self.trunks.lines.values():
             line.reach[self.access.name] = UNKNOWN
 
@@ -81,6 +85,7 @@ class PhoneWatch:
         if self.ami is None:
             return
         contacts = await self.ami.contacts()
+        contacts |= await self._behind_front()
         registrations = await self.ami.registrations()
         endpoints = {trunk_endpoint(name): line for name, line in self.trunks.lines.items()}
         self.devices = {name: status.lower() for name, status in contacts.items() if name not in endpoints}
@@ -89,3 +94,15 @@ class PhoneWatch:
                 REACHABLE.get(contacts.get(endpoint, "Unknown")),
                 REGISTERED.get(registrations.get(endpoint, "")),
             )
+
+    async def _behind_front(self) -> dict[str, str]:
+        """Return the phones behind a front, nothing without one; a node has no list of their contacts."""
+        if self.ami is None or self._front is False:
+            return {}
+        states = await self.ami.endpoints()
+        self._front = FRONT_ENDPOINT in states
+        if not self._front:
+            return {}
+        known = {trunk_endpoint(name) for name in self.trunks.lines} | {FRONT_ENDPOINT}
+        phones = {name: state for name, state in states.items() if name not in known}
+        return {name: "Unreachable" if state in AWAY else "Reachable" for name, state in phones.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -11,7 +12,9 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.silence import GRACE_S, Silence
 from dialer_engine.pbx.ari import models as ari
+from dialer_engine.pbx.render import FRONT_ENDPOINT
 
 EVENT_TYPES = (
     "StasisStart",
@@ -31,9 +34,6 @@ HUNG_UP = (0, 16)
 
 MOST_SAID = 10_000
 """Channels whose carrier's words are kept until they end; the end of some is missed with a lost link."""
-
-UNREACHABLE = "Unreachable"
-"""A phone that no longer answers OPTIONS; its leg would stay up for minutes without anybody at it."""
 
 
 class Watch(Protocol):
@@ -66,6 +66,7 @@ class Translator:
     legs: Legs
     watch: Watch
     audio: Audio
+    _silences: dict[str, Silence] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
 
     def on_event(self, node: str, event: object) -> None:
@@ -88,12 +89,18 @@ class Translator:
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
             case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
-                if info.contact_status == UNREACHABLE:
-                    self.legs.unreachable(endpoint.channel_ids)
+                self._contact(node, endpoint, info.contact_status)
             case ari.ChannelUserevent(eventname=name, channel=channel) if channel is not None:
                 self._user(name, channel.id, event.userevent, moment(event.timestamp))
             case _:
                 pass
+
+    def _contact(self, node: str, endpoint: ari.Endpoint, status: str) -> None:
+        silence = self._silences.setdefault(node, Silence(FRONT_ENDPOINT))
+        self.legs.unreachable(silence.said(endpoint.resource, status, endpoint.channel_ids))
+        if endpoint.resource == FRONT_ENDPOINT and silence.waiting:
+            loop = asyncio.get_running_loop()
+            loop.call_later(GRACE_S, lambda: self.legs.unreachable(silence.overdue()))
 
     def _state(self, channel: ari.Channel, at: datetime) -> None:
         if channel.state == "Ringing":

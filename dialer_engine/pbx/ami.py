@@ -188,6 +188,14 @@ class AmiAdapter:
         rows = await self._list("PJSIPShowContacts", "ContactList")
         return {_endpoint(row.fields): row.fields.get("status", "") for row in rows}
 
+    async def endpoints(self) -> dict[str, str]:
+        """Return every endpoint's device state: Unavailable when no contact answers, else Not in use, In use ...
+
+        Contacts that stand in the configuration are in no list of contacts.
+        """
+        rows = await self._list("PJSIPShowEndpoints", "EndpointList")
+        return {row.fields["objectname"]: row.fields.get("devicestate", "") for row in rows}
+
     async def registrations(self) -> dict[str, str]:
         """Return our registration's state at each carrier by trunk endpoint: Registered, Rejected ..."""
         rows = await self._list("PJSIPShowRegistrationsOutbound", "OutboundRegistrationDetail")

@@ -27,6 +27,8 @@ MARKER = ".complete"
 LOADERS = {"x86_64-linux-gnu": "ld-linux-x86-64.so.2", "aarch64-linux-gnu": "ld-linux-aarch64.so.1"}
 PROGRAM_DIRECTORIES = ("usr/sbin", "usr/bin")
 VERIFY_SECONDS = 20.0
+_PRIVATE_LIBRARIES = ("pulseaudio", "kamailio")
+"""Directories of libraries that only one package's programs look into."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ class Bundle:
         """The words that go before a program's path so that it runs with the root's own libraries."""
         if self._is_host:
             return []
-        path = f"{self.libraries}:{self.libraries / 'pulseaudio'}"
-        return [str(self.libraries / LOADERS[self.triple]), "--library-path", path]
+        places = (self.libraries, *(self.libraries / name for name in _PRIVATE_LIBRARIES))
+        loader = str(self.libraries / LOADERS[self.triple])
+        return [loader, "--library-path", ":".join(map(str, places))]
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """The argument vector that runs one of the root's programs, e.g. `asterisk` or `sox`."""
@@ -105,13 +108,13 @@ def install_bundle(home: Path, progress: Progress = silent) -> Bundle:
         return present
     root = _place(home)
     public_directory(root.parent)
-    with _exclusive(root.parent / ".lock", progress) as lock:
+    with exclusive(root.parent / ".lock", progress) as lock:
         return find_bundle(home) or _install(root, home / "log" / "bundle.log", lock, progress)
 
 
 def asterisk_version(bundle: Bundle) -> str:
     """What `asterisk -V` says, without Debian's suffix."""
-    text = _output(bundle, "asterisk", "-V")
+    text = output_of(bundle, "asterisk", "-V")
     found = re.search(r"\d+\.\d+\.\d+", text)
     if found is None:
         raise BundleError(f"{bundle.root}: `asterisk -V` says {text.strip()!r}, which names no version")
@@ -126,7 +129,7 @@ def _install(root: Path, log: Path, lock: int, progress: Progress) -> Bundle:
     prune(partial)
     bundle = _checked(Bundle(partial, multiarch()))
     for program in ("espeak-ng", "sox"):
-        _output(bundle, program, "--version")
+        output_of(bundle, program, "--version")
     version = asterisk_version(bundle)
     shutil.rmtree(root, ignore_errors=True)
     partial.rename(root)
@@ -144,7 +147,8 @@ def _checked(bundle: Bundle) -> Bundle:
     return bundle
 
 
-def _output(bundle: Bundle, program: str, *arguments: str) -> str:
+def output_of(bundle: Bundle, program: str, *arguments: str) -> str:
+    """What one of the root's programs says; BundleError when it does not run."""
     environment = os.environ | bundle.environment
     command = bundle.command(program, *arguments)
     try:
@@ -163,11 +167,12 @@ def _place(home: Path) -> Path:
 
 
 @contextmanager
-def _exclusive(path: Path, progress: Progress) -> Iterator[int]:
+def exclusive(path: Path, progress: Progress) -> Iterator[int]:
+    """Keep other set-ups of this home away; gives the lock's descriptor."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         while not _locked(descriptor):
-            progress("another set-up is installing Asterisk; waiting for it", None)
+            progress("another set-up is installing packages; waiting for it", None)
             time.sleep(1.0)
         yield descriptor
     finally:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.settings.home import public_directory
@@ -24,7 +25,6 @@ TOOLS = ("mmdebstrap", "debian-archive-keyring")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MACHINES = {"x86_64": ("amd64", "x86_64-linux-gnu"), "aarch64": ("arm64", "aarch64-linux-gnu")}
 ARCHIVES = "var/cache/apt/archives"
-DOWNLOAD_BYTES = 100_000_000
 NEEDED_BYTES = 900_000_000
 POLL_SECONDS = 0.25
 UNNEEDED = (
@@ -33,6 +33,18 @@ UNNEEDED = (
     *(f"usr/lib/*/{name}" for name in ("perl", "perl-base", "libperl.so*", "gconv")),
     *("usr/lib/file", "var/cache", "var/lib/apt"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Packages that make up a root, for whom, and about how many bytes they are to download."""
+
+    name: str
+    packages: tuple[str, ...]
+    download_bytes: int
+
+
+ASTERISK = Wanted("Asterisk", PACKAGES, 100_000_000)
 
 
 class BundleError(Exception):
@@ -53,16 +65,24 @@ def multiarch() -> str:
     return _machine()[1]
 
 
-def unpack(target: Path, downloads: Path, log: Path, lock: int, progress: Progress) -> None:
+def unpack(
+    target: Path,
+    downloads: Path,
+    log: Path,
+    lock: int,
+    progress: Progress,
+    wanted: Wanted = ASTERISK,
+) -> None:
     """Fill `target` with the packages; `lock` is a descriptor that stays open as long as mmdebstrap runs."""
     ensure_tools(log, progress)
     _check_space(target.parent)
     _keep_downloads(target, downloads)
     shutil.rmtree(target, ignore_errors=True)
     with log.open("ab") as output:
-        code = _watch(_start(target, downloads, output.fileno(), lock), target, progress)
+        process = _start(target, downloads, output.fileno(), lock, wanted)
+        code = _watch(process, target, progress, wanted)
     if code != 0:
-        raise BundleError(explain(log))
+        raise BundleError(explain(log, wanted.name))
 
 
 def ensure_tools(log: Path, progress: Progress) -> None:
@@ -95,12 +115,12 @@ def prune(root: Path) -> None:
                 path.chmod(0o755 if path.stat().st_mode & 0o111 else 0o644)
 
 
-def arguments(target: Path) -> list[str]:
+def arguments(target: Path, packages: tuple[str, ...] = PACKAGES) -> list[str]:
     """The command line of mmdebstrap."""
     options = (
         "--mode=chrootless",
         "--variant=extract",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
         f"--keyring={KEYRING}",
     )
     apt = ('Acquire::Check-Valid-Until "false"', 'Apt::Install-Recommends "false"', 'Acquire::Retries "3"')
@@ -115,9 +135,9 @@ def arguments(target: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _start(target: Path, downloads: Path, output: int, lock: int) -> subprocess.Popen[bytes]:
+def _start(target: Path, downloads: Path, output: int, lock: int, wanted: Wanted) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        arguments(target),
+        arguments(target, wanted.packages),
         env=os.environ | {"DIALER_DOWNLOADS": str(downloads), "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -128,10 +148,10 @@ def _start(target: Path, downloads: Path, output: int, lock: int) -> subprocess.
     )
 
 
-def _watch(process: subprocess.Popen[bytes], target: Path, progress: Progress) -> int:
+def _watch(process: subprocess.Popen[bytes], target: Path, progress: Progress, wanted: Wanted) -> int:
     try:
         while process.poll() is None:
-            progress(*_state(target))
+            progress(*_state(target, wanted))
             time.sleep(POLL_SECONDS)
     except BaseException:
         os.killpg(process.pid, signal.SIGTERM)
@@ -140,13 +160,14 @@ def _watch(process: subprocess.Popen[bytes], target: Path, progress: Progress) -
     return process.returncode
 
 
-def _state(target: Path) -> tuple[str, float | None]:
+def _state(target: Path, wanted: Wanted) -> tuple[str, float | None]:
     if (target / "usr/sbin").exists():
-        return "unpacking Asterisk", 0.9
+        return f"unpacking {wanted.name}", 0.9
     fetched = sum(_size(path) for path in (target / ARCHIVES).glob("**/*.deb*"))
     if fetched == 0:
         return f"reading the package lists of Debian {SUITE}", 0.0
-    return f"downloading Asterisk: {fetched // 1_000_000} MB", min(0.85, 0.85 * fetched / DOWNLOAD_BYTES)
+    share = min(0.85, 0.85 * fetched / wanted.download_bytes)
+    return f"downloading {wanted.name}: {fetched // 1_000_000} MB", share
 
 
 def _size(path: Path) -> int:
@@ -171,13 +192,13 @@ def _check_space(directory: Path) -> None:
         )
 
 
-def explain(log: Path) -> str:
+def explain(log: Path, name: str = ASTERISK.name) -> str:
     """What went wrong according to mmdebstrap's output, and what to do."""
     lines = log.read_text(errors="replace").splitlines()[-60:]
     errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
     reason = errors[0] if errors else next(reversed(lines), "no output")
     return (
-        f"Asterisk could not be downloaded or unpacked: {reason}. Full output: {log}. What was fetched "
+        f"{name} could not be downloaded or unpacked: {reason}. Full output: {log}. What was fetched "
         "is kept: run the same command again to go on. DIALER_DEBIAN_MIRROR=URL names another Debian mirror."
     )
 

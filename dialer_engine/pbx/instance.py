@@ -18,6 +18,19 @@ class NodeError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class FrontAddress:
+    """Where the front's side for nodes is; agents' phones are reached through it and by no other way."""
+
+    host: str
+    port: int
+
+    @property
+    def uri_host(self) -> str:
+        """The address as it stands in SIP, with brackets when it is IPv6."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """Where an instance lives and listens; ports are those of this machine, `bind` carries SIP and RTP.
 
@@ -41,6 +54,12 @@ class NodeConfig:
     tls_port: int = 5061
     app: str = "dialer"
     duty_extension: str = "100"
+    front: FrontAddress | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return f"Asterisk {self.name}"
 
     def path(self, *parts: str) -> Path:
         """Return a path below the instance's directory."""

@@ -1,4 +1,4 @@
-"""The operating system's side of an Asterisk instance: start it detached, find it, end it, probe ports."""
+"""The operating system's side of an Asterisk, or of the front: start it detached, find it, end it, probe ports."""
 
 import os
 import resource
@@ -7,18 +7,45 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from dialer_engine.pbx.instance import NodeConfig, NodeError
-from dialer_engine.settings.home import demote
+from dialer_engine.settings.home import ServiceUser, demote
 
+Wanted = tuple[str, str, int, socket.SocketKind]
+"""A setting's name, and the address, port and kind of socket it asks for."""
 _MOST_FILES = 65536
 # The shell only raises the limit and is then replaced, so the pid is Asterisk's own.
 _RAISE_LIMIT = 'ulimit -n "$0" 2>/dev/null; exec "$@"'
 
 
-def spawn(config: NodeConfig, command: list[str]) -> subprocess.Popen[bytes]:
-    """Start Asterisk in a session of its own, so that neither our death nor a Ctrl-C of ours ends it."""
+class Instance(Protocol):
+    """What is started detached and found again: by its pid file, and its configuration on the command line."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+
+    @property
+    def directory(self) -> Path:
+        """Where it keeps its files."""
+
+    @property
+    def user(self) -> ServiceUser:
+        """As whom it runs."""
+
+    @property
+    def conf(self) -> Path:
+        """The configuration file that stands on its command line."""
+
+    def path(self, *parts: str) -> Path:
+        """Return a path below its directory."""
+
+
+def spawn(config: Instance, command: list[str]) -> subprocess.Popen[bytes]:
+    """Start it in a session of its own, so that neither our death nor a Ctrl-C of ours ends it."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     with config.path("log", "console.log").open("ab") as log:
@@ -36,17 +63,17 @@ def spawn(config: NodeConfig, command: list[str]) -> subprocess.Popen[bytes]:
     return process
 
 
-def _environment(config: NodeConfig) -> dict[str, str]:
+def _environment(config: Instance) -> dict[str, str]:
     # Nothing of the caller's environment may reach Asterisk and its scripts but these.
     return {"PATH": "/usr/bin:/bin", "HOME": str(config.path("spool")), "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
-def pid_file(config: NodeConfig) -> Path:
+def pid_file(config: Instance) -> Path:
     """The file that names the running process, written by us and not by Asterisk."""
     return config.path("node.pid")
 
 
-def running_pid(config: NodeConfig) -> int | None:
+def running_pid(config: Instance) -> int | None:
     """Return the pid of this instance's living process, else None; Asterisk's own pid file serves as well."""
     for path in (pid_file(config), config.path("run", "asterisk.pid")):
         try:
@@ -58,7 +85,7 @@ def running_pid(config: NodeConfig) -> int | None:
     return None
 
 
-def is_instance(pid: int, config: NodeConfig) -> bool:
+def is_instance(pid: int, config: Instance) -> bool:
     """Whether `pid` is a living process that was started with this instance's configuration file."""
     try:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -69,7 +96,7 @@ def is_instance(pid: int, config: NodeConfig) -> bool:
     return not zombie and os.fsencode(config.conf) in arguments
 
 
-def terminate(pid: int, config: NodeConfig, timeout_s: float) -> None:
+def terminate(pid: int, config: Instance, timeout_s: float) -> None:
     """Ask the instance to end and, when it has not after `timeout_s` seconds, kill it."""
     for number, seconds in ((signal.SIGTERM, timeout_s), (signal.SIGKILL, 5.0)):
         if not is_instance(pid, config):
@@ -77,10 +104,10 @@ def terminate(pid: int, config: NodeConfig, timeout_s: float) -> None:
         os.kill(pid, number)
         if _gone(pid, config, seconds):
             return
-    raise NodeError(f"Asterisk {config.name} (pid {pid}) does not end, not even killed; is its disk hanging?")
+    raise NodeError(f"{config.title} (pid {pid}) does not end, not even killed; is its disk hanging?")
 
 
-def _gone(pid: int, config: NodeConfig, seconds: float) -> bool:
+def _gone(pid: int, config: Instance, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while is_instance(pid, config):
         if time.monotonic() > end:
@@ -91,29 +118,34 @@ def _gone(pid: int, config: NodeConfig, seconds: float) -> bool:
 
 def check_ports(config: NodeConfig) -> None:
     """Raise NodeError, naming port and setting, when a port that Asterisk needs is taken."""
-    wanted = (
+    wanted: tuple[Wanted, ...] = (
         ("asterisk.node.http_port", config.control_bind, config.http_port, socket.SOCK_STREAM),
         ("asterisk.node.ami_port", config.control_bind, config.ami_port, socket.SOCK_STREAM),
         ("asterisk.node.sip_port", config.bind, config.sip_port, socket.SOCK_DGRAM),
         ("asterisk.node.sip_port", config.bind, config.sip_port, socket.SOCK_STREAM),
     )
+    probe(f"Asterisk {config.name}", wanted)
+
+
+def probe(title: str, wanted: Iterable[Wanted]) -> None:
+    """Raise NodeError, naming port and setting, when one of these cannot be listened on."""
     for setting, address, port, kind in wanted:
         reason = _cannot_bind(address, port, kind)
         if reason:
             protocol = "TCP" if kind is socket.SOCK_STREAM else "UDP"
             raise NodeError(
-                f"Asterisk {config.name} cannot listen on {address} {protocol} port {port}: {reason}. "
+                f"{title} cannot listen on {address} {protocol} port {port}: {reason}. "
                 f"Free the port, or set {setting} (here {port}) to another one."
             )
 
 
 def _cannot_bind(address: str, port: int, kind: socket.SocketKind) -> str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, kind) as probe:
+    with socket.socket(family, kind) as tried:
         if kind is socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
+            tried.bind((address, port))
         except OSError as error:
             return error.strerror or str(error)
     return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.instance import NodeConfig, NodeError, NodeSecrets
+from dialer_engine.pbx.instance import FrontAddress, NodeConfig, NodeError, NodeSecrets
 from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill_file, setting_lines
 from dialer_engine.settings.home import unreachable
 from dialer_engine.settings.trunk import Trunk
@@ -20,6 +20,8 @@ QUALIFY_S = 15
 """How often a trunk is asked with OPTIONS whether it is there: how soon its return is noticed, in seconds."""
 NO_REDIRECT = "trunk-no-redirect"
 """An endpoint that never exists, in whose place a redirected call ends; no agent may be named so."""
+FRONT_ENDPOINT = "dialer.front"
+"""The front's own endpoint on a node; no agent's name has a dot in it."""
 HOLD_TIMES = 5
 """A call on hold may be without audio this many times longer than another."""
 _INCLUDED = ("modules.conf", "pjsip_base.conf")
@@ -138,23 +140,49 @@ def _engine_pjsip(
     parts: Values = {
         "base": Block(base),
         "trunks": Block("\n".join(_trunk(name, trunks[name]) for name in sorted(trunks))),
-        "agents": Block("\n".join(_agent(each) for each in sorted(agents, key=lambda agent: agent.name))),
+        "front": _front(config),
+        "agents": Block(
+            "\n".join(_agent(each, config) for each in sorted(agents, key=lambda agent: agent.name))
+        ),
     }
     return fill_file(TEMPLATES / "engine" / "pjsip.conf", parts)
 
 
-def _agent(agent: AgentAccount) -> str:
+def _front(config: NodeConfig) -> Block:
+    """The front's endpoint, and what differs for agents behind it; nothing without a front."""
+    if config.front is None:
+        return Block("")
+    values: Values = {
+        "endpoint": FRONT_ENDPOINT,
+        "address": config.front.host,
+        "contact": _contact(FRONT_ENDPOINT, config.front),
+        "media": config.external_address or config.bind,
+    }
+    return Block(fill_file(TEMPLATES / "engine" / "front.conf", values))
+
+
+def _contact(user: str, front: FrontAddress) -> Block:
+    return Block(f"sip:{user}@{front.uri_host}:{front.port}")
+
+
+def _agent(agent: AgentAccount, config: NodeConfig) -> str:
     name = _name(agent.name, "agent name")
     if name.startswith(("trunk-", "transport-")) or name in (
         "trunk",
         "agent",
         "agent-aor",
+        "agent-behind-front",
+        "agent-aor-behind-front",
         "global",
         "system",
     ):
         raise RenderError(f"agent name {name!r} is reserved; choose another")
     password = checked(agent.password, f"password of agent {name}")
-    return fill_file(TEMPLATES / "engine" / "agent.conf", {"name": name, "password": password})
+    values: Values = {"name": name, "password": password}
+    if config.front is None:
+        return fill_file(TEMPLATES / "engine" / "agent.conf", values)
+    values["contact"] = _contact(name, config.front)
+    return fill_file(TEMPLATES / "engine" / "agent_behind_front.conf", values)
 
 
 def _trunk(name: str, trunk: Trunk) -> str:

@@ -9,8 +9,10 @@ from dialer_engine.settings.load import Config
 from dialer_engine.settings.values import duration_text
 
 _SECRETS = frozenset({"password", "ari_password", "ami_password", "url", "engine_url"})
-_FIXED = ("database", "asterisk", "control", "lab", "logging")
+_FIXED = ("database", "asterisk", "front", "control", "lab", "logging")
 """Parts of dialer.yaml that are in use from start to stop: ports, database, sockets, log."""
+_OTHERS = ("front.limits.", "front.workers:", "front.sip_port:", "front.external_address:")
+"""What of it the engine does not use: the front's keeper takes it by a reload of its own."""
 _STEPS = "lab.clock"
 """A lab's new moment is a step of its clock: a fault on purpose, which the running engine must notice."""
 
@@ -36,7 +38,7 @@ def restart_needed(old: Config, new: Config) -> list[str]:
     """The differences that a reload cannot apply: they need `dialer run` to be started again."""
     before, after = _plain(old.settings), _plain(new.settings)
     lines = (line for part in _FIXED for line in _differences(part, before[part], after[part]))
-    return [line for line in lines if not line.startswith(f"{_STEPS}:")]
+    return [line for line in lines if not line.startswith((f"{_STEPS}:", *_OTHERS))]
 
 
 def _campaign_lines(name: str, before: Model | None, after: Model | None) -> Iterator[str]:

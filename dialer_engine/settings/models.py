@@ -4,13 +4,15 @@ Every key is described here once; `docs/configuration.md` and the JSON Schema ar
 descriptions. The models are frozen: a reload builds new ones and compares. All can be imported from here.
 """
 
+import ipaddress
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dialer_engine.settings.asterisk import AsteriskSettings, ExternalNode, NodeSettings, RtpRange
 from dialer_engine.settings.base import Model
 from dialer_engine.settings.campaign import AttemptLimits, Campaign, Disposition, DropMessage, Hours, Retry
+from dialer_engine.settings.front import FrontLimits, FrontSettings
 from dialer_engine.settings.trunk import Account, Trunk
 from dialer_engine.settings.values import E164, ConfigPath, Line, Moment, Name, Port, refuse
 
@@ -24,6 +26,8 @@ __all__ = [
     "Disposition",
     "DropMessage",
     "ExternalNode",
+    "FrontLimits",
+    "FrontSettings",
     "Hours",
     "LabSettings",
     "LoggingSettings",
@@ -134,6 +138,10 @@ class Settings(Model):
     asterisk: AsteriskSettings = Field(
         default_factory=AsteriskSettings, description="which Asterisk makes the calls"
     )
+    front: FrontSettings | None = Field(
+        default=None,
+        description="Kamailio between agents' phones and the nodes; left out, phones reach one node",
+    )
     control: ControlSettings = Field(
         default_factory=ControlSettings, description="how commands reach the engine"
     )
@@ -144,3 +152,23 @@ class Settings(Model):
     lab: LabSettings | None = Field(
         default=None, description="a laboratory; never on a system that calls people"
     )
+
+    @field_validator("front")
+    @classmethod
+    def _front_beside_node(cls, value: FrontSettings | None, info: ValidationInfo) -> FrontSettings | None:
+        asterisk: AsteriskSettings | None = info.data.get("asterisk")
+        if value is None or asterisk is None or not asterisk.managed:
+            return value
+        node = asterisk.node
+        if ipaddress.ip_address(node.bind).is_unspecified:
+            raise refuse(
+                f"the front cannot reach a node at {node.bind}",
+                "asterisk.node.bind: the one address of that machine that the front reaches",
+            )
+        taken = {(value.bind, value.sip_port), (value.for_nodes, value.node_port)}
+        if (node.bind, node.sip_port) in taken:
+            raise refuse(
+                f"the front and asterisk.node both listen on {node.bind} port {node.sip_port}",
+                "another asterisk.node.sip_port, such as 5070",
+            )
+        return value

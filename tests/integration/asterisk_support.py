@@ -19,6 +19,7 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle, find_bundle, install_bundle
+from dialer_engine.pbx.front_bundle import find_front_bundle, install_front_bundle
 from dialer_engine.pbx.node import Node, NodeConfig
 from dialer_engine.pbx.render import (
     AgentAccount,
@@ -255,3 +256,9 @@ async def clean_up(commands: Commands) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("channels stay up")
+
+
+@pytest.fixture(scope="session")
+def kamailio() -> Bundle:
+    """The bundled Kamailio, installed first when it is missing."""
+    return find_front_bundle(home()) or install_front_bundle(home())

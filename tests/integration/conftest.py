@@ -1,5 +1,5 @@
 """Fixtures that all integration tests may use."""
 
-from asterisk_support import bundle, commands, node_home, pair, watcher
+from asterisk_support import bundle, commands, kamailio, node_home, pair, watcher
 
-__all__ = ["bundle", "commands", "node_home", "pair", "watcher"]
+__all__ = ["bundle", "commands", "kamailio", "node_home", "pair", "watcher"]

@@ -166,7 +166,7 @@ def test_a_second_installer_waits_for_the_first(bundle: Bundle, tmp_path: Path) 
         place(tmp_path).symlink_to(bundle.root)
     second.join(10.0)
     assert not second.is_alive()
-    assert set(told) == {"another set-up is installing Asterisk; waiting for it"}
+    assert set(told) == {"another set-up is installing packages; waiting for it"}
 
 
 def test_a_mirror_that_does_not_answer_is_a_clear_error(

@@ -111,7 +111,7 @@ async def desk(conn: Conn, url: str, **preview: object) -> AsyncIterator[Desk]:
         lambda number, moment: False,
     )
     dispatcher.on_seat = lambda seat, campaign: previews.seat_stepped(seat)
-    dispatcher.feed_seat("alice", chair.LegUp(utc_now()))
+    dispatcher.feed_seat("alice", chair.LegUp(utc_now(), "main"))
     await conn.execute("insert into leases values ('main', 'test', 1, now() + interval '1 hour', now())")
     try:
         yield Desk(previews, dispatcher, runner, conn, plan, heard, request(world, 1))

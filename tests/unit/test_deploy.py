@@ -26,7 +26,7 @@ DOCKER = ROOT / "docker"
 OPERATIONS = ROOT / "docs/operations.md"
 PAGES = (OPERATIONS, ROOT / "README.md", ROOT / "docs/development.md")
 NEUTRAL = (*PAGES, *(path for path in sorted(DOCKER.iterdir()) if path.is_file()), ROOT / ".dockerignore")
-TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "firewall", "init", "schema", "test"}
+TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "firewall", "front", "init", "schema", "test"}
 """Commands that a second container may run beside an engine's."""
 
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|cloud|co)\b", re.IGNORECASE)
@@ -121,7 +121,7 @@ def test_images_are_named_without_a_registry() -> None:
         *re.findall(r"^ARG BASE=(\S+)", dockerfile, re.MULTILINE),
         *(s["image"] for s in services.values()),
     ]
-    assert len(names) == 4
+    assert len(names) == 1 + len(services)
     assert [name for name in names if "/" in name] == []
 
 
@@ -149,6 +149,7 @@ def test_the_image_runs_the_engine_as_an_ordinary_user() -> None:
     assert 'CMD ["dialer", "status", "--json"]' in dockerfile
     assert 'CMD ["node", "run"]' in dockerfile
     assert "DIALER_ASTERISK_ROOT=/ " in dockerfile
+    assert "DIALER_FRONT_ROOT=/ " in dockerfile
     assert "unauthenticated" not in dockerfile.lower()
     assert "trusted" not in dockerfile.lower()
 
@@ -194,6 +195,23 @@ def test_the_units_end_their_program_alone(name: str, words: list[str]) -> None:
     assert "-HUP" in service["ExecReload"]
     assert int(service["WatchdogSec"]) > COMMAND_TIMEOUT_S, "a slow database is no reason to be killed"
     assert service["NotifyAccess"] == "main"
+
+
+def test_the_unit_of_the_front_runs_its_keeper_alone() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read(DOCKER / "dialer-front.service")
+    service = unit["Service"]
+    assert (service["KillMode"], service["User"]) == ("process", "dialer")
+    assert service["ExecStart"].split() == ["/opt/dialer/dialer", "front", "run"]
+    assert complaint(["front", "run"]) is None
+
+
+def test_the_front_in_compose_has_a_home_of_its_own() -> None:
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
+    front = services["front"]
+    assert front["profiles"] == ["front"]
+    assert complaint(front["command"]) is None
+    assert "front:/var/lib/dialer" in front["volumes"]
 
 
 # --- the entrypoint, with a stand-in for the command ----------------------------------------------

@@ -98,3 +98,13 @@ def test_changed_calling_rules(tmp_path: Path) -> None:
         "calling rules",
         "number plan",
     ]
+
+
+def test_the_front_takes_its_own_settings_and_the_engine_those_for_nodes(tmp_path: Path) -> None:
+    front = DIALER + "front: {bind: 192.0.2.1, sip_port: 5080, limits: {wrong_passwords: 20}}\n"
+    old = config(tmp_path / "a", front)
+    own = config(tmp_path / "b", front.replace("5080", "5090").replace("20}", "30}"))
+    assert len(changed(old, own)) == 2
+    assert restart_needed(old, own) == []
+    nodes = config(tmp_path / "c", front.replace("{bind: 192.0.2.1,", "{bind: 192.0.2.2,"))
+    assert restart_needed(old, nodes) == ["front.bind: 192.0.2.1 -> 192.0.2.2"]
