@@ -133,9 +133,11 @@ class Frozen:
 
 async def test_too_many_events_after_a_freeze_are_forgotten_and_compared_instead() -> None:
     frozen, delivered, why = Frozen(), [], []
-    awakening = Awakening(frozen, Tasks(), delivered.append, lambda: False, why.append)  # type: ignore[arg-type]
+    awakening = Awakening(
+        frozen, Tasks(), lambda node, event: delivered.append(event), lambda: False, why.append
+    )  # type: ignore[arg-type]
     for number in range(MOST_KEPT + 3):
-        awakening.on_event(number)
+        awakening.on_event("main", number)
     assert why == [f"{MOST_KEPT} events waited for the lease"]
     frozen.known.set()
     for _ in range(5):
