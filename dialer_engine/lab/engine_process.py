@@ -86,18 +86,18 @@ class EngineProcess:
             await asyncio.sleep(STEP_SECONDS)
         raise LabError(f"the engine was not ready within {timeout_s:g} s: {self.last_words()}")
 
-    async def run(self, *words: str) -> str:
-        """Run one of the dialer's commands against this engine and return what it prints."""
+    async def run(self, *words: str, given: str = "") -> str:
+        """Run one of the dialer's commands against this engine, `given` on its input; return what it prints."""
         process = await asyncio.create_subprocess_exec(
             *PROGRAM,
             *words,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(self.variables),
         )
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+            output, _ = await asyncio.wait_for(process.communicate(given.encode()), COMMAND_SECONDS)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -65,7 +65,9 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
 
         try:
             where = ("--config", str(made.config))
-            said = await made.engine.run("agent", "add", ZOE.name, "--password", ZOE.password, *where)
+            said = await made.engine.run(
+                "agent", "add", ZOE.name, "--password-stdin", *where, given=ZOE.password
+            )
             assert f"{at[0]}:{at[1]}" in said, "a new agent is told the front's address"
             assert await phone.register() == 200
             call = await phone.dial(seconds=30)
