@@ -125,5 +125,7 @@ class AsteriskSettings(Model):
         if managed and own is not None:
             names.append(own.name)
         if len(set(names)) < len(names):
-            raise refuse("two nodes have the same name", "a name of its own for each node, also asterisk.node")
+            raise refuse(
+                "two nodes have the same name", "a name of its own for each node, also asterisk.node"
+            )
         return value
