@@ -61,13 +61,13 @@ def turn(mean: float, variance: float = 0.0, chance: float = 1.0, sds: float = 1
 
 
 def test_when_all_may_answer_there_are_as_many_lines_as_agents_and_the_budget() -> None:
-    turns = Turns((turn(-5.0),))
+    turns = Turns((turn(-5.0),), beyond=-5)
     assert turns.room(3) == 8
     assert (turns.short(8), turns.short(9), turns.short(2)) == (3, 4, 0)
 
 
 def test_the_worst_turn_counts_and_room_and_short_agree() -> None:
-    turns = Turns((turn(-5.0, 2.0, 0.4), turn(-9.0, 1.0, 0.9, 2.7), turn(-20.0)))
+    turns = Turns((turn(-5.0, 2.0, 0.4), turn(-9.0, 1.0, 0.9, 2.7), turn(-20.0)), beyond=20)
     for budget in range(10):
         room = turns.room(budget)
         assert turns.short(room) <= budget
@@ -91,6 +91,14 @@ def test_no_more_lines_leave_at_once_than_agents_and_the_budget_have_room_for() 
     assert "should the list have just turned" in held.reasons[-1]
     believed = trained(50).decide(replace(lines, goals=Goals(guard="forecast")))
     assert believed.place > 15
+
+
+def test_one_line_per_free_agent_and_the_budget_is_always_allowed() -> None:
+    """Arithmetic needs no forecast: with nothing in flight, one agent and no budget left there is still one line."""
+    for ready in (1, 2, 5):
+        for budget in (0, 1, 2):
+            assert trained(2).decide(replace(moment(ready=ready), budget=budget)).place >= ready
+    assert Turns((turn(-1.0, 5.0, 0.5, 2.7),), beyond=-1).room(0) == 1
 
 
 def test_calls_that_rang_long_without_an_answer_make_room_again() -> None:

@@ -21,7 +21,7 @@ from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.evidence import Kind, Window, likeliest, most, score
 from dialer_engine.core.pacing.forecast import GRACE, Forecast
 from dialer_engine.core.pacing.learning import HORIZON, Learning
-from dialer_engine.core.pacing.level import UNANSWERED
+from dialer_engine.core.pacing.level import UNANSWERED, free_agents, in_flight
 from dialer_engine.core.pacing.measured import CUT
 from dialer_engine.core.pacing.model import CallView, PacingEvent, Snapshot
 from dialer_engine.core.pacing.turns import MOMENTS, Turn, Turns
@@ -128,7 +128,7 @@ class Doubt:
             rates = [(most(window, rate, evidence), window) for rate, window in best]
             worst = sorted(rates, key=score, reverse=True)[:TRIED]
             found += (self._turn(sds, base, *tried, learning) for tried in worst)
-        return Turns(tuple(found))
+        return Turns(tuple(found), in_flight(snapshot) - free_agents(snapshot))
 
     def _shortage(
         self, snapshot: Snapshot, forecast: Forecast, learning: Learning
@@ -150,7 +150,7 @@ class Doubt:
         A window ends before a call that speaks against a turn: the worst turn begins just after such a call.
         """
         window = Window(0.0, 0.0, 0.0, 0.0, dict(kinds))
-        answers = failures = in_flight = rung = 0.0
+        answers = failures = open_lines = rung = 0.0
         least = 1
         yield window
         for number, call in enumerate(reversed(self._trail)):
@@ -160,17 +160,17 @@ class Doubt:
             if number >= least and against > SPEAKS:
                 least = number + 1 + number // FINER
                 # With no more calls in flight and a lower share of answers than the one before it cannot be worse.
-                if in_flight > window.in_flight or answers * window.failures > window.answers * failures:
-                    window = Window(answers, failures, in_flight, rung, dict(kinds))
+                if open_lines > window.in_flight or answers * window.failures > window.answers * failures:
+                    window = Window(answers, failures, open_lines, rung, dict(kinds))
                     yield window
             answers += call.answered
             if kind is None:
                 failures += against
             else:
                 kinds[kind] += 1
-                in_flight += 1.0
+                open_lines += 1.0
                 rung += against
-        yield Window(answers, failures, in_flight, rung, dict(kinds))
+        yield Window(answers, failures, open_lines, rung, dict(kinds))
 
     def _turn(
         self,

@@ -45,17 +45,24 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """All turns that are reckoned with; none: the forecast is believed."""
+    """All turns that are reckoned with; none: the forecast is believed.
+
+    `beyond` are the lines in flight beyond the free agents, negative when agents are left. Whatever may happen, no
+    more answers find nobody: so one line per free agent and the budget is always allowed.
+    """
 
     found: tuple[Turn, ...] = ()
+    beyond: int = 0
 
     def short(self, lines: int) -> int:
         """Return how many answers at worst find nobody with so many more lines."""
-        return max(0, ceil(max((turn.short(lines) for turn in self.found), default=0.0)))
+        worst = ceil(max((turn.short(lines) for turn in self.found), default=0.0))
+        return max(0, min(worst, self.beyond + lines))
 
     def room(self, budget: int) -> int:
         """Return for how many more lines the budget of abandoned calls is enough."""
-        return int(min((turn.room(budget) for turn in self.found), default=PLENTY) + TINY)
+        least = int(min((turn.room(budget) for turn in self.found), default=PLENTY) + TINY)
+        return max(least, budget - self.beyond)
 
 
 def _room(left: float, square: float, variance: float, p: float) -> float:
