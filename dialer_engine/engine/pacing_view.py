@@ -94,6 +94,7 @@ def goals(pacing: Pacing) -> Goals:
         max_lines_per_agent=pacing.max_lines_per_agent,
         min_agents=pacing.min_agents,
         learn_calls=pacing.learn_calls,
+        guard=pacing.guard,
     )
 
 

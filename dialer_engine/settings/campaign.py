@@ -158,6 +158,11 @@ class Pacing(Model):
         le=10000,
         description="predictive only: calls that are watched, one per agent, before the first forecast",
     )
+    guard: Literal["turns", "forecast"] = Field(
+        default="turns",
+        description="predictive only: `turns` holds the law's limit also when a list suddenly begins to answer; "
+        "`forecast` believes the answers learned so far: more talk for a few agents, and the limit can be passed",
+    )
 
 
 class PreviewSettings(Model):

@@ -249,8 +249,8 @@ def test_every_scenario_runs() -> None:
     for name in SCENARIOS:
         work = replace(scenario(name, 4, 0.25), shift_s=3.2 * HOUR_S)
         day = logged("ratio-1", work)[0].tally.days[0]
-        assert day.answers > 50
-        assert (day.machine_s > 0) == (name == "machines")
+        assert day.answers > 30
+        assert (day.machine_s > 0) == (name in ("machines", "sorted"))
 
 
 def test_half_of_the_agents_leave_at_once() -> None:

@@ -85,6 +85,10 @@ class Forecast:
         steps = (after - before for before, after in zip([0.0, *self._answers], self._answers, strict=False))
         self._takes_last = [chance * step for chance, step in zip(last, steps, strict=False)]
 
+    def shortage(self, seconds: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Return answers less agents by the end of some seconds, as an expectation, and its variance."""
+        return [-self._mean[at] for at in seconds], [self._variance[at] for at in seconds]
+
     def gain(self, row: Row) -> float:
         """Return the idle agent-seconds that one more line of this row saves within the horizon."""
         return sum(chance * (1.0 - none) for chance, none in zip(row, self._none, strict=True))

@@ -54,6 +54,7 @@ class Learning:
         self._dial_rows: dict[int, Row] = {}
         self._talk_rows: dict[int, Row] = {}
         self._wrap_rows: dict[int, Row] = {}
+        self.version = 0
         self._renew()
 
     # --- observing --------------------------------------------------------------------------------
@@ -144,6 +145,7 @@ class Learning:
 
     def _renew_calls(self) -> None:
         self._calls_at = self.dialing.seen + self.ringing.seen
+        self.version += 1
         self._dial_hazards, self._ring_hazards = self.dialing.hazards(), self.ringing.hazards()
         self._ring_rows.clear()
         self._dial_rows.clear()
@@ -174,6 +176,15 @@ class Learning:
             rings = _steps(_by_then(self._dial_hazards, age))
             row = self._dial_rows[age] = _after(rings, self.ring_row(0.0))
         return row
+
+    def picked_up(self, dialed: float, by: Row) -> Row:
+        """Return the row of answers of a call that left `dialed` seconds ago, if it will ring and be answered.
+
+        `by` is the share of answers that have come by each second of ringing.
+        """
+        rings = _steps(_by_then(self._dial_hazards, self.dialing.bin(dialed)))
+        total = sum(rings)
+        return _after([chance / total for chance in rings], by) if total > 0.0 else by
 
     def wrap_row(self, wrapping: float) -> Row:
         """Return the row of coming back to ready after `wrapping` seconds of wrap-up."""

@@ -22,6 +22,8 @@ Bound = Literal[
 forecast that is still learning, a line not worth its risk, the law's budget, the wait that was asked for, the
 most lines per agent, the trunk's channels, its calls per second, or the list."""
 
+Guard = Literal["turns", "forecast"]
+
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
@@ -67,7 +69,8 @@ class Goals:
     an average wait of agents in seconds at which it is content (None: as short as the target allows);
     `max_lines_per_agent` bounds lines in flight per agent on duty; with fewer agents on duty than
     `min_agents` there is no forecast but power under the same guard, and none before `learn_calls` calls ended
-    but one line per agent.
+    but one line per agent. `guard` is what the law's guard reckons with: a list that has just turned ("turns"),
+    or only what was learned ("forecast").
     """
 
     target: float = 0.028
@@ -75,6 +78,7 @@ class Goals:
     max_lines_per_agent: float = 10.0
     min_agents: int = 1
     learn_calls: int = 40
+    guard: Guard = "turns"
 
 
 @dataclass(frozen=True, slots=True)

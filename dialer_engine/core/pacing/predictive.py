@@ -4,8 +4,8 @@ The mode learns how this campaign's phones ring, how its talks and wrap-ups last
 ahead. It places lines while the idle agent-seconds saved exceed the price of the abandoned calls added, and ends
 lines that have rung long enough when they are not worth their risk any more. The price is found by counting
 (`price`), so the share of abandoned calls comes out right however wrong the forecast is. Above all that stands
-the law's budget: what may at worst be abandoned, by the 99.9 % quantile of the forecast, never passes it. A forecast
-can be wrong all the same, when a list turns from wrong numbers to people at home: above the limit it is one to one.
+the law's budget: what may at worst be abandoned never passes it, by the 99.9 % quantile of the forecast, and also if
+the list has just turned from wrong numbers to people at home (`doubt`). Above the limit it is one to one.
 
 A campaign begins with one line per agent, whatever the forecast says, until it has seen `Goals.learn_calls` calls.
 """
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+from dialer_engine.core.pacing.doubt import Doubt
 from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
 from dialer_engine.core.pacing.learning import HORIZON, Learning, Row
 from dialer_engine.core.pacing.level import (
@@ -31,6 +32,7 @@ from dialer_engine.core.pacing.model import Bound, CallView, Decision, PacingEve
 from dialer_engine.core.pacing.power import Power
 from dialer_engine.core.pacing.price import Price
 from dialer_engine.core.pacing.progressive import Progressive
+from dialer_engine.core.pacing.turns import Turns
 from dialer_engine.core.pacing.waits import Waits
 
 END_MARGIN = 5.0
@@ -46,12 +48,14 @@ class Predictive:
         self.learning = Learning()
         self.price = Price()
         self.waits = Waits()
+        self.doubt = Doubt()
         self._first = Progressive()
         self._small = Power()
 
     def observe(self, event: PacingEvent) -> None:
         """Learn from something that happened."""
         self.learning.observe(event)
+        self.doubt.observe(event)
         self.waits.observe(event)
 
     def decide(self, snapshot: Snapshot) -> Decision:
@@ -87,17 +91,36 @@ class Predictive:
             wanted = free_agents(snapshot) - lines
             decision = settle(snapshot, wanted, [*reasons, content], cancel, None, "wait", kept)
             return replace(decision, price=price)
-        risks, forecast, bound = self._worth(snapshot, forecast, price, on_duty, reasons)
-        covered = lines + len(risks) - forecast.short(RARE)
+        turns = self._turns(snapshot, forecast)
+        risks, forecast, bound = self._worth(snapshot, forecast, price, on_duty, reasons, turns)
+        short = max(forecast.short(RARE), turns.short(len(risks)))
+        if turns.found and snapshot.budget is not None:
+            self.price.needs(max(short, snapshot.budget + 1) if bound == "budget" else short, snapshot.now)
+        covered = lines + len(risks) - short
         decision = settle(snapshot, len(risks), reasons, cancel, covered, bound, kept)
         return replace(decision, price=price, risks=tuple(risks[: decision.place]))
 
+    def _turns(self, snapshot: Snapshot, forecast: Forecast) -> Turns:
+        doubts = snapshot.goals.guard == "turns" and snapshot.budget is not None and snapshot.open
+        return self.doubt.turns(snapshot, forecast, self.learning) if doubts else Turns()
+
     def _worth(
-        self, snapshot: Snapshot, forecast: Forecast, price: float, on_duty: int, reasons: list[str]
+        self,
+        snapshot: Snapshot,
+        forecast: Forecast,
+        price: float,
+        on_duty: int,
+        reasons: list[str],
+        turns: Turns,
     ) -> tuple[list[float], Forecast, Bound]:
         """Return the risk of every line more that is worth it and allowed, the forecast with them, the bound."""
         room, limit, bound = room_for(snapshot, on_duty)
         row = self._row(self.learning.new_call(), snapshot.segment)
+        left = max(0, snapshot.budget or 0)
+        safe = turns.room(left)
+        if safe < room:
+            room, bound = safe, "budget"
+            limit = f"the law leaves {left} abandoned calls, should the list have just turned: {safe} further lines"
         risks: list[float] = []
         for _ in range(room):
             gain, cost = forecast.gain(row), forecast.cost(row)

@@ -85,6 +85,7 @@ class RunFigures:
     cancelled: int
     rung_short: int
     refused: int
+    over: int
     abandoned_by_day: tuple[float, ...]
     abandoned_by_half_hour: tuple[tuple[float, ...], ...]
     utilisation_by_half_hour: tuple[tuple[float, ...], ...]
@@ -134,6 +135,7 @@ def run_figures(tally: Tally) -> RunFigures:
         cancelled=int(total(lambda d: d.cancelled)),
         rung_short=int(total(lambda d: d.rung_short)),
         refused=int(total(lambda d: d.refused)),
+        over=tally.over,
         abandoned_by_day=by_day,
         abandoned_by_half_hour=lost_slots,
         utilisation_by_half_hour=talk_slots,

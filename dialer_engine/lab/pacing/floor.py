@@ -49,8 +49,8 @@ class Floor(Roster):
         """Dial somebody now; their fate is settled at this moment."""
         work, now, name = self.work, self.now, f"c{person.number}"
         answers = person.answers(work, self.second)
-        fails = not answers and person.fail_dice < work.fail_share
-        machine = not (answers or fails) and self._is_machine(person)
+        fails = not answers and person.fails(work)
+        machine = not (answers or fails) and person.machine(work, self.second)
         at = now + person.answer_after_s if answers or machine else None
         view = CallView(name, "dialing", now, 0.0, now, person.segment.name)
         call = Call(name, person, now, at, machine, view)
@@ -63,10 +63,6 @@ class Floor(Roster):
         else:
             self._later(call, now + person.delay_s, lambda: self._rings(call))
         return call
-
-    def _is_machine(self, person: Person) -> bool:
-        share = self.work.machines_at(self.second)
-        return person.machine_dice < share and person.ring_s <= self.work.ring_timeout_s
 
     def _later(self, call: Call, moment: float, happens: Callable[[], None]) -> None:
         call.turn += 1

@@ -11,7 +11,7 @@ from math import log, sqrt
 from random import Random
 from typing import NamedTuple
 
-from dialer_engine.lab.pacing.workload import Segment, Workload
+from dialer_engine.lab.pacing.workload import Block, Segment, Workload
 
 _NO_SEGMENT = Segment("", 1.0, 1.0)
 
@@ -31,6 +31,7 @@ class Person(NamedTuple):
     wrap_s: float
     patience_s: float
     machine_s: float
+    block: Block | None = None
 
     @property
     def answer_after_s(self) -> float:
@@ -41,7 +42,18 @@ class Person(NamedTuple):
         """Return whether they would answer a call dialed at a second of the day."""
         if self.ring_s > work.ring_timeout_s:
             return False
+        if self.block is not None:
+            return self.answer_dice < self.block.answer_rate
         return self.answer_dice < work.rate_at(second, self.segment.factor)
+
+    def fails(self, work: Workload) -> bool:
+        """Return whether a call to them fails at once, when they do not answer."""
+        return self.fail_dice < (work.fail_share if self.block is None else self.block.fail_share)
+
+    def machine(self, work: Workload, second: float) -> bool:
+        """Return whether a machine takes a call that would ring out otherwise."""
+        share = work.machines_at(second) if self.block is None else self.block.machine_share
+        return self.machine_dice < share and self.ring_s <= work.ring_timeout_s
 
 
 def lognormal(random: Random, mean: float, cv: float) -> float:
@@ -81,6 +93,7 @@ class People:
         work, random = self.work, self._random
         if self._made % work.segment_block == 0 and work.segments:
             self._segment = self._pick_segment()
+        block = work.block_at(self._made)
         person = Person(
             number=self._made,
             segment=self._segment,
@@ -88,12 +101,13 @@ class People:
             fail_dice=random.random(),
             machine_dice=random.random(),
             delay_s=min(work.delay_max_s, lognormal(random, work.delay_mean_s, work.delay_cv)),
-            ring_s=self._ring_s(),
+            ring_s=self._ring_s() * (block.ring_factor if block else 1.0),
             fail_s=work.fail_least_s + random.expovariate(1.0 / work.fail_mean_s),
             talk_s=lognormal(random, work.talk_mean_s, work.talk_cv),
             wrap_s=lognormal(random, work.wrap_mean_s, work.wrap_cv),
             patience_s=random.weibullvariate(self._patience, work.patience_shape),
             machine_s=lognormal(random, work.machine_mean_s, 0.5),
+            block=block,
         )
         self._made += 1
         return person

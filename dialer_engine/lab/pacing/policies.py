@@ -40,15 +40,17 @@ _VICIDIAL = re.compile(rf"vicidial-(?P<method>hard|tapered|average)(?:{_NUMBER})
 def names() -> str:
     """Return the names in words, for people."""
     rest = "power-N, ratio-N (N lines per free agent), vicidial-hard, vicidial-tapered, vicidial-average"
-    return f"{', '.join(MODES)}, {rest}, the last three also with their maximum level as in " + (
-        f"vicidial-hard-1.5, {', '.join(_OWN)}"
-    )
+    modes = f"{', '.join(MODES)}, predictive-forecast (with its looser guard)"
+    levels = "the last three also with their maximum level as in vicidial-hard-1.5"
+    return f"{modes}, {rest}, {levels}, {', '.join(_OWN)}"
 
 
 def make_policy(name: str, terms: Terms = USUAL) -> Policy:
     """Return a fresh policy by its name. Raises ValueError, which names them all, when there is none."""
     if name in MODES:
         return ModePolicy(name, 2.0, Goals(target=terms.target), terms.cancel_early)
+    if name == "predictive-forecast":
+        return ModePolicy("predictive", 2.0, Goals(target=terms.target, guard="forecast"), terms.cancel_early)
     if name in _OWN:
         return _OWN[name]()
     if power := _POWER.fullmatch(name):

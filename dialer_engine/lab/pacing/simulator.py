@@ -53,6 +53,7 @@ class Simulator:
             self.floor.end_day()
         self.tally.cpu_s = process_time() - started
         self.tally.events = self.floor.events
+        self.tally.over = self.floor.ledger.over
         return self.tally
 
     def _hear(self, event: PacingEvent) -> None:

@@ -18,6 +18,7 @@ _HEAD = (
     ("dials/h", 8),
     ("cancelled", 10),
     ("short", 6),
+    ("over", 6),
     ("runs", 5),
 )
 
@@ -46,6 +47,7 @@ def block(cell: str, rows: Sequence[Row]) -> Iterator[str]:
                 f"{row.of('attempts_per_hour').mean:.0f}",
                 f"{sum(run.cancelled for run in runs)}",
                 f"{sum(run.rung_short for run in runs)}",
+                f"{max(run.over for run in runs)}",
                 f"{len(runs)}",
             ]
         )

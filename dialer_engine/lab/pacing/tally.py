@@ -62,7 +62,8 @@ class Day:
 class Tally:
     """A whole run; waits in seconds: of agents between calls, of people from answer to agent.
 
-    `events` are what happened on the floor; `decisions`, `deciding_s` and `longest_s` (CPU seconds) are not
+    `over` is by how many abandoned calls the law's limit was passed at the worst moment (0: never, as P9
+    promises). `events` are what happened on the floor; `decisions`, `deciding_s` and `longest_s` (CPU seconds) are not
     part of the result and differ from run to run.
     """
 
@@ -70,6 +71,7 @@ class Tally:
     agent_waits: array[float] = field(default_factory=lambda: array("f"))
     people_waits: array[float] = field(default_factory=lambda: array("f"))
     events: int = 0
+    over: int = 0
     decisions: int = field(default=0, compare=False)
     deciding_s: float = field(default=0.0, compare=False)
     longest_s: float = field(default=0.0, compare=False)
@@ -86,6 +88,7 @@ class PeriodLedger:
     def __init__(self, share: Fraction) -> None:
         self._limit = AbandonLimit(share, "days")
         self._share = float(share)
+        self.over = 0
         self.live = 0
         self.abandoned = 0
         self._refresh()
@@ -103,4 +106,5 @@ class PeriodLedger:
 
     def _refresh(self) -> None:
         self.left = allowed(self._limit, self.live) - self.abandoned
+        self.over = max(self.over, -self.left)
         self.view = LedgerView(self.live, self.abandoned, self._share)

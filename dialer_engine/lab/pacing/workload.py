@@ -35,6 +35,22 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of the list, `contacts` for each agent, whose people are alike.
+
+    `answer_rate` of them would answer, whatever the hour; of the others `fail_share` fail at once and machines
+    take `machine_share` of what then remains. Their phones ring `ring_factor` times as long as others' before
+    they answer.
+    """
+
+    contacts: int
+    answer_rate: float
+    fail_share: float = 0.25
+    machine_share: float = 0.0
+    ring_factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Break:
     """A pause of each agent: about `at_s` seconds into the day, up to `spread_s` sooner or later."""
 
@@ -56,7 +72,8 @@ class Workload:
     then remains machines answer `machine_share` between `machines_from_s` and `machines_until_s`; an agent
     spends `machine_mean_s` with one, without wrap-up. A person who answered waits `grace_s`, or as long as
     their patience (Weibull) lasts. Half of the agents leave for the day at `half_leave_s` when it is set.
-    `segments` share the list in blocks of `segment_block` contacts.
+    `segments` share the list in blocks of `segment_block` contacts. A list with `blocks` consists of them, over
+    and over.
     """
 
     agents: int = 10
@@ -89,7 +106,19 @@ class Workload:
     machines_until_s: float = 8 * HOUR_S
     segments: tuple[Segment, ...] = ()
     segment_block: int = 40
+    blocks: tuple[Block, ...] = ()
     channels: int = 2000
+
+    def block_at(self, number: int) -> Block | None:
+        """Return the stretch that holds the n-th contact of the list, None when the list has none."""
+        if not self.blocks:
+            return None
+        place = number // self.agents % sum(block.contacts for block in self.blocks)
+        for block in self.blocks:
+            if place < block.contacts:
+                return block
+            place -= block.contacts
+        raise AssertionError("a place lies in one of the blocks")
 
     def rate_at(self, second: float, factor: float = 1.0) -> float:
         """Return the share of dials at a second of the day that a person would answer, at most 0.95."""
