@@ -9,15 +9,17 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dialer_engine.engine.node_link import ManagedNode
 from dialer_engine.engine.prompts import STANDARD
 from dialer_engine.lab.place import LabError, Place
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.render import AgentAccount
-from dialer_engine.settings.models import Trunk
+from dialer_engine.settings.models import FrontSettings, Trunk
 
 INDEX = 3
 MOST = 2
@@ -31,9 +33,10 @@ def node_name(number: int) -> str:
 class FurtherNode:
     """One node beside the engine's own; its keeper is here and not in the engine."""
 
-    def __init__(self, bundle: Bundle, place: Place, number: int) -> None:
+    def __init__(self, bundle: Bundle, place: Place, number: int, front: FrontSettings | None = None) -> None:
         name = node_name(number)
-        self.config = place.node(name, INDEX, place.directory / "nodes" / name, part=(number, MOST))
+        config = place.node(name, INDEX, place.directory / "nodes" / name, part=(number, MOST))
+        self.config = replace(config, front=front_address(front))
         self._sounds = place.directory / "sounds"
         self._managed = ManagedNode(bundle, self.config, self._sounds / STANDARD)
         self._keeper: asyncio.Task[None] | None = None

@@ -38,7 +38,7 @@ trunks:
   lost_after_seconds: {lost_after_s}
 logging:
   format: json
-{database}lab:
+{database}{front}lab:
   clock: {clock}
 {detour}"""
 
@@ -126,11 +126,12 @@ def write_config(
     detour: Mapping[str, int],
     database: Mapping[str, str] = MappingProxyType({}),
     nodes: Sequence[Mapping[str, Any]] = (),
+    front: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Write `dialer.yaml` and the campaign into `directory`.
 
     `detour` names ports of a proxy; `database` are the URLs of another database than the embedded one;
-    `nodes` are further ones, as `asterisk.nodes` has them.
+    `nodes` are further ones, as `asterisk.nodes` has them; `front` are the ports of a front.
     """
     campaigns = directory / "campaigns"
     campaigns.mkdir(parents=True, exist_ok=True)
@@ -143,6 +144,7 @@ def write_config(
         node=node,
         nodes=json.dumps(list(nodes)),
         lost_after_s=scenario.lost_after_s,
+        front=f"front: {json.dumps(dict(front))}\n" if front else "",
         clock=scenario.clock,
         detour="".join(f"  {name}: {port}\n" for name, port in detour.items()),
         database=_database(database),

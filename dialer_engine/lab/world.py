@@ -20,6 +20,7 @@ from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Table
 from dialer_engine.lab.carrier import ledger_path, start_carrier
 from dialer_engine.lab.engine_process import EngineProcess, environment, kill_left_over
+from dialer_engine.lab.front import LabFront
 from dialer_engine.lab.further_nodes import MOST, FurtherNode, node_name
 from dialer_engine.lab.ledger import Ledger
 from dialer_engine.lab.people import Person, write_contacts, write_suppressed
@@ -53,7 +54,8 @@ class Setting:
     `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
     with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
     `server` are the settings of a database elsewhere: its `url`, and perhaps the `engine_url`.
-    With several `nodes` every agent has a phone at each, and begins at one of them in turn.
+    With several `nodes` every agent has a phone at each, and begins at one of them in turn; behind a `front` there is
+    one phone for each agent, and the front deals them out.
     """
 
     scenario: Scenario
@@ -67,6 +69,7 @@ class Setting:
     split: bool = False
     small_disk: tuple[str, int] | None = None
     nodes: int = 1
+    front: bool = False
     server: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +83,11 @@ class World:
         self.home = place.directory
         self.config = place.directory / "config"
         self.main = place.node("main", 0, self.home / "nodes" / "main")
-        self.further = [FurtherNode(bundle, place, number) for number in range(setting.nodes - 1)]
+        self.front_settings = LabFront.settings() if setting.front else None
+        self.further = [
+            FurtherNode(bundle, place, number, self.front_settings) for number in range(setting.nodes - 1)
+        ]
+        self.front: LabFront | None = None
         self.carrier = Node(bundle, place.node("carrier", 1))
         self.accounts = self._accounts()
         self.phones = PhoneBank(
@@ -141,6 +148,7 @@ class World:
         self._write_config(scenario)
         self._share_sounds()
         await self._start_further()
+        await self._start_front()
         self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         await self.engine.start()
         await asyncio.gather(
@@ -183,6 +191,7 @@ class World:
             *(("ways", ways.close()) for ways in self.ways),
             ("carrier", self.carrier.stop(2.0)),
             *((each.name, each.stop()) for each in self.further),
+            *([("front", self.front.stop())] if self.front else []),
             ("Asterisk", self.main_node.stop(3.0)),
             ("Postgres", asyncio.to_thread(self.postgres.stop)),
         ]
@@ -205,7 +214,16 @@ class World:
         if self.ways:
             detour, database = self.ways[0].detour, {"url": self.ways[0].url(self)}
         nodes = [each.block for each in self.further]
-        write_config(scenario, self.config, self.main, self.carrier.config.sip_port, detour, database, nodes)
+        front = LabFront.block(self.front_settings) if self.front_settings else {}
+        carrier = self.carrier.config.sip_port
+        write_config(scenario, self.config, self.main, carrier, detour, database, nodes, front)
+
+    async def _start_front(self) -> None:
+        if self.front_settings is None:
+            return
+        accounts = [AgentAccount(phone.user, phone.password) for phone in self.accounts]
+        self.front = LabFront(load_config(self.config).settings, self.home, self.place.user)
+        await self.front.start(accounts)
 
     async def _start_further(self) -> None:
         if not self.further:
@@ -240,7 +258,11 @@ class World:
         (self.home / "sounds").symlink_to(shared)
 
     def _accounts(self) -> list[Phone]:
-        """Every agent's phones, one at each node: the one to begin with comes first."""
+        """Every agent's phones, one at each node, the one to begin with first; or one at the front."""
+        if self.front_settings is not None:
+            at = (self.front_settings.bind, self.front_settings.sip_port)
+            names = self.setting.scenario.agent_names
+            return [Phone(name, name, secrets.token_hex(8), *at) for name in names]
         servers = [self.main, *(each.config for each in self.further)]
         return [
             phone

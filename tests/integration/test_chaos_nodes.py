@@ -1,4 +1,4 @@
-"""Three nodes under one engine: agents are spread, calls meet their agents, and one node is lost."""
+"""Three nodes behind a front, under one engine: agents are spread, calls meet their agents, a node is lost."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
-    """One world of three nodes."""
-    async with ground(bundle, 3, Needs(nodes=NODES)) as made:
+    """One world of three nodes behind a front."""
+    async with ground(bundle, 3, Needs(nodes=NODES, front=True)) as made:
         yield made
 
 
@@ -42,6 +42,6 @@ async def test_every_node_has_agents_and_calls_of_its_own(floor: Ground) -> None
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_lost_node_loses_only_its_calls_and_its_agents_sit_down_elsewhere(floor: Ground) -> None:
-    assert broken(await struck(floor, "node-lost", 2)) == KEPT
+    assert broken(await struck(floor, "node-lost-front", 2)) == KEPT
     status = await floor.world.engine.control.status()
     assert all(node["up"] for node in status["nodes"])

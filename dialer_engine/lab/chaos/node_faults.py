@@ -24,7 +24,8 @@ async def lose_node(ground: Ground) -> Strike:
     world = ground.world
     lost = world.further[ground.round % len(world.further)]
     cut = await _calls_on(ground, lost)
-    agents = world.phones.dialed_by(lost.name)
+    status = await world.engine.control.status()
+    agents = [agent["name"] for agent in status["agents"] if agent["node"] == lost.name]
     since = time.time()
     lost.die()
     await asyncio.sleep(NOTICES_S)
@@ -52,4 +53,8 @@ def node_faults() -> list[Fault]:
     """The faults of this module."""
     promise = Promise().without("silent_answers")
     does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
-    return [Fault("node-lost", does, lose_node, promise, Needs(nodes=NODES))]
+    behind = f"{does}, which the front finds for them"
+    return [
+        Fault("node-lost", does, lose_node, promise, Needs(nodes=NODES)),
+        Fault("node-lost-front", behind, lose_node, promise, Needs(nodes=NODES, front=True)),
+    ]

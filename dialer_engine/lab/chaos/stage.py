@@ -22,7 +22,8 @@ class Needs:
 
     `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
     trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
-    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes.
+    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes, behind
+    a `front` or with a phone of every agent at each.
     """
 
     links: bool = False
@@ -31,6 +32,7 @@ class Needs:
     split: bool = False
     small_disk: tuple[str, int] | None = None
     nodes: int = 1
+    front: bool = False
 
 
 @asynccontextmanager
@@ -48,7 +50,12 @@ async def staged(
     """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
     setting = setting_for(calls, rounds, seed, pace, long=needs.long)
     setting = replace(
-        setting, proxied=needs.links, split=needs.split, small_disk=needs.small_disk, nodes=needs.nodes
+        setting,
+        proxied=needs.links,
+        split=needs.split,
+        small_disk=needs.small_disk,
+        nodes=needs.nodes,
+        front=needs.front,
     )
     async with AsyncExitStack() as stack:
         wire = None
