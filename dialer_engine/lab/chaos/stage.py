@@ -22,8 +22,8 @@ class Needs:
 
     `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
     trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
-    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes, behind
-    a `front` or with a phone of every agent at each.
+    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes,
+    behind a `front` or with a phone of every agent at each.
     """
 
     links: bool = False
