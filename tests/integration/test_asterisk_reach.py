@@ -16,6 +16,7 @@ from dialer_engine.core.attempt import Phase
 from dialer_engine.core.audio import Audio
 from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.places import Places
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari.commands import Commands
@@ -216,13 +217,15 @@ async def test_a_talk_without_the_agents_audio_is_noticed(
         calls={
             channel_id: SimpleNamespace(
                 id=channel_id,
+                node="engine",
                 phase=Phase.BRIDGED,
                 reservation=SimpleNamespace(trunk="lab"),
                 attempt=SimpleNamespace(agent="anna"),
             )
         },
     )
-    check = AudioCheck(commands, cast(Dispatcher, floor), trunks, Tasks(), listen_s=1.0)
+    places = cast(Places, {"engine": SimpleNamespace(commands=commands)})
+    check = AudioCheck(places, cast(Dispatcher, floor), trunks, Tasks(), listen_s=1.0)
     await check.look(channel_id)
     health = trunks.lines["lab"].health.report(time.monotonic())
     assert (health.no_audio_from_carrier, health.no_audio_to_carrier) == (0, 1)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 OWNER, LOGIN, PASSWORD = "shop", "dialer_app", "of-this-test"
 """The embedded server's master is called dialer already, so the owner here is not."""
-WARNING = "the engine only puts down the owner's rights, set database.engine_url"
+WARNING = "this machine only puts down the owner's rights, set database.engine_url"
 
 
 def documented() -> list[str]:

@@ -171,13 +171,13 @@ async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_th
     acted: list[object] = []
     lost = asyncio.Event()
     owned.on_lost = lost.set
-    awakening = Awakening(owned, tasks, acted.append, lost.is_set)
+    awakening = Awakening(owned, tasks, lambda node, event: acted.append(event), lost.is_set)
     await owned.take()
-    awakening.on_event("fresh")
+    awakening.on_event("main", "fresh")
     assert acted == ["fresh"]
 
     sleep_through(owned)
-    awakening.on_event("still ours")
+    awakening.on_event("main", "still ours")
     assert acted == ["fresh"]
     tasks.keep(owned.keep, "lease")
     await until_true(lambda: acted == ["fresh", "still ours"])
@@ -186,7 +186,7 @@ async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_th
     await conn.execute("update leases set expires_at = 'yesterday'")
     await lease.take(conn, "engine", "two", TTL)
     sleep_through(owned)
-    awakening.on_event("not ours any more")
+    awakening.on_event("main", "not ours any more")
     tasks.keep(owned.keep, "lease")
     await until_true(lambda: not len(tasks))
     assert lost.is_set()
