@@ -223,3 +223,14 @@ async def test_a_phone_over_tcp_is_reached_by_its_own_connection(stage: FrontSta
     await until(
         lambda: who.name not in stage.front.registered(), "a phone that hung up its connection is gone", 40
     )
+
+
+async def test_a_whole_office_registers_at_once_and_every_registration_is_kept(stage: FrontStage) -> None:
+    phones = [await stage.phone(number, host=f"127.0.0.{30 + number}") for number in range(12)]
+    for _ in range(6):
+        codes = await asyncio.gather(*(phone.register() for phone in phones))
+        assert codes == [200] * len(phones)
+        gone = await asyncio.gather(*(phone.register(expires=0) for phone in phones[::2]))
+        assert set(gone) == {200}
+    words = stage.front.config.path("log", "console.log").read_text("utf-8", "replace")
+    assert "database is locked" not in words
