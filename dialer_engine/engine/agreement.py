@@ -13,7 +13,6 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.floor import Floor
@@ -24,12 +23,12 @@ from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.store.agents import agents_on_record
 from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
 RECONCILE_RETRY_S = 0.5
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(slots=True)

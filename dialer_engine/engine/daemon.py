@@ -353,8 +353,10 @@ class Engine:
             (self.overload.run, "overload"),
         ):
             self.tasks.keep(making, what)
+        for station in self.stations.values():
+            station.keep_process(self.tasks)
         for station in present:
-            station.keep(self.tasks)
+            station.keep_phones(self.tasks)
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""

@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.store.errors import StoreError
 from dialer_engine.store.journal import Taken
+from dialer_engine.store.line import AWAY
 
 log = structlog.get_logger(__name__)
 
 SAFETY_NET_S = 1.0
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, StoreError, TimeoutError)
 
 
 class OptOutIntake:

@@ -13,13 +13,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 
 from dialer_engine.core.lease import LeaseClock
 from dialer_engine.settings.models import AsteriskSettings
 from dialer_engine.store import lease
-from dialer_engine.store.errors import StoreError
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import ENGINE_ROLE, connect
 
 log = structlog.get_logger(__name__)
@@ -31,7 +30,6 @@ MARGIN_S = 1.0
 BEAT_S = 1.0
 ANSWER_S = 2.0
 RETRY_S = 0.25
-AWAY = (OSError, TimeoutError, StoreError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Displaced(Exception):

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Protocol
 
-import asyncpg
 import structlog
 
 from dialer_engine.core import preview as look
@@ -31,6 +30,7 @@ from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.store import preview as hold
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.preview import ShownContact, ShowRequest, ShowResult
 from dialer_engine.store.reserve import OnShow, ReserveRequest
@@ -42,7 +42,6 @@ MARGIN = timedelta(seconds=15)
 """The database holds a contact so much longer than its agent may look: a press in the last second takes a while."""
 MOST_IGNORED = 2
 """After so many contacts in a row that an agent let run out, nobody is there: the agent is paused."""
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError)
 
 
 class Dialing(Protocol):

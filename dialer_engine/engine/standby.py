@@ -25,10 +25,11 @@ import dialer_engine
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.lock import EngineLock, EngineRuns
-from dialer_engine.engine.ownership import AWAY, LEASE_TTL, Ownership
+from dialer_engine.engine.ownership import LEASE_TTL, Ownership
 from dialer_engine.settings.changes import restart_needed
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.store.errors import LeaseHeld
+from dialer_engine.store.line import AWAY
 
 log = structlog.get_logger(__name__)
 

@@ -45,6 +45,7 @@ class Station:
     up: bool = False
     recovered: bool = False
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _phones_kept: bool = False
     client: AriClient = field(init=False)
     commands: Commands = field(init=False)
     phones: PhoneWatch = field(init=False)
@@ -90,7 +91,7 @@ class Station:
                 tries += 1
                 await asyncio.sleep(RETRY_S)
             else:
-                self.keep(tasks)
+                self.keep_phones(tasks)
                 return
 
     async def _open_what_is_closed(self) -> None:
@@ -103,9 +104,14 @@ class Station:
         await self.phones.close()
         await self.client.close()
 
-    def keep(self, tasks: Tasks) -> None:
-        """Run what runs as long as the station is open."""
-        tasks.keep(self.phones.run, f"phone watch of {self.name}")
+    def keep_phones(self, tasks: Tasks) -> None:
+        """Look after phones and trunks from now on, once AMI was asked for; again it does nothing."""
+        if not self._phones_kept:
+            self._phones_kept = True
+            tasks.keep(self.phones.run, f"phone watch of {self.name}")
+
+    def keep_process(self, tasks: Tasks) -> None:
+        """Look after its Asterisk when that is ours, whether it can be reached just now or not."""
         if self.managed is not None:
             tasks.keep(self.managed.watch, "asterisk watch")
             tasks.keep(self.managed.keep_house, "asterisk housekeeping")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dialer_engine.pbx.instance import FrontAddress, NodeError
+from dialer_engine.pbx.instance import FrontAddress, NodeError, make_directories
 from dialer_engine.settings.front import FrontSettings
-from dialer_engine.settings.home import ServiceUser, give
+from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import AsteriskSettings, Settings
 
 DIRECTORIES = ("etc", "run", "log", "spool", "state")
@@ -101,11 +101,4 @@ def prepare_front(config: FrontConfig) -> None:
             f"{config.directory}: this path is too long for Kamailio's control socket "
             f"({_LONGEST_SOCKET} characters at most with /run/control.sock); set front.directory to a shorter one"
         )
-    try:
-        config.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for name in ("", *DIRECTORIES):
-            path = config.path(name)
-            path.mkdir(mode=0o750, exist_ok=True)
-            give(path, config.user, 0o750)
-    except OSError as error:
-        raise NodeError(f"{error.filename}: cannot be prepared for the front ({error.strerror})") from error
+    make_directories(config.directory, DIRECTORIES, config.user, "the front")

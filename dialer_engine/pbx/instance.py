@@ -4,6 +4,7 @@ import ipaddress
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -111,14 +112,18 @@ def prepare_directories(config: NodeConfig) -> None:
             f"{config.directory}: this path is too long for Asterisk's console socket "
             f"({_LONGEST_SOCKET} characters at most with /run/asterisk.ctl); set a shorter DIALER_HOME"
         )
+    make_directories(config.directory, DIRECTORIES, config.user, "Asterisk")
+
+
+def make_directories(root: Path, names: Iterable[str], user: ServiceUser, whom: str) -> None:
+    """Create a service's directories below `root`, owned by its user. Raises NodeError with the place."""
     try:
-        config.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for name in ("", *DIRECTORIES):
-            path = config.path(name)
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for path in (root, *(root / name for name in names)):
             path.mkdir(mode=0o750, exist_ok=True)
-            give(path, config.user, 0o750)
+            give(path, user, 0o750)
     except OSError as error:
-        raise NodeError(f"{error.filename}: cannot be prepared for Asterisk ({error.strerror})") from error
+        raise NodeError(f"{error.filename}: cannot be prepared for {whom} ({error.strerror})") from error
 
 
 def load_secrets(config: NodeConfig) -> NodeSecrets:
