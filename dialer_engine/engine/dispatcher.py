@@ -187,9 +187,9 @@ class Dispatcher:
                 self._finish(call)
 
     def take_seat(self, call: Call) -> bool:
-        """Keep the agent who dialed a call for it; False when that agent is not free for it any more."""
+        """Keep the agent who dialed a call for it; False when that agent is not free for it any more, or elsewhere."""
         seat = self.seats.get(call.agent or "")
-        if seat is None or seat.state is not SeatState.READY:
+        if seat is None or seat.state is not SeatState.READY or seat.node != call.node:
             return False
         self.feed_seat(seat.agent, chair.Reserved(utc_now(), call.id))
         return True
