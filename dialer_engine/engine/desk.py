@@ -32,6 +32,8 @@ from dialer_engine.store.cards import Card
 LONGEST_WAIT_S = 10.0
 AGAIN_S = 1.0
 """Why nothing comes changes without anybody's step, so it is looked at again after so long."""
+NO_WORDS = "no disposition"
+"""What a talk is called about which nobody says anything, in a campaign without a default."""
 DIGITS = frozenset("12345678") | {"0", "*"}
 """Keys that a desk presses like the phone; a contact is dialed and skipped by its id instead."""
 
@@ -187,11 +189,13 @@ def _contact(card: Card | None) -> dict[str, Any] | None:
 
 def _choices(plan: CampaignPlan | None) -> dict[str, Any]:
     if plan is None:
-        return {"script": None, "dispositions": [], "skip_reasons": []}
+        return {"script": None, "dispositions": [], "default": NO_WORDS, "skip_reasons": []}
     digits = sorted(plan.settings.dispositions.items())
+    default = plan.disposition(None)
     return {
         "script": plan.script,
         "dispositions": [{"digit": digit, "code": one.code, "label": one.label} for digit, one in digits],
+        "default": default.label if default else NO_WORDS,
         "skip_reasons": list(plan.settings.preview.skip_reasons),
     }
 

@@ -229,7 +229,12 @@ class Dispatcher:
         if queue and call.id in queue:
             queue.remove(call.id)
         finished = FinishedCall(
-            call.id, call.campaign, call.reservation.trunk, call.attempt, call.reservation.contact_id
+            call.id,
+            call.campaign,
+            call.reservation.trunk,
+            call.attempt,
+            call.reservation.contact_id,
+            call.agent,
         )
         if call.attempt.joined_at is None:
             self._campaign_of.pop(call.id, None)

@@ -164,6 +164,7 @@ class Floor:
     def _finished(self, call: FinishedCall) -> None:
         self.board.finished(call)
         self.watch.finished(call)
+        self.previews.finished(call)
         self.campaigns.finished(call.campaign)
 
     def take(self, registry: Registry) -> None:

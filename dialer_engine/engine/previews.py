@@ -23,7 +23,7 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.pacing import CallView
 from dialer_engine.core.preview import Preview, PreviewState
 from dialer_engine.core.seat import Seat, SeatState
-from dialer_engine.engine.call import Call
+from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -250,6 +250,11 @@ class Previews:
             self.dispatcher.cancel(call.id, "the agent left before the call left")
             return False
         return True
+
+    def finished(self, call: FinishedCall) -> None:
+        """Tell the agent who dialed a call that came to nothing what became of it."""
+        if call.dialed_by is not None and call.attempt.joined_at is None and call.attempt.result is not None:
+            self.notices[call.dialed_by] = f"called: {call.attempt.result.value.replace('_', ' ')}"
 
     async def _ask(self, showing: Showing) -> None:
         why: str | None = "the campaign is not running"
