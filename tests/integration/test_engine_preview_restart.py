@@ -49,6 +49,7 @@ async def test_a_ringing_call_is_its_agents_after_a_restart_and_the_desk_shows_t
             "the other agent looks at somebody else"
         )
 
+        assert [row["state"] for row in await rows(made, "select state from attempts")] == ["bridged"]
         await kill(made)
         standby = second_engine(made)
         first, made.engine = made.engine, standby
