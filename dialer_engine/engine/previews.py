@@ -168,7 +168,7 @@ class Previews:
         self.ignored[showing.agent] += 1
         if self.ignored[showing.agent] >= MOST_IGNORED:
             del self.ignored[showing.agent]
-            self.notices[showing.agent] = f"paused: {MOST_IGNORED} contacts in a row ran out unanswered"
+            self.notices[showing.agent] = f"expired: {MOST_IGNORED} in a row ran out, so you are paused"
             self.dispatcher.feed_seat(showing.agent, chair.PauseKey(utc_now()))
 
     # --- what agents press ------------------------------------------------------------------------
