@@ -20,7 +20,7 @@ import typer
 from rich.live import Live
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine
-from dialer_engine.cli.desk_screen import lines, screen
+from dialer_engine.cli.desk_screen import Moment, lines, screen
 from dialer_engine.cli.terminal import new_console, say, say_json
 from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 
@@ -33,7 +33,10 @@ LEAVE = "quit"
 
 @dataclass(slots=True)
 class Desk:
-    """One agent's desk as this program knows it; `came_at` is the monotonic second the present contact appeared."""
+    """One agent's desk as this program knows it.
+
+    `came_at` is the monotonic second the present contact appeared, `read_at` that of the engine's last word.
+    """
 
     client: ControlClient
     agent: str
@@ -42,6 +45,7 @@ class Desk:
     read_at: float = 0.0
     said: str = ""
     choosing: bool = False
+    away: bool = False
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Keep the document the engine's; one that restarts is waited for. Raises EngineRefused at the first look."""
@@ -51,7 +55,7 @@ class Desk:
             except (EngineNotRunning, EngineRefused) as error:
                 if not self.document:
                     raise
-                self.said = str(error)
+                self.said, self.away = str(error), True
                 changed()
                 await asyncio.sleep(AGAIN_S)
                 continue
@@ -62,15 +66,22 @@ class Desk:
         now = time.monotonic()
         if found["preview"] != self.document.get("preview"):
             self.came_at, self.choosing = now, False
-        if found["version"] != self.document.get("version"):
+        if self.away or found["version"] != self.document.get("version"):
             self.said = ""
-        self.document, self.read_at = found, now
+        self.document, self.read_at, self.away = found, now, False
 
     @property
-    def seconds_left(self) -> float | None:
-        """Seconds until the time to look is over."""
-        left = self.document.get("seconds_left")
-        return None if left is None else max(0.0, left - (time.monotonic() - self.read_at))
+    def moment(self) -> Moment:
+        """What moves on the screen by itself."""
+        passed = time.monotonic() - self.read_at
+        seconds, left = self.document.get("seconds"), self.document.get("seconds_left")
+        return Moment(
+            None if seconds is None else seconds + passed,
+            None if left is None else max(0.0, left - passed),
+            passed if self.away else 0.0,
+            self.said,
+            self.choosing,
+        )
 
     async def act(self, action: str, **wish: Any) -> None:
         """Ask the engine; what it refuses is said at the desk."""
@@ -106,7 +117,19 @@ class Desk:
                 await self._decided(key)
         elif key == "p":
             await self.command("pause")
-        elif key in "12345678*":
+        elif key == "*":
+            await self.act("key", digit=key)
+        elif key in "12345678":
+            await self._disposed(key)
+
+    async def _disposed(self, key: str) -> None:
+        """A digit says how a call ended; what it cannot say now is told, and not asked."""
+        known = [one["digit"] for one in self.document.get("dispositions", [])]
+        if self.document.get("state") != "wrap":
+            self.said = "digits say how a call ended, once it is over"
+        elif key not in known:
+            self.said = f"{key} is no disposition of this campaign"
+        else:
             await self.act("key", digit=key)
 
     async def _decided(self, key: str) -> None:
@@ -144,7 +167,7 @@ async def _at_terminal(mine: Desk) -> None:
 
         def draw() -> None:
             if mine.document:
-                live.update(screen(mine.document, mine.seconds_left, mine.said, mine.choosing), refresh=True)
+                live.update(screen(mine.document, mine.moment), refresh=True)
 
         keys = _from_stdin(lambda: sys.stdin.read(1))
         following = asyncio.create_task(mine.follow(draw))

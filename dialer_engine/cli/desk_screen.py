@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -22,47 +23,87 @@ STATES: Mapping[str, str] = {
     "wrap": "the call is over: how did it end?",
     "paused": "paused",
 }
+TIMED = frozenset({"ringing", "in_call", "paused", "ready"})
+"""States of which an agent wants to know how long they last already."""
+PROMINENT = frozenset({"name", "number"})
 TALLEST_SCRIPT = 20
 
 
-def screen(desk: Mapping[str, Any], left_s: float | None, said: str, choosing: bool) -> RenderableType:
-    """Return the desk for a terminal; `left_s` are the seconds to look, `said` the answer to the last key."""
-    parts: list[RenderableType] = [_headline(desk, left_s)]
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What moves on the screen: seconds in the state, seconds left to look or to wrap up, seconds without the engine.
+
+    `said` is the answer to the last key; `choosing`: the next key is a reason to skip.
+    """
+
+    seconds: float | None = None
+    left: float | None = None
+    away: float = 0.0
+    said: str = ""
+    choosing: bool = False
+
+
+def screen(desk: Mapping[str, Any], moment: Moment) -> RenderableType:
+    """Return the desk for a terminal: what the agent does and may press stands above all that may be long."""
+    parts: list[RenderableType] = [
+        _headline(desk, moment),
+        Text(keys(desk, moment.choosing), style="bold cyan"),
+    ]
+    if moment.said:
+        parts.append(Text(moment.said, style="bold red"))
     if desk["notice"]:
         parts.append(Text(f"last contact {desk['notice']}", style="yellow"))
+    parts.append(Text())
     if desk["contact"]:
         parts += [_contact(desk), *_history(desk["contact"]["history"])]
-    if desk["script"] and desk["contact"]:
+    elif desk["number"]:
+        parts.append(Text(f"{desk['number']}: who this is cannot be read from the database now"))
+    if desk["script"] and desk["number"]:
         lines = str(desk["script"]).strip().splitlines()[:TALLEST_SCRIPT]
         parts.append(Panel(Text("\n".join(lines)), title="Script", title_align="left"))
-    parts.append(Text(keys(desk, choosing), style="bold"))
-    if said:
-        parts.append(Text(said, style="red"))
     return Group(*parts)
 
 
-def _headline(desk: Mapping[str, Any], left_s: float | None) -> Text:
+def _headline(desk: Mapping[str, Any], moment: Moment) -> Text:
     text = Text(f"{desk['agent']} at {desk['campaign'] or 'no campaign'}: ", style="bold")
+    if moment.away:
+        text.append(f"no word from the engine for {clock(moment.away)}; a talk goes on", style="bold red")
+        return text
     text.append(in_words(desk), style="bold green" if desk["state"] in ("looking", "in_call") else "bold")
-    if desk["state"] == "looking" and left_s is not None:
-        text.append(f"  {left_s:.0f} s", style="bold red" if left_s < 10 else "bold")
+    if desk["state"] in TIMED and moment.seconds is not None:
+        text.append(f"  {clock(moment.seconds)}", style="bold")
+    if moment.left is not None:
+        text.append(f"  {moment.left:.0f} s left", style="bold red" if moment.left < 10 else "bold")
+    if desk["pause_wanted"]:
+        text.append("  then pause", style="bold yellow")
     return text
+
+
+def clock(seconds: float) -> str:
+    """Return a length of time as minutes and seconds, with hours when there are any."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def in_words(desk: Mapping[str, Any]) -> str:
     """Return what the agent is doing, and why nothing comes when nothing can."""
     words = STATES.get(desk["state"], str(desk["state"]))
+    if desk["state"] == "wrap":
+        return f"{words} (else: {desk['default']})"
     if desk["state"] != "ready":
         return words
     if desk["campaign_state"] != "running":
         return f"ready, but the campaign is {desk['campaign_state'] or 'not there'}"
+    if desk["waits_for"]:
+        return f"ready, but {desk['waits_for']}"
     return words if desk["mode"] == "preview" else f"ready: the engine dials in mode {desk['mode']}"
 
 
 def _contact(desk: Mapping[str, Any]) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in facts(desk):
-        table.add_row(Text(name, style="dim"), Text(value))
+        table.add_row(Text(name, style="dim"), Text(value, style="bold" if name in PROMINENT else ""))
     return table
 
 
@@ -103,7 +144,7 @@ def keys(desk: Mapping[str, Any], choosing: bool = False) -> str:
     if choosing:
         listed = "  ".join(f"{n} {word}" for n, word in enumerate(desk["skip_reasons"], 1))
         return f"skip, because:  {listed}   Enter {desk['skip_reasons'][0]}   other keys: back"
-    pause = "p back to work" if state == "paused" else "p pause"
+    pause = "p back to work" if state == "paused" else "p no pause" if desk["pause_wanted"] else "p pause"
     if state == "looking":
         return f"Enter or d dial   s skip   {pause}   q leave the desk"
     if state == "in_call":
@@ -115,7 +156,7 @@ def keys(desk: Mapping[str, Any], choosing: bool = False) -> str:
 
 
 def lines(desk: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the desk line by line, for what is no terminal."""
+    """Yield the desk line by line, for what is no terminal; a person is described in full when on show."""
     yield f"{desk['agent']}: {in_words(desk)}"
     if desk["notice"]:
         yield f"  last contact {desk['notice']}"
@@ -124,3 +165,7 @@ def lines(desk: Mapping[str, Any]) -> Iterator[str]:
         for one in desk["contact"]["history"]:
             words = (one["at"], one["result"], one["agent"], one["disposition"], one["note"])
             yield "  tried " + " ".join(str(word) for word in words if word)
+    elif desk["contact"]:
+        yield from (f"  {name}: {value}" for name, value in facts(desk) if name in PROMINENT)
+    elif desk["number"]:
+        yield f"  number: {desk['number']}"

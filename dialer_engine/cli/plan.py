@@ -24,20 +24,17 @@ from dialer_engine.cli.common import (
 from dialer_engine.cli.database import database
 from dialer_engine.cli.terminal import new_console, say
 from dialer_engine.cli.why import gate_clock
-from dialer_engine.core.pacing.measured import Measured
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import gate_context, limits_of
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import member_id_of, sync_campaigns
-from dialer_engine.store.measured import measured
+from dialer_engine.store.measured import measured, measured_looks
 from dialer_engine.store.plan import Question, Survey, survey
 from dialer_engine.store.stops import in_force
 
 SAMPLE = 20_000
 INTERRUPTED = 130
 
-Seen = tuple[Measured | None, int]
-"""What the campaign's own calls say, and how many they were."""
 NameArgument = Annotated[str, typer.Argument(help="The campaign's name: its file without .yaml.")]
 SampleOption = Annotated[int, typer.Option("--sample", min=100, help="Ask about so many contacts at most.")]
 PaceOption = Annotated[
@@ -53,10 +50,22 @@ HoursOption = Annotated[
 ]
 
 
+LookOption = Annotated[
+    float | None,
+    typer.Option(
+        "--look",
+        min=0,
+        max=600,
+        help="With --agents, mode preview: mean seconds an agent looks at a contact; default as in the last 30 days.",
+    ),
+]
+
+
 def plan(
     campaign: NameArgument,
     agents: AgentsOption = None,
     hours: HoursOption = 2.0,
+    look: LookOption = None,
     sample: SampleOption = SAMPLE,
     per_hour: PaceOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -67,6 +76,10 @@ def plan(
     if campaign not in read.campaigns:
         known = ", ".join(sorted(read.campaigns)) or "none"
         raise fail(f"no campaign {campaign!r} in {read.directory}; campaigns are: {known}")
+    mode = read.campaigns[campaign].mode
+    if look is not None and (agents is None or mode != plan_forecast.PREVIEW):
+        why = "needs --agents" if agents is None else f"is for mode preview; {campaign} dials in mode {mode}"
+        raise fail(f"--look {why}")
     now = asyncio.run(gate_clock(read.settings))
     found, seen = carry_out(_survey(read, campaign, now, sample))
     if per_hour is not None:
@@ -77,26 +90,27 @@ def plan(
     elif agents is None:
         print_json(document(campaign, found, now))
     if agents is not None:
-        _forecast(read, campaign, (agents, hours), found, seen, now if as_json else None)
+        size = plan_forecast.Size(agents, hours, look)
+        _forecast(read, campaign, size, found, seen, now if as_json else None)
 
 
 def _forecast(
     config: Config,
     name: str,
-    size: tuple[int, float],
+    size: plan_forecast.Size,
     found: Survey,
-    seen: Seen,
+    seen: plan_forecast.Seen,
     as_json_at: datetime | None,
 ) -> None:
     """Simulate and print; for programs together with the survey of that moment."""
-    asked = plan_forecast.question(config, config.campaigns[name], *size, seen[0])
+    asked = plan_forecast.question(config, config.campaigns[name], size, seen)
     if as_json_at is None:
-        for line in plan_forecast.basis(*seen, asked.work):
+        for line in plan_forecast.basis(asked, seen, size.look_s):
             say(line)
     rows, ended = plan_forecast.simulate(asked)
     contacts = callable_contacts(found)
     if as_json_at is not None:
-        told = plan_forecast.document(asked, *seen, rows, contacts) | {"complete": ended}
+        told = plan_forecast.document(asked, seen, rows, contacts) | {"complete": ended}
         print_json(document(name, found, as_json_at) | {"forecast": told})
     elif rows:
         new_console().print(plan_forecast.table(asked, rows, contacts))
@@ -105,7 +119,7 @@ def _forecast(
         raise typer.Exit(INTERRUPTED)
 
 
-async def _survey(config: Config, name: str, now: datetime, sample: int) -> tuple[Survey, Seen]:
+async def _survey(config: Config, name: str, now: datetime, sample: int) -> tuple[Survey, plan_forecast.Seen]:
     campaign = config.campaigns[name]
     async with database(config) as conn:
         ids = await sync_campaigns(conn, config.campaigns)
@@ -114,7 +128,8 @@ async def _survey(config: Config, name: str, now: datetime, sample: int) -> tupl
         context = gate_context(config, campaign, limits_of(campaign), now, stops)
         found = await survey(conn, Question(ids[name], member, now, context), sample, utc_now())
         since = utc_now() - plan_forecast.MEASURED_OVER
-        return found, await measured(conn, ids[name], since, float(campaign.ring_seconds))
+        calls, sent = await measured(conn, ids[name], since, float(campaign.ring_seconds))
+        return found, plan_forecast.Seen(calls, sent, await measured_looks(conn, ids[name], since))
 
 
 def document(campaign: str, found: Survey, now: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
@@ -12,11 +12,11 @@ from rich.table import Table
 
 from dialer_engine.cli.terminal import new_console, say
 from dialer_engine.core.ledger import limits_in_force
-from dialer_engine.core.pacing.measured import ENOUGH, Measured, Spread, share_error
+from dialer_engine.core.pacing.measured import ENOUGH, ENOUGH_LOOKS, Looks, Measured, Spread, share_error
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.pacing_view import goals
 from dialer_engine.lab.pacing.figures import Row
-from dialer_engine.lab.pacing.plan import Outlook, Way, outcomes, outlook, workload
+from dialer_engine.lab.pacing.plan import Outlook, Way, outcomes, outlook, with_looks, workload
 from dialer_engine.lab.pacing.runs import ended_by_signals
 from dialer_engine.lab.pacing.workload import Workload
 from dialer_engine.settings.load import Config
@@ -25,17 +25,36 @@ from dialer_engine.settings.models import Campaign
 MEASURED_OVER = timedelta(days=30)
 JOBS = 2
 COUNTRY = "US"
+PREVIEW = "preview"
 
 
-def question(config: Config, campaign: Campaign, agents: int, hours: float, seen: Measured | None) -> Outlook:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What was asked for: agents on duty, hours, and (None: as before, or as usual) seconds to look at a contact."""
+
+    agents: int
+    hours: float
+    look_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the campaign's own calls (`sent` of them) and previews say; None where there are too few."""
+
+    calls: Measured | None
+    sent: int
+    looks: Looks | None = None
+
+
+def question(config: Config, campaign: Campaign, size: Size, seen: Seen) -> Outlook:
     """Return what is simulated: the campaign's mode, and progressive beside it."""
     aims = goals(campaign.pacing)
     own = Way(campaign.mode, campaign.lines_per_agent, aims, campaign.cancel_before_15s)
     plain = Way("progressive", 1.0, aims, campaign.cancel_before_15s)
     ways = (own,) if campaign.mode == plain.mode else (own, plain)
-    return outlook(
-        workload(agents, hours, seen, float(campaign.ring_seconds)), ways, _limit(config, campaign)
-    )
+    work = workload(size.agents, size.hours, seen.calls, float(campaign.ring_seconds))
+    work = with_looks(work, seen.looks, size.look_s, float(campaign.preview.seconds))
+    return outlook(work, ways, _limit(config, campaign))
 
 
 def _limit(config: Config, campaign: Campaign) -> Fraction:
@@ -67,15 +86,17 @@ def per_hour(row: Row, agents: int) -> tuple[float, float]:
     return agents * row.of("calls_per_hour").mean, agents * row.of("attempts_per_hour").mean
 
 
-def document(
-    asked: Outlook, seen: Measured | None, sent: int, rows: list[Row], contacts: int
-) -> dict[str, Any]:
+def document(asked: Outlook, seen: Seen, rows: list[Row], contacts: int) -> dict[str, Any]:
     """Return the forecast for programs: shares in percent, waits in seconds."""
+    looks = asked.ways[0].mode == PREVIEW
     return {
         "agents": asked.work.agents,
         "hours": asked.work.shift_s / 3600,
-        "calls_seen": sent,
-        "measured": asdict(seen) if seen else None,
+        "calls_seen": seen.sent,
+        "measured": asdict(seen.calls) if seen.calls else None,
+        "look_s": round(asked.work.look_mean_s, 1) if looks else None,
+        "skip_percent": round(100 * asked.work.skip_share, 1) if looks else None,
+        "looks_measured": asdict(seen.looks) if looks and seen.looks else None,
         "ways": [_way(row, asked.work.agents, contacts) for row in rows],
     }
 
@@ -101,8 +122,27 @@ def _abandoned(row: Row) -> float:
     return 100.0 * sum(run.lost for run in row.runs) / answers if answers else 0.0
 
 
-def basis(seen: Measured | None, sent: int, work: Workload) -> Iterator[str]:
+def basis(asked: Outlook, seen: Seen, look_s: float | None) -> Iterator[str]:
     """Yield what the forecast starts from, in words."""
+    yield from _calls_basis(seen.calls, seen.sent, asked.work)
+    if asked.ways[0].mode == PREVIEW:
+        yield _looks_basis(seen.looks, look_s, asked.work)
+
+
+def _looks_basis(looks: Looks | None, look_s: float | None, work: Workload) -> str:
+    skipped = f" and do not call {100 * work.skip_share:.0f} % of them" if looks else ""
+    said = f"agents look at each contact for {work.look_mean_s:.1f} s{skipped}"
+    if look_s is not None:
+        return f"{said}, by --look" + (f"; the share is that of {looks.seen:,} previews" if looks else "")
+    if looks is not None:
+        return f"{said}, as in {looks.seen:,} previews of {MEASURED_OVER.days} days"
+    return (
+        f"{said}, the time to read about 60 words: fewer than {ENOUGH_LOOKS} previews were decided on in "
+        f"{MEASURED_OVER.days} days; --look says another"
+    )
+
+
+def _calls_basis(seen: Measured | None, sent: int, work: Workload) -> Iterator[str]:
     if seen is None:
         yield (
             f"{sent:,} calls in the last {MEASURED_OVER.days} days are fewer than {ENOUGH}: the usual figures are "

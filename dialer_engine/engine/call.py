@@ -48,13 +48,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class FinishedCall:
-    """What the board and the pacing keep of an ended call."""
+    """What the board and the pacing keep of an ended call; `dialed_by` is the agent who dialed it by hand."""
 
     attempt_id: str
     campaign: str
     trunk: str
     attempt: Attempt
     contact_id: int = 0
+    dialed_by: str | None = None
 
     @property
     def answer_to_agent_ms(self) -> float | None:

@@ -187,9 +187,9 @@ class Dispatcher:
                 self._finish(call)
 
     def take_seat(self, call: Call) -> bool:
-        """Keep the agent who dialed a call for it; False when that agent is not free for it any more."""
+        """Keep the agent who dialed a call for it; False when that agent is not free for it any more, or elsewhere."""
         seat = self.seats.get(call.agent or "")
-        if seat is None or seat.state is not SeatState.READY:
+        if seat is None or seat.state is not SeatState.READY or seat.node != call.node:
             return False
         self.feed_seat(seat.agent, chair.Reserved(utc_now(), call.id))
         return True
@@ -229,7 +229,12 @@ class Dispatcher:
         if queue and call.id in queue:
             queue.remove(call.id)
         finished = FinishedCall(
-            call.id, call.campaign, call.reservation.trunk, call.attempt, call.reservation.contact_id
+            call.id,
+            call.campaign,
+            call.reservation.trunk,
+            call.attempt,
+            call.reservation.contact_id,
+            call.agent,
         )
         if call.attempt.joined_at is None:
             self._campaign_of.pop(call.id, None)

@@ -21,6 +21,7 @@ from dialer_engine.engine.desk import Desks
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers, Recall
+from dialer_engine.engine.partners import Partners
 from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews
@@ -72,6 +73,7 @@ class Floor:
     watch: TrunkWatch = field(init=False)
     audio: AudioCheck = field(init=False)
     campaigns: Campaigns = field(init=False)
+    partners: Partners = field(init=False)
     previews: Previews = field(init=False)
     desks: Desks = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
@@ -112,12 +114,15 @@ class Floor:
 
     def _open_desks(self) -> None:
         means = self.means
+        self.partners = Partners(means.pool, means.tasks)
         self.previews = Previews(
             self.dispatcher,
             means.pool,
             means.tasks,
             means.clock,
             means.lease,
+            means.writer.put,
+            self.partners,
             self.legs.tell,
             lambda agent: self.registry.agents[agent].id if agent in self.registry.agents else None,
             lambda campaign: self.campaigns.runners.get(campaign),
@@ -125,7 +130,10 @@ class Floor:
         )
         self.previews.on_change = self._changed
         self.legs.preview_key = self.previews.key
-        self.desks = Desks(self.dispatcher, self.campaigns, self.previews, means.clock, self.legs.pressed)
+        self.desks = Desks(
+            self.dispatcher, self.campaigns, self.previews, self.partners, means.clock, self.legs.pressed
+        )
+        self.partners.on_read = self.desks.changed_for
 
     def _changed(self, campaign: str) -> None:
         self.campaigns.changed(campaign)
@@ -134,6 +142,7 @@ class Floor:
     def _seat_stepped(self, seat: Seat, campaign: str | None) -> None:
         self.pacers.seat_stepped(seat, campaign)
         self.previews.seat_stepped(seat)
+        self.partners.seat_stepped(seat)
 
     def _is_agent(self, name: str) -> bool:
         return name in self.registry.agents
@@ -155,6 +164,7 @@ class Floor:
     def _finished(self, call: FinishedCall) -> None:
         self.board.finished(call)
         self.watch.finished(call)
+        self.previews.finished(call)
         self.campaigns.finished(call.campaign)
 
     def take(self, registry: Registry) -> None:
@@ -210,6 +220,8 @@ class Floor:
             self._alone.append((call.id, agent))
         elif resumed.phase is Phase.UNCLAIMED:
             self.dispatcher.rescue(call)
+        elif resumed.phase in (Phase.DIALING, Phase.RINGING):
+            self.dispatcher.take_seat(call)
         return True
 
     def care_for_lonely(self) -> None:
@@ -234,7 +246,15 @@ class Floor:
         """Take an attempt into the dispatcher's hands as the database knows it."""
         plan = self.registry.plans.get(live.campaign)
         attempt = attempt_of(live, plan.settings.ring_seconds if plan else None)
-        call = Call(reservation_of(live), live.campaign, attempt, live.reserved_at, plan, live.last_event)
+        call = Call(
+            reservation_of(live),
+            live.campaign,
+            attempt,
+            live.reserved_at,
+            plan,
+            live.last_event,
+            live.dialed_by,
+        )
         line = self.trunks.lines.get(live.trunk)
         if line is not None:
             line.active += 1

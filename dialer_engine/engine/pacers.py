@@ -1,6 +1,6 @@
 """The pacing of every campaign on every node, kept while the engine runs: a pause forgets nothing that was learned.
 
-A fresh pacer that learns is told what the campaign's records say of the days before (`Recall`). What each one
+The nodes of a campaign learn together, and begin with what its records say of the days before (`Recall`). What each one
 decides and sees is written into the campaign's book, from which its history is made.
 """
 
@@ -17,12 +17,13 @@ import structlog
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.pacing import Pacer, make_pacer
 from dialer_engine.core.pacing.history import Book, Watched
+from dialer_engine.core.pacing.learning import Learning
+from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.measured import Past
-from dialer_engine.core.pacing.predictive import Predictive
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.ledger import Ledgers, PoolName
+from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacing_view import agent_event, call_event
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import Tasks
@@ -37,21 +38,23 @@ MOST_RECALLED = 1000
 """Calls and wrap-ups recalled; with their half-life of some hundred, older ones would not count any more."""
 
 AT_ONCE = 40
+LEARNS = "predictive"
+"""The mode that learns."""
 
 
 @dataclass(slots=True)
 class Recall:
-    """Tells fresh pacers, in the background, what earlier engines saw of their campaigns."""
+    """Tells, in the background, what earlier engines saw of a campaign."""
 
     pool: Pool
     tasks: Tasks
     segment: Callable[[str], str]
 
-    def begin(self, plan: CampaignPlan, pacer: Predictive) -> None:
+    def begin(self, plan: CampaignPlan, learning: Learning) -> None:
         """Begin to read; dialing does not wait for it."""
-        self.tasks.spawn(self._tell(plan, pacer), "recall of earlier calls")
+        self.tasks.spawn(self._tell(plan, learning), "recall of earlier calls")
 
-    async def _tell(self, plan: CampaignPlan, pacer: Predictive) -> None:
+    async def _tell(self, plan: CampaignPlan, learning: Learning) -> None:
         try:
             async with self.pool.acquire() as conn:
                 seen = await past(conn, plan.campaign_id, utc_now() - RECALLED, MOST_RECALLED)
@@ -59,9 +62,18 @@ class Recall:
             log.warning("earlier calls could not be recalled; pacing begins anew", why=str(error))
             return
         for begin in range(0, len(seen.calls), AT_ONCE):
-            pacer.learning.remember(Past(seen.calls[begin : begin + AT_ONCE]), self.segment)
+            learning.remember(Past(seen.calls[begin : begin + AT_ONCE]), self.segment)
             await asyncio.sleep(0)  # somebody may be answering
-        pacer.learning.remember(Past(wraps=seen.wraps), self.segment)
+        learning.remember(Past(wraps=seen.wraps), self.segment)
+
+
+@dataclass(slots=True)
+class _Team:
+    """The pacers of one campaign by node, all of one mode, and what they learn together."""
+
+    mode: str
+    lessons: Lessons = field(default_factory=Lessons)
+    pools: dict[str, Pacer] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -73,21 +85,25 @@ class Pacers:
 
     ledgers: Ledgers
     recall: Recall
-    _pacers: dict[PoolName, tuple[str, Pacer]] = field(default_factory=dict)
+    _teams: dict[str, _Team] = field(default_factory=dict)
     _books: dict[str, Book] = field(default_factory=dict)
 
     def of(self, plan: CampaignPlan, node: str) -> Pacer:
-        """Return the pacer of a campaign on a node; another mode begins with a fresh one."""
-        mode, pacer = self._pacers.get((plan.name, node), (None, None))
-        if pacer is None or mode != plan.settings.mode:
-            book = self.book(plan.name)
-            book.mode = plan.settings.mode
-            fresh = make_pacer(plan.settings.mode)
-            if isinstance(fresh, Predictive):
-                self.recall.begin(plan, fresh)
-            pacer = Watched(fresh, book, node)
-            self._pacers[plan.name, node] = (plan.settings.mode, pacer)
-        return pacer
+        """Return the pacer of a campaign on a node; another mode begins with fresh ones on every node."""
+        team = self._teams.get(plan.name)
+        if team is None or team.mode != plan.settings.mode:
+            team = self._teams[plan.name] = self._begin(plan)
+        if node not in team.pools:
+            pacer = make_pacer(team.mode, team.lessons)
+            team.pools[node] = Watched(pacer, self.book(plan.name), node)
+        return team.pools[node]
+
+    def _begin(self, plan: CampaignPlan) -> _Team:
+        team = _Team(plan.settings.mode)
+        self.book(plan.name).mode = team.mode
+        if team.mode == LEARNS:
+            self.recall.begin(plan, team.lessons.learning)
+        return team
 
     def book(self, campaign: str) -> Book:
         """Return the book of a campaign."""
@@ -95,14 +111,17 @@ class Pacers:
 
     def call_stepped(self, call: Call, before: Phase) -> None:
         """Tell the call's pacer what became of the call."""
-        pool = (call.campaign, call.node)
-        if pool in self._pacers:
-            event = call_event(call, before, self.ledgers)
-            if event is not None:
-                self._pacers[pool][1].observe(event)
+        pacer = self._pool(call.campaign, call.node)
+        event = call_event(call, before, self.ledgers) if pacer else None
+        if pacer and event:
+            pacer.observe(event)
 
     def seat_stepped(self, seat: Seat, campaign: str | None) -> None:
         """Tell the agent's pacer what became of the agent."""
-        pool = (campaign or "", seat.node)
-        if pool in self._pacers:
-            self._pacers[pool][1].observe(agent_event(seat))
+        pacer = self._pool(campaign or "", seat.node)
+        if pacer:
+            pacer.observe(agent_event(seat))
+
+    def _pool(self, campaign: str, node: str) -> Pacer | None:
+        team = self._teams.get(campaign)
+        return team.pools.get(node) if team else None

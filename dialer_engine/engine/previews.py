@@ -1,8 +1,9 @@
 """Contacts on show for agents: who looks at what, what the agents press, and what takes a contact away.
 
 The pure machine of `core.preview` decides; this carries it out: the database holds and frees the contact, the
-campaign's runner reserves the call, the agent hears a tone. A contact's data is kept in memory while it is on show and
-during the call that came of it; it is never logged, and goes nowhere but to the desk.
+campaign's runner reserves the call, the agent hears a tone. How a preview ended is written like a disposition, so that
+no skip is lost while the database is away. A contact's data is kept in memory while it is on show and during the call
+that came of it (`partners`); it is never logged, and goes nowhere but to the desk.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
@@ -22,10 +23,11 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.pacing import CallView
 from dialer_engine.core.preview import Preview, PreviewState
 from dialer_engine.core.seat import Seat, SeatState
-from dialer_engine.engine.call import Call
+from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.partners import Partners
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.store import preview as hold
@@ -33,6 +35,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.preview import ShownContact, ShowRequest, ShowResult
+from dialer_engine.store.preview_ends import PreviewEnd
 from dialer_engine.store.reserve import OnShow, ReserveRequest
 
 log = structlog.get_logger(__name__)
@@ -82,13 +85,14 @@ class Previews:
     tasks: Tasks
     clock: GateClock
     lease: str
+    put: Callable[[PreviewEnd], None]
+    partners: Partners
     tell: Callable[[str, str], None]
     agent_id: Callable[[str], int | None]
     runner_of: Callable[[str], Dialing | None]
     suppressed_since: Callable[[str, float], bool]
     on_change: Callable[[str], None] = lambda campaign: None
     showings: dict[str, Showing] = field(default_factory=dict)
-    dialed: dict[str, Showing] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)
 
@@ -133,10 +137,7 @@ class Previews:
 
     def _put_back(self, done: asyncio.Future[ShowResult]) -> None:
         if not done.cancelled() and done.exception() is None and (contact := done.result().contact):
-            self.tasks.spawn(
-                self._end(contact.on_show.preview_id, "withdrawn", "the campaign was halted", None),
-                "put back",
-            )
+            self._end(contact.on_show.preview_id, "withdrawn", "the campaign was halted", None)
 
     def _begin(self, plan: CampaignPlan, agent: str, contact: ShownContact, started: float) -> None:
         settings, now = plan.settings.preview, time.monotonic()
@@ -156,7 +157,7 @@ class Previews:
         seat = self.dispatcher.seats.get(showing.agent)
         if seat is None or seat.state is not SeatState.READY:
             return "the agent is not ready any more"
-        if any(self.suppressed_since(number, started) for number in showing.contact.numbers):
+        if any(self.suppressed_since(number, started) for number in showing.contact.card.numbers):
             return "the number was suppressed"
         return None
 
@@ -167,7 +168,7 @@ class Previews:
         self.ignored[showing.agent] += 1
         if self.ignored[showing.agent] >= MOST_IGNORED:
             del self.ignored[showing.agent]
-            self.notices[showing.agent] = f"paused: {MOST_IGNORED} contacts in a row ran out unanswered"
+            self.notices[showing.agent] = f"expired: {MOST_IGNORED} in a row ran out, so you are paused"
             self.dispatcher.feed_seat(showing.agent, chair.PauseKey(utc_now()))
 
     # --- what agents press ------------------------------------------------------------------------
@@ -211,7 +212,7 @@ class Previews:
     def suppressed(self, number: str) -> None:
         """A number must no longer be called: its person disappears from every desk at once (P5)."""
         for showing in list(self.showings.values()):
-            if number in showing.contact.numbers:
+            if number in showing.contact.card.numbers:
                 self._feed(showing, look.Withdrawn(utc_now(), "the number was suppressed"))
 
     def withdraw(self, campaign: str, why: str) -> None:
@@ -236,9 +237,6 @@ class Previews:
         if seat.state is SeatState.OFF:
             self.ignored.pop(seat.agent, None)
             self.notices.pop(seat.agent, None)
-        dialed = self.dialed.get(seat.agent)
-        if dialed is not None and seat.attempt != dialed.preview.attempt:
-            del self.dialed[seat.agent]
 
     # --- calls ------------------------------------------------------------------------------------
 
@@ -247,12 +245,16 @@ class Previews:
         self._feed(showing, look.CallReserved(utc_now(), call.id))
         if showing.preview.state is not PreviewState.DIALED:
             return False
-        self.dialed[showing.agent] = showing
+        self.partners.keep(showing.agent, call.id, showing.contact.card)
         if not self.dispatcher.take_seat(call):
-            del self.dialed[showing.agent]
             self.dispatcher.cancel(call.id, "the agent left before the call left")
             return False
         return True
+
+    def finished(self, call: FinishedCall) -> None:
+        """Tell the agent who dialed a call that came to nothing what became of it."""
+        if call.dialed_by is not None and call.attempt.joined_at is None and call.attempt.result is not None:
+            self.notices[call.dialed_by] = f"called: {call.attempt.result.value.replace('_', ' ')}"
 
     async def _ask(self, showing: Showing) -> None:
         why: str | None = "the campaign is not running"
@@ -317,13 +319,8 @@ class Previews:
     def _give_back(self, showing: Showing, *, later: bool) -> None:
         preview = showing.preview
         until = self.clock.now() + showing.plan.settings.preview.skip_retry if later else None
-        ending = self._end(preview.id, preview.state.value, preview.reason, until)
-        self.tasks.spawn(ending, "end of a preview")
+        self._end(preview.id, preview.state.value, preview.reason, until)
 
-    async def _end(self, preview_id: str, outcome: str, reason: str | None, until: Any) -> None:
-        """End the hold; while the database is away it ends by itself a little later."""
-        try:
-            async with self.pool.acquire() as conn:
-                await hold.end(conn, preview_id, outcome, reason, until)
-        except AWAY as error:
-            log.warning("a preview could not be ended and runs out by itself", why=type(error).__name__)
+    def _end(self, preview_id: str, outcome: str, reason: str | None, until: datetime | None) -> None:
+        """End the hold, now or when the database is back."""
+        self.put(PreviewEnd(preview_id, outcome, reason, utc_now(), until))

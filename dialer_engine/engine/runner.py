@@ -89,6 +89,7 @@ class Runner:
     limits: tuple[str, ...] = ()
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
+    _nobody_due: bool = False
     _empty_until: float = 0.0
     _spare: int = SPARE
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,6 +162,15 @@ class Runner:
             return (*self._trunks_down(), *next(iter(decided.values())))
         return (*self._trunks_down(), *(f"{node}: {why}" for node, each in decided.items() for why in each))
 
+    @property
+    def waits_for(self) -> str | None:
+        """Why agents of a preview campaign are shown nothing, in words that hold for a while; None: the next comes."""
+        if why_not := self.around.why_not():
+            return why_not
+        if self.exhausted:
+            return "the list is done"
+        return "nobody on the list may be called now" if self._nobody_due else None
+
     def snapshot(self, node: str) -> Snapshot:
         """Return the campaign on a node at this moment, as the pacing sees it."""
         now = time.monotonic()
@@ -201,7 +211,7 @@ class Runner:
         for agent in self.previews.without(self.plan.name, node)[:count]:
             result = await self.previews.show(self.plan, agent, self._request(node, 1, line, context))
             self.held.update(result.held)
-            self.exhausted = result.exhausted
+            self.exhausted, self._nobody_due = result.exhausted, result.contact is None
             if result.contact is None:
                 self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
                 return

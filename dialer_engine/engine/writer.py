@@ -33,6 +33,7 @@ from dialer_engine.store.attempts import Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record, Written, write_once
 from dialer_engine.store.errors import StaleEpoch, StoreError
 from dialer_engine.store.held import Broken, Held, set_aside
+from dialer_engine.store.preview_ends import PreviewEnd
 from dialer_engine.store.sql import sql
 
 log = structlog.get_logger(__name__)
@@ -385,7 +386,7 @@ class Writer:
 
 def _attempt(record: Record) -> str | None:
     """Return the attempt that an event or an end is about: those are an engine's own to write."""
-    return None if isinstance(record, Disposed | StateChange) else record.attempt_id
+    return None if isinstance(record, Disposed | StateChange | PreviewEnd) else record.attempt_id
 
 
 async def _nothing() -> None:

@@ -15,7 +15,7 @@ from dialer_engine.lab.behaviours import Behaviour, Kind
 from dialer_engine.lab.floor_figures import Counted, FloorFigures, p99
 from dialer_engine.lab.floor_table import RING_OUT_S, WRAP_LAG_S, Habits, floor_table
 from dialer_engine.lab.pacing.floor import Floor
-from dialer_engine.lab.pacing.parts import Call
+from dialer_engine.lab.pacing.parts import Agent, Call
 from dialer_engine.lab.pacing.people import People, Person
 from dialer_engine.lab.pacing.policies import make_policy
 from dialer_engine.lab.pacing.policy import Policy
@@ -102,9 +102,9 @@ class ListFloor(Floor):
 
     contacts: int
 
-    def dial(self, person: Person) -> Call:
+    def dial(self, person: Person, agent: Agent | None = None) -> Call:
         """Dial somebody; after the last one the day closes."""
-        call = super().dial(person)
+        call = super().dial(person, agent)
         if self.day.attempts >= self.contacts:
             self.closes = self.now
             self._close()

@@ -80,7 +80,10 @@ class AttemptEnd:
 
 @dataclass(frozen=True, slots=True)
 class LiveAttempt:
-    """An attempt without an end, as the database knows it; `last_event` is the highest event number."""
+    """An attempt without an end, as the database knows it; `last_event` is the highest event number.
+
+    `dialed_by` is the agent who looked at the contact and started the call.
+    """
 
     attempt_id: str
     campaign_id: int
@@ -103,6 +106,7 @@ class LiveAttempt:
     joined_at: datetime | None
     agent_id: int | None
     agent: str | None
+    dialed_by: str | None
     audio: str | None
     last_event: int
 

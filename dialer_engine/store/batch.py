@@ -12,10 +12,11 @@ from typing import TypeVar
 from dialer_engine.store.agents import StateChange, record_states
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.sql import sql
 
-Record = AttemptEvent | AttemptEnd | Disposed | StateChange
-Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, StateChange)
+Record = AttemptEvent | AttemptEnd | Disposed | StateChange | PreviewEnd
+Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, StateChange, PreviewEnd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ async def write_once(
         unknown = await write(conn, fresh.of(AttemptEvent), fresh.of(AttemptEnd), batch.epoch)
         suppressed = await dispose(conn, fresh.of(Disposed))
         await record_states(conn, fresh.of(StateChange), late=late)
+        await end_previews(conn, fresh.of(PreviewEnd))
     return Written(suppressed, unknown)
 
 

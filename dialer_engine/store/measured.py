@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from dialer_engine.core.pacing.measured import Measured, Past, SeenCall, measure
+from dialer_engine.core.pacing.measured import Looks, Measured, Past, SeenCall, measure, measure_looks
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
@@ -25,3 +25,9 @@ async def past(conn: Connection, campaign_id: int, since: datetime, most: int) -
     return Past(
         [SeenCall(**dict(row)) for row in reversed(calls)], [row["seconds"] for row in reversed(wraps)]
     )
+
+
+async def measured_looks(conn: Connection, campaign_id: int, since: datetime) -> Looks | None:
+    """Return how agents looked at the campaign's contacts on show since a moment (UTC), None when too few were seen."""
+    rows = await conn.fetch(sql("plan_measured_looks"), campaign_id, since, MOST)
+    return measure_looks([(row["seconds"], row["dialed"]) for row in rows])

@@ -2,21 +2,17 @@
 
 The hold is a row of `previews` that ends by itself: neither this campaign nor any other, of whatever engine, calls
 or shows the contact or the number meanwhile. To dial is `store.reserve` with the hold's id, which ends the hold and
-asks the gate again in the transaction that makes the attempt. A skip and the like end the hold only if it is still
-there, so nothing that comes late touches a contact that has moved on.
+asks the gate again in the transaction that makes the attempt. How holds end without a call is in `preview_ends`.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
-
-import asyncpg
-import msgspec
 
 from dialer_engine.core.gate import Decision
 from dialer_engine.store.candidates import Candidate, load_candidates
+from dialer_engine.store.cards import Card, card_of_contact
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.queue import fill
 from dialer_engine.store.reserve import (
@@ -34,13 +30,6 @@ from dialer_engine.store.reserve import (
 )
 from dialer_engine.store.sql import sql
 
-HISTORY = 10
-"""Earlier attempts and skips that are shown."""
-CONTACT_FIELDS = (
-    *("first_name", "last_name", "company", "email", "street", "city", "state", "postal_code", "country"),
-    "external_id",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class ShowRequest:
@@ -53,30 +42,11 @@ class ShowRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """An earlier attempt or preview of a contact; `note` is why it was skipped or refused."""
-
-    at: datetime
-    campaign: str
-    number: str = field(repr=False)
-    result: str | None
-    agent: str | None
-    disposition: str | None
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class ShownContact:
-    """A contact on show. What it says of a person is left out of its repr, so that no log gets it by accident."""
+    """A contact on show: its hold, and what the agent sees."""
 
     on_show: OnShow = field(repr=False)
-    member: str
-    list: str
-    zone: str
-    numbers: tuple[str, ...] = field(repr=False)
-    fields: Mapping[str, str] = field(repr=False)
-    extra: Mapping[str, Any] = field(repr=False)
-    history: tuple[Tried, ...] = field(repr=False)
+    card: Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,35 +117,6 @@ async def _hold(conn: Connection, request: ShowRequest, candidate: Candidate) ->
 
 
 async def _read(conn: Connection, on_show: OnShow, decision: Decision) -> ShownContact:
-    row = await conn.fetchrow(sql("preview_contact"), on_show.contact_id)
-    assert row is not None, "its row is locked by this transaction"  # noqa: S101
-    tried = await conn.fetch(sql("preview_history"), on_show.contact_id, HISTORY)
-    return ShownContact(
-        on_show,
-        row["member"],
-        row["list"],
-        decision.zone,
-        tuple(row["numbers"] or ()),
-        {name: row[name] for name in CONTACT_FIELDS if row[name]},
-        msgspec.json.decode(row["extra"] or "{}"),
-        tuple(_tried(each) for each in tried),
-    )
-
-
-def _tried(row: asyncpg.Record) -> Tried:
-    return Tried(
-        row["at"],
-        row["campaign"],
-        row["number"],
-        row["result"],
-        row["agent"],
-        row["disposition"],
-        row["note"],
-    )
-
-
-async def end(
-    conn: Connection, preview_id: str, outcome: str, reason: str | None, until: datetime | None
-) -> None:
-    """End a hold that is still there; its contact is due again at `until` (gate's clock), or (None) at once."""
-    await conn.execute(sql("preview_end"), preview_id, outcome, reason, until, f"{outcome}: {reason}")
+    card = await card_of_contact(conn, on_show.contact_id, on_show.number, decision.zone)
+    assert card is not None, "its row is locked by this transaction"  # noqa: S101
+    return ShownContact(on_show, card)

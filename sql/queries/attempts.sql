@@ -97,10 +97,11 @@ with e as (
 select id from ended;
 
 -- name: attempts_live
--- Lists attempts that have not ended, of one node or of all.
+-- Lists attempts that have not ended, of one node or of all, with the agents who dialed by hand.
 select a.id::text as attempt_id, a.campaign_id, c.name as campaign, a.member_id, a.contact_id, a.number_id, a.number, a.caller_id,
        a.trunk, a.node, a.epoch, a.state, a.local_time, a.reserved_at, a.originated_at, a.ringing_at, a.answered_at,
        a.message_at, a.joined_at, a.agent_id, g.name as agent,
+       (select b.name from previews p join agents b on b.id = p.agent_id where p.attempt_id = a.id) as dialed_by,
        (select e.data ->> 'audio' from attempt_events e where e.attempt_id = a.id and e.kind = 'audiochecked'
         order by e.number desc limit 1) as audio,
        greatest(a.version, (select coalesce(max(e.number), 0) from attempt_events e where e.attempt_id = a.id))

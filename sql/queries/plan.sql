@@ -60,3 +60,12 @@ select seconds from (
 where state = 'wrap' and campaign_id = $1 and next is not null and next <> 'off'
 order by at desc
 limit $3;
+
+-- name: plan_measured_looks
+-- Reads how many seconds agents looked at the campaign's newest contacts on show since $2, at most $3, and whether they
+-- called; contacts that ran out or were taken away are left out.
+select (extract(epoch from ended_at - shown_at))::float8 as seconds, outcome = 'dialed' as dialed
+from previews
+where campaign_id = $1 and shown_at >= $2 and outcome in ('dialed', 'refused', 'skipped') and ended_at >= shown_at
+order by shown_at desc
+limit $3;

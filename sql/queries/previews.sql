@@ -30,7 +30,7 @@ with held as (
 )
 select id from held;
 
--- name: preview_contact
+-- name: card_contact
 -- Reads what an agent sees of a contact.
 select c.first_name, c.last_name, c.company, c.email, c.street, c.city, c.state, c.postal_code, c.country,
        c.external_id, c.extra, l.name as list, m.name as member, n.numbers
@@ -41,8 +41,12 @@ cross join lateral (select array_agg(number order by position, id) as numbers
                     from contact_numbers where contact_id = c.id) n
 where c.id = $1;
 
--- name: preview_history
--- Lists what was tried with a contact, the newest first: attempts with their dispositions, and skipped previews.
+-- name: card_attempt
+-- Tells whom an attempt calls, where it is for them, and on which number.
+select contact_id, number, zone from attempts where id = $1;
+
+-- name: card_history
+-- Lists what was tried with a contact, the newest first: attempts but one with their dispositions, and skipped previews.
 select * from (
     select a.reserved_at as at, c.name as campaign, a.number, a.result, g.name as agent, d.label as disposition,
            null as note
@@ -50,7 +54,7 @@ select * from (
     join campaigns c on c.id = a.campaign_id
     left join agents g on g.id = a.agent_id
     left join lateral (select label from dispositions where attempt_id = a.id order by id desc limit 1) d on true
-    where a.contact_id = $1
+    where a.contact_id = $1 and a.id is distinct from $3::uuid
     union all
     select p.shown_at, c.name, p.number, p.outcome, g.name, null, p.reason
     from previews p
@@ -73,14 +77,19 @@ update previews set attempt_id = $2, reason = $3, outcome = case when $2::uuid i
 where id = $1;
 
 -- name: preview_end
--- Ends a hold and lets its contact be due again: at a moment of the gate's clock with a reason, or (null) at once.
+-- Ends a hold at $6 and lets its contact be due again: at a moment of the gate's clock with a reason, or (null) at once.
+-- A hold that was only cleared meanwhile, because nobody heard of its end, ends as is said here; a contact with which
+-- something newer has begun is left alone.
 with ended as (
-    update previews set ended_at = now(), outcome = $2, reason = $3
-    where id = $1 and ended_at is null
-    returning campaign_id, contact_id
+    update previews set ended_at = $6, outcome = $2, reason = $3
+    where id = $1 and (ended_at is null or reason = 'the engine that showed it is gone')
+    returning id, campaign_id, contact_id, shown_at
 )
 update queue q
 set next_at = coalesce($4::timestamptz, '-infinity'), held_rule = case when $4::timestamptz is null then null else 'skipped' end,
     held_reason = case when $4::timestamptz is null then null else $5::text end
 from ended e
-where q.campaign_id = e.campaign_id and q.contact_id = e.contact_id and q.state = 'due' and q.held_rule = 'preview';
+where q.campaign_id = e.campaign_id and q.contact_id = e.contact_id and q.state = 'due'
+  and (q.held_rule = 'preview' or q.held_rule is null)
+  and not exists (select 1 from previews n where n.contact_id = e.contact_id and n.id <> e.id and n.shown_at > e.shown_at)
+  and not exists (select 1 from attempts a where a.contact_id = e.contact_id and a.reserved_at > e.shown_at);

@@ -19,7 +19,7 @@ from dialer_engine.store.batch import Record
 from dialer_engine.store.directory import add_agent
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.pool import connect
-from dialer_engine.store.reserve import Reservation, reserve
+from dialer_engine.store.reserve import Reservation, ReserveRequest, reserve
 
 TABLES = ("attempt_events", "cdrs", "dispositions", "suppression_log", "agent_sessions", "agent_states")
 
@@ -36,6 +36,7 @@ class Desk:
     home: Path
     attempts: list[Reservation]
     agent: int
+    asked: ReserveRequest
     said: list[str] = field(default_factory=list)
 
     @property
@@ -111,11 +112,11 @@ class Desk:
 async def desk(pg_url: str, tmp_path: Path) -> Desk:
     conn = await connect(pg_url)
     world = await make_world(conn)
-    await put_contacts(conn, world.members["acme"], "june", fictional(4))
+    await put_contacts(conn, world.members["acme"], "june", fictional(5))
     attempts = list((await reserve(conn, request(world, 4))).reserved)
     agent = await add_agent(conn, None, "ana", "secret")
     await conn.close()
-    return Desk(pg_url, tmp_path, attempts, agent)
+    return Desk(pg_url, tmp_path, attempts, agent, request(world, 1))
 
 
 def at(seconds: float) -> Any:

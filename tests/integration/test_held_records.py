@@ -18,6 +18,9 @@ from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEvent, Disposed, adopt
 from dialer_engine.store.held import _opened, _sealed, held_records, read_held
 from dialer_engine.store.pool import connect
+from dialer_engine.store.preview import ShowRequest, show
+from dialer_engine.store.preview_ends import PreviewEnd
+from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
 
@@ -72,6 +75,39 @@ async def test_an_engine_killed_in_the_outage_loses_nothing(desk: Desk) -> None:
         ("bridged", 2),
     ]
     assert await desk.counts() == [10, 2, 2, 0, 1, 2]
+
+
+async def test_a_skip_in_an_outage_is_obeyed_once(desk: Desk) -> None:
+    """Neither the time to look, which runs out meanwhile, nor a replay after a crash takes it back."""
+    conn = await connect(desk.url)
+    found = await show(conn, ShowRequest(desk.asked, desk.agent, "ana", timedelta(0)))
+    assert found.contact is not None
+    preview, contact = found.contact.on_show.preview_id, found.contact.on_show.contact_id
+    until_then = NOON + timedelta(hours=1)
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        first.put(PreviewEnd(preview, "skipped", "not-now", NOON, until_then))
+        await on_disk(first, 1)
+    kept = desk.home / "kept"
+    shutil.copytree(desk.held, kept)
+    await desk.come_back()
+    await conn.close()
+    conn = await connect(desk.url)
+    await conn.execute(sql("previews_clear"), desk.asked.campaign_id, 1)
+    async with desk.writer(epoch=2) as second:
+        await second.caught_up()
+    queued = "select held_rule, next_at from queue where contact_id = $1"
+    assert tuple(await conn.fetchrow(queued, contact) or ()) == ("skipped", until_then)
+    await conn.execute("update queue set held_rule = null, next_at = now() where contact_id = $1", contact)
+    shutil.copytree(kept, desk.held, dirs_exist_ok=True)
+    async with desk.writer(epoch=3) as third:
+        await third.caught_up()
+    assert await conn.fetchval("select held_rule from queue where contact_id = $1", contact) is None
+    assert [tuple(row) for row in await conn.fetch("select outcome, reason from previews")] == [
+        ("skipped", "not-now")
+    ]
+    await conn.close()
+    assert desk.rejected == []
 
 
 async def test_an_end_that_was_held_before_the_audio_stood_in_it_is_read(desk: Desk) -> None:

@@ -25,6 +25,7 @@ from dialer_engine.cli.app import build
 from dialer_engine.core.pacing import LedgerView, PacingEvent
 from dialer_engine.core.pacing.history import Bins, Book, Counts, Minute
 from dialer_engine.engine.pacing_history import KEPT_MINUTES, PacingHistory, hours_in_words
+from dialer_engine.store.directory import add_agent
 from dialer_engine.store.measured import measured
 from dialer_engine.store.pacing import KEPT, MinuteRow, add_minutes, calibration, spans
 from dialer_engine.store.pool import open_pool
@@ -379,6 +380,48 @@ async def test_plan_forecasts_from_the_campaigns_own_calls(conn: Conn, config: P
         assert 40 < way["calls_per_hour"] < 140
         assert way["list_lasts_hours"] == pytest.approx(300 / way["attempts_per_hour"], abs=0.06)
     assert by_mode["progressive"]["abandoned_percent"] == 0
+
+
+async def test_plan_of_preview_counts_the_time_to_look(conn: Conn, config: Path) -> None:
+    """First as usual, then as the campaign's own agents looked, then as somebody says."""
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(300))
+    process = await begin_plan(config, "--agents", "2", "--look", "20")
+    assert b"--look is for mode preview; spring dials in mode predictive" in (await process.communicate())[1]
+    campaign = config / "campaigns" / "spring.yaml"
+    campaign.write_text(campaign.read_text().replace("predictive", "preview"))
+    told, _ = await plan(config, "--agents", "2", "--hours", "0.25")
+    assert "look at each contact for 15.0 s, the time to read about 60 words: fewer than 30 previews" in told
+
+    agent = await add_agent(conn, None, "ana", "secret")
+    begun = datetime.now(UTC) - HOUR
+    looks = [(30.0, "dialed")] * 30 + [(40.0, "skipped")] * 10 + [(600.0, "expired")] * 10
+    await conn.executemany(
+        "insert into previews (campaign_id, member_id, contact_id, number, agent_id, node, epoch, shown_at,"
+        " expires_at, ended_at, outcome) select $1, $2, id, '+12105550100', $3, 'main', 1, $4, $4, $5, $6"
+        " from contacts limit 1",
+        [
+            (
+                world.campaigns["spring"],
+                world.members["acme"],
+                agent,
+                begun,
+                begun + timedelta(seconds=s),
+                how,
+            )
+            for s, how in looks
+        ],
+    )
+    told, _ = await plan(config, "--agents", "2", "--hours", "0.25")
+    assert (
+        "look at each contact for 32.5 s and do not call 25 % of them, as in 40 previews of 30 days" in told
+    )
+    told, _ = await plan(config, "--agents", "2", "--hours", "0.25", "--look", "5", "--json")
+    forecast = json.loads(told)["forecast"]
+    assert (forecast["look_s"], forecast["skip_percent"]) == (5.0, 25.0)
+    assert forecast["looks_measured"]["seen"] == 40
+    by_mode = {way["mode"]: way for way in forecast["ways"]}
+    assert by_mode["preview"]["attempts_per_hour"] < by_mode["progressive"]["attempts_per_hour"]
 
 
 async def test_plan_says_when_it_has_to_assume(conn: Conn, config: Path) -> None:

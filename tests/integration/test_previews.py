@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from store_support import NOON, Conn, fictional, make_world, put_contacts, request
@@ -16,14 +17,17 @@ from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.partners import Partners
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews, Showing
 from dialer_engine.engine.prompts import Prompt
 from dialer_engine.engine.tasks import Tasks
+from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.models import Campaign
 from dialer_engine.store.directory import add_agent
 from dialer_engine.store.errors import StaleEpoch
-from dialer_engine.store.pool import ENGINE_ROLE, open_pool
+from dialer_engine.store.held import held_directory, rejected_file
+from dialer_engine.store.pool import ENGINE_ROLE, connect, open_pool
 
 pytestmark = pytest.mark.postgres
 
@@ -68,6 +72,7 @@ class Desk:
     plan: CampaignPlan
     heard: list[tuple[str, str]]
     asked: object
+    writer: Writer
 
     async def show(self) -> Showing:
         found = await self.previews.show(self.plan, "alice", self.asked)  # type: ignore[arg-type]
@@ -80,12 +85,17 @@ class Desk:
             if not len(self.previews.tasks):
                 break
             await asyncio.sleep(0.01)
+        await self.writer.flushed()
         found = await self.conn.fetch("select outcome, reason from previews order by shown_at, expires_at")
         return [(row["outcome"], row["reason"]) for row in found]
 
 
+async def _anybody(conn: object) -> None:
+    """A lease that nobody else ever takes."""
+
+
 @asynccontextmanager
-async def desk(conn: Conn, url: str, **preview: object) -> AsyncIterator[Desk]:
+async def desk(conn: Conn, url: str, home: Path, **preview: object) -> AsyncIterator[Desk]:
     """Ana's desk, with the campaign's settings for previews."""
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", fictional(3))
@@ -99,12 +109,19 @@ async def desk(conn: Conn, url: str, **preview: object) -> AsyncIterator[Desk]:
     dispatcher = Dispatcher(nothing, nothing)
     dispatcher.assign({"alice": "spring"})
     pool, tasks = await open_pool(url, 2, ENGINE_ROLE), Tasks()
+    writer = Writer(
+        lambda: connect(url, role=ENGINE_ROLE), held_directory(home), rejected_file(home), 1, _anybody
+    )
+    writing = asyncio.create_task(writer.run())
+    partners = Partners(pool, tasks)
     previews = Previews(
         dispatcher,
         pool,
         tasks,
         GateClock.starting_at(NOON),
         "main",
+        writer.put,
+        partners,
         lambda agent, what: heard.append((agent, what)),
         lambda agent: 1,
         lambda campaign: runner,
@@ -114,14 +131,19 @@ async def desk(conn: Conn, url: str, **preview: object) -> AsyncIterator[Desk]:
     dispatcher.feed_seat("alice", chair.LegUp(utc_now(), "main"))
     await conn.execute("insert into leases values ('main', 'test', 1, now() + interval '1 hour', now())")
     try:
-        yield Desk(previews, dispatcher, runner, conn, plan, heard, request(world, 1))
+        yield Desk(previews, dispatcher, runner, conn, plan, heard, request(world, 1), writer)
     finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await writer.close()
         await tasks.close()
         pool.terminate()
 
 
-async def test_contacts_nobody_looks_at_run_out_and_then_the_agent_is_paused(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url, skip_retry="1h") as at:
+async def test_contacts_nobody_looks_at_run_out_and_then_the_agent_is_paused(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    async with desk(conn, pg_url, tmp_path, skip_retry="1h") as at:
         for _ in range(2):
             showing = await at.show()
             at.previews._time_over(showing)
@@ -134,8 +156,8 @@ async def test_contacts_nobody_looks_at_run_out_and_then_the_agent_is_paused(con
         assert all(row["next_at"] >= NOON + timedelta(minutes=59) for row in waits)
 
 
-async def test_a_press_between_shows_that_somebody_is_there(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url) as at:
+async def test_a_press_between_shows_that_somebody_is_there(conn: Conn, pg_url: str, tmp_path: Path) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
         at.previews._time_over(await at.show())
         at.previews.skip("alice", (await at.show()).preview.id, None)
         at.previews._time_over(await at.show())
@@ -143,8 +165,10 @@ async def test_a_press_between_shows_that_somebody_is_there(conn: Conn, pg_url: 
         assert at.dispatcher.seats["alice"].state is SeatState.READY
 
 
-async def test_at_its_end_a_preview_dials_only_when_the_campaign_says_so(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url, at_end="dial") as at:
+async def test_at_its_end_a_preview_dials_only_when_the_campaign_says_so(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    async with desk(conn, pg_url, tmp_path, at_end="dial") as at:
         showing = await at.show()
         at.previews._time_over(showing)
         at.previews._time_over(showing)
@@ -153,8 +177,10 @@ async def test_at_its_end_a_preview_dials_only_when_the_campaign_says_so(conn: C
         assert at.previews.notices["alice"] == "refused: calling_hours: closed"
 
 
-async def test_two_presses_ask_once_and_a_late_one_is_told_so(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url) as at:
+async def test_two_presses_ask_once_and_a_late_one_is_told_so(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
         showing = await at.show()
         at.previews.dial("alice", showing.preview.id)
         at.previews.dial("alice", showing.preview.id)
@@ -178,9 +204,9 @@ async def test_two_presses_ask_once_and_a_late_one_is_told_so(conn: Conn, pg_url
     ],
 )
 async def test_an_agent_who_is_not_ready_looks_at_nothing(
-    conn: Conn, pg_url: str, event: chair.SeatEvent, why: str
+    conn: Conn, pg_url: str, tmp_path: Path, event: chair.SeatEvent, why: str
 ) -> None:
-    async with desk(conn, pg_url) as at:
+    async with desk(conn, pg_url, tmp_path) as at:
         await at.show()
         at.dispatcher.feed_seat("alice", event)
         assert await at.settled() == [("withdrawn", why)]
@@ -189,16 +215,18 @@ async def test_an_agent_who_is_not_ready_looks_at_nothing(
         assert await conn.fetchval(due) == 1, "the contact is due at once for others"
 
 
-async def test_what_happened_while_a_contact_was_chosen_counts(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url) as at:
+async def test_what_happened_while_a_contact_was_chosen_counts(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
         at.previews.suppressed_since = lambda number, moment: True
         await at.previews.show(at.plan, "alice", at.asked)  # type: ignore[arg-type]
         assert await at.settled() == [("withdrawn", "the number was suppressed")]
         assert at.heard == []
 
 
-async def test_a_halt_and_a_changed_mode_clear_the_desk(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url) as at:
+async def test_a_halt_and_a_changed_mode_clear_the_desk(conn: Conn, pg_url: str, tmp_path: Path) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
         await at.show()
         at.previews.withdraw("spring", "the campaign was paused")
         assert at.previews.showings == {}
@@ -209,8 +237,10 @@ async def test_a_halt_and_a_changed_mode_clear_the_desk(conn: Conn, pg_url: str)
         assert [one for one, _ in await at.settled()] == ["withdrawn", "withdrawn"]
 
 
-async def test_a_halt_in_the_middle_of_showing_gives_the_contact_back(conn: Conn, pg_url: str) -> None:
-    async with desk(conn, pg_url) as at:
+async def test_a_halt_in_the_middle_of_showing_gives_the_contact_back(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
         showing = asyncio.create_task(at.previews.show(at.plan, "alice", at.asked))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -234,9 +264,9 @@ async def test_a_halt_in_the_middle_of_showing_gives_the_contact_back(conn: Conn
     ],
 )
 async def test_dialing_that_fails_leaves_nobody_stuck(
-    conn: Conn, pg_url: str, fault: Exception, words: str
+    conn: Conn, pg_url: str, tmp_path: Path, fault: Exception, words: str
 ) -> None:
-    async with desk(conn, pg_url) as at:
+    async with desk(conn, pg_url, tmp_path) as at:
         at.runner.fault = fault
         at.previews.dial("alice", (await at.show()).preview.id)
         ((outcome, reason),) = await at.settled()

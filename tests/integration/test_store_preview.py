@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from store_support import (
     NOON,
+    WALL,
     Campaign,
     Conn,
     Member,
@@ -22,13 +23,16 @@ from store_support import (
 )
 
 from dialer_engine.store import suppress
-from dialer_engine.store.attempts import write
+from dialer_engine.store.attempts import live_attempts, write
+from dialer_engine.store.cards import card_of_attempt
 from dialer_engine.store.directory import add_agent
 from dialer_engine.store.errors import StaleEpoch
 from dialer_engine.store.facts import facts_for
 from dialer_engine.store.pool import ENGINE_ROLE, connect
-from dialer_engine.store.preview import ShownContact, ShowRequest, end, show
+from dialer_engine.store.preview import ShownContact, ShowRequest, show
+from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
+from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
 
@@ -74,11 +78,18 @@ async def dialed(conn: Conn, asked: ReserveRequest, contact: ShownContact) -> Re
     return await reserve(conn, replace(asked, shown=contact.on_show))
 
 
+async def end(
+    conn: Conn, contact: ShownContact, outcome: str, reason: str, until: datetime | None = None
+) -> None:
+    """End a hold without a call."""
+    await end_previews(conn, [PreviewEnd(contact.on_show.preview_id, outcome, reason, NOON, until)])
+
+
 async def test_a_contact_on_show_is_nobody_elses(conn: Conn) -> None:
     world = await floor(conn, 1)
     first = await shown(conn, of(world, "spring"))
-    assert (first.on_show.number, first.member, first.list) == ("+12105550100", "Acme", "june")
-    assert (first.history, await sizes(conn, "attempts")) == ((), [0])
+    assert (first.card.number, first.card.member, first.card.list) == ("+12105550100", "Acme", "june")
+    assert (first.card.history, await sizes(conn, "attempts")) == ((), [0])
     for campaign in CAMPAIGNS:
         assert await on_show(conn, of(world, campaign), 2) is None
         assert (await reserve(conn, of(world, campaign))).reserved == ()
@@ -114,7 +125,7 @@ async def test_dialing_makes_one_attempt_and_ends_the_hold(conn: Conn) -> None:
     assert tuple(row) == ("dialed", None, done.reserved[0].attempt_id)
     await write(conn, [], [end_of(done.reserved[0], retry_at=NOON + timedelta(hours=4))], 1)
     second = await shown(conn, of(world, "spring", now=NOON + timedelta(hours=5)))
-    tried = {one.result for one in second.history}
+    tried = {one.result for one in second.card.history}
     assert second.on_show.number in ("+12105550100", "+12105550101")
     assert tried <= {"no_answer"}
 
@@ -154,18 +165,20 @@ async def test_a_skipped_contact_comes_back_when_it_should(conn: Conn) -> None:
     world = await floor(conn, 2)
     asked = of(world, "spring")
     first = await shown(conn, asked)
-    await end(conn, first.on_show.preview_id, "skipped", "wrong-person", NOON + timedelta(hours=1))
-    await end(conn, first.on_show.preview_id, "skipped", "late and without effect", None)
+    await end(conn, first, "skipped", "wrong-person", NOON + timedelta(hours=1))
+    await end(conn, first, "skipped", "late and without effect")
     second = await shown(conn, asked)
     assert second.on_show.number != first.on_show.number
-    await end(conn, second.on_show.preview_id, "withdrawn", "the agent is paused", None)
+    await end(conn, second, "withdrawn", "the agent is paused")
     assert (await shown(conn, asked, 2)).on_show == replace(
         second.on_show, preview_id=await conn.fetchval("select id::text from previews where ended_at is null")
     )
     soon = NOON + timedelta(hours=1, seconds=1)
     back = await shown(conn, replace(asked, now=soon, context=gate(soon)))
     assert back.on_show.number == first.on_show.number
-    assert [(one.result, one.note, one.agent) for one in back.history] == [("skipped", "wrong-person", "ana")]
+    assert [(one.result, one.note, one.agent) for one in back.card.history] == [
+        ("skipped", "wrong-person", "ana")
+    ]
 
 
 async def test_a_newer_engine_takes_over_what_an_earlier_one_showed(conn: Conn) -> None:
@@ -178,6 +191,43 @@ async def test_a_newer_engine_takes_over_what_an_earlier_one_showed(conn: Conn) 
         await dialed(conn, asked, first)
     assert (await dialed(conn, replace(asked, epoch=2), first)).reserved == ()
     assert len((await dialed(conn, replace(asked, epoch=2), again)).reserved) == 1
+
+
+async def test_a_skip_that_comes_late_counts_unless_something_newer_began(conn: Conn) -> None:
+    """An outage: the hold ran out and was cleared by another engine before the skip could be written."""
+    world = await floor(conn, 1)
+    first = await shown(conn, of(world, "spring"), seconds=0.05)
+    await asyncio.sleep(0.1)
+    await conn.execute(sql("previews_clear"), world.campaigns["bolts"], 1)
+    until = NOON + timedelta(hours=1)
+    await end(conn, first, "skipped", "not-now", until)
+    assert [tuple(row) for row in await conn.fetch("select outcome, reason, ended_at from previews")] == [
+        ("skipped", "not-now", NOON)
+    ]
+    assert await conn.fetchval("select next_at from queue where held_rule = 'skipped'") == until
+
+    soon = until + timedelta(seconds=1)
+    asked = of(world, "spring", now=soon, wall=WALL + timedelta(hours=1))
+    second = await shown(conn, asked, seconds=0.05)
+    await asyncio.sleep(0.1)
+    third = await shown(conn, replace(asked, wall=asked.wall + timedelta(minutes=1)), 2)
+    await end(conn, second, "skipped", "wrong-person", soon + timedelta(days=9))
+    assert (
+        await conn.fetchval("select held_rule from queue where campaign_id = $1", asked.campaign_id)
+        == "preview"
+    )
+    assert len((await dialed(conn, asked, third)).reserved) == 1
+
+
+async def test_a_live_attempt_tells_who_dialed_it_and_whom(conn: Conn) -> None:
+    world = await floor(conn, 2)
+    first = await shown(conn, of(world, "spring"), 2)
+    (call,) = (await dialed(conn, of(world, "spring"), first)).reserved
+    (other,) = (await reserve(conn, of(world, "autumn"))).reserved
+    by = {one.attempt_id: one.dialed_by for one in await live_attempts(conn, None)}
+    assert by == {call.attempt_id: "ben", other.attempt_id: None}
+    assert await card_of_attempt(conn, call.attempt_id) == first.card
+    assert await card_of_attempt(conn, first.on_show.preview_id) is None
 
 
 async def test_many_agents_never_see_the_same_person(conn: Conn, pg_url: str) -> None:

@@ -22,7 +22,7 @@ HUNDREDTH = log(100.0)
 
 def window(answers: float = 0, failures: float = 0, in_flight: float = 0, rung: float = 0) -> Window:
     """Calls of which so much is known."""
-    return Window(answers, failures, in_flight, rung, {})
+    return Window(answers, failures, in_flight, rung, in_flight, rung, {})
 
 
 # --- evidence -----------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class Recounting:
     def __init__(self, inner: Policy, log: list[PacingEvent]) -> None:
         self.inner, self.log, self.compared = inner, log, 0
         self.guarded, self.eager, self.hears = inner.guarded, inner.eager, inner.hears
-        self.interval = inner.interval
+        self.interval, self.looks = inner.interval, inner.looks
 
     def observe(self, event: PacingEvent) -> None:
         """Pass it on."""

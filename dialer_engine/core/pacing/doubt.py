@@ -7,6 +7,9 @@ most, by what became of them so far (`evidence`). A call that was answered, fail
 rings tells as much as answers would have come by then; one that just left tells nothing, so all of those may be
 answered. For every such turn the answers that find nobody must stay within the law's budget (`turns`). Nor is it
 believed that talks which just began will end soon: the talks before may have been with machines.
+
+The pools of a campaign share one doubt: the newest calls of the list tell of it, whichever node they left from. What
+may be answered too much is asked for each pool by itself: only its own calls come to its agents.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from dialer_engine.core.pacing.model import CallView, PacingEvent, Snapshot
 from dialer_engine.core.pacing.turns import MOMENTS, Turn, Turns
 
 TRAIL = 640
-"""Newest calls that are remembered."""
+"""Newest calls that are remembered for each pool."""
 PAIRS = ((log(100.0), 1.645), (log(3.0), 2.7))
 """How much less likely a rate may make what was seen than the likeliest rate does (a logarithm), and the standard
 deviations of answers and agents that are reckoned with at that rate. Together each pair is about 1 in 1,000."""
@@ -67,7 +70,8 @@ class Doubt:
 
     def __init__(self) -> None:
         self._times = Durations(LATEST_S + 1, 1.0, (PRIOR_HAZARD,), PRIOR_ANSWERS, ANSWERS_HALF_LIFE)
-        self._trail: deque[_Try] = deque(maxlen=TRAIL)
+        self.pools = 0
+        self._trail: deque[_Try] = deque()
         self._open: dict[str, _Try] = {}
         self._by: list[float] = []
         self._rows: dict[Kind, _Ahead] = {}
@@ -83,6 +87,8 @@ class Doubt:
         if event.kind == "placed":
             self._open[event.call] = made = _Try(event.call)
             self._trail.append(made)
+            if len(self._trail) > TRAIL * max(1, self.pools):
+                self._trail.popleft()
         elif (call := self._open.get(event.call)) is not None:
             self._step(call, event)
 
@@ -149,28 +155,39 @@ class Doubt:
 
         A window ends before a call that speaks against a turn: the worst turn begins just after such a call.
         """
-        window = Window(0.0, 0.0, 0.0, 0.0, dict(kinds))
-        answers = failures = open_lines = rung = 0.0
+        window = Window(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, dict(kinds))
+        answers = failures = open_lines = rung = own = own_rung = 0.0
         least = 1
         yield window
         for number, call in enumerate(reversed(self._trail)):
             view = flying.get(call.id) if call.failed is None else None
             kind = _kind(view, now) if view is not None else None
-            against = call.failed or (self._share(kind[1]) if kind and kind[0] else 0.0)
+            against = self._against(call, kind, now)
             if number >= least and against > SPEAKS:
                 least = number + 1 + number // FINER
                 # With no more calls in flight and a lower share of answers than the one before it cannot be worse.
-                if open_lines > window.in_flight or answers * window.failures > window.answers * failures:
-                    window = Window(answers, failures, open_lines, rung, dict(kinds))
+                if own > window.own or answers * window.failures > window.answers * failures:
+                    window = Window(answers, failures, open_lines, rung, own, own_rung, dict(kinds))
                     yield window
             answers += call.answered
-            if kind is None:
+            if call.failed is not None:
                 failures += against
-            else:
+                continue
+            open_lines += 1.0
+            rung += against
+            if kind is not None:
                 kinds[kind] += 1
-                open_lines += 1.0
-                rung += against
-        yield Window(answers, failures, open_lines, rung, dict(kinds))
+                own += 1.0
+                own_rung += against
+        yield Window(answers, failures, open_lines, rung, own, own_rung, dict(kinds))
+
+    def _against(self, call: _Try, kind: Kind | None, now: float) -> float:
+        """Return how much of an attempt is over without an answer; of another pool's calls the events tell it."""
+        if call.failed is not None:
+            return call.failed
+        if kind is not None:
+            return self._share(kind[1]) if kind[0] else 0.0
+        return self._share(int(now - call.rings)) if call.rings is not None else 0.0
 
     def _turn(
         self,

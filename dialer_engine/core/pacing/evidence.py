@@ -14,16 +14,19 @@ SURE = 0.9999
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some newest calls: how many were answered, how many failed or rang out, how many are in flight.
+    """Some newest calls of a list: how many were answered, how many failed or rang out, how many are in flight.
 
     `rung` are the answers that those in flight would have shown by now, were they all to be answered: a call
-    that rang as long as half of all who answer take counts one half. `kinds` are the calls in flight by age.
+    that rang as long as half of all who answer take counts one half. Of those in flight `own` are the pool's that
+    asks, with `own_rung`: only they may cost it an agent. `kinds` are its calls in flight by age.
     """
 
     answers: float
     failures: float
     in_flight: float
     rung: float
+    own: float
+    own_rung: float
     kinds: dict[Kind, int]
 
 
@@ -69,11 +72,7 @@ def _likelihood(window: Window, rate: float) -> float:
 
 
 def score(tried: tuple[float, Window]) -> float:
-    """Return about how many answers a rate lets expect of a window's calls in flight."""
+    """Return about how many answers a rate lets expect of a pool's own calls in a window."""
     rate, window = tried
-    rest = window.in_flight - window.rung
-    return (
-        rate * rest * window.in_flight / max(1e-3, window.in_flight - rate * window.rung)
-        if rest > 0.0
-        else 0.0
-    )
+    rest = window.own - window.own_rung
+    return rate * rest * window.own / max(1e-3, window.own - rate * window.own_rung) if rest > 0.0 else 0.0

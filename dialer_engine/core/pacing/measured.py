@@ -13,6 +13,8 @@ from statistics import fmean, pstdev
 
 ENOUGH = 200
 """Calls that must have been sent before they are believed."""
+ENOUGH_LOOKS = 30
+"""Contacts on show that must have been decided on before they are believed."""
 CUT = frozenset({"cancelled", "trunk_fault", "unknown", "node_lost"})
 """Results that say nothing about the called phone."""
 LONGEST_RING_S = 90
@@ -72,6 +74,23 @@ class Measured:
     talk: Spread | None
     machine: Spread | None
     wrap: Spread | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How agents looked at `seen` contacts on show (mode preview), and the share of them that they did not call."""
+
+    seen: int
+    look: Spread
+    skip_share: float
+
+
+def measure_looks(looks: Sequence[tuple[float, bool]]) -> Looks | None:
+    """Return what looks (seconds, and whether a call followed) say, None when there are fewer than `ENOUGH_LOOKS`."""
+    found = spread(seconds for seconds, _ in looks)
+    if len(looks) < ENOUGH_LOOKS or found is None:
+        return None
+    return Looks(len(looks), found, sum(not dialed for _, dialed in looks) / len(looks))
 
 
 def measure(calls: Sequence[SeenCall], wraps: Iterable[float], ring_limit_s: float) -> Measured | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.model import Pacer
 from dialer_engine.core.pacing.power import Power
 from dialer_engine.core.pacing.predictive import Predictive
@@ -14,8 +15,9 @@ MODES: Mapping[str, Callable[[], Pacer]] = MappingProxyType(
 )
 
 
-def make_pacer(mode: str) -> Pacer:
-    """Return a fresh pacer for a mode's name; refuse a name that is not in `MODES`."""
+def make_pacer(mode: str, lessons: Lessons | None = None) -> Pacer:
+    """Return a fresh pacer for a mode's name, which learns with others if it learns; refuse one not in `MODES`."""
     if mode not in MODES:
         raise ValueError(f"unknown pacing mode {mode!r}; modes are {', '.join(MODES)}")
-    return MODES[mode]()
+    made = MODES[mode]
+    return made(lessons) if made is Predictive else made()

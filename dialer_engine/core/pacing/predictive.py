@@ -7,6 +7,7 @@ lines that have rung long enough when they are not worth their risk any more. Th
 the law's budget: what may at worst be abandoned never passes it, by the 99.9 % quantile of the forecast, and also if
 the list has just turned from wrong numbers to people at home (`doubt`). Above the limit it is one to one.
 
+The pools of one campaign, one on each node, learn together (`lessons`); each of them decides for its own agents.
 A campaign begins with one line per agent, whatever the forecast says, until it has seen `Goals.learn_calls` calls.
 """
 
@@ -16,9 +17,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dialer_engine.core.pacing.doubt import Doubt
 from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
-from dialer_engine.core.pacing.learning import HORIZON, Learning, Row
+from dialer_engine.core.pacing.learning import HORIZON, Row
+from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
     UNANSWERED,
     free_agents,
@@ -42,20 +43,20 @@ SLOW_END = 10
 
 
 class Predictive:
-    """Weighs every further line by what this campaign has shown so far."""
+    """Weighs every further line by what this campaign has shown so far, in this pool and those it learns with."""
 
-    def __init__(self) -> None:
-        self.learning = Learning()
+    def __init__(self, lessons: Lessons | None = None) -> None:
+        self.lessons = lessons or Lessons()
+        self.lessons.join()
+        self.learning, self.doubt = self.lessons.learning, self.lessons.doubt
         self.price = Price()
         self.waits = Waits()
-        self.doubt = Doubt()
         self._first = Progressive()
         self._small = Power()
 
     def observe(self, event: PacingEvent) -> None:
-        """Learn from something that happened."""
-        self.learning.observe(event)
-        self.doubt.observe(event)
+        """Learn from something that happened in this pool."""
+        self.lessons.observe(event)
         self.waits.observe(event)
 
     def decide(self, snapshot: Snapshot) -> Decision:

@@ -2,7 +2,9 @@
 
 A call: dialing, then it fails at once or rings; then nobody answers, or somebody does and is waiting until an
 agent is there (bridged) or the grace is over (abandoned). A person who answers gets the agent who has been
-ready longest; an agent who becomes ready takes the person who has been waiting longest.
+ready longest; an agent who becomes ready takes the person who has been waiting longest. In mode preview a contact
+is shown to a ready agent first, who looks, then skips it or dials; then the agent is reserved until it is known whether
+somebody answers, and gets exactly this person.
 
 Every call has at most one event ahead, which names the generation (`turn`) it was made for: one that comes
 too late, as the abandonment of a call that was bridged, finds another generation and does nothing.
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from dialer_engine.core.pacing import CallState, CallView, PacingEvent
+from dialer_engine.core.pacing import AgentState, CallState, CallView, PacingEvent
 from dialer_engine.core.pacing.level import MIN_RING_S
 from dialer_engine.lab.pacing.parts import Agent, Call
 from dialer_engine.lab.pacing.people import People, Person
@@ -45,15 +47,58 @@ class Floor(Roster):
         """Dial the next person of the list."""
         return self.dial(self.people.take())
 
-    def dial(self, person: Person) -> Call:
-        """Dial somebody now; their fate is settled at this moment."""
-        work, now, name = self.work, self.now, f"c{person.number}"
+    # --- looking ----------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Put the next person of the list before the agent who has been ready longest and looks at nobody."""
+        agent = next((each for each in self.ready if each.looks_at is None), None)
+        if agent is None:
+            return
+        person = agent.looks_at = self.people.take()
+        name = _name(person)
+        self.views[name] = CallView(name, "reserved", self.now, 0.0)
+        self._at(self.now + person.look_s, lambda: self._looked(agent, person))
+
+    def _looked(self, agent: Agent, person: Person) -> None:
+        """Skip or dial; an agent who does something else by now, or a closed day, dials nobody."""
+        if agent.looks_at is not person:
+            return
+        if not self.open:
+            self._take_away(agent)
+            return
+        self._forget(agent, person)
+        if person.skip_dice < self.work.skip_share:
+            self.day.skipped += 1
+            return
+        del self.ready[agent]
+        self._enter(agent, "reserved")
+        self.dial(person, agent)
+
+    def _forget(self, agent: Agent, person: Person) -> None:
+        agent.looks_at = None
+        del self.views[_name(person)]
+
+    def _take_away(self, agent: Agent) -> None:
+        person = agent.looks_at
+        if person is not None:
+            self._forget(agent, person)
+            self.people.give_back(person)
+
+    def _enter(self, agent: Agent, state: AgentState | None) -> None:
+        self._take_away(agent)
+        super()._enter(agent, state)
+
+    # --- calls ------------------------------------------------------------------------------------
+
+    def dial(self, person: Person, agent: Agent | None = None) -> Call:
+        """Dial somebody now, or let an agent dial by hand; their fate is settled at this moment."""
+        work, now, name = self.work, self.now, _name(person)
         answers = person.answers(work, self.second)
         fails = not answers and person.fails(work)
         machine = not (answers or fails) and person.machine(work, self.second)
         at = now + person.answer_after_s if answers or machine else None
-        view = CallView(name, "dialing", now, 0.0, now, person.segment.name)
-        call = Call(name, person, now, at, machine, view)
+        view = CallView(name, "dialing", now, 0.0, now, person.segment.name, agent.id if agent else "")
+        call = Call(name, person, now, at, machine, view, agent=agent)
         self.calls[name], self.views[name] = call, view
         self.in_flight += 1
         self.day.attempts += 1
@@ -71,7 +116,8 @@ class Floor(Roster):
 
     def _show(self, call: Call, state: CallState, rang: float) -> None:
         call.state = state
-        call.view = CallView(call.id, state, self.now, rang, call.placed, call.person.segment.name)
+        agent = call.view.agent if state in ("dialing", "ringing") else ""
+        call.view = CallView(call.id, state, self.now, rang, call.placed, call.person.segment.name, agent)
         self.views[call.id] = call.view
 
     def _say(self, call: Call, kind: Kind, agent: str | None = None, result: str | None = None) -> None:
@@ -94,6 +140,8 @@ class Floor(Roster):
     def _unanswered(self, call: Call, result: str) -> None:
         self.in_flight -= 1
         self._gone(call, result)
+        if call.agent is not None:
+            self._free(call.agent, talked=False)
 
     def _gone(self, call: Call, result: str) -> None:
         call.turn += 1
@@ -122,8 +170,9 @@ class Floor(Roster):
             self.day.slot(self.second).answers += 1
         self._show(call, "waiting", self.rang(call))
         self._say(call, "answered")
-        if self.ready:
-            self._bridge(call, next(iter(self.ready)))
+        taker = call.agent or next(iter(self.ready), None)
+        if taker is not None:
+            self._bridge(call, taker)
             return
         self.waiting[call] = None
         stays = self.work.grace_s if call.machine else min(self.work.grace_s, call.person.patience_s)
@@ -139,10 +188,10 @@ class Floor(Roster):
 
     def _bridge(self, call: Call, agent: Agent) -> None:
         self.waiting.pop(call, None)
-        del self.ready[agent]
+        self.ready.pop(agent, None)
         self.in_flight -= 1
         self.day.bridged += 1
-        self.tally.agent_waits.append(self.now - agent.since)
+        self.tally.agent_waits.append(self.now - agent.idle_since)
         if not call.machine:
             self.tally.people_waits.append(self.now - (call.answers_at or self.now))
         self._show(call, "bridged", call.view.rang)
@@ -168,3 +217,7 @@ class Floor(Roster):
     def _disposed(self, agent: Agent) -> None:
         self.ledger.connected()
         self._free(agent)
+
+
+def _name(person: Person) -> str:
+    return f"c{person.number}"

@@ -10,7 +10,10 @@ from dialer_engine.lab.pacing.people import Person
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A live call; `answers_at` is when it will be answered (None: never), known to oracles alone."""
+    """A live call; `answers_at` is when it will be answered (None: never), known to oracles alone.
+
+    `agent` is who dialed it by hand, and gets whoever answers.
+    """
 
     id: str
     person: Person
@@ -22,12 +25,14 @@ class Call:
     ringing_at: float | None = None
     ends_at: float = 0.0
     turn: int = 0
+    agent: Agent | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Agent:
     """An agent of the day, whose time is counted up to `counted_at`.
 
+    `idle_since` is when the agent had nobody to talk to any more, `looks_at` the contact on show.
     `free_at` is when the present call and wrap-up end, known to oracles alone.
     """
 
@@ -41,5 +46,7 @@ class Agent:
     counted_at: float = 0.0
     free_at: float = 0.0
     back_at: float = 0.0
+    idle_since: float = 0.0
+    looks_at: Person | None = None
     leaving: bool = False
     turn: int = 0

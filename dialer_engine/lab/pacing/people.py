@@ -17,7 +17,7 @@ _NO_SEGMENT = Segment("", 1.0, 1.0)
 
 
 class Person(NamedTuple):
-    """One contact: what happens when they are called. Times in seconds, `dice` from 0 to 1."""
+    """One contact: what happens when they are called, or looked at. Times in seconds, `dice` from 0 to 1."""
 
     number: int
     segment: Segment
@@ -32,6 +32,8 @@ class Person(NamedTuple):
     patience_s: float
     machine_s: float
     block: Block | None = None
+    look_s: float = 0.0
+    skip_dice: float = 1.0
 
     @property
     def answer_after_s(self) -> float:
@@ -70,6 +72,7 @@ class People:
         self.next = 0
         self._random = Random(f"people {seed}")  # noqa: S311
         self._segments = Random(f"segments {seed}")  # noqa: S311
+        self._looks = Random(f"looks {seed}")  # noqa: S311
         self._segment = _NO_SEGMENT
         self._ahead: list[Person] = []
         self._made = 0
@@ -88,6 +91,10 @@ class People:
         person = self._ahead.pop() if self._ahead else self._make()
         self.next = person.number + 1
         return person
+
+    def give_back(self, person: Person) -> None:
+        """Let somebody whom nobody called be the next one again."""
+        self._ahead.append(person)
 
     def _make(self) -> Person:
         work, random = self.work, self._random
@@ -108,6 +115,8 @@ class People:
             patience_s=random.weibullvariate(self._patience, work.patience_shape),
             machine_s=lognormal(random, work.machine_mean_s, 0.5),
             block=block,
+            look_s=self._look_s(),
+            skip_dice=self._looks.random(),
         )
         self._made += 1
         return person
@@ -117,6 +126,11 @@ class People:
             rang = self._random.gammavariate(*self._ring)
             if rang <= self.work.full_ring_s:
                 return rang
+
+    def _look_s(self) -> float:
+        work = self.work
+        mean = work.look_mean_s
+        return min(work.look_most_s, lognormal(self._looks, mean, work.look_cv)) if mean > 0.0 else 0.0
 
     def _pick_segment(self) -> Segment:
         segments = self.work.segments

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from dialer_engine.core.pacing import Goals
-from dialer_engine.core.pacing.measured import Measured, Spread
+from dialer_engine.core.pacing.measured import Looks, Measured, Spread
 from dialer_engine.lab.pacing.figures import Row, RunFigures, run_figures
 from dialer_engine.lab.pacing.policy import ModePolicy, Policy
 from dialer_engine.lab.pacing.runs import Cell, Comparison, Task, finished
@@ -39,6 +39,18 @@ def workload(agents: int, hours: float, measured: Measured | None, ring_s: float
         machines_until_s=hours * HOUR_S,
     )
     return usual if measured is None else replace(usual, **_measured(measured, rings))
+
+
+def with_looks(work: Workload, looks: Looks | None, look_s: float | None, most_s: float) -> Workload:
+    """Return the hours with agents who look at each contact as they did before; `look_s` is said to be the mean.
+
+    `most_s` is how long they may look; all in seconds.
+    """
+    found = replace(work, look_most_s=most_s, look_mean_s=min(work.look_mean_s, most_s))
+    if looks is not None:
+        mean, cv = min(most_s, looks.look.mean_s), max(0.05, looks.look.cv)
+        found = replace(found, look_mean_s=mean, look_cv=cv, skip_share=min(0.95, looks.skip_share))
+    return found if look_s is None else replace(found, look_mean_s=look_s)
 
 
 def _measured(seen: Measured, rings_s: float) -> dict[str, Any]:

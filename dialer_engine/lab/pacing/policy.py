@@ -16,13 +16,14 @@ class Policy(Protocol):
 
     `guarded` puts it under the engine's guard of the law's budget; `eager` has it asked after everything
     that happens, and in any case it is asked `interval` seconds after the last time; `hears` has it told of
-    what happens.
+    what happens; `looks`: its contacts are shown to agents, who dial.
     """
 
     guarded: bool
     eager: bool
     hears: bool
     interval: float
+    looks: bool
 
     def observe(self, event: PacingEvent) -> None:
         """Take note of something that happened."""
@@ -39,6 +40,7 @@ class Deaf:
     eager: bool = True
     hears: bool = False
     interval: float = 1.0
+    looks: bool = False
 
     def observe(self, event: PacingEvent) -> None:
         """Nothing is learned from single events."""
@@ -54,6 +56,7 @@ class ModePolicy:
 
     def __init__(self, mode: str, lines_per_agent: float, goals: Goals, cancel_early: bool) -> None:
         self._pacer: Pacer = make_pacer(mode)
+        self.looks = mode == "preview"
         self._lines, self._goals, self._early = lines_per_agent, goals, cancel_early
 
     def observe(self, event: PacingEvent) -> None:

@@ -1,4 +1,4 @@
-"""The agents of a simulated floor: ready, in a call, in wrap-up, on a break, off.
+"""The agents of a simulated floor: ready, reserved (dialed by hand), in a call, in wrap-up, on a break, off.
 
 A break that is due begins when the agent is ready next. Whoever comes back finds, in this order, that they
 leave, that a break is due, a waiting person, or nobody.
@@ -120,8 +120,13 @@ class Roster(Agenda):
         for agent in self.agents:
             self._account(agent)
 
-    def _free(self, agent: Agent) -> None:
-        """Let an agent begin, come back or finish: home, a break that is due, a waiting person, or ready."""
+    def _free(self, agent: Agent, *, talked: bool = True) -> None:
+        """Let an agent begin, come back or finish: home, a break that is due, a waiting person, or ready.
+
+        An agent who has not `talked` since, but dialed in vain, waits on.
+        """
+        if talked:
+            agent.idle_since = self.now
         if agent.leaving:
             self._leave(agent)
         elif agent.breaks and agent.breaks[0][0] <= self.now:

@@ -95,9 +95,14 @@ class Simulator:
                 floor.cancel(call)
             else:
                 floor.day.refused += 1
-        if floor.open:
-            for _ in range(min(decision.place, self._room(decision))):
-                floor.place()
+        if not floor.open:
+            return
+        if self.policy.looks:
+            for _ in range(decision.place):
+                floor.show()
+            return
+        for _ in range(min(decision.place, self._room(decision))):
+            floor.place()
 
     def _law_is_at_risk(self) -> bool:
         at_risk = self.floor.in_flight - len(self.floor.ready)

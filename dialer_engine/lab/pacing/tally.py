@@ -27,8 +27,9 @@ class Slot:
 class Day:
     """One day's counts; times are agent seconds within the shift.
 
-    `cancelled` are attempts that were ended by us, `rung_short` those of them that rang less than the law's
-    15 s, `refused` cancels that were not carried out because of it.
+    `skipped` are contacts that agents looked at and did not dial, `cancelled` attempts that were ended by us,
+    `rung_short` those of them that rang less than the law's 15 s, `refused` cancels that were not carried out
+    because of it.
     """
 
     attempts: int = 0
@@ -36,6 +37,7 @@ class Day:
     abandoned: int = 0
     machines: int = 0
     bridged: int = 0
+    skipped: int = 0
     cancelled: int = 0
     rung_short: int = 0
     refused: int = 0

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 HOUR_S = 3600.0
+LOOK_S = 15.0
+"""How long agents look at a contact where nothing better is known: a desk with a short script has about 60 words, and
+people read 238 a minute in silence (Brysbaert 2019, Journal of Memory and Language 109, 104047)."""
 RateFactor = Callable[[float], float]
 """From the second of the day to a factor on every answer rate."""
 
@@ -72,6 +75,8 @@ class Workload:
     then remains machines answer `machine_share` between `machines_from_s` and `machines_until_s`; an agent
     spends `machine_mean_s` with one, without wrap-up. A person who answered waits `grace_s`, or as long as
     their patience (Weibull) lasts. Half of the agents leave for the day at `half_leave_s` when it is set.
+    In mode preview an agent looks at each contact for `look_mean_s`, at most `look_most_s`, and skips `skip_share`
+    of them; in the other modes nobody looks.
     `segments` share the list in blocks of `segment_block` contacts. A list with `blocks` consists of them, over
     and over.
     """
@@ -108,6 +113,10 @@ class Workload:
     segment_block: int = 40
     blocks: tuple[Block, ...] = ()
     channels: int = 2000
+    look_mean_s: float = LOOK_S
+    look_cv: float = 0.5
+    look_most_s: float = 60.0
+    skip_share: float = 0.0
 
     def block_at(self, number: int) -> Block | None:
         """Return the stretch that holds the n-th contact of the list, None when the list has none."""
