@@ -132,7 +132,7 @@ def devices(stations: Iterable[Station]) -> dict[str, str]:
 
 
 def trunks_status(trunks: Trunks) -> list[dict[str, Any]]:
-    """Return one entry per trunk: calls up, limits, reachability, breaker, the last hour's health, results."""
+    """Return one entry per trunk: calls up, limits, what each node sees, breaker, the last hour's health, results."""
     now = time.monotonic()
     return [_trunk(line, now) for line in trunks.lines.values()]
 
@@ -145,6 +145,7 @@ def _trunk(line: TrunkLine, now: float) -> dict[str, Any]:
         "calls_per_second": line.settings.calls_per_second,
         "registered": line.registered,
         "reachable": line.reachable,
+        "nodes": {node: asdict(reach) for node, reach in sorted(line.reach.items())},
         "results": dict(line.results),
         "account": line.settings.account,
         "breaker": _breaker(line.breaker, now),
