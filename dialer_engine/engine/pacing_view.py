@@ -55,7 +55,7 @@ OPEN = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
 
 @dataclass(frozen=True, slots=True)
 class Dialable:
-    """What may be dialed at this moment: the trunk that takes the next call (None: none), contacts due, and whether at all."""
+    """What may be dialed now: the trunk that takes the next call (None: no trunk can), contacts due, and if at all."""
 
     line: TrunkLine | None
     queue_due: int | None
