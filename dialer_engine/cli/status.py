@@ -148,7 +148,7 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
             one["name"],
             one["state"],
             _mode(one),
-            _parts(agents, ("ready", "in_call", "wrap", "paused")),
+            _parts(agents, ("ready", "in_call", "wrap", "paused", *(["away"] if agents.get("away") else []))),
             _parts(calls, ("dialing", "ringing", "waiting")),
             str(totals["attempts"]),
             str(totals["answered"]),
@@ -200,7 +200,7 @@ def _agents(agents: list[dict[str, Any]]) -> Table:
         table.add_column(column)
     for one in agents:
         since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
-        state = "looks at a contact" if one.get("looking") else one["state"]
+        state = "looks at a contact" if one.get("looking") and one["state"] != "away" else one["state"]
         words = (one["name"], state, since, one["campaign"] or "-", one.get("node") or "-", one["phone"])
         table.add_row(*words)
     return table

@@ -43,6 +43,17 @@ async def agents_on(floor: Ground, node: str) -> set[str]:
     return {agent["name"] for agent in status["agents"] if agent["node"] == node}
 
 
+async def until_away(floor: Ground, agents: set[str]) -> bool:
+    """Wait until agents are shown as away, each with the node, and so counted by the campaign."""
+    for _ in range(int(PATIENCE_S) * 5):
+        status = await floor.world.engine.control.status()
+        away = {agent["name"]: agent["node"] for agent in status["agents"] if agent["state"] == "away"}
+        if away and set(away) <= agents and set(away.values()) == {floor.world.further[0].name}:
+            return bool(status["campaigns"][0]["agents"]["away"] == len(away))
+        await floor.until(lambda: False, 0.2)
+    return False
+
+
 async def until(floor: Ground, query: str) -> bool:
     """Wait until a query has no row any more."""
     for _ in range(int(PATIENCE_S)):
@@ -65,8 +76,13 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Gro
         await floor.until(lambda: False, 1.0)
     assert before, "nobody talks on the node that is lost"
     assert await agents_on(floor, lost.name)
+    on_duty = await agents_on(floor, lost.name)
     lost.die()
+    assert await until_away(floor, on_duty), "agents of a node that is away are shown as if they could work"
+    sent = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
     assert await until(floor, live(lost.name)), "attempts of a lost node stay live"
+    after = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
+    assert after[0]["n"] == sent[0]["n"], "calls were placed for agents of a node that is away"
     results = await floor.ask("select attempt_id::text as id, result from cdrs")
     ended = {row["id"]: row["result"] for row in results}
     assert {ended[attempt] for attempt in before} <= {"node_lost", "bridged"}
