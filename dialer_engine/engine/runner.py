@@ -117,7 +117,8 @@ class Runner:
         self._wake.clear()
 
     def _departure_in(self) -> float:
-        opens = self.trunks.opens_in(self.plan.settings.trunks, time.monotonic())
+        names, now = self.plan.settings.trunks, time.monotonic()
+        opens = min(self.trunks.opens_in(names, now, node) for node in self._pools())
         return opens if opens > 0 else SAFETY_NET_S
 
     # --- deciding ---------------------------------------------------------------------------------
@@ -226,7 +227,7 @@ class Runner:
         while (line := self.trunks.first_free(names, time.monotonic(), node)) is None:
             if time.monotonic() > end or not self.trunks.can_open(names, node):
                 return None
-            await asyncio.sleep(min(0.25, max(0.01, self.trunks.opens_in(names, time.monotonic()))))
+            await asyncio.sleep(min(0.25, max(0.01, self.trunks.opens_in(names, time.monotonic(), node))))
         return line
 
     def _trunks_down(self, *nodes: str) -> tuple[str, ...]:

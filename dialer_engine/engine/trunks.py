@@ -273,9 +273,12 @@ class Trunks:
             if line.breaker.opened_at is not None
         ]
 
-    def opens_in(self, names: list[str], now: float) -> float:
-        """Return the seconds until any of these trunks has a departure free, for a timer."""
-        waits = [self.lines[name].opens_in(now) for name in names if name in self.lines]
+    def opens_in(self, names: list[str], now: float, node: str | None = None) -> float:
+        """Return the seconds until any of these trunks that a node can use has a departure free, for a timer.
+
+        What cannot be used or has no channel does not open with time.
+        """
+        waits = [line.opens_in(now) for line in self._usable(names, node) if line.channels_free()]
         return min(waits, default=1.0)
 
     def on_wire(self, trunk: str, call: str, now: float) -> None:

@@ -106,6 +106,20 @@ def test_what_is_used_up_is_the_channels_or_the_rate(trunks: Trunks) -> None:
     assert (waits.channels_free(), waits.departures(now), _no_trunk(waits, now)) == (2, 0, "")
 
 
+def test_a_trunk_that_cannot_be_used_does_not_hide_when_the_next_one_opens(trunks: Trunks) -> None:
+    now, second = time.monotonic(), trunks.lines["second"]
+    second.leave(now, "x")
+    second.on_wire(now, "x")
+    assert trunks.opens_in(NAMES, now, "main") == 0.0
+    silence(trunks.lines["first"], "main")
+    assert trunks.opens_in(NAMES, now, "main") == second.opens_in(now) > 0.0
+    trunks.lines["first"].saw("main", True, None)
+    trunks.lines["first"].active = 2
+    assert trunks.opens_in(NAMES, now, "main") == second.opens_in(now)
+    second.active = 2
+    assert trunks.opens_in(NAMES, now, "main") == 1.0
+
+
 def test_a_trunk_at_fault_is_neither_full_nor_slow(trunks: Trunks) -> None:
     now = time.monotonic()
     for line in trunks.lines.values():
