@@ -122,7 +122,8 @@ def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
         print_json(agents)
         return
     for one in agents:
-        say(f"{one['name']:24} {one['state']:8} {one['campaign'] or '-':24} phone {one['phone']}")
+        there = f" on node {one['node']}" if one["state"] == "away" else ""
+        say(f"{one['name']:24} {one['state']:8} {one['campaign'] or '-':24} phone {one['phone']}{there}")
 
 
 def logout(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:

@@ -199,6 +199,14 @@ async def _trunks(config: Path) -> Finding:
     down = [one["name"] for one in trunks if one["reachable"] is False or one["registered"] is False]
     if down:
         return Finding("trunks", CRITICAL, f"not reachable or not registered: {', '.join(down)}")
+    partly = [
+        f"{one['name']} from {node}"
+        for one in trunks
+        for node, seen in one.get("nodes", {}).items()
+        if False in seen.values()
+    ]
+    if partly:
+        return Finding("trunks", WARNING, f"not reachable or not registered: {', '.join(partly)}")
     return Finding("trunks", OK, ", ".join(one["name"] for one in trunks) or "none")
 
 

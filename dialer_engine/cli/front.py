@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -26,6 +24,7 @@ from dialer_engine.engine.front_keeper import FrontKeeper
 from dialer_engine.pbx.front import Front
 from dialer_engine.pbx.front_bundle import install_front_bundle, kamailio_version
 from dialer_engine.pbx.front_config import front_config
+from dialer_engine.pbx.front_trial import try_front
 from dialer_engine.settings.home import home, prepare_home, service_user
 
 
@@ -53,7 +52,7 @@ async def _run(config: Path) -> None:
 
 
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Let Kamailio look at the configuration that would be written; changes nothing."""
+    """Let Kamailio read the configuration that would be written, and start by it for a moment; changes nothing."""
     carry_out(asyncio.to_thread(_check, config))
 
 
@@ -61,11 +60,8 @@ def _check(config: Path) -> None:
     prepare_home(home(), service_user())
     bundle = install_front_bundle(home())
     place = front_config(read_config(config).settings, home(), service_user())
-    with tempfile.TemporaryDirectory(prefix="front-") as directory:
-        front = Front(bundle, replace(place, directory=Path(directory)))
-        front.render()
-        front.check()
-    say(f"Kamailio {kamailio_version(bundle)} accepts the configuration; {len(place.nodes)} nodes")
+    try_front(bundle, place)
+    say(f"Kamailio {kamailio_version(bundle)} starts by the configuration; {len(place.nodes)} nodes")
 
 
 def show(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:

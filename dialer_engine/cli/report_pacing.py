@@ -42,6 +42,7 @@ BOUNDS = {
     "budget": "the law's budget",
     "wait": "wait asked for",
     "lines": "most lines per agent",
+    "trunk": "no usable trunk",
     "channels": "trunk's channels",
     "rate": "trunk's calls/s",
     "list": "empty list",

@@ -148,7 +148,7 @@ def _campaigns(campaigns: list[dict[str, Any]]) -> Table:
             one["name"],
             one["state"],
             _mode(one),
-            _parts(agents, ("ready", "in_call", "wrap", "paused")),
+            _parts(agents, ("ready", "in_call", "wrap", "paused", *(["away"] if agents.get("away") else []))),
             _parts(calls, ("dialing", "ringing", "waiting")),
             str(totals["attempts"]),
             str(totals["answered"]),
@@ -200,7 +200,7 @@ def _agents(agents: list[dict[str, Any]]) -> Table:
         table.add_column(column)
     for one in agents:
         since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
-        state = "looks at a contact" if one.get("looking") else one["state"]
+        state = "looks at a contact" if one.get("looking") and one["state"] != "away" else one["state"]
         words = (one["name"], state, since, one["campaign"] or "-", one.get("node") or "-", one["phone"])
         table.add_row(*words)
     return table
@@ -216,8 +216,8 @@ def _trunks(trunks: list[dict[str, Any]]) -> Table:
             str(one["active"]),
             str(one["max_channels"]),
             f"{one['calls_per_second']:g}",
-            _yes(one["registered"]),
-            _yes(one["reachable"]),
+            _seen(one, "registered"),
+            _seen(one, "reachable"),
             one["breaker"]["state"].replace("_", " "),
         )
     return table
@@ -250,6 +250,14 @@ def _trunk_health(trunk: dict[str, Any]) -> Text:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
+
+
+def _seen(trunk: dict[str, Any], what: str) -> str:
+    """Return what all nodes see, or what each does when they differ."""
+    seen = {node: reach[what] for node, reach in trunk.get("nodes", {}).items()}
+    if len(set(seen.values())) <= 1:
+        return _yes(trunk[what])
+    return ", ".join(f"{node} {_yes(value)}" for node, value in seen.items())
 
 
 def _yes(value: bool | None) -> str:

@@ -44,6 +44,7 @@ class Controls:
         """Return the whole status document."""
         engine, floor, now = self._engine, self._engine.floor, utc_now()
         why_not = engine.blockers.why_not()
+        away = {station.name for station in engine.stations.values() if not station.up}
         return {
             "engine": {
                 "pid": os.getpid(),
@@ -64,11 +65,12 @@ class Controls:
             "strangers": engine.node.strangers.status() if engine.node is not None else None,
             "trunks": trunks_status(floor.trunks),
             "campaigns": campaigns_status(
-                floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers
+                floor.campaigns, floor.dispatcher, floor.board, engine.queues.counts, floor.ledgers, away
             ),
             "agents": agents_status(
                 *(floor.campaigns, floor.dispatcher, floor.legs, devices(engine.stations.values()), now),
                 floor.previews.showings,
+                away,
             ),
             "recent": list(floor.board.recent),
         }

@@ -55,7 +55,7 @@ OPEN = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
 
 @dataclass(frozen=True, slots=True)
 class Dialable:
-    """What may be dialed at this moment: the trunk that takes the next call, contacts due, and whether at all."""
+    """What may be dialed now: the trunk that takes the next call (None: no trunk can), contacts due, and if at all."""
 
     line: TrunkLine | None
     queue_due: int | None
@@ -76,6 +76,7 @@ def snapshot(
         lines_per_agent=settings.lines_per_agent,
         channels_free=line.channels_free() if line else 0,
         rate_tokens=line.departures(now) if line else 0,
+        no_trunk=_no_trunk(line, now),
         queue_due=dialable.queue_due,
         cancel_before_15s=settings.cancel_before_15s,
         open=dialable.open,
@@ -84,6 +85,12 @@ def snapshot(
         ledger=ledgers.view(plan.name, left.main),
         goals=goals(settings.pacing),
     )
+
+
+def _no_trunk(line: TrunkLine | None, now: float) -> str:
+    if line is None:
+        return "no trunk can be used"
+    return "trunks at fault are left alone" if line.breaker.allows(now) == 0 else ""
 
 
 def goals(pacing: Pacing) -> Goals:

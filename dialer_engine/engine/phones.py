@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass, field
 
 import structlog
 
 from dialer_engine.engine.node_link import Access
-from dialer_engine.engine.trunks import UNKNOWN, Reach, Trunks
-from dialer_engine.pbx.ami import AmiAdapter, AmiError
-from dialer_engine.pbx.render import FRONT_ENDPOINT, trunk_endpoint
+from dialer_engine.engine.trunks import UNKNOWN, Trunks
+from dialer_engine.pbx.ami import AmiAdapter, AmiError, AmiEvent, Resync
+from dialer_engine.pbx.render import FRONT_ENDPOINT, WATCH_PREFIX, trunk_endpoint, watch_endpoint
 
 log = structlog.get_logger(__name__)
 
 REFRESH_S = 10.0
 RETRY_S = 2.0
 SETTLE_S = 0.2
-REACHABLE = {"Reachable": True, "Unreachable": False, "NonQualified": None, "Unknown": None}
+ANSWERS = {"Reachable": True, "Unreachable": False}
+"""Whether a contact answers OPTIONS, by its status; all others say that nobody knows."""
 AWAY = ("Unavailable", "Invalid", "Unknown")
 """Device states of an endpoint whose phone does not answer."""
+TRUNK_NEWS = ("Registry", "Reload", "FullyBooted")
+"""Events after which trunks are looked at; each takes Asterisk 7 ms, and phones have news with every call."""
 REGISTERED = {"Registered": True, "Unregistered": False, "Rejected": False, "Stopped": False}
 
 
@@ -36,6 +40,7 @@ class PhoneWatch:
     devices: dict[str, str] = field(default_factory=dict)
     ami: AmiAdapter | None = None
     _front: bool | None = None
+    _trunks_at: float | None = None
 
     @property
     def connected(self) -> bool:
@@ -66,7 +71,7 @@ class PhoneWatch:
 
     def _forget(self) -> None:
         """Without AMI this node knows nothing of the trunks. Perhaps Asterisk is another now."""
-        self._front = None
+        self._front = self._trunks_at = None
         for line in self.trunks.lines.values():
             line.reach[self.access.name] = UNKNOWN
 
@@ -75,10 +80,14 @@ class PhoneWatch:
         if self.ami is None:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ami.events.get(), REFRESH_S)
+            self._note(await asyncio.wait_for(self.ami.events.get(), REFRESH_S))
         await asyncio.sleep(SETTLE_S)
         while not self.ami.events.empty():
-            self.ami.events.get_nowait()
+            self._note(self.ami.events.get_nowait())
+
+    def _note(self, event: AmiEvent | Resync) -> None:
+        if _of_trunks(event):
+            self._trunks_at = None
 
     async def look(self) -> None:
         """Read the state of all phones and trunks. Raises AmiError."""
@@ -86,14 +95,18 @@ class PhoneWatch:
             return
         contacts = await self.ami.contacts()
         contacts |= await self._behind_front()
-        registrations = await self.ami.registrations()
-        endpoints = {trunk_endpoint(name): line for name, line in self.trunks.lines.items()}
-        self.devices = {name: status.lower() for name, status in contacts.items() if name not in endpoints}
-        for endpoint, line in endpoints.items():
-            line.reach[self.access.name] = Reach(
-                REACHABLE.get(contacts.get(endpoint, "Unknown")),
-                REGISTERED.get(registrations.get(endpoint, "")),
-            )
+        self.devices = {name: status.lower() for name, status in contacts.items()}
+        now = time.monotonic()
+        if self._trunks_at is None or now - self._trunks_at >= REFRESH_S:
+            self._trunks_at = now
+            await self._look_at_trunks(self.ami)
+
+    async def _look_at_trunks(self, ami: AmiAdapter) -> None:
+        registrations = await ami.registrations()
+        for name, line in list(self.trunks.lines.items()):
+            asked = await ami.contact_status(watch_endpoint(name)) if line.settings.options_every_s else ""
+            registered = REGISTERED.get(registrations.get(trunk_endpoint(name), ""))
+            line.saw(self.access.name, ANSWERS.get(asked), registered)
 
     async def _behind_front(self) -> dict[str, str]:
         """Return the phones behind a front, nothing without one; a node has no list of their contacts."""
@@ -103,6 +116,12 @@ class PhoneWatch:
         self._front = FRONT_ENDPOINT in states
         if not self._front:
             return {}
-        known = {trunk_endpoint(name) for name in self.trunks.lines} | {FRONT_ENDPOINT}
-        phones = {name: state for name, state in states.items() if name not in known}
+        ours = {of(name) for name in self.trunks.lines for of in (trunk_endpoint, watch_endpoint)}
+        phones = {name: state for name, state in states.items() if name not in ours | {FRONT_ENDPOINT}}
         return {name: "Unreachable" if state in AWAY else "Reachable" for name, state in phones.items()}
+
+
+def _of_trunks(event: AmiEvent | Resync) -> bool:
+    if isinstance(event, Resync) or event.name in TRUNK_NEWS:
+        return True
+    return event.fields.get("endpointname", "").startswith(WATCH_PREFIX)

@@ -118,7 +118,8 @@ class Runner:
         self._wake.clear()
 
     def _departure_in(self) -> float:
-        opens = self.trunks.opens_in(self.plan.settings.trunks, time.monotonic())
+        names, now = self.plan.settings.trunks, time.monotonic()
+        opens = min(self.trunks.opens_in(names, now, node) for node in self._pools())
         return opens if opens > 0 else SAFETY_NET_S
 
     # --- deciding ---------------------------------------------------------------------------------
@@ -159,8 +160,11 @@ class Runner:
         if why_not:
             return (why_not,)
         if len(decided) == 1:
-            return (*self._trunks_down(), *next(iter(decided.values())))
-        return (*self._trunks_down(), *(f"{node}: {why}" for node, each in decided.items() for why in each))
+            return (*self._trunks_down(*decided), *next(iter(decided.values())))
+        return (
+            *self._trunks_down(*decided),
+            *(f"{node}: {why}" for node, each in decided.items() for why in each),
+        )
 
     @property
     def waits_for(self) -> str | None:
@@ -174,7 +178,7 @@ class Runner:
     def snapshot(self, node: str) -> Snapshot:
         """Return the campaign on a node at this moment, as the pacing sees it."""
         now = time.monotonic()
-        line = self.trunks.first_free(self.plan.settings.trunks, now, node)
+        line = self.trunks.nearest(self.plan.settings.trunks, now, node)
         due = 0 if now < self._empty_until else None
         dialable = Dialable(line, due, self._why_not(node) is None)
         seen = snapshot(self.plan, node, self.dispatcher, self.ledgers, dialable)
@@ -222,7 +226,7 @@ class Runner:
         line = await self._departure(node)
         why_not = self._why_not(node)
         if why_not or line is None:
-            return why_not or "; ".join(self._trunks_down()) or "no trunk has a free channel"
+            return why_not or "; ".join(self._trunks_down(node)) or self._why_full(node)
         result = await self._reserve(node, 1, line, self.around.gate(self.plan), showing)
         self.held.update(result.held)
         return result.why_not
@@ -233,15 +237,18 @@ class Runner:
         while (line := self.trunks.first_free(names, time.monotonic(), node)) is None:
             if time.monotonic() > end or not self.trunks.can_open(names, node):
                 return None
-            await asyncio.sleep(min(0.25, max(0.01, self.trunks.opens_in(names, time.monotonic()))))
+            await asyncio.sleep(min(0.25, max(0.01, self.trunks.opens_in(names, time.monotonic(), node))))
         return line
 
-    def _trunks_down(self) -> tuple[str, ...]:
+    def _trunks_down(self, *nodes: str) -> tuple[str, ...]:
         names = self.plan.settings.trunks
-        down = self.trunks.down(names)
-        away = (f"not reachable or not registered: trunk {', '.join(down)}",) if down else ()
         slowed = (self.trunks.pace.reason,) if self.trunks.pace.reason else ()
-        return (*slowed, *away, *self.trunks.resting(names, time.monotonic()))
+        resting = self.trunks.resting(names, time.monotonic())
+        return (*slowed, *self.trunks.down(names, nodes), *resting)
+
+    def _why_full(self, node: str) -> str:
+        waits = self.trunks.can_open(self.plan.settings.trunks, node)
+        return "the trunk's calls per second are used up" if waits else "no trunk has a free channel"
 
     async def _reserve(
         self, node: str, limit: int, line: TrunkLine, context: GateContext, showing: Showing | None = None

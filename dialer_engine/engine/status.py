@@ -23,7 +23,7 @@ from dialer_engine.engine.pacing_view import CALL_STATES
 from dialer_engine.engine.station import Station
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
-_AGENT_STATES = ("ready", "in_call", "wrap", "paused", "offline")
+_AGENT_STATES = ("ready", "in_call", "wrap", "paused", "away", "offline")
 _CALLS: tuple[CallState, ...] = ("reserved", "dialing", "ringing", "waiting", "bridged", "message")
 
 
@@ -33,10 +33,11 @@ def campaigns_status(
     board: Board,
     queues: Mapping[str, Mapping[str, Any]],
     ledgers: Ledgers,
+    away: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Return one entry per campaign: agents and calls by state, totals, delays, queue, what limits it."""
     return [
-        _campaign(name, campaigns, dispatcher, board, queues) | {"abandonment": ledgers.status(name)}
+        _campaign(name, campaigns, dispatcher, board, queues, away) | {"abandonment": ledgers.status(name)}
         for name in sorted(campaigns.plans)
     ]
 
@@ -47,6 +48,7 @@ def _campaign(
     dispatcher: Dispatcher,
     board: Board,
     queues: Mapping[str, Mapping[str, Any]],
+    away: Collection[str],
 ) -> dict[str, Any]:
     plan, runner, tally = campaigns.plans[name], campaigns.runners.get(name), board.tallies[name]
     return {
@@ -55,7 +57,7 @@ def _campaign(
         "state": campaigns.states.get(name, "draft"),
         "mode": plan.settings.mode,
         "lines_per_agent": plan.settings.lines_per_agent,
-        "agents": _agent_counts(dispatcher, name, campaigns),
+        "agents": _agent_counts(dispatcher, name, campaigns, away),
         "calls": _call_counts(dispatcher, name),
         "totals": tally.totals(),
         "answer_to_agent_ms": tally.answer_to_agent(),
@@ -65,15 +67,20 @@ def _campaign(
     }
 
 
-def _agent_counts(dispatcher: Dispatcher, campaign: str, campaigns: Campaigns) -> dict[str, int]:
+def _agent_counts(
+    dispatcher: Dispatcher, campaign: str, campaigns: Campaigns, away: Collection[str]
+) -> dict[str, int]:
     assigned = [agent for agent in campaigns.agents if dispatcher.campaign_of(agent) == campaign]
-    counted = Counter(_shown(dispatcher.seats.get(agent)) for agent in assigned)
+    counted = Counter(_shown(dispatcher.seats.get(agent), away) for agent in assigned)
     return {state: counted[state] for state in _AGENT_STATES}
 
 
-def _shown(seat: Seat | None) -> str:
+def _shown(seat: Seat | None, away: Collection[str]) -> str:
+    """Return the state of an agent in a word; of those on a node that is away nobody knows what they do."""
     if seat is None or seat.state is SeatState.OFF:
         return "offline"
+    if seat.node in away:
+        return "away"
     return "in_call" if seat.state is SeatState.RESERVED else seat.state.value
 
 
@@ -89,12 +96,16 @@ def agents_status(
     phones: Mapping[str, str],
     now: datetime,
     looking: Collection[str] = (),
+    away: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return one entry per agent: state, since how many seconds, campaign, attempt, node, phone, looking."""
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, node, phone, looking.
+
+    `away` names the nodes that are not connected: their agents are neither ready nor known to be gone.
+    """
     return [
         {
             "name": agent,
-            "state": _shown(seat := dispatcher.seats.get(agent)),
+            "state": _shown(seat := dispatcher.seats.get(agent), away),
             "since_s": round((now - seat.since).total_seconds(), 1) if seat and seat.since else None,
             "campaign": dispatcher.campaign_of(agent),
             "attempt": seat.attempt if seat else None,
@@ -132,7 +143,7 @@ def devices(stations: Iterable[Station]) -> dict[str, str]:
 
 
 def trunks_status(trunks: Trunks) -> list[dict[str, Any]]:
-    """Return one entry per trunk: calls up, limits, reachability, breaker, the last hour's health, results."""
+    """Return one entry per trunk: calls up, limits, what each node sees, breaker, the last hour's health, results."""
     now = time.monotonic()
     return [_trunk(line, now) for line in trunks.lines.values()]
 
@@ -145,6 +156,7 @@ def _trunk(line: TrunkLine, now: float) -> dict[str, Any]:
         "calls_per_second": line.settings.calls_per_second,
         "registered": line.registered,
         "reachable": line.reachable,
+        "nodes": {node: asdict(reach) for node, reach in sorted(line.reach.items())},
         "results": dict(line.results),
         "account": line.settings.account,
         "breaker": _breaker(line.breaker, now),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import structlog
 
 from dialer_engine.core.breaker import Breaker
 from dialer_engine.core.refused_contacts import RefusedContacts
@@ -13,6 +15,8 @@ from dialer_engine.core.slots import CallSlots
 from dialer_engine.core.trunk_health import TrunkHealth
 from dialer_engine.engine.departures import Departures
 from dialer_engine.settings.models import Account, Trunk
+
+log = structlog.get_logger(__name__)
 
 HORIZON_S = 0.25
 """How far ahead calls may be reserved for a departure, in seconds; the gate looks 60 s ahead."""
@@ -53,7 +57,14 @@ class Reach:
     @property
     def usable(self) -> bool:
         """Whether calls may be tried there."""
-        return self.reachable is not False and self.registered is not False
+        return self.why_not is None
+
+    @property
+    def why_not(self) -> str | None:
+        """Return in words why no calls may be tried there, None when they may."""
+        if self.reachable is False:
+            return "does not answer OPTIONS"
+        return "is not registered" if self.registered is False else None
 
 
 UNKNOWN = Reach()
@@ -77,6 +88,7 @@ class TrunkLine:
     active: int = 0
     cooling: int = 0
     reach: dict[str, Reach] = field(default_factory=dict)
+    _answered: set[str] = field(default_factory=set)
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
     pace: Pace = field(default_factory=Pace)
@@ -88,10 +100,37 @@ class TrunkLine:
     def __post_init__(self) -> None:
         self.queue = Departures(self)
 
+    def saw(self, node: str, answers: bool | None, registered: bool | None) -> None:
+        """Take what a node sees: silence after OPTIONS tells nothing of a carrier that never answered any there."""
+        if answers:
+            self._answered.add(node)
+        reachable = None if answers is False and node not in self._answered else answers
+        before, now = self.reach.get(node, UNKNOWN), Reach(reachable, registered)
+        self.reach[node] = now
+        if before.usable and not now.usable:
+            log.warning("trunk is not used until it is back", trunk=self.name, node=node, why=now.why_not)
+        elif now.usable and not before.usable:
+            log.info("trunk is back", trunk=self.name, node=node)
+
+    def forget_carrier(self) -> None:
+        """The trunk leads elsewhere now: what was seen of the carrier says nothing any more."""
+        self.reach.clear()
+        self._answered.clear()
+
     def usable(self, node: str | None) -> bool:
         """Whether the carrier answers a node (None: any), as far as is known: a dead trunk must not burn the list."""
         known = list(self.reach.values()) if node is None else [self.reach.get(node, UNKNOWN)]
         return not known or any(each.usable for each in known)
+
+    def down(self, nodes: Sequence[str]) -> str | None:
+        """Return, in words, which of these nodes cannot use the trunk now and why; None when all can."""
+        cannot: dict[str, list[str]] = {}
+        for node in nodes:
+            if why_not := self.reach.get(node, UNKNOWN).why_not:
+                cannot.setdefault(why_not, []).append(node)
+        everywhere = len(cannot) == 1 and all(len(each) == len(nodes) for each in cannot.values())
+        words = [why if everywhere else f"{why} at {', '.join(where)}" for why, where in cannot.items()]
+        return f"trunk {self.name} {', '.join(words)}" if words else None
 
     @property
     def reachable(self) -> bool | None:
@@ -174,6 +213,8 @@ class Trunks:
             if line is None:
                 self.lines[name] = TrunkLine(name, trunk, CallSlots(trunk.calls_per_second), pace=self.pace)
             else:
+                if line.settings.leads_to != trunk.leads_to:
+                    line.forget_carrier()
                 line.settings = trunk
                 line.slots.rate = trunk.calls_per_second
         for name in [n for n in self.lines if n not in settings and self.lines[n].active == 0]:
@@ -192,20 +233,35 @@ class Trunks:
 
     def first_free(self, names: list[str], now: float, node: str | None = None) -> TrunkLine | None:
         """Return the first of the campaign's trunks with a channel and a departure free now, from a node."""
-        lines = [self.lines[name] for name in names if name in self.lines]
-        able = (line for line in lines if line.usable(node) and line.channels_free() and line.departures(now))
+        able = (line for line in self._usable(names, node) if line.channels_free() and line.departures(now))
         return next(able, None)
+
+    def nearest(self, names: list[str], now: float, node: str) -> TrunkLine | None:
+        """Return the trunk that takes the next call from a node, now or soonest; None when none can be used.
+
+        A departure comes by itself, a channel when a call ends, and a trunk at fault has to work again first.
+        """
+        return self.first_free(names, now, node) or min(
+            self._usable(names, node),
+            key=lambda line: (line.breaker.opened_at is not None, not line.channels_free()),
+            default=None,
+        )
+
+    def _usable(self, names: list[str], node: str | None) -> list[TrunkLine]:
+        return [self.lines[name] for name in names if name in self.lines and self.lines[name].usable(node)]
 
     def can_open(self, names: list[str], node: str) -> bool:
         """Return whether any of these trunks lacks nothing but a departure from a node, which comes with time."""
-        lines = [self.lines[name] for name in names if name in self.lines]
-        return any(
-            line.usable(node) and line.channels_free() and line.breaker.opened_at is None for line in lines
-        )
+        lines = self._usable(names, node)
+        return any(line.channels_free() and line.breaker.opened_at is None for line in lines)
 
-    def down(self, names: list[str]) -> list[str]:
-        """Return those of the campaign's trunks that cannot be used now."""
-        return [name for name in names if name in self.lines and not self.lines[name].usable(None)]
+    def down(self, names: list[str], nodes: Sequence[str]) -> list[str]:
+        """Return, in words, which of the campaign's trunks some of these nodes cannot use now, and why."""
+        found = [self.lines[name].down(nodes) for name in names if name in self.lines]
+        words = [each for each in found if each]
+        if words and not any(self._usable(names, node) for node in nodes):
+            return [f"no trunk can be used: {'; '.join(words)}"]
+        return words
 
     def resting(self, names: list[str], now: float) -> list[str]:
         """Return, in words, which of the campaign's trunks a breaker keeps calls from."""
@@ -217,9 +273,12 @@ class Trunks:
             if line.breaker.opened_at is not None
         ]
 
-    def opens_in(self, names: list[str], now: float) -> float:
-        """Return the seconds until any of these trunks has a departure free, for a timer."""
-        waits = [self.lines[name].opens_in(now) for name in names if name in self.lines]
+    def opens_in(self, names: list[str], now: float, node: str | None = None) -> float:
+        """Return the seconds until any of these trunks that a node can use has a departure free, for a timer.
+
+        What cannot be used or has no channel does not open with time.
+        """
+        waits = [line.opens_in(now) for line in self._usable(names, node) if line.channels_free()]
         return min(waits, default=1.0)
 
     def on_wire(self, trunk: str, call: str, now: float) -> None:

@@ -14,7 +14,14 @@ from rich.text import Text
 
 from dialer_engine.lab.pairing import Delays
 
-AGENT_COLORS = {"ready": "green", "in_call": "cyan", "wrap": "yellow", "paused": "magenta", "offline": "dim"}
+AGENT_COLORS = {
+    "ready": "green",
+    "in_call": "cyan",
+    "wrap": "yellow",
+    "paused": "magenta",
+    "away": "red",
+    "offline": "dim",
+}
 RECENT = 8
 FLIGHT = ("reserved", "dialing", "ringing", "waiting")
 

@@ -52,6 +52,7 @@ TRUNK_YAML = """\
     codes: {codes}
     account: {account}
     audio_lost_s: {audio_lost_s}
+    options_every_s: {options_every_s}
 """
 
 CAMPAIGN_YAML = """\
@@ -82,7 +83,8 @@ class Scenario:
 
     `lines_to` are further trunks by name and port on loopback, tried before the one that leads straight to the
     carrier, which is left out without `direct`. The life-like carrier says 503 for single numbers, so `codes`
-    has it as theirs. With `account_calls_per_second` all trunks share one account.
+    has it as theirs. With `account_calls_per_second` all trunks share one account. Without `options_every_s` only
+    calls tell how a trunk is, as with a carrier that never answers OPTIONS.
     """
 
     agents: int = 5
@@ -103,6 +105,7 @@ class Scenario:
     codes: str = "{503: number_fault}"
     account_calls_per_second: float | None = None
     audio_lost_s: int = 60
+    options_every_s: int = 0
     lost_after_s: int = 300
     preview_seconds: int = 60
     preview_at_end: str = "skip"
@@ -191,4 +194,5 @@ def _trunk(scenario: Scenario, name: str, bind: str, port: int) -> str:
         codes=scenario.codes,
         account=ACCOUNT if scenario.account_calls_per_second else "",
         audio_lost_s=scenario.audio_lost_s,
+        options_every_s=scenario.options_every_s,
     )

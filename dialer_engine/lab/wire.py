@@ -35,11 +35,15 @@ class Invite:
 
 @dataclass(slots=True)
 class Wire:
-    """One wire; `target` is the carrier's port, None while there is none. Use as an async context manager."""
+    """One wire; `target` is the carrier's port, None while there is none. Use as an async context manager.
+
+    `swallows` is a method that never arrives, such as OPTIONS.
+    """
 
     target: int | None = None
     cut: bool = False
     refuses: str | None = None
+    swallows: str | None = None
     invites: list[Invite] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
     _engine: Address | None = None
@@ -73,7 +77,7 @@ class Wire:
         method = head[0].partition(" ")[0]
         if method == "INVITE":
             self._note(head, _stamp(ancillary))
-        if self.cut or self._answers(method, head):
+        if self.cut or method == self.swallows or self._answers(method, head):
             return
         if self.target is not None:
             self._far.sendto(data, (BIND, self.target))

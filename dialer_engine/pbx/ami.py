@@ -196,6 +196,16 @@ class AmiAdapter:
         rows = await self._list("PJSIPShowEndpoints", "EndpointList")
         return {row.fields["objectname"]: row.fields.get("devicestate", "") for row in rows}
 
+    async def contact_status(self, endpoint: str) -> str:
+        """Return the status of an endpoint's configured contact: Reachable, Unreachable ...; "" without one."""
+        try:
+            rows = (await self.action("PJSIPShowEndpoint", Endpoint=endpoint)).rows
+        except AmiError as error:
+            if "unable to retrieve endpoint" in str(error).lower():
+                return ""
+            raise
+        return next((row.fields.get("status", "") for row in rows if row.name == "ContactStatusDetail"), "")
+
     async def registrations(self) -> dict[str, str]:
         """Return our registration's state at each carrier by trunk endpoint: Registered, Rejected ..."""
         rows = await self._list("PJSIPShowRegistrationsOutbound", "OutboundRegistrationDetail")

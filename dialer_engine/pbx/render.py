@@ -16,12 +16,12 @@ from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, f
 from dialer_engine.settings.home import unreachable
 from dialer_engine.settings.trunk import Trunk
 
-QUALIFY_S = 15
-"""How often a trunk is asked with OPTIONS whether it is there: how soon its return is noticed, in seconds."""
 NO_REDIRECT = "trunk-no-redirect"
 """An endpoint that never exists, in whose place a redirected call ends; no agent may be named so."""
 FRONT_ENDPOINT = "dialer.front"
 """The front's own endpoint on a node; no agent's name has a dot in it."""
+WATCH_PREFIX = "options."
+"""How the endpoints begin that ask trunks' carriers with OPTIONS."""
 HOLD_TIMES = 5
 """A call on hold may be without audio this many times longer than another."""
 _INCLUDED = ("modules.conf", "pjsip_base.conf")
@@ -63,6 +63,11 @@ def trunk_endpoint(name: str) -> str:
     The `@` in it keeps Asterisk from following a carrier's redirect: see `asterisk/engine/pjsip.conf`.
     """
     return f"trunk-{_name(name, 'trunk name')}@{NO_REDIRECT}"
+
+
+def watch_endpoint(name: str) -> str:
+    """Return the PJSIP endpoint that asks a trunk's carrier with OPTIONS."""
+    return f"{WATCH_PREFIX}{_name(name, 'trunk name')}"
 
 
 def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) -> Values:
@@ -189,18 +194,19 @@ def _trunk(name: str, trunk: Trunk) -> str:
     where = f"trunks.{name}"
     host = checked(trunk.host, f"{where}.host")
     suffix = "" if trunk.transport == "udp" else f"\\;transport={trunk.transport}"
+    contact = Block(f"sip:{host}:{trunk.port}{suffix}")
     values: Values = {
         "endpoint": trunk_endpoint(name),
         "transport": trunk.transport,
         "codecs": ",".join(trunk.codecs),
         "rtp_timeout": trunk.audio_lost_s,
         "rtp_timeout_hold": trunk.audio_lost_s * HOLD_TIMES,
-        "contact": Block(f"sip:{host}:{trunk.port}{suffix}"),
-        "qualify": 0 if _is_loopback(host) else QUALIFY_S,
+        "contact": contact,
         "match": ",".join([host, *map(str, trunk.inbound_ips)]),
         "options": setting_lines(_trunk_options(name, trunk), where),
         "authentication": _authentication(name, trunk),
         "registration": _registration(name, trunk, suffix),
+        "watch": _watch(name, trunk, contact),
     }
     return fill_file(TEMPLATES / "engine" / "trunk.conf", values)
 
@@ -212,11 +218,12 @@ def _trunk_options(name: str, trunk: Trunk) -> dict[str, str]:
     }
     if trunk.username:
         options["outbound_auth"] = trunk_endpoint(name)
-    if trunk.from_user:
-        options["from_user"] = trunk.from_user
-    if trunk.from_domain:
-        options["from_domain"] = trunk.from_domain
-    return options
+    return options | _from(trunk)
+
+
+def _from(trunk: Trunk) -> dict[str, str]:
+    found = {"from_user": trunk.from_user, "from_domain": trunk.from_domain}
+    return {key: value for key, value in found.items() if value}
 
 
 def _authentication(name: str, trunk: Trunk) -> Block:
@@ -243,6 +250,20 @@ def _registration(name: str, trunk: Trunk, suffix: str) -> Block:
         "user": user,
     }
     return Block(fill_file(TEMPLATES / "engine" / "registration.conf", values))
+
+
+def _watch(name: str, trunk: Trunk, contact: Block) -> Block:
+    """What asks the carrier with OPTIONS; nothing when it is not to be asked."""
+    if not trunk.options_every_s:
+        return Block("")
+    values: Values = {
+        "endpoint": watch_endpoint(name),
+        "transport": trunk.transport,
+        "options": setting_lines(_from(trunk), f"trunks.{name}"),
+        "contact": contact,
+        "every": trunk.options_every_s,
+    }
+    return Block(fill_file(TEMPLATES / "engine" / "trunk_watch.conf", values))
 
 
 def _restriction(config: NodeConfig) -> Block:
@@ -274,13 +295,6 @@ def _name(text: str, what: str) -> str:
     if not text or not _NAME_SIGNS.issuperset(text):
         raise RenderError(f"{what} {text!r} may hold only letters, digits, '-', '_' and '.'")
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def interpreter(config: NodeConfig) -> str:

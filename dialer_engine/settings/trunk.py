@@ -94,6 +94,12 @@ class Trunk(Model):
         le=600,
         description="seconds without any audio packet after which a call is ended; on hold five times that",
     )
+    options_every_s: int = Field(
+        default=10,
+        ge=0,
+        le=300,
+        description="seconds between two OPTIONS that ask whether the carrier is there; 0: it is not asked",
+    )
     number_format: Literal["e164", "plus_less", "ten_digit"] = Field(
         default="e164", description="called number as +12105550100, 12105550100 or 2105550100"
     )
@@ -138,6 +144,11 @@ class Trunk(Model):
                 "register needs a username and a password", "username and password, or register: false"
             )
         return value
+
+    @property
+    def leads_to(self) -> tuple[str, int, str]:
+        """Host, port and transport: trunks that differ in them lead to different places."""
+        return self.host, self.port, self.transport
 
     @property
     def own_codes(self) -> Mapping[int, Result | None]:

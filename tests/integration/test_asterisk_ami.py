@@ -9,6 +9,7 @@ from asterisk_support import AGENT, Pair, until
 
 from dialer_engine.lab.ports import free_ports
 from dialer_engine.pbx.ami import AmiAdapter, AmiError, AmiEvent, AmiTimeout, Resync
+from dialer_engine.pbx.render import watch_endpoint
 
 pytestmark = pytest.mark.asterisk
 
@@ -47,6 +48,15 @@ async def test_a_registered_agent_has_a_contact(ami: AmiAdapter) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError(await ami.contacts())
+
+
+async def test_a_carrier_that_is_there_answers_options(ami: AmiAdapter) -> None:
+    for _ in range(300):
+        if await ami.contact_status(watch_endpoint("lab")) == "Reachable":
+            break
+        await asyncio.sleep(0.05)
+    assert await ami.contact_status(watch_endpoint("lab")) == "Reachable"
+    assert await ami.contact_status(watch_endpoint("nobody")) == ""
 
 
 async def test_the_carriers_registration_is_seen_from_its_side(pair: Pair) -> None:

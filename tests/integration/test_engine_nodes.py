@@ -25,7 +25,7 @@ PATIENCE_S = 60.0
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
     """A world of three nodes with long talks, in which a node counts as lost after ten seconds."""
     setting = setting_for(6, 2, long=True)
-    scenario = replace(setting.scenario, lost_after_s=LOST_AFTER_S)
+    scenario = replace(setting.scenario, lost_after_s=LOST_AFTER_S, options_every_s=2)
     with lab_place() as place:
         async with world(
             bundle, place, replace(setting, scenario=scenario, nodes=3), lambda text: None
@@ -41,6 +41,28 @@ async def nodes(floor: Ground) -> dict[str, dict[str, Any]]:
 async def agents_on(floor: Ground, node: str) -> set[str]:
     status = await floor.world.engine.control.status()
     return {agent["name"] for agent in status["agents"] if agent["node"] == node}
+
+
+async def until_reach(floor: Ground, node: str, wanted: bool | None) -> bool:
+    """Wait until a node sees this of every carrier, and all other nodes reach them."""
+    for _ in range(int(PATIENCE_S) * 5):
+        trunks = (await floor.world.engine.control.status())["trunks"]
+        seen = [{name: each["reachable"] for name, each in trunk["nodes"].items()} for trunk in trunks]
+        if all(each == {"main": True, "node2": True, "node3": True} | {node: wanted} for each in seen):
+            return True
+        await floor.until(lambda: False, 0.2)
+    return False
+
+
+async def until_away(floor: Ground, agents: set[str]) -> bool:
+    """Wait until agents are shown as away, each with the node, and so counted by the campaign."""
+    for _ in range(int(PATIENCE_S) * 5):
+        status = await floor.world.engine.control.status()
+        away = {agent["name"]: agent["node"] for agent in status["agents"] if agent["state"] == "away"}
+        if away and set(away) <= agents and set(away.values()) == {floor.world.further[0].name}:
+            return bool(status["campaigns"][0]["agents"]["away"] == len(away))
+        await floor.until(lambda: False, 0.2)
+    return False
 
 
 async def until(floor: Ground, query: str) -> bool:
@@ -65,8 +87,15 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Gro
         await floor.until(lambda: False, 1.0)
     assert before, "nobody talks on the node that is lost"
     assert await agents_on(floor, lost.name)
+    on_duty = await agents_on(floor, lost.name)
+    assert await until_reach(floor, lost.name, True), "not every node reaches the carrier"
     lost.die()
+    assert await until_away(floor, on_duty), "agents of a node that is away are shown as if they could work"
+    sent = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
     assert await until(floor, live(lost.name)), "attempts of a lost node stay live"
+    after = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
+    assert await until_reach(floor, lost.name, None), "what a lost node sees of a carrier is not known"
+    assert after[0]["n"] == sent[0]["n"], "calls were placed for agents of a node that is away"
     results = await floor.ask("select attempt_id::text as id, result from cdrs")
     ended = {row["id"]: row["result"] for row in results}
     assert {ended[attempt] for attempt in before} <= {"node_lost", "bridged"}

@@ -114,6 +114,8 @@ def test_only_ready_agents_justify_calls(mode: str, state: str) -> None:
     ("change", "expected", "words"),
     [
         ({"channels_free": 2}, 2, "trunk has 2 free channels: held to 2"),
+        ({"rate_tokens": 0}, 0, "trunk's calls per second leave 0 calls now: held to 0"),
+        ({"no_trunk": "no trunk can be used", "channels_free": 0}, 0, "no trunk can be used: held to 0"),
         ({"rate_tokens": 1}, 1, "leave 1 calls now: held to 1"),
         ({"queue_due": 4}, 4, "queue has 4 contacts due: held to 4"),
         ({"queue_due": 0}, 0, "queue has 0 contacts due: held to 0"),

@@ -19,6 +19,7 @@ from dialer_engine.pbx.render import (
     pjsip_base,
     render_engine_node,
     trunk_endpoint,
+    watch_endpoint,
 )
 from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill, setting_lines
 from dialer_engine.settings.home import ServiceUser, service_user
@@ -188,7 +189,6 @@ def test_a_trunk_with_ip_authentication() -> None:
     found = trunk_sections(inbound_ips=["203.0.113.0/24"])
     assert set(found) == {"endpoint", "aor", "identify"}
     assert found["aor"]["contact"] == ["sip:203.0.113.5:5060"]
-    assert found["aor"]["qualify_frequency"] == ["15"]
     assert found["identify"]["match"] == ["203.0.113.5,203.0.113.0/24"]
     assert found["endpoint"]["send_pai"] == ["yes"]
     assert found["endpoint"]["allow"] == ["ulaw"]
@@ -252,14 +252,31 @@ def test_codecs_and_from_as_the_carrier_wants_them() -> None:
     assert (endpoint["from_user"], endpoint["from_domain"]) == (["acme"], ["example.com"])
 
 
-def test_a_carrier_on_loopback_is_not_probed() -> None:
-    text = files(trunks={"lab": Trunk(host="127.0.0.1")})["pjsip.conf"]
-    aor = next(
-        body
-        for name, body in sections(text)
-        if name == "trunk-lab@trunk-no-redirect" and body.get("type") == ["aor"]
-    )
-    assert aor["qualify_frequency"] == ["0"]
+def watching(**options: object) -> dict[str, dict[str, list[str]]]:
+    """The sections of what asks a trunk's carrier with OPTIONS, by type."""
+    text = files(trunks={"acme": Trunk(host="203.0.113.5", **options)})["pjsip.conf"]
+    return {body["type"][0]: body for name, body in sections(text) if name == watch_endpoint("acme")}
+
+
+def test_options_are_asked_by_an_endpoint_that_can_stand_in_a_from_header_and_has_no_calls() -> None:
+    found = watching(transport="tcp", from_user="acct", from_domain="example.com", username="u", password="p")
+    assert "@" not in watch_endpoint("acme")
+    assert found["aor"]["contact"] == ["sip:203.0.113.5:5060\\;transport=tcp"]
+    assert found["aor"]["qualify_frequency"] == ["10"]
+    assert found["endpoint"]["aors"] == [watch_endpoint("acme")]
+    assert found["endpoint"]["transport"] == ["transport-tcp"]
+    assert (found["endpoint"]["from_user"], found["endpoint"]["from_domain"]) == (["acct"], ["example.com"])
+    assert found["endpoint"]["identify_by"] == ["ip"], "and no section of type identify leads to it"
+    assert set(found) == {"endpoint", "aor"}
+
+
+def test_the_trunks_own_contact_is_not_asked() -> None:
+    """Asterisk places no call to a contact that is asked and does not answer; many carriers never answer."""
+    assert "qualify_frequency" not in trunk_sections()["aor"]
+
+
+def test_a_carrier_that_is_not_to_be_asked() -> None:
+    assert watching(options_every_s=0) == {}
 
 
 def test_order_of_names_does_not_change_the_text() -> None:

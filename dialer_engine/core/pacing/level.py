@@ -65,9 +65,8 @@ def room_for(snapshot: Snapshot, on_duty: int) -> tuple[int, str, Bound]:
     """Return how many more lines trunk, queue and the campaign's most lines per agent allow, and which it is."""
     most = int(snapshot.goals.max_lines_per_agent * on_duty)
     flying = in_flight(snapshot)
-    limits: list[tuple[int, str, Bound]] = [
-        (snapshot.channels_free, _channels(snapshot), "channels"),
-        (snapshot.rate_tokens, _rate(snapshot), "rate"),
+    limits = [
+        *_trunks(snapshot),
         (most - flying, f"{most} lines are the most for {on_duty} agents, {flying} in flight", "lines"),
     ]
     if snapshot.queue_due is not None:
@@ -91,10 +90,7 @@ def _limited(
 
 
 def _ceilings(snapshot: Snapshot, safe: int) -> list[tuple[int, str, Bound]]:
-    ceilings: list[tuple[int, str, Bound]] = [
-        (snapshot.channels_free, _channels(snapshot), "channels"),
-        (snapshot.rate_tokens, _rate(snapshot), "rate"),
-    ]
+    ceilings = _trunks(snapshot)
     if snapshot.budget is not None:
         allowed = max(0, snapshot.budget)
         room = safe + allowed - in_flight(snapshot)
@@ -105,12 +101,12 @@ def _ceilings(snapshot: Snapshot, safe: int) -> list[tuple[int, str, Bound]]:
     return ceilings
 
 
-def _channels(snapshot: Snapshot) -> str:
-    return f"trunk has {snapshot.channels_free} free channels"
-
-
-def _rate(snapshot: Snapshot) -> str:
-    return f"trunk's calls per second leave {snapshot.rate_tokens} calls now"
+def _trunks(snapshot: Snapshot) -> list[tuple[int, str, Bound]]:
+    if snapshot.no_trunk:
+        return [(0, snapshot.no_trunk, "trunk")]
+    channels = f"trunk has {snapshot.channels_free} free channels"
+    rate = f"trunk's calls per second leave {snapshot.rate_tokens} calls now"
+    return [(snapshot.channels_free, channels, "channels"), (snapshot.rate_tokens, rate, "rate")]
 
 
 def _queue(snapshot: Snapshot) -> str:

@@ -14,13 +14,14 @@ Bound = Literal[
     "budget",
     "wait",
     "lines",
+    "trunk",
     "channels",
     "rate",
     "list",
 ]
 """What keeps the level from being higher: the campaign is not running, no agent on duty, the number of agents, a
 forecast that is still learning, a line not worth its risk, the law's budget, the wait that was asked for, the
-most lines per agent, the trunk's channels, its calls per second, or the list."""
+most lines per agent, no trunk that can be used, the trunk's channels, its calls per second, or the list."""
 
 Guard = Literal["turns", "forecast"]
 
@@ -90,7 +91,8 @@ class Snapshot:
     one that the next calls will most likely belong to. `budget` is how many more abandoned calls the law
     leaves this campaign, before the lines in flight are counted (None: no ledger is kept, as for a mode that
     is tried out); `ending` are lines that are being cancelled, which stand no longer in `calls` but are
-    taken off the budget until they are gone. `ledger` are the counts behind the budget.
+    taken off the budget until they are gone. `ledger` are the counts behind the budget. `no_trunk` is why no
+    trunk takes calls, in words, when that is neither its channels nor its rate ("": one does).
     """
 
     now: float
@@ -107,6 +109,7 @@ class Snapshot:
     ledger: LedgerView | None = None
     goals: Goals = Goals()
     segment: str = ""
+    no_trunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)
