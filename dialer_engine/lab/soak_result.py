@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -109,11 +108,14 @@ class SoakResult:
             )
             if after > before
         ]
-        for name, count in _COUNTS.items():
-            least = min(count(self.warm[0] if self.warm else self.before.engine), count(self.before.engine))
-            last = count(self.after.engine)
-            if last > least + SLACK:
-                found.append(f"{last - least} {name} more than after the warm-up")
+        start, last = self.warm[0] if self.warm else self.before.engine, self.after.engine
+        for name, least, count in (
+            ("tasks", min(start.tasks, self.before.engine.tasks), last.tasks),
+            ("descriptors", start.descriptors, last.descriptors),
+            ("threads", start.threads, last.threads),
+        ):
+            if count > least + SLACK:
+                found.append(f"{count - least} {name} more than after the warm-up")
         if self.records != self.calls:
             found.append(f"{self.calls} calls at the carrier, {self.records} records")
         return found
@@ -147,9 +149,3 @@ class SoakResult:
             "idle": [asdict(each) for each in self.idle],
         }
 
-
-_COUNTS: dict[str, Callable[[Sample], int]] = {
-    "tasks": lambda sample: sample.tasks,
-    "descriptors": lambda sample: sample.descriptors,
-    "threads": lambda sample: sample.threads,
-}
