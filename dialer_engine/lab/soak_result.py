@@ -148,4 +148,3 @@ class SoakResult:
             "samples": [asdict(each) for each in self.samples],
             "idle": [asdict(each) for each in self.idle],
         }
-
