@@ -18,6 +18,7 @@ from dialer_engine.lab.bench_originate import bench_originate
 from dialer_engine.lab.bench_revoke import WAYS, bench_revoke
 from dialer_engine.lab.bench_soak import bench_soak
 from dialer_engine.lab.flood import Rates
+from dialer_engine.lab.soak_result import MEMBER_CALLS_PER_S
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -119,19 +120,28 @@ def revoke(
 def soak(
     attempts: Annotated[int, typer.Option(min=50, max=25000, help="Contacts, each called once.")] = 20000,
     agents: Annotated[int, typer.Option(min=2, max=100, help="Agents on duty.")] = 30,
+    idle: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to watch without calls at the end.")
+    ] = 120,
     json_file: JsonFile = None,
 ) -> None:
     """Thousands of calls: does the engine's memory grow, are channels, bridges, tasks or descriptors left behind?"""
-    figures = _measured(lambda b, place, tell: bench_soak(b, place, attempts, agents, tell), json_file)
+    figures = _measured(lambda b, place, tell: bench_soak(b, place, attempts, agents, idle, tell), json_file)
     before, after = figures["before"], figures["after"]
     _row("", "before", "after")
-    for name in ("rss_mb", "tasks", "descriptors"):
+    for name in ("rss_mb", "tasks", "descriptors", "threads"):
         _row(name, before["engine"][name], after["engine"][name])
-    for name in ("channels", "bridges", "asterisk_mb"):
+    for name in ("channels", "bridges", "sessions", "asterisk_mb"):
         _row(name, before[name], after[name])
+    _row("trimmed", before["asterisk_trimmed_mb"], after["asterisk_trimmed_mb"])
     say(
         f"{figures['calls']:,} calls in {figures['seconds']:g} s; after the warm-up the engine grew by "
-        f"{figures['rss_mb_per_hour']:g} MB an hour, {figures['rss_kb_per_call']:g} kB a call"
+        f"{_growth(figures['kb_per_1000_calls'])} kB per 1,000 calls"
+    )
+    say(
+        f"MB an hour: {_growth(figures['mb_per_hour'])} at the run's {figures['calls_per_second']:g} calls/s, "
+        f"{_growth(figures['mb_per_hour_of_member'])} at the {MEMBER_CALLS_PER_S:g} calls/s of 100 busy agents, "
+        f"{_growth(figures['mb_per_hour_idle'])} without calls"
     )
     for leak in figures["leaks"]:
         say(f"left behind: {leak}")
@@ -148,6 +158,12 @@ def _measured(measure: Measure[Result], json_file: Path | None) -> dict[str, Any
 def _write(figures: dict[str, Any], json_file: Path | None) -> None:
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _growth(found: dict[str, float | None]) -> str:
+    """A slope with half its 95 % interval."""
+    half = found["half"]
+    return f"{found['slope']:g}" if half is None else f"{found['slope']:g} ±{half:g}"
 
 
 def _row(name: str, *values: object) -> None:

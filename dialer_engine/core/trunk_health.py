@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class _Minute:
     deaf: int = 0
     mute: int = 0
     codes: Counter[str] = field(default_factory=Counter)
-    delays: list[float] = field(default_factory=list)
+    delays: array[float] = field(default_factory=lambda: array("f"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.engine.call import FinishedCall
 
 RECENT = 50
-SAMPLES = 10_000
+SAMPLES = 2_000
+"""Delays kept a campaign: enough for a p99, soon full, and quickly put in order whenever the status is asked for."""
 
 
 @dataclass(slots=True)

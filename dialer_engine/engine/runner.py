@@ -126,7 +126,8 @@ class Runner:
 
     async def _pass(self) -> bool:
         """Decide and act once on every node; returns whether to decide again at once."""
-        again, limits = False, dict[str, tuple[str, ...]]()
+        again = False
+        limits: dict[str, tuple[str, ...]] = {}
         for node in self._pools():
             decision = self.pacers.of(self.plan, node).decide(self.snapshot(node))
             limits[node] = tuple(decision.reasons)
@@ -346,7 +347,8 @@ class Runner:
             ring_seconds=ring_time(settings.ring_seconds, reservation.ring_window),
             variables={
                 "MAX_WAIT_MS": str(settings.max_wait_ms),
-                "DROP_PROMPT": str(self.places[reservation.node].sounds / self.plan.prompt.path),
+                # No Path per call: it enters the path's parts anew into Python's table of names, which grows by that.
+                "DROP_PROMPT": f"{self.places[reservation.node].sounds}/{self.plan.prompt.path}",
                 "DIALED_NUMBER": reservation.number,
                 "MEMBER_ID": str(self.plan.member_id),
             },

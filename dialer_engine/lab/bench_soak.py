@@ -1,9 +1,10 @@
 """`dialer bench soak`: does anything grow with the number of calls?
 
 A campaign with predictive pacing dials a long list at a simulated carrier: people who talk, hang up early or press 9,
-machines, busy and failing numbers, abandoned calls. Memory, descriptors and tasks of the engine are read all the time;
-channels and bridges of its Asterisk before the first call and after the last. What a call leaves behind shows as a
-slope, or as a difference between the two ends.
+machines, busy and failing numbers, abandoned calls. Memory, descriptors, tasks and threads of the engine are read all
+the time, also for a while after the last call; channels and bridges of its Asterisk and sessions at its database before
+the first call and after the last. What a call leaves behind shows as a slope, or as a difference between the two ends;
+what comes by time alone shows as a slope without calls.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from statistics import linear_regression
-from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
@@ -25,15 +23,14 @@ from dialer_engine.lab.people import Person
 from dialer_engine.lab.place import LabError, Place
 from dialer_engine.lab.run import export
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
-from dialer_engine.lab.usage import descriptors, rss_mb
+from dialer_engine.lab.soak_result import Sample, SoakResult, Still
+from dialer_engine.lab.usage import descriptors, rss_bytes, rss_mb, threads
 from dialer_engine.lab.world import Setting, World, world
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.store.pool import connect
+from dialer_engine.store.sql import sql
 
 STEP_S = 5.0
-WARM_UP = 0.25
-"""The first quarter of the calls fills caches and pools: it says nothing about growth."""
-SLACK = 5
-"""Tasks and descriptors that come and go by themselves, such as a question to Asterisk; what leaks comes by dozens."""
 STILL_S = 60.0
 SETTLE_S = 90.0
 KINDS = (
@@ -52,90 +49,13 @@ PEOPLE: Table = tuple(
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The engine at one moment: calls at the carrier so far, memory in MB, open descriptors, tasks of its loop."""
+async def bench_soak(
+    bundle: Bundle, place: Place, attempts: int, agents: int, idle_s: float, tell: Tell
+) -> SoakResult:
+    """Dial `attempts` contacts once each, then watch for `idle_s` seconds without calls.
 
-    at: float
-    calls: int
-    rss_mb: float
-    descriptors: int
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Still:
-    """The system with nobody on the line: the engine, and Asterisk's channels and bridges and its memory in MB."""
-
-    engine: Sample
-    channels: int
-    bridges: int
-    asterisk_mb: float
-
-
-@dataclass(slots=True)
-class SoakResult:
-    """What was seen; `as_json` says what grew."""
-
-    before: Still
-    after: Still
-    calls: int
-    records: int
-    seconds: float
-    samples: list[Sample] = field(default_factory=list)
-
-    @property
-    def warm(self) -> list[Sample]:
-        """The samples after the warm-up."""
-        return [each for each in self.samples if each.calls >= WARM_UP * self.calls]
-
-    def slope(self, what: Callable[[Sample], float], over: Callable[[Sample], float]) -> float:
-        """Return how much one thing grew per unit of another after the warm-up; 0 with too few samples."""
-        warm = self.warm
-        if len(warm) < 3 or len({over(each) for each in warm}) < 2:
-            return 0.0
-        return linear_regression([over(each) for each in warm], [what(each) for each in warm]).slope
-
-    @property
-    def leaks(self) -> list[str]:
-        """What is there after the last call and was not before the first, in words."""
-        found = [
-            f"{after - before} {name} more than before the first call"
-            for name, before, after in (
-                ("channels", self.before.channels, self.after.channels),
-                ("bridges", self.before.bridges, self.after.bridges),
-            )
-            if after > before
-        ]
-        start = self.warm[0] if self.warm else self.before.engine
-        for name, least, last in (
-            ("tasks", min(start.tasks, self.before.engine.tasks), self.after.engine.tasks),
-            ("descriptors", start.descriptors, self.after.engine.descriptors),
-        ):
-            if last > least + SLACK:
-                found.append(f"{last - least} {name} more than after the warm-up")
-        if self.records != self.calls:
-            found.append(f"{self.calls} calls at the carrier, {self.records} records")
-        return found
-
-    def as_json(self) -> dict[str, Any]:
-        """The figures under the names that checks expect."""
-        return {
-            "calls": self.calls,
-            "records": self.records,
-            "seconds": round(self.seconds, 1),
-            "calls_per_second": round(self.calls / self.seconds, 1) if self.seconds else 0.0,
-            "rss_mb_per_hour": round(3600 * self.slope(lambda s: s.rss_mb, lambda s: s.at), 2),
-            "rss_kb_per_call": round(1000 * self.slope(lambda s: s.rss_mb, lambda s: s.calls), 3),
-            "leaks": self.leaks,
-            "before": asdict(self.before),
-            "after": asdict(self.after),
-            "samples": [asdict(each) for each in self.samples],
-        }
-
-
-async def bench_soak(bundle: Bundle, place: Place, attempts: int, agents: int, tell: Tell) -> SoakResult:
-    """Dial `attempts` contacts once each. Raises LabError when the list is not done for a long time."""
+    Raises LabError when the list is not done for a long time.
+    """
     scenario = Scenario(
         agents=agents,
         mode="predictive",
@@ -157,11 +77,12 @@ async def bench_soak(bundle: Bundle, place: Place, attempts: int, agents: int, t
         seconds = time.monotonic() - begun
         await lab.engine.control.post(f"/campaigns/{CAMPAIGN}/stop")
         await _until_still(lab)
+        idle = await _watch_idle(lab, idle_s, tell)
         after = await _still(lab)
         lab.ledger.read()
         records = [json.loads(line) for line in (await export(lab)).splitlines() if line.startswith("{")]
         sent = sum(record["originated_at"] is not None for record in records)
-        return SoakResult(before, after, lab.ledger.count, sent, seconds, samples)
+        return SoakResult(before, after, lab.ledger.count, sent, seconds, samples, idle)
 
 
 def _shuffled(people: list[Person]) -> list[Person]:
@@ -189,6 +110,16 @@ async def _watch(lab: World, attempts: int, tell: Tell) -> list[Sample]:
             return samples
 
 
+async def _watch_idle(lab: World, seconds: float, tell: Tell) -> list[Sample]:
+    """Sample for so many seconds with agents on duty and no calls."""
+    tell(f"{seconds:g} s without calls")
+    end, samples = time.monotonic() + seconds, [await _sample(lab)]
+    while time.monotonic() < end:
+        await asyncio.sleep(min(STEP_S, seconds))
+        samples.append(await _sample(lab))
+    return samples
+
+
 async def _nobody_left(lab: World) -> bool:
     """Whether no call is up and no contact is due."""
     [campaign] = (await lab.engine.control.status())["campaigns"]
@@ -200,7 +131,8 @@ async def _sample(lab: World) -> Sample:
     lab.ledger.read()
     pid = int(status["engine"]["pid"])
     tasks = int(status["engine"]["tasks"])
-    return Sample(time.monotonic(), lab.ledger.count, rss_mb(pid), descriptors(pid), tasks)
+    memory = round(rss_bytes(pid) / 1e6, 3)
+    return Sample(time.monotonic(), lab.ledger.count, memory, descriptors(pid), tasks, threads(pid))
 
 
 async def _until_still(lab: World) -> None:
@@ -218,17 +150,29 @@ async def _until_still(lab: World) -> None:
 
 async def _still(lab: World) -> Still:
     """Look at the system once it has been quiet for some seconds; the least of several looks counts."""
-    looks: list[Still] = []
+    node, looks = lab.main_node, list[Still]()
+    held = rss_mb(node.pid or 0)
+    await node.trim_memory()
     for _ in range(5):
         await asyncio.sleep(1.0)
         sample = await _sample(lab)
-        channels = await asyncio.to_thread(lab.main_node.console, "core show channels count")
-        bridges = await asyncio.to_thread(lab.main_node.console, "bridge show all")
-        memory = rss_mb(lab.main_node.pid or 0)
-        looks.append(Still(sample, _first_number(channels), len(_bridges(bridges)), memory))
+        channels = await asyncio.to_thread(node.console, "core show channels count")
+        bridges = await asyncio.to_thread(node.console, "bridge show all")
+        sessions = await _sessions(lab)
+        memory = rss_mb(node.pid or 0)
+        looks.append(Still(sample, _first_number(channels), len(_bridges(bridges)), sessions, held, memory))
     return min(
         looks, key=lambda look: (look.channels, look.bridges, look.engine.tasks, look.engine.descriptors)
     )
+
+
+async def _sessions(lab: World) -> int:
+    """Count the sessions at the database but our own."""
+    conn = await connect(lab.postgres.url())
+    try:
+        return int(await conn.fetchval(sql("bench_sessions")))
+    finally:
+        await conn.close()
 
 
 def _first_number(text: str) -> int:

@@ -43,13 +43,25 @@ def _parent(entry: Path) -> int | None:
         return None
 
 
+def rss_bytes(pid: int) -> int:
+    """Resident memory of a process in bytes, a multiple of a page; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory of a process in megabytes; 0.0 when it is gone."""
+    return round(rss_bytes(pid) / 1_000_000, 1)
+
+
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 when it is gone."""
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0.0
-    return round(pages * PAGE / 1_000_000, 1)
+        return len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return 0
 
 
 def descriptors(pid: int) -> int:

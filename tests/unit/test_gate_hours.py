@@ -1,13 +1,15 @@
 """Calling hours and holidays against an independent, slow oracle that steps through the minutes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from gate_support import AREAS, CALLABLE, NOON, Oracle, ask, ask_hours, clock_changes
+from gate_support import AREAS, BOOK, CALLABLE, NOON, Oracle, ask, ask_hours, clock_changes, context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dialer_engine.core.gate import CampaignHours, Decision, Facts, Outcome
+from dialer_engine.core.gate.places import places_for
 
 pytestmark = pytest.mark.unit
 
@@ -207,3 +209,23 @@ def test_local_time_is_that_of_the_zone_that_closes_first() -> None:
     assert decision.local_time == "2026-06-10T13:00:00-04:00"
     closed = ask(Facts(number("310"), ("US-NY",)), datetime(2026, 6, 10, 12, 0, tzinfo=UTC))
     assert closed.zone == "America/Los_Angeles"
+
+
+def test_the_same_regions_and_zones_share_their_hours() -> None:
+    rules = replace(BOOK, memo={})
+    one, other, third = (
+        places_for(Facts(f"+1{npa}5550100", (), ()), replace(context(), rules=rules))
+        for npa in ("212", "646", "415")
+    )
+    assert one is not other
+    assert one.schedule(None) is other.schedule(None)
+    assert one.schedule(None) is not third.schedule(None)
+
+
+def test_hours_of_the_past_are_forgotten() -> None:
+    schedule = places_for(
+        Facts("+12125550100", (), ()), replace(context(), rules=replace(BOOK, memo={}))
+    ).schedule(None)
+    first = datetime(2026, 3, 2, 17, tzinfo=UTC)
+    held = [schedule.current(first + timedelta(days=14 * n)) and len(schedule._blocks) for n in range(6)]
+    assert max(filter(None, held)) == 2

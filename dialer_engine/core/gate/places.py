@@ -6,7 +6,7 @@ certain, so the candidates are the union of both, and every later rule must hold
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from dialer_engine.core.gate.days import Day, day_of
 from dialer_engine.core.gate.model import CampaignHours, Facts, GateContext
@@ -14,8 +14,11 @@ from dialer_engine.core.gate.rulebook import RuleBook
 from dialer_engine.core.gate.schedule import DeviceSchedule, Schedule
 from dialer_engine.core.numbers import Area, NumberPlan
 
-_MEMO_LIMIT = 20_000
+_MEMO_LIMIT = 10_000
+"""Entries of a rule book's memo. A schedule takes some 5 kB, all else less; the area codes alone need 500 entries."""
 _COUNTRIES = ("US", "CA")
+_T = TypeVar("_T")
+_S = TypeVar("_S", bound=Schedule)
 
 
 @dataclass(slots=True)
@@ -45,15 +48,22 @@ class Places:
         """Return the open hours of all candidates together, with the campaign's own hours intersected."""
         found = self._schedules.get(hours)
         if found is None:
-            found = self._schedules[hours] = Schedule(self.rules, self.regions, self.zones, hours)
+            found = self._schedules[hours] = self._shared(Schedule, self.regions, hours)
         return found
 
     def device_schedule(self) -> DeviceSchedule | None:
         """Return when announcing devices may play at all candidates, None where no rule limits them."""
         concerned = tuple(region for region in self.regions if region in self.rules.devices)
         if self._devices is None and concerned:
-            self._devices = DeviceSchedule(self.rules, concerned, self.zones, None)
+            self._devices = self._shared(DeviceSchedule, concerned, None)
         return self._devices
+
+    def _shared(self, kind: type[_S], regions: tuple[str, ...], hours: CampaignHours | None) -> _S:
+        """Return the schedule of these regions in our zones; area codes and addresses with the same share it."""
+        key = (kind, regions, self.zones, hours)
+        memo: dict[Any, Any] = self.rules.memo
+        found: _S | None = memo.get(key)
+        return found if found is not None else _keep(memo, key, kind(self.rules, regions, self.zones, hours))
 
     def day(self, now: datetime) -> Day:
         """Return the stretch of time around `now` in which no candidate zone changes its date."""
@@ -69,13 +79,18 @@ def places_for(facts: Facts, context: GateContext) -> Places:
     found: Places | None = memo.get(key)
     if found is not None and found.plan is context.plan:
         return found
-    if len(memo) >= _MEMO_LIMIT:
-        memo.clear()
     area = context.plan.area(facts.number)
     if area is None:
         raise LookupError("area code is not in the number plan")
-    places = memo[key] = _derive(area, facts, context)
-    return places
+    return _keep(memo, key, _derive(area, facts, context))
+
+
+def _keep(memo: dict[Any, Any], key: Any, found: _T) -> _T:
+    """Put something into a memo; a full one is emptied first."""
+    if len(memo) >= _MEMO_LIMIT:
+        memo.clear()
+    memo[key] = found
+    return found
 
 
 def _derive(area: Area, facts: Facts, context: GateContext) -> Places:

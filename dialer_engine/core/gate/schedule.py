@@ -85,8 +85,8 @@ class Schedule:
         block = now.astimezone(UTC).date().toordinal() // _BLOCK_DAYS
         intervals = self._blocks.get(block)
         if intervals is None:
-            if len(self._blocks) > 3:
-                self._blocks.clear()
+            if len(self._blocks) > 1:
+                self._blocks.clear()  # Time goes on: only around a block's end two of them are asked for.
             intervals = self._blocks[block] = self._build(date.fromordinal(block * _BLOCK_DAYS))
         at = bisect_left(intervals, now, key=lambda interval: interval.ends - AHEAD)
         return intervals[at] if at < len(intervals) else None
