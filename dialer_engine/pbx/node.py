@@ -47,7 +47,7 @@ __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
 
 log = structlog.get_logger(__name__)
 START_SECONDS = 60.0
-"""A cold start takes 3 s; on a machine with ten times more work than CPUs it took over 15 s."""
+"""How long Asterisk may take to serve; with a load average of 18 on two cores it took more than 15 s."""
 HIGH_WATER = 500
 """Asterisk's own mark where it does not name another (AST_TASKPROCESSOR_HIGH_WATER_LEVEL)."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
