@@ -27,6 +27,13 @@ from dialer_engine.pbx.front_config import front_config
 from dialer_engine.pbx.front_trial import try_front
 from dialer_engine.settings.home import home, prepare_home, service_user
 
+IN_WORDS = {
+    True: "answers",
+    False: "DOES NOT ANSWER",
+    None: "NOT KNOWN to the running front: reload it (SIGHUP to its keeper)",
+}
+"""What the front says of a node; None when it was started with other settings."""
+
 
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Keep the front in the foreground; Ctrl-C ends the keeper and leaves the front up, SIGHUP reloads."""
@@ -78,10 +85,8 @@ def show(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
     if json:
         print_json({"pid": front.pid, "nodes": nodes, "registered": registered})
         return
-    for node in nodes:
-        say(
-            f"node  {node['name']:24} {node['address']:32} {'answers' if node['answers'] else 'DOES NOT ANSWER'}"
-        )
+    for each in front.config.nodes:
+        say(f"node  {each.name:24} {each.uri:32} {IN_WORDS[answers.get(each.uri)]}")
     for name, address in sorted(registered.items()):
         say(f"phone {name:24} {address}")
 

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ def inspect(path: Path, encoding: str | None = None) -> Source:
     """Find out how to read a file; ContactsError names what it is when it is not a table of text."""
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ContactsError(f"{path}: is no file but a pipe or a device; save it as a file and try again")
         with path.open("rb") as file:
             head = file.read(SAMPLE_BYTES)
             chosen = encoding or _encoding(path, head)

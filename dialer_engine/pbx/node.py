@@ -46,7 +46,8 @@ from dialer_engine.settings.home import demote, give
 __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
 
 log = structlog.get_logger(__name__)
-START_SECONDS = 15.0
+START_SECONDS = 60.0
+"""How long Asterisk may take to serve; with a load average of 18 on two cores it took more than 15 s."""
 HIGH_WATER = 500
 """Asterisk's own mark where it does not name another (AST_TASKPROCESSOR_HIGH_WATER_LEVEL)."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -121,7 +121,12 @@ def _draft(target: Path) -> Path:
         raise StoreError(f"{target} exists already; name a directory that does not")
     draft = target.with_name(f".{target.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise StoreError(
+            f"{target}: cannot be written ({error.strerror}); name another directory with --out"
+        ) from error
     return draft
 
 

@@ -127,7 +127,7 @@ on conflict do nothing;
 -- name: dispositions_decide
 -- Lets dispositions decide about their contacts: finished, or due again at a moment of the gate's clock. A
 -- contact that is live again only learns that it is finished; so does one about which something newer has decided,
--- another disposition of the same attempt or a later attempt.
+-- another disposition of the same attempt or a later attempt. Otherwise it decides over the result of its own call.
 with d as (
     select d.*, exists (
                select 1 from attempts l
@@ -138,7 +138,7 @@ with d as (
     join attempts a on a.id = d.attempt_id
 ), decided as (
     update queue q
-    set final = q.final or d.final,
+    set final = case when q.state = 'live' or d.old then q.final or d.final else d.final end,
         state = case when q.state = 'live' or d.old and not d.final then q.state when d.final then 'done' else 'due' end,
         next_at = case when q.state = 'live' or d.final then null when d.old then q.next_at
                        else coalesce(d.retry_at, '-infinity') end,

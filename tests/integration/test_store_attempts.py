@@ -173,6 +173,18 @@ async def test_a_disposition_decides_over_the_result(conn: Conn) -> None:
     assert (await reserve(conn, request(world))).reserved == ()
 
 
+async def test_a_talk_finishes_its_contact_until_the_disposition_asks_for_a_further_call(conn: Conn) -> None:
+    _, [one, two] = await reserved(conn, 2)
+    await write(conn, [], [end_of(r, "bridged", final=True) for r in (one, two)], 1)
+    await dispose(conn, [disposed(one, code="callback", final=False, retry=timedelta(days=2))])
+    await dispose(
+        conn, [disposed(two), disposed(one, code="later", final=False, at=WALL + timedelta(minutes=1))]
+    )
+    rows = await conn.fetch("select state, final, next_at, held_reason from queue order by contact_id")
+    assert tuple(rows[0]) == ("due", False, NOON + timedelta(days=2), "waits after disposition callback")
+    assert (rows[1]["state"], rows[1]["final"]) == ("done", True)
+
+
 async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
     world, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)

@@ -31,7 +31,9 @@ TOUCH_NO_DATA = {"bench", "chaos", "check", "demo", "firewall", "front", "init",
 
 HOST = re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|cloud|co)\b", re.IGNORECASE)
 INLINE = re.compile(r"`([^`]+)`")
-CALL = re.compile(r"(?:^|[\s(;&|])(?:\S*/)?dialer[ ]+(?!dialer\b)([a-z][^#;&|)]*|--(?:help|version)\b)")
+CALL = re.compile(
+    r"(?:^|[\s(;&|])(?:\S*/)?dialer[ ]+(?!(?:dialer|rm)\b)([a-z][^#;&|)]*|--(?:help|version)\b)"
+)
 
 
 def commands() -> TyperGroup:
@@ -154,12 +156,57 @@ def test_the_image_runs_the_engine_as_an_ordinary_user() -> None:
     assert "trusted" not in dockerfile.lower()
 
 
-def test_the_address_of_the_database_in_the_compose_file_is_allowed() -> None:
+def test_the_addresses_of_the_database_in_the_compose_file_are_allowed() -> None:
     text = (DOCKER / "compose.yaml").read_text("utf-8")
-    found = re.search(r"url: (postgresql://\S+)", text)
+    found = dict(re.findall(r"(\w*url): (postgresql://\S+)", text))
+    assert set(found) == {"url", "engine_url"}
+    settings = DatabaseSettings(**found)
+    assert (settings.url, settings.engine_url) == (found["url"], found["engine_url"])
+    page = OPERATIONS.read_text("utf-8")
+    assert [address for address in found.values() if address not in page] == []
+
+
+def test_the_container_of_postgres_makes_the_logins_that_the_page_asks_for() -> None:
+    page = OPERATIONS.read_text("utf-8").partition("### Moving to a Postgres server")[2]
+    asked = [line.lower() for line in re.findall(r"^ {7}((?:CREATE|GRANT) .*);$", page, re.MULTILINE)]
+    script = (DOCKER / "postgres-roles").read_text("utf-8")
+    made = re.sub(r":'\w+'", "'...'", script.partition("<<'SQL'")[2]).split(";")
+    assert [line.strip() for line in made[:-1]] == asked
+    assert os.access(DOCKER / "postgres-roles", os.X_OK)
+
+
+def test_the_page_makes_every_password_that_the_compose_file_needs() -> None:
+    needed = set(re.findall(r"\$\{DIALER_DB_(\w+):\?", (DOCKER / "compose.yaml").read_text("utf-8")))
+    found = re.search(
+        r"for name in ([A-Z_ ]+); do\n\s+echo \"DIALER_DB_\$name=", OPERATIONS.read_text("utf-8")
+    )
     assert found is not None
-    assert DatabaseSettings(url=found[1]).url == found[1]
-    assert found[1] in OPERATIONS.read_text("utf-8")
+    assert set(found[1].split()) == needed == {"ADMIN_PASSWORD", "PASSWORD", "ENGINE_PASSWORD"}
+
+
+def test_the_containers_write_to_their_volumes_only() -> None:
+    services = yaml.safe_load((DOCKER / "compose.yaml").read_text("utf-8"))["services"]
+    for name in set(services) - {"postgres"}:
+        service = services[name]
+        assert (service["read_only"], service["tmpfs"], service["cap_drop"]) == (True, ["/tmp"], ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert [
+        line for line in code(OPERATIONS) if re.search(r" cp \S+ dialer:(?!/var/lib/dialer/)", line)
+    ] == []
+
+
+def test_a_dump_of_a_lesser_login_is_whole() -> None:
+    dumps = [line for line in code(OPERATIONS) if "DIALER_DB_PASSWORD exec pg_dump" in line]
+    assert len(dumps) == 1
+    assert "--enable-row-security" in dumps[0]
+
+
+def test_the_packages_are_in_the_image_once() -> None:
+    """Whatever changes a file's mode or owner in a later layer puts a second copy of it there."""
+    later = (DOCKER / "Dockerfile").read_text("utf-8").partition("COPY --from=packages")[2]
+    changes = [line for line in later.splitlines() if re.search(r"ch(?:mod|own) -R", line)]
+    assert changes != []
+    assert [line for line in changes if re.search(r"venv|/opt/dialer|\s\.(?:\s|/|;)|\*", line)] == []
 
 
 def test_the_compose_file_builds_what_the_dockerfile_makes() -> None:
