@@ -2,29 +2,33 @@
 
 Both kinds of round meet the same machine. The judge of calls is the carrier's ledger, of delays the agents' phones.
 The flood's sender runs on the same machine and takes its share of it, so the ratio is worse than with a real one.
+The flood meets Asterisk itself, the front that stands before it, or the rules of `dialer firewall` in a network that
+this process has for itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import uniform
 from dialer_engine.lab.chaos.verdict import is_cut, is_silent
 from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd
-from dialer_engine.lab.flood import Rates
+from dialer_engine.lab.firewalled import Firewall
+from dialer_engine.lab.flood import Rates, Sent
+from dialer_engine.lab.flooding import Flooding, flooding
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import Answer, pair, quantile
 from dialer_engine.lab.place import LabError, Place
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
-from dialer_engine.lab.usage import rss_mb
+from dialer_engine.lab.usage import Meter, rss_mb
 from dialer_engine.lab.world import Setting, World, world
 from dialer_engine.pbx.bundle import Bundle
 
@@ -40,9 +44,31 @@ POLITE = Manners(ends_share=0.0, digits="")
 Tell = Callable[[str], None]
 
 
+class Guard(StrEnum):
+    """What stands between strangers and Asterisk."""
+
+    NONE = "nothing"
+    FRONT = "front"
+    FIREWALL = "firewall"
+
+
+@dataclass(frozen=True, slots=True)
+class FloodPlan:
+    """Rounds of `seconds` seconds each way at `rate` answered calls a second, and the flood."""
+
+    rate: float
+    seconds: float
+    rounds: int
+    rates: Rates = Rates()  # noqa: RUF009  (frozen)
+    guard: Guard = Guard.NONE
+
+
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: calls of people who answered, what was wrong with them, and p95 of answer to agent in ms."""
+    """One round: calls of people who answered, what was wrong with them, and p95 of answer to agent in ms.
+
+    `cpu` is the share of a CPU that each process had, 1.0 is a whole one.
+    """
 
     flooded: bool
     calls: int
@@ -50,20 +76,25 @@ class Round:
     unheard: int
     silent: int
     p95_ms: float | None
-    sent: dict[str, float] = field(default_factory=dict)
+    sent: Sent = field(default_factory=Sent)
+    cpu: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class FloodResult:
-    """All rounds, and what was left in Asterisk afterwards: tasks that wait, memory in MB before and after."""
+    """All rounds, and what was left in Asterisk afterwards: tasks that wait, memory in MB before and after.
 
-    rates: Rates
+    `refused` are the requests that Asterisk refused by its log, `dropped` the packets that the firewall dropped.
+    """
+
+    plan: FloodPlan
     rounds: list[Round] = field(default_factory=list)
     waiting_tasks: int = 0
     most_waiting: int = 0
     rss_before_mb: float = 0.0
     rss_after_mb: float = 0.0
     refused: int = 0
+    dropped: int | None = None
 
     @property
     def calls_cut(self) -> int:
@@ -75,10 +106,20 @@ class FloodResult:
         pairs = zip(self.rounds[::2], self.rounds[1::2], strict=False)
         return [b.p95_ms / a.p95_ms for a, b in pairs if a.p95_ms and b.p95_ms]
 
+    def cpu_us_per_request(self) -> dict[str, float]:
+        """CPU that each process used more with the flood than without, in microseconds for each request sent."""
+        sent, used = 0, dict.fromkeys(self.rounds[0].cpu if self.rounds else (), 0.0)
+        for quiet, flooded in zip(self.rounds[::2], self.rounds[1::2], strict=False):
+            sent += flooded.sent.requests
+            for name in used:
+                used[name] += (flooded.cpu[name] - quiet.cpu[name]) * self.plan.seconds
+        return {name: round(seconds * 1e6 / sent, 1) for name, seconds in used.items()} if sent else {}
+
     def as_json(self) -> dict[str, Any]:
         """The figures under the names that checks expect."""
         ratios = self.ratios()
         return {
+            "guard": self.plan.guard.value,
             "calls_cut": self.calls_cut,
             "p95_ratio": round(statistics.median(ratios), 3) if ratios else None,
             "p95_ratios": [round(ratio, 3) for ratio in ratios],
@@ -92,8 +133,11 @@ class FloodResult:
             "most_waiting": self.most_waiting,
             "rss_before_mb": self.rss_before_mb,
             "rss_after_mb": self.rss_after_mb,
+            "sent": sum(each.sent.requests for each in self.rounds),
             "refused": self.refused,
-            "rates": asdict(self.rates),
+            "dropped": self.dropped,
+            "cpu_us_per_request": self.cpu_us_per_request(),
+            "rates": asdict(self.plan.rates),
             "rounds": [asdict(each) for each in self.rounds],
         }
 
@@ -103,56 +147,57 @@ def _median(rounds: Sequence[Round]) -> float | None:
     return round(statistics.median(known), 1) if known else None
 
 
-async def bench_flood(
-    bundle: Bundle, place: Place, rate: float, seconds: float, rounds: int, rates: Rates, tell: Tell
-) -> FloodResult:
-    """Measure `rounds` rounds of `seconds` seconds each way, at `rate` answered calls a second."""
-    agents = round(rate * (TALK_S + 0.3) * FREE_SHARE) + 2
+async def bench_flood(bundle: Bundle, place: Place, plan: FloodPlan, tell: Tell) -> FloodResult:
+    """Measure rounds without and with the flood in turn.
+
+    With `Guard.FIREWALL` the caller has entered a network of its own before (`firewalled.enter_network`).
+    """
+    async with world(bundle, place, _setting(plan), tell) as lab:
+        result = FloodResult(plan)
+        result.rss_before_mb = _rss(lab)
+        firewall = Firewall.load(lab) if plan.guard is Guard.FIREWALL else None
+        for turn in range(plan.rounds):
+            for flooded in (False, True):
+                how = "with the flood" if flooded else "without a flood"
+                tell(f"round {turn + 1} of {plan.rounds}: {how}")
+                result.rounds.append(await _round(lab, plan, flooded=flooded))
+        await _aftermath(lab, result)
+        result.dropped = firewall.dropped() if firewall is not None else None
+        return result
+
+
+def _setting(plan: FloodPlan) -> Setting:
+    agents = round(plan.rate * (TALK_S + 0.3) * FREE_SHARE) + 2
     scenario = Scenario(
         agents=agents,
         mode="progressive",
         wrap_seconds=0,
-        calls_per_second=rate,
+        calls_per_second=plan.rate,
         max_channels=agents,
         clock=CROWD_CLOCK,
     )
-    crowd = make_crowd(round(2 * rounds * rate * (seconds + SETTLE_S)) + 100)
-    setting = Setting(scenario, uniform(RING_S, TALK_S), crowd, POLITE)
-    async with world(bundle, place, setting, tell) as lab:
-        result = FloodResult(rates)
-        result.rss_before_mb = _rss(lab)
-        for turn in range(rounds):
-            for flooded in (False, True):
-                tell(f"round {turn + 1} of {rounds}: {'with the flood' if flooded else 'without a flood'}")
-                result.rounds.append(await _round(lab, seconds, rates if flooded else None))
-        await _aftermath(lab, result)
-        return result
+    crowd = make_crowd(round(2 * plan.rounds * plan.rate * (plan.seconds + SETTLE_S)) + 100)
+    return Setting(scenario, uniform(RING_S, TALK_S), crowd, POLITE, front=plan.guard is Guard.FRONT)
 
 
-async def _round(lab: World, seconds: float, rates: Rates | None) -> Round:
-    """Dial for so many seconds, with a flood when there are rates, and let all calls end."""
+async def _round(lab: World, plan: FloodPlan, *, flooded: bool) -> Round:
+    """Dial for so many seconds, perhaps with a flood, and let all calls end."""
     before = len(_calls(lab))
-    flood = await _flood(lab, seconds + LEAD_S, rates) if rates is not None else None
-    try:
-        await asyncio.sleep(LEAD_S if flood else 0.0)
+    async with AsyncExitStack() as stack:
+        flood: Flooding | None = None
+        if flooded:
+            agent = lab.setting.scenario.agent_names[0]
+            begun = flooding(lab.sip_address, agent, plan.seconds + LEAD_S, plan.rates)
+            flood = await stack.enter_async_context(begun)
+            await asyncio.sleep(LEAD_S)
+        meter = Meter.read(lab.named_pids)
         await lab.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(plan.seconds)
+        cpu = Meter.read(lab.named_pids).shares(meter)
         await lab.engine.control.post(f"/campaigns/{CAMPAIGN}/pause")
-        words = (await flood.communicate())[0] if flood is not None else b"{}"
-    finally:
-        if flood is not None and flood.returncode is None:
-            flood.kill()
-            await flood.wait()
+        sent = await flood.sent() if flood is not None else Sent()
     await _quiet(lab)
-    return _judge(lab, _calls(lab)[before:], json.loads(words), flooded=rates is not None)
-
-
-async def _flood(lab: World, seconds: float, rates: Rates) -> asyncio.subprocess.Process:
-    agent = lab.setting.scenario.agent_names[0]
-    words = (lab.main.bind, lab.main.sip_port, agent, seconds, rates.registers, rates.options, rates.invites)
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dialer_engine.lab.flood", *map(str, words), stdout=asyncio.subprocess.PIPE
-    )
+    return _judge(lab, _calls(lab)[before:], sent, cpu, flooded=flooded)
 
 
 def _calls(lab: World) -> list[CarrierCall]:
@@ -169,7 +214,9 @@ async def _quiet(lab: World) -> None:
         await asyncio.sleep(STEP_S)
 
 
-def _judge(lab: World, calls: list[CarrierCall], sent: dict[str, float], *, flooded: bool) -> Round:
+def _judge(
+    lab: World, calls: list[CarrierCall], sent: Sent, cpu: dict[str, float], *, flooded: bool
+) -> Round:
     answers: list[Answer] = pair(calls, lab.phones.heard)
     delays = sorted(each.delay_ms for each in answers if each.delay_ms is not None)
     return Round(
@@ -180,6 +227,7 @@ def _judge(lab: World, calls: list[CarrierCall], sent: dict[str, float], *, floo
         silent=sum(map(is_silent, calls)),
         p95_ms=quantile(delays, 0.95) if delays else None,
         sent=sent,
+        cpu=cpu,
     )
 
 
