@@ -85,7 +85,7 @@ def decide(
 def flood(
     rate: Annotated[float, typer.Option(min=1, max=30, help="Answered calls a second.")] = 5.0,
     seconds: Annotated[float, typer.Option(min=2, max=120, help="Length of each round.")] = 60.0,
-    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds each way, alternating.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds of each kind, in turn.")] = 3,
     registers: Annotated[int, typer.Option(min=0, max=20000, help="REGISTERs a second.")] = 1000,
     options: Annotated[int, typer.Option(min=0, max=20000, help="OPTIONS a second.")] = 5000,
     invites: Annotated[int, typer.Option(min=0, max=20000, help="INVITEs a second.")] = 100,
@@ -103,9 +103,12 @@ def flood(
     figures = _measured(lambda b, place, tell: bench_flood(b, place, plan, tell), json_file)
     _row("", "calls", "cut", "unheard", "silent", "p95 ms")
     for one in figures["rounds"]:
-        name = "flood" if one["flooded"] else "quiet"
-        _row(name, *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
+        _row(one["kind"], *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
     say(f"p95 with the flood by p95 without: {figures['p95_ratio']} (median of {figures['p95_ratios']})")
+    say(
+        f"by p95 while the sender sends aside: {figures['p95_ratio_to_aside']} "
+        f"(median of {figures['p95_ratios_to_aside']})"
+    )
     say(
         f"of {figures['sent']:,} requests Asterisk's log told the engine of {figures['refused']:,} as refused; "
         f"the firewall dropped {_count(figures['dropped'])} packets"

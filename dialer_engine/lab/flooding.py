@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from dialer_engine.lab.flood import Rates, Sent
 from dialer_engine.lab.place import LabError
@@ -47,3 +48,12 @@ async def flooding(
         yield flood
     finally:
         await flood.stop()
+
+
+@contextmanager
+def sink() -> Iterator[tuple[str, int]]:
+    """The address of a UDP socket on loopback that nobody reads, and which keeps next to nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        way.bind(("127.0.0.1", 0))
+        yield way.getsockname()

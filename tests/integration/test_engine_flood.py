@@ -18,8 +18,10 @@ async def test_a_flood_cuts_no_call_and_leaves_nothing_waiting(bundle: Bundle) -
         result = await bench_flood(
             bundle, place, FloodPlan(3.0, 6.0, 1, Rates(1000, 5000, 100)), lambda text: None
         )
-    quiet, flooded = result.rounds
+    quiet, aside, flooded = result.rounds
     assert flooded.sent.requests > 1000, "a flood was sent"
+    assert aside.sent.requests > 1000
+    assert aside.calls > 0
     assert result.refused > 500, "the engine sees who was refused"
     assert quiet.calls > 0
     assert quiet.unheard == 0

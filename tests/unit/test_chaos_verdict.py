@@ -81,7 +81,7 @@ def test_a_promise_may_leave_out_what_the_fault_makes_impossible() -> None:
 def test_the_table_marks_what_is_broken_and_says_why() -> None:
     heading, line = table([row([GOOD], [])])
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
-    assert line.split() == ["x", "1", "1", "0", "0", "1!", "0", "0", "0", "1.0"]
+    assert line.split() == ["x", "1", "1", "0", "0", "1!", "0", "0", "0", "1.0", "-"]
     assert evidence([row([GOOD], [])]) == ["x: broken: cdrs_lost", f"  cdrs_lost: {ADA}: 1 calls, 0 records"]
     assert set(row([GOOD], []).as_json()) >= {
         *("rounds", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),
