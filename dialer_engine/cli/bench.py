@@ -9,16 +9,22 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from dialer_engine.cli import bench_floor, bench_pacing, bench_registry, bench_reserve
+from dialer_engine.cli.common import EXPECTED, fail
 from dialer_engine.cli.lab_run import Measure, in_place, run_lab
 from dialer_engine.cli.terminal import say
 from dialer_engine.lab.bench_answer import bench_answer
 from dialer_engine.lab.bench_decide import bench_decide
-from dialer_engine.lab.bench_flood import bench_flood
+from dialer_engine.lab.bench_flood import FloodPlan, Guard, bench_flood
 from dialer_engine.lab.bench_originate import bench_originate
 from dialer_engine.lab.bench_revoke import WAYS, bench_revoke
 from dialer_engine.lab.bench_soak import bench_soak
+from dialer_engine.lab.firewalled import enter_network
 from dialer_engine.lab.flood import Rates
+from dialer_engine.lab.place import LabError
 from dialer_engine.lab.soak_result import MEMBER_CALLS_PER_S
+from dialer_engine.pbx.bundle import install_bundle
+from dialer_engine.pbx.nft_bundle import install_nft_bundle
+from dialer_engine.settings.home import home, prepare_home, service_user
 
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")]
 
@@ -80,27 +86,60 @@ def decide(
 def flood(
     rate: Annotated[float, typer.Option(min=1, max=30, help="Answered calls a second.")] = 5.0,
     seconds: Annotated[float, typer.Option(min=2, max=120, help="Length of each round.")] = 60.0,
-    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds each way, alternating.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, max=10, help="Rounds of each kind, in turn.")] = 3,
     registers: Annotated[int, typer.Option(min=0, max=20000, help="REGISTERs a second.")] = 1000,
     options: Annotated[int, typer.Option(min=0, max=20000, help="OPTIONS a second.")] = 5000,
     invites: Annotated[int, typer.Option(min=0, max=20000, help="INVITEs a second.")] = 100,
+    front: Annotated[bool, typer.Option("--front", help="Put the front before Asterisk.")] = False,
+    firewall: Annotated[
+        bool,
+        typer.Option("--firewall", help="Load the rules of `dialer firewall`, in a network of its own."),
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Calls during a flood of SIP requests from strangers, beside calls without one, in one run."""
-    rates = Rates(registers, options, invites)
-    figures = _measured(
-        lambda b, place, tell: bench_flood(b, place, rate, seconds, rounds, rates, tell), json_file
-    )
+    plan = FloodPlan(rate, seconds, rounds, Rates(registers, options, invites), _guard(front, firewall))
+    if plan.guard is Guard.FIREWALL:
+        _enter_network()
+    figures = _measured(lambda b, place, tell: bench_flood(b, place, plan, tell), json_file)
     _row("", "calls", "cut", "unheard", "silent", "p95 ms")
     for one in figures["rounds"]:
-        name = "flood" if one["flooded"] else "quiet"
-        _row(name, *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
+        _row(one["kind"], *(one[k] for k in ("calls", "calls_cut", "unheard", "silent", "p95_ms")))
     say(f"p95 with the flood by p95 without: {figures['p95_ratio']} (median of {figures['p95_ratios']})")
-    say(f"refused requests seen by the engine: {figures['refused']:,}")
+    say(
+        f"by p95 while the sender sends aside: {figures['p95_ratio_to_aside']} "
+        f"(median of {figures['p95_ratios_to_aside']})"
+    )
+    say(
+        f"of {figures['sent']:,} requests Asterisk's log told the engine of {figures['refused']:,} as refused; "
+        f"the firewall dropped {_count(figures['dropped'])} packets"
+    )
+    say(f"microseconds of CPU for each request: {figures['cpu_us_per_request']}")
     say(
         f"Asterisk: {figures['waiting_tasks']} tasks left waiting, at most {figures['most_waiting']} in one queue; "
         f"memory {figures['rss_before_mb']} MB before, {figures['rss_after_mb']} MB after"
     )
+
+
+def _guard(front: bool, firewall: bool) -> Guard:
+    if front and firewall:
+        raise typer.BadParameter("--front or --firewall, not both")
+    return Guard.FRONT if front else Guard.FIREWALL if firewall else Guard.NONE
+
+
+def _enter_network() -> None:
+    """Get what needs the host's network, and leave it."""
+    prepare_home(home(), service_user())
+    try:
+        install_bundle(home())
+        install_nft_bundle(home())
+        enter_network()
+    except (*EXPECTED, LabError) as error:
+        raise fail(str(error)) from error
+
+
+def _count(number: int | None) -> str:
+    return "no" if number is None else f"{number:,}"
 
 
 @bench.command("revoke")

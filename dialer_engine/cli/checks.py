@@ -16,6 +16,7 @@ from typing import Annotated, Protocol
 import typer
 
 from dialer_engine.pbx.bundle import BundleError, Progress, install_bundle
+from dialer_engine.pbx.nft_bundle import install_nft_bundle
 from dialer_engine.settings.home import HomeError, home, prepare_home, service_user
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,7 @@ def _set_up() -> None:
     try:
         prepare_home(home(), service_user())
         install_bundle(home(), _plain_progress())
+        install_nft_bundle(home(), _plain_progress())
     except (BundleError, HomeError) as error:
         print(f"dialer: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

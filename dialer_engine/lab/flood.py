@@ -24,6 +24,7 @@ STEP_S = 0.004
 NONCE_S = 15.0
 """How long a nonce is used; Asterisk takes one for 32 s."""
 ANSWER_S = 2.0
+"""How long an answer with a new nonce is looked for."""
 _NONCE = re.compile(rb'realm="([^"]*)".*?nonce="([^"]*)"', re.DOTALL)
 _UNKNOWN = "1000"
 
@@ -51,6 +52,11 @@ class Sent:
     refused: int = 0
     seconds: float = 0.0
 
+    @property
+    def requests(self) -> int:
+        """All requests that left."""
+        return self.registers + self.options + self.invites
+
 
 @dataclass(slots=True)
 class Stranger:
@@ -61,6 +67,7 @@ class Stranger:
     user: str
     asked_at: float = -NONCE_S
     secret: str = ""
+    _listening: bool = False
     _numbers: count[int] = field(default_factory=count)
 
     @property
@@ -83,27 +90,28 @@ class Stranger:
         ).encode()
 
     def guess(self) -> bytes:
-        """A REGISTER with a wrong password."""
-        if time.monotonic() - self.asked_at > NONCE_S:
-            self._ask()
+        """A REGISTER with a wrong password, or without one while no nonce is known."""
+        now = time.monotonic()
+        if now - self.asked_at > NONCE_S:
+            self.asked_at, self._listening = now, True
+            drain(self.way)
+        elif self._listening:
+            self._listen(now)
         return self.request("REGISTER", self.user, self.secret)
 
-    def _ask(self) -> None:
-        """Let Asterisk give a nonce; the answers that nobody read are thrown away first."""
-        self.asked_at, (server, port) = time.monotonic(), self.address
-        drain(self.way)
-        self.way.sendto(self.request("REGISTER", self.user), self.address)
-        self.way.settimeout(ANSWER_S)
+    def _listen(self, now: float) -> None:
+        """Take the nonce of the first answer that has one; nobody waits for it, and it may never come."""
+        self._listening = now - self.asked_at < ANSWER_S
         try:
             found = _NONCE.search(self.way.recv(65535))
-        except TimeoutError:
-            found = None
-        finally:
-            self.way.setblocking(False)
-        if found is None:
+        except BlockingIOError:
             return
-        realm, nonce = (part.decode("ascii", "replace") for part in found.groups())
-        uri = f"sip:{server}:{port}"
+        if found is not None:
+            self._listening = False
+            self._learn(*(part.decode("ascii", "replace") for part in found.groups()))
+
+    def _learn(self, realm: str, nonce: str) -> None:
+        uri = f"sip:{self.address[0]}:{self.address[1]}"
         first, second = _md5(f"{self.user}:{realm}:wrong"), _md5(f"REGISTER:{uri}")
         self.secret = (
             f'Authorization: Digest username="{self.user}", realm="{realm}", nonce="{nonce}", uri="{uri}", '

@@ -42,6 +42,11 @@ class LabFront:
         self._front.render(accounts)
         await asyncio.to_thread(self._front.ensure_running)
 
+    @property
+    def pid(self) -> int | None:
+        """The pid of its main process, or None."""
+        return self._front.pid if self._front is not None else None
+
     async def stop(self) -> None:
         """End it."""
         if self._front is not None:

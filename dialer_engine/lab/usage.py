@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-FAMILIES = ("Postgres",)
+FAMILIES = ("Postgres", "front")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 

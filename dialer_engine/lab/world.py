@@ -115,6 +115,12 @@ class World:
         return Node(self._bundle, self.main)
 
     @property
+    def sip_address(self) -> tuple[str, int]:
+        """Where agents' phones and strangers find the SIP port: at the front when there is one."""
+        front = self.front_settings
+        return (front.bind, front.sip_port) if front is not None else (self.main.bind, self.main.sip_port)
+
+    @property
     def named_pids(self) -> dict[str, int | None]:
         """The processes of this world by name, and this program itself."""
         return {
@@ -122,6 +128,7 @@ class World:
             "Postgres": self._postmaster(),
             "Asterisk": self.main_node.pid,
             **{each.name: each.node.pid for each in self.further},
+            **({"front": self.front.pid} if self.front else {}),
             "carrier": self.carrier.pid,
             "phones": self.phones.pid,
             "lab": os.getpid(),
@@ -260,9 +267,8 @@ class World:
     def _accounts(self) -> list[Phone]:
         """Every agent's phones, one at each node, the one to begin with first; or one at the front."""
         if self.front_settings is not None:
-            at = (self.front_settings.bind, self.front_settings.sip_port)
             names = self.setting.scenario.agent_names
-            return [Phone(name, name, secrets.token_hex(8), *at) for name in names]
+            return [Phone(name, name, secrets.token_hex(8), *self.sip_address) for name in names]
         servers = [self.main, *(each.config for each in self.further)]
         return [
             phone

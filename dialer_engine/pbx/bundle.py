@@ -11,12 +11,22 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dialer_engine.pbx.debian import BundleError, Progress, architecture, multiarch, prune, silent, unpack
+from dialer_engine.pbx.debian import (
+    ASTERISK,
+    BundleError,
+    Progress,
+    Wanted,
+    architecture,
+    multiarch,
+    prune,
+    silent,
+    unpack,
+)
 from dialer_engine.settings.home import public_directory
 
 __all__ = ["MINIMUM_VERSION", "Bundle", "BundleError", "Progress", "find_bundle", "install_bundle", "silent"]
@@ -122,21 +132,41 @@ def asterisk_version(bundle: Bundle) -> str:
 
 
 def _install(root: Path, log: Path, lock: int, progress: Progress) -> Bundle:
+    return fill_root(root, root.parent / "downloads", log, lock, progress, ASTERISK, _version_of_all)
+
+
+def fill_root(
+    root: Path,
+    downloads: Path,
+    log: Path,
+    lock: int,
+    progress: Progress,
+    wanted: Wanted,
+    version_of: Callable[[Bundle], str],
+) -> Bundle:
+    """Unpack packages into a root, let `version_of` try its programs, and mark it complete with the version.
+
+    `lock` is the descriptor of `exclusive`. Raises BundleError.
+    """
     partial = root.with_name(root.name + ".partial")
     public_directory(log.parent)
-    unpack(partial, root.parent / "downloads", log, lock, progress)
-    progress("checking Asterisk and the speech tools", None)
+    unpack(partial, downloads, log, lock, progress, wanted)
+    progress(f"checking {wanted.name}", None)
     prune(partial)
-    bundle = _checked(Bundle(partial, multiarch()))
-    for program in ("espeak-ng", "sox"):
-        output_of(bundle, program, "--version")
-    version = asterisk_version(bundle)
+    version = version_of(Bundle(partial, multiarch()))
     shutil.rmtree(root, ignore_errors=True)
     partial.rename(root)
     (root / MARKER).write_text(version + "\n")
-    shutil.rmtree(root.parent / "downloads", ignore_errors=True)
-    progress(f"Asterisk {version} is ready", 1.0)
-    return Bundle(root, bundle.triple)
+    shutil.rmtree(downloads, ignore_errors=True)
+    progress(f"{wanted.name} {version} is ready", 1.0)
+    return Bundle(root, multiarch())
+
+
+def _version_of_all(bundle: Bundle) -> str:
+    _checked(bundle)
+    for program in ("espeak-ng", "sox"):
+        output_of(bundle, program, "--version")
+    return asterisk_version(bundle)
 
 
 def _checked(bundle: Bundle) -> Bundle:

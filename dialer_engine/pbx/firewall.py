@@ -21,6 +21,8 @@ EACH_PER_SECOND, EACH_BURST = 20, 60
 ALL_PER_SECOND, ALL_BURST = 500, 1000
 """SIP packets that all strangers may send together: 100 phones signing on at once, and no flood."""
 
+LOOPBACK_PASSES = '        iif "lo" accept\n'
+
 _RULES = """\
 #!/usr/sbin/nft -f
 # Written by `dialer firewall`: look at it, then load it with `nft -f FILE`. Write it anew when a trunk, a port or a
@@ -39,7 +41,7 @@ table inet dialer {{
 
     chain input {{
         type filter hook input priority filter - 10; policy accept;
-        iif "lo" accept
+{loopback}\
         udp dport {sip} jump sip
         tcp dport {sip} ct state new jump sip
 {engines}\
@@ -77,6 +79,7 @@ def rules(
     control = f"tcp dport {{ {node.http_port}, {node.ami_port} }}"
     text = _RULES.format(
         notes=notes,
+        loopback=LOOPBACK_PASSES,
         sets="".join(_set(name, found) for name, found in [*callers, *engines]),
         known="".join(f"        {_saddr(name)} @{name} accept\n" for name, _ in callers),
         engines="".join(f"        {_saddr(name)} @{name} {control} accept\n" for name, _ in engines),

@@ -6,19 +6,16 @@ containers).
 
 import os
 import re
-import shutil
 from pathlib import Path
 
-from dialer_engine.pbx.bundle import MARKER, Bundle, exclusive, output_of
+from dialer_engine.pbx.bundle import MARKER, Bundle, exclusive, fill_root, output_of
 from dialer_engine.pbx.debian import (
     BundleError,
     Progress,
     Wanted,
     architecture,
     multiarch,
-    prune,
     silent,
-    unpack,
 )
 from dialer_engine.settings.home import public_directory
 
@@ -68,20 +65,10 @@ def location_schema(bundle: Bundle) -> list[Path]:
 
 
 def _install(root: Path, log: Path, lock: int, progress: Progress) -> Bundle:
-    partial = root.with_name(root.name + ".partial")
     downloads = root.parent / "downloads-front"
-    public_directory(log.parent)
-    unpack(partial, downloads, log, lock, progress, KAMAILIO)
-    progress("checking Kamailio", None)
-    prune(partial)
-    bundle = _checked(Bundle(partial, multiarch()))
-    version = kamailio_version(bundle)
-    shutil.rmtree(root, ignore_errors=True)
-    partial.rename(root)
-    (root / MARKER).write_text(version + "\n")
-    shutil.rmtree(downloads, ignore_errors=True)
-    progress(f"Kamailio {version} is ready", 1.0)
-    return Bundle(root, bundle.triple)
+    return fill_root(
+        root, downloads, log, lock, progress, KAMAILIO, lambda made: kamailio_version(_checked(made))
+    )
 
 
 def _checked(bundle: Bundle) -> Bundle:

@@ -36,6 +36,8 @@ def render_front(bundle: Bundle, config: FrontConfig) -> dict[str, str]:
         "phones": _at(front.bind, front.sip_port),
         "advertise": _advertise(config),
         "nodes": _at(front.for_nodes, front.node_port),
+        "node_port": front.node_port,
+        "early": int(":" not in front.bind),
         "workers": front.workers,
         "endpoint": FRONT_ENDPOINT,
         "realm": REALM,

@@ -1,22 +1,24 @@
 """Floods at the front: strangers are held off, agents who are known go on working, nodes hear nothing of it."""
 
 import asyncio
-import json
 import socket
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from front_phone import FrontPhone
 from front_support import FrontStage, account, front_stage, until
 
-from dialer_engine.lab.flood import SOURCES
+from dialer_engine.lab.flood import SOURCES, Rates
+from dialer_engine.lab.flooding import Flooding, flooding
 from dialer_engine.pbx.bundle import Bundle
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
-SECONDS = 6
-FLOOD = (SECONDS, 500, 2000, 100)
+SECONDS = 8.0
+RATES = Rates(500, 2000, 100)
+FULL_S = 2.5
+"""By then the front has counted a whole span of the flood and no longer hears its addresses."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,23 +38,25 @@ async def test_a_flood_cuts_no_call_and_keeps_no_agent_from_working(stage: Front
     phone, colleague = await stage.registered(0), await stage.registered(1)
     call = await phone.dial()
     assert call.code == 200
-    words = ("127.0.0.1", stage.port, account(2).name, *FLOOD)
-    flood = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dialer_engine.lab.flood", *map(str, words), stdout=asyncio.subprocess.PIPE
-    )
-    await asyncio.sleep(1.0)
-    assert await colleague.register() == 200
-    busy = await colleague.dial()
-    assert busy.code == 200
-    assert await colleague.hang_up(busy) == 200
-    said, _ = await flood.communicate()
-    sent = json.loads(said)
-    assert sent["invites"] > 100
+    async with flooding(("127.0.0.1", stage.port), account(2).name, SECONDS, RATES) as flood:
+        await _works_on(stage, flood, colleague)
     assert not call.ended
     assert stage.where(account(2).name) == []
     notices = stage.behind[0].node.config.path("log", "notices.log")
     assert not any(source in notices.read_text() for source in SOURCES), "the node heard of a stranger"
     assert await phone.hang_up(call) == 200
+
+
+async def _works_on(stage: FrontStage, flood: Flooding, colleague: FrontPhone) -> None:
+    await asyncio.sleep(FULL_S)
+    assert await colleague.register() == 200
+    busy = await colleague.dial()
+    assert busy.code == 200
+    assert await colleague.hang_up(busy) == 200
+    newcomer = await stage.phone(8, host="127.0.0.48")
+    assert await newcomer.register() == 200, "the flood takes nothing of what strangers may send together"
+    sent = await flood.sent()
+    assert sent.invites > 100
 
 
 async def test_guesses_are_no_longer_heard_after_some(stage: FrontStage) -> None:
@@ -82,6 +86,40 @@ async def test_more_requests_than_allowed_silence_an_address(stage: FrontStage) 
     assert await noisy.options() == 0
     calm = await stage.registered(6, host="127.0.0.45")
     assert await calm.options() == 200
+
+
+async def test_answers_of_an_office_do_not_silence_it(stage: FrontStage) -> None:
+    phone = await stage.registered(6, host="127.0.0.49")
+    said = (
+        f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {phone.at};branch=z9hG4bKx\r\nCSeq: 1 OPTIONS\r\n\r\n".encode()
+    )
+    for _ in range(400):
+        phone.send(said)
+    assert await phone.options() == 200
+
+
+async def test_too_many_requests_over_tcp_are_not_heard_and_end_no_connection(stage: FrontStage) -> None:
+    ask = (
+        "REGISTER sip:front SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.51;branch=z9hG4bK{0}\r\nMax-Forwards: 70\r\n"
+        "From: <sip:x@front>;tag=a\r\nTo: <sip:x@front>\r\nCall-ID: {0}\r\nCSeq: 1 REGISTER\r\n"
+        "Content-Length: 0\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port, local_addr=("127.0.0.51", 0))
+    try:
+        writer.write("".join(ask.format(n) for n in range(200)).encode())
+        answers = (await reader.readuntil(b"Call-ID: 30\r\n")).count(b"SIP/2.0 401")
+        assert answers > 30, "the first are heard"
+        end = asyncio.get_running_loop().time() + 1.0
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            try:
+                piece = await asyncio.wait_for(reader.read(65536), left)
+            except TimeoutError:
+                break
+            assert piece, "the connection stays"
+            answers += piece.count(b"SIP/2.0 401")
+        assert answers < 150
+    finally:
+        writer.close()
 
 
 async def test_what_is_no_sip_gets_no_answer(stage: FrontStage) -> None:

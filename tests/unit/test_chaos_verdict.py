@@ -6,6 +6,7 @@ import pytest
 
 from dialer_engine.lab.behaviours import Kind
 from dialer_engine.lab.chaos.catalogue import catalogue, chosen
+from dialer_engine.lab.chaos.flood_faults import p95_ratio
 from dialer_engine.lab.chaos.table import evidence, table
 from dialer_engine.lab.chaos.verdict import Promise, Record, Row, Seen, judge
 from dialer_engine.lab.ledger import CarrierCall
@@ -72,6 +73,20 @@ def test_the_slowest_recoveries_and_the_stuck_count() -> None:
     assert slow.recovery_p95_s == 9.0
 
 
+def test_slower_answers_break_a_promise_only_where_there_is_one() -> None:
+    seen = Seen(3, [1.0], answer_ratios=[1.1, 1.3, 4.0])
+    held = judge("x", Promise(answer_ratio=1.3), [GOOD], KEPT, seen)
+    assert (held.answer_p95_ratio, held.broken) == (1.3, ())
+    assert judge("x", Promise(answer_ratio=1.2), [GOOD], KEPT, seen).broken == ("answer_p95_ratio",)
+    assert judge("x", Promise().without("stuck"), [GOOD], KEPT, seen).broken == ()
+    assert judge("x", Promise(answer_ratio=1.2), [GOOD], KEPT, Seen(1, [1.0])).answer_p95_ratio is None
+
+
+def test_few_answers_are_not_compared() -> None:
+    assert p95_ratio([20.0] * 19, [40.0] * 40) is None
+    assert p95_ratio([20.0] * 20, [40.0] * 20) == 2.0
+
+
 def test_a_promise_may_leave_out_what_the_fault_makes_impossible() -> None:
     cut = replace(GOOD, ended_by="caller")
     judged = judge("x", Promise().without("calls_cut"), [cut], KEPT, Seen(1, [1.0]))
@@ -81,7 +96,7 @@ def test_a_promise_may_leave_out_what_the_fault_makes_impossible() -> None:
 def test_the_table_marks_what_is_broken_and_says_why() -> None:
     heading, line = table([row([GOOD], [])])
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
-    assert line.split() == ["x", "1", "1", "0", "0", "1!", "0", "0", "0", "1.0"]
+    assert line.split() == ["x", "1", "1", "0", "0", "1!", "0", "0", "0", "1.0", "-"]
     assert evidence([row([GOOD], [])]) == ["x: broken: cdrs_lost", f"  cdrs_lost: {ADA}: 1 calls, 0 records"]
     assert set(row([GOOD], []).as_json()) >= {
         *("rounds", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),

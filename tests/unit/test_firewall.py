@@ -1,9 +1,7 @@
-"""The rules of `dialer firewall`: who passes, who is held to a rate, and that nft can read them where there is one."""
+"""The rules of `dialer firewall`: who passes and who is held to a rate."""
 
 import ipaddress
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -73,13 +71,3 @@ def test_the_named_engines_reach_ari_and_ami() -> None:
     ]
     assert "set engines4 { type ipv4_addr; flags interval; elements = { 10.0.0.4/32 }; }" in text
     assert "engines" not in "".join(chain(text, "sip"))
-
-
-@pytest.mark.skipif(shutil.which("nft") is None, reason="nftables is not installed")
-@pytest.mark.parametrize("agents", [(), ("10.1.0.0/16", "fd00::/8")])
-def test_nft_can_read_the_rules(agents: tuple[str, ...]) -> None:
-    text, _ = made(*agents)
-    done = subprocess.run(["nft", "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False)
-    if "Operation not permitted" in done.stderr or "Could not process" in done.stderr:
-        pytest.skip("this machine may not look at its firewall")
-    assert done.returncode == 0, done.stderr

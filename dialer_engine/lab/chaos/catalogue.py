@@ -8,6 +8,7 @@ from dialer_engine.lab.chaos.config_faults import config_faults
 from dialer_engine.lab.chaos.disk_faults import disk_faults
 from dialer_engine.lab.chaos.engine_faults import engine_faults
 from dialer_engine.lab.chaos.fault import Fault
+from dialer_engine.lab.chaos.flood_faults import flood_faults
 from dialer_engine.lab.chaos.link_faults import link_faults
 from dialer_engine.lab.chaos.node_faults import node_faults
 from dialer_engine.lab.chaos.phone_faults import phone_faults
@@ -31,6 +32,7 @@ def catalogue() -> dict[str, Fault]:
         disk_faults(),
         clock_faults(),
         node_faults(),
+        flood_faults(),
     )
     return {fault.name: fault for group in groups for fault in group}
 

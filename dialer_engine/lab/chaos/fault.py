@@ -15,12 +15,14 @@ class Strike:
     """When one fault hit, in seconds since 1970.
 
     Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`.
+    `answer_ratio` is p95 from answer to agent during the fault by that without it, None when it was not measured.
     """
 
     since: float
     able: float
     stuck: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    answer_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

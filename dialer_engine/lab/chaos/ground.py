@@ -47,8 +47,16 @@ def long_talks() -> Table:
     return tuple(Behaviour(Kind.HUMAN, round(0.3 + 0.1 * (n % 10), 1), 12 + n // 10 % 8) for n in range(100))
 
 
-def setting_for(calls: int, rounds: int, seed: int = 1, pace: float = 1.0, *, long: bool = False) -> Setting:
-    """The world for about so many calls up at once, with people enough for so many rounds.
+def setting_for(
+    calls: int,
+    rounds: int,
+    seed: int = 1,
+    pace: float = 1.0,
+    *,
+    long: bool = False,
+    people: int = CALLS_PER_ROUND,
+) -> Setting:
+    """The world for about so many calls up at once, with `people` for each of them and for each of so many rounds.
 
     `pace` shortens what people say, and with it a round. The trunk's rate is the limit and some agent is always
     free, so that dialing never waits for a call to end.
@@ -63,8 +71,8 @@ def setting_for(calls: int, rounds: int, seed: int = 1, pace: float = 1.0, *, lo
         max_channels=4 * calls + 10,
         clock=CROWD_CLOCK,
     )
-    people = make_crowd(SPARE_CALLS + rounds * calls * CALLS_PER_ROUND)
-    return Setting(scenario, long_talks() if long else short_calls(pace), people, MANNERS, seed)
+    crowd = make_crowd(SPARE_CALLS + rounds * calls * people)
+    return Setting(scenario, long_talks() if long else short_calls(pace), crowd, MANNERS, seed)
 
 
 @dataclass(slots=True)

@@ -55,3 +55,4 @@ def _note(seen: Seen, strike: Strike, first: float | None, deaf: list[str]) -> N
     seen.stuck += [f"{agent}: no new customer in {AGENTS_S:g} s" for agent in deaf]
     seen.stuck += strike.stuck
     seen.broken += strike.broken
+    seen.answer_ratios += [] if strike.answer_ratio is None else [strike.answer_ratio]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.chaos.ground import CALLS_PER_ROUND, Ground, setting_for
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.place import Place
 from dialer_engine.lab.wire import Wire
@@ -23,7 +23,7 @@ class Needs:
     `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
     trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
     own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes,
-    behind a `front` or with a phone of every agent at each.
+    behind a `front` or with a phone of every agent at each. `people` are needed in each round for each call up.
     """
 
     links: bool = False
@@ -33,6 +33,7 @@ class Needs:
     small_disk: tuple[str, int] | None = None
     nodes: int = 1
     front: bool = False
+    people: int = CALLS_PER_ROUND
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def staged(
     pace: float = 1.0,
 ) -> AsyncIterator[Ground]:
     """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
-    setting = setting_for(calls, rounds, seed, pace, long=needs.long)
+    setting = setting_for(calls, rounds, seed, pace, long=needs.long, people=needs.people)
     setting = replace(
         setting,
         proxied=needs.links,

@@ -8,7 +8,7 @@ from dialer_engine.lab.chaos.verdict import Row
 
 COLUMNS = (
     *("rounds", "calls", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),
-    "recovery_p95_s",
+    *("recovery_p95_s", "answer_p95_ratio"),
 )
 NAME_WIDTH = 22
 SHOWN = 12

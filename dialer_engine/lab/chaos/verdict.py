@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from statistics import median
 from typing import Any
 
 from dialer_engine.lab.ledger import CarrierCall
@@ -32,12 +33,16 @@ class Record:
 
 @dataclass(slots=True)
 class Seen:
-    """What the rounds of one fault saw: recovery times in seconds, and whoever did not come back."""
+    """What the rounds of one fault saw: recovery times in seconds, whoever did not come back, slower answers.
+
+    `answer_ratios`: p95 from answer to agent during the fault by that without it, one for each round that has both.
+    """
 
     rounds: int = 0
     recovery_s: list[float] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    answer_ratios: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Row:
     stuck: int
     silent_answers: int
     recovery_p95_s: float | None
+    answer_p95_ratio: float | None = None
     broken: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
@@ -64,7 +70,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a fault may cost: counts that must be zero, and the longest p95 of the recovery in seconds."""
+    """What a fault may cost: counts that must be zero, and the longest p95 of the recovery in seconds.
+
+    `answer_ratio` is how much longer p95 from answer to agent may be, in the median of the rounds; None for a fault
+    that does not measure it or promises nothing.
+    """
 
     zero: tuple[str, ...] = (
         "calls_cut",
@@ -75,10 +85,11 @@ class Promise:
         "silent_answers",
     )
     recovery_s: float = 5.0
+    answer_ratio: float | None = None
 
     def without(self, *counts: str) -> Promise:
         """The same promise, but for these counts, which the fault itself makes impossible."""
-        return Promise(tuple(each for each in self.zero if each not in counts), self.recovery_s)
+        return replace(self, zero=tuple(each for each in self.zero if each not in counts))
 
 
 def judge(
@@ -99,9 +110,12 @@ def judge(
     p95 = quantile(sorted(seen.recovery_s), 0.95) if seen.recovery_s else None
     broken = [name for name in promise.zero if counts[name]]
     broken += ["recovery_p95_s"] if p95 is not None and p95 > promise.recovery_s else []
+    ratio = round(median(seen.answer_ratios), 2) if seen.answer_ratios else None
+    slower = ratio is not None and promise.answer_ratio is not None and ratio > promise.answer_ratio
+    broken += ["answer_p95_ratio"] if slower else []
     evidence = tuple(f"{name}: {line}" for name, lines in found.items() for line in lines)
     return Row(
-        fault, seen.rounds, len(calls), **counts, recovery_p95_s=p95,
+        fault, seen.rounds, len(calls), **counts, recovery_p95_s=p95, answer_p95_ratio=ratio,
         broken=(*broken, *seen.broken), evidence=evidence,
     )  # fmt: skip
 

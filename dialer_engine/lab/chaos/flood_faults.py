@@ -1,0 +1,113 @@
+"""Strangers flood the SIP port: calls and dialing go on, and behind the front answers are hardly slower.
+
+The flood's sender works on the same machine. What is promised is therefore measured against a stretch in which it sends
+as much to a socket that nobody reads: the difference is what the flood does to the dialer.
+"""
+
+from __future__ import annotations
+
+import time
+
+from dialer_engine.lab.chaos.fault import Fault, Strike
+from dialer_engine.lab.chaos.ground import LONGEST_CALL_S, Ground
+from dialer_engine.lab.chaos.stage import Needs
+from dialer_engine.lab.chaos.verdict import Promise
+from dialer_engine.lab.flood import Rates, Sent
+from dialer_engine.lab.flooding import flooding, sink
+from dialer_engine.lab.pairing import Answer, pair, quantile
+
+SHORT_S, LONG_S = 6.0, 60.0
+SHORT, LONG = Rates(300, 1500, 30), Rates(1000, 5000, 100)
+FEWEST = 20
+"""Answers in each of the two stretches from which on their p95 are compared."""
+LEAST_SENT = 0.1
+"""The share of the flood that must have left; a busy machine sends less than all of it."""
+NOTED_S = 3.0
+"""An agent whose phone heard nothing of a call for so long after its end did not hear it."""
+LONG_PEOPLE = 40
+BEHIND = Promise(answer_ratio=1.2)
+
+
+async def flood(ground: Ground, seconds: float, rates: Rates) -> Strike:
+    """Flood a socket that nobody reads, and then the SIP port, each for so many seconds."""
+    with sink() as aside:
+        quiet = time.time()
+        await _send(ground, aside, seconds, rates)
+    begun = time.time()
+    sent = await _send(ground, ground.world.sip_address, seconds, rates)
+    ended = time.time()
+    await ground.until(lambda: _all_noted(ground, quiet, ended), LONGEST_CALL_S)
+    before, during = _delays(ground, quiet, begun), _delays(ground, begun, ended)
+    wanted = seconds * (rates.registers + rates.options + rates.invites)
+    few = sent.requests < LEAST_SENT * wanted
+    broken = (f"only {sent.requests} of {wanted:g} requests were sent",) if few else ()
+    return Strike(begun, begun, broken=broken, answer_ratio=p95_ratio(before, during))
+
+
+def p95_ratio(before: list[float], during: list[float]) -> float | None:
+    """The p95 of delays in ms during the flood by that before; None with too few of them."""
+    if min(len(before), len(during)) < FEWEST:
+        return None
+    return quantile(sorted(during), 0.95) / quantile(sorted(before), 0.95)
+
+
+async def _send(ground: Ground, target: tuple[str, int], seconds: float, rates: Rates) -> Sent:
+    agent = ground.world.setting.scenario.agent_names[0]
+    async with flooding(target, agent, seconds, rates) as sending:
+        return await sending.sent()
+
+
+def _answers(ground: Ground, since: float, until: float) -> list[Answer]:
+    """The calls that people answered in these times, with what an agent heard of them."""
+    answers = pair(ground.calls, ground.world.phones.heard)
+    return [each for each in answers if since <= (each.call.answered_at or 0.0) < until]
+
+
+def _all_noted(ground: Ground, since: float, until: float) -> bool:
+    """Whether these calls have ended and their agents' ears have noted them, which they do a little later."""
+    now = time.time()
+    return all(
+        call.ended_at is not None and (answer.heard is not None or now - call.ended_at > NOTED_S)
+        for answer in _answers(ground, since, until)
+        for call in (answer.call,)
+    )
+
+
+def _delays(ground: Ground, since: float, until: float) -> list[float]:
+    """Milliseconds from answer to agent of the calls that were answered then, as far as an agent heard them."""
+    found = (answer.delay_ms for answer in _answers(ground, since, until))
+    return [delay for delay in found if delay is not None]
+
+
+def flood_faults() -> list[Fault]:
+    """The faults of this module."""
+    return [
+        Fault("flood", _does(SHORT, SHORT_S), lambda ground: flood(ground, SHORT_S, SHORT)),
+        Fault(
+            "flood-long",
+            _does(LONG, LONG_S),
+            lambda ground: flood(ground, LONG_S, LONG),
+            needs=Needs(people=LONG_PEOPLE),
+        ),
+        Fault(
+            "flood-front",
+            f"{_does(SHORT, SHORT_S)}, with the front before Asterisk",
+            lambda ground: flood(ground, SHORT_S, SHORT),
+            BEHIND,
+            Needs(front=True),
+        ),
+        Fault(
+            "flood-front-long",
+            f"{_does(LONG, LONG_S)}, with the front before Asterisk",
+            lambda ground: flood(ground, LONG_S, LONG),
+            BEHIND,
+            Needs(front=True, people=LONG_PEOPLE),
+        ),
+    ]
+
+
+def _does(rates: Rates, seconds: float) -> str:
+    return (
+        f"strangers send {rates.registers:,} REGISTER, {rates.options:,} OPTIONS, {rates.invites} INVITE a second "
+        f"for {seconds:g} s"
+    )
