@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
@@ -21,6 +22,7 @@ from dialer_engine.engine.desk import Desks
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers, Recall
+from dialer_engine.engine.pacing_view import segments_seen
 from dialer_engine.engine.partners import Partners
 from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
@@ -99,7 +101,10 @@ class Floor:
         self.surroundings = EngineSurroundings(
             config, means.clock, means.pool, self.actions, means.blockers, means.lease
         )
-        self.pacers = Pacers(self.ledgers, Recall(means.pool, means.tasks, self.ledgers.region_of))
+        self.pacers = Pacers(
+            self.ledgers,
+            Recall(means.pool, means.tasks, partial(segments_seen, region_of=self.ledgers.region_of)),
+        )
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self._seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)

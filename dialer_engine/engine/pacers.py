@@ -19,7 +19,7 @@ from dialer_engine.core.pacing import Pacer, make_pacer
 from dialer_engine.core.pacing.history import Book, Watched
 from dialer_engine.core.pacing.learning import Learning
 from dialer_engine.core.pacing.lessons import Lessons
-from dialer_engine.core.pacing.measured import Past
+from dialer_engine.core.pacing.measured import Past, SeenCall
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -48,7 +48,7 @@ class Recall:
 
     pool: Pool
     tasks: Tasks
-    segment: Callable[[str], str]
+    segments: Callable[[SeenCall], tuple[str, ...]]
 
     def begin(self, plan: CampaignPlan, learning: Learning) -> None:
         """Begin to read; dialing does not wait for it."""
@@ -62,9 +62,9 @@ class Recall:
             log.warning("earlier calls could not be recalled; pacing begins anew", why=str(error))
             return
         for begin in range(0, len(seen.calls), AT_ONCE):
-            learning.remember(Past(seen.calls[begin : begin + AT_ONCE]), self.segment)
+            learning.remember(Past(seen.calls[begin : begin + AT_ONCE]), self.segments)
             await asyncio.sleep(0)  # somebody may be answering
-        learning.remember(Past(wraps=seen.wraps), self.segment)
+        learning.remember(Past(wraps=seen.wraps), self.segments)
 
 
 @dataclass(slots=True)

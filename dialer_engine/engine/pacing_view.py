@@ -7,9 +7,10 @@ monotonic seconds, because no clock correction may make a phone ring backwards.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nlargest
 
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.pacing import (
@@ -21,6 +22,7 @@ from dialer_engine.core.pacing import (
     PacingEvent,
     Snapshot,
 )
+from dialer_engine.core.pacing.measured import SeenCall
 from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -50,6 +52,10 @@ AGENT_STATES: dict[SeatState, AgentState] = {
 }
 
 ANSWERED = frozenset({Phase.WAITING, Phase.JOINING, Phase.UNCLAIMED, Phase.MESSAGE})
+RegionOf = Callable[[str], str]
+"""From an area code to its region, "" for one in no table."""
+NEWEST = 5
+"""Calls that must agree for the next one to be taken to be like them."""
 OPEN = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
 
 
@@ -68,7 +74,7 @@ def snapshot(
     """Return the campaign on one node at this moment, as the pacing sees it."""
     now, wall = time.monotonic(), utc_now()
     line, settings, left = dialable.line, plan.settings, ledgers.budget(plan.name, node)
-    seats, calls = dispatcher.seats_of(plan.name, node), dispatcher.calls_of(plan.name, node)
+    seats, calls = dispatcher.seats_of(plan.name, node), list(dispatcher.calls_of(plan.name, node))
     return Snapshot(
         now=now,
         agents=_agents(seats, now, wall),
@@ -84,6 +90,7 @@ def snapshot(
         ending=ledgers.ending(plan.name, node),
         ledger=ledgers.view(plan.name, left.main),
         goals=goals(settings.pacing),
+        segments=segments_to_come(calls, ledgers.region_of),
     )
 
 
@@ -123,7 +130,7 @@ def _calls(
             _monotonic(call.phase_since, now, wall),
             call.rang_for(wall),
             0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
-            segment(call, ledgers),
+            segments_of(call, ledgers.region_of),
             dispatcher.dialer(call) or "",
         )
         for call in calls
@@ -131,16 +138,39 @@ def _calls(
     )
 
 
-def segment(call: Call, ledgers: Ledgers) -> str:
-    """Return the calls that a call is like: those to area codes of the same region."""
-    return ledgers.region_of(call.reservation.number[2:5])
+def segments_of(call: Call, region_of: RegionOf) -> tuple[str, ...]:
+    """Return what a call is like: its area code's region, its list, and whether its contact was tried before."""
+    to = call.reservation
+    return _segments(region_of(to.number[2:5]), to.list_id, again=to.tries > 0)
+
+
+def segments_seen(seen: SeenCall, region_of: RegionOf) -> tuple[str, ...]:
+    """Return what an earlier call was like."""
+    return _segments(region_of(seen.npa), seen.list_id, again=seen.again)
+
+
+def _segments(region: str, list_id: int, *, again: bool) -> tuple[str, ...]:
+    return (region, str(list_id), "again" if again else "first") if list_id else (region, "", "")
+
+
+def segments_to_come(calls: Iterable[Call], region_of: RegionOf) -> tuple[str, ...]:
+    """Return what the next calls will most likely be like: in what the newest ones agree, "" in the rest.
+
+    A list is dialed from its beginning to its end, so a list that fills the newest calls goes on; where lists or
+    regions are mixed nothing is said of the next call.
+    """
+    newest = nlargest(NEWEST, calls, key=lambda call: call.reservation.reserved_at)
+    if len(newest) < NEWEST:
+        return ()
+    alike = zip(*(segments_of(call, region_of) for call in newest), strict=True)
+    return tuple(names[0] if len(set(names)) == 1 else "" for names in alike)
 
 
 def call_event(call: Call, before: Phase, ledgers: Ledgers) -> PacingEvent | None:
     """Return what a step of an attempt means to the pacing, None when it means nothing."""
     now, phase = time.monotonic(), call.phase
     if phase is Phase.DIALING and before is Phase.RESERVED:
-        return PacingEvent("placed", now, call=call.id, segment=segment(call, ledgers))
+        return PacingEvent("placed", now, call=call.id, segments=segments_of(call, ledgers.region_of))
     if phase is Phase.RINGING:
         return PacingEvent("ringing", now, call=call.id)
     if phase in ANSWERED and before in OPEN:

@@ -13,6 +13,7 @@ from dialer_engine.core.pacing.predictive import Predictive
 
 LEARNED_CALLS = 2000
 NOW = 100_000.0
+REGIONS, LISTS, TRIES = ("TX", "CA", "FL", "NY", "ON"), ("1", "2", "3"), ("first", "again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,15 @@ def _decision(pacer: Predictive, moment: Snapshot, number: int, dice: random.Ran
 
 
 def _one_call(pacer: Predictive, call: str, at: float, dice: random.Random) -> None:
-    pacer.observe(PacingEvent("placed", at, call=call))
+    pacer.observe(PacingEvent("placed", at, call=call, segments=_segments(dice)))
     pacer.observe(PacingEvent("ringing", at + 2.0, call=call))
     ends = at + 2.0 + dice.uniform(2.0, 22.0)
     kind: Any = "answered" if dice.random() < 0.25 else "ended"
     pacer.observe(PacingEvent(kind, ends, call=call, result="no_answer"))
+
+
+def _segments(dice: random.Random) -> tuple[str, ...]:
+    return tuple(dice.choice(names) for names in (REGIONS, LISTS, TRIES))
 
 
 def _moment(agents: int, calls: int, dice: random.Random) -> Snapshot:
@@ -76,7 +81,9 @@ def _moment(agents: int, calls: int, dice: random.Random) -> Snapshot:
     for n in range(agents // 5, agents // 4):
         on_duty[n] = replace(on_duty[n], state="ready", since=NOW - dice.uniform(0, 10))
     rings = [dice.uniform(0, 25) for _ in range(calls)]
-    flying = [CallView(f"c{n}", "ringing", NOW - r, r, NOW - r - 2) for n, r in enumerate(rings)]
+    flying = [
+        CallView(f"c{n}", "ringing", NOW - r, r, NOW - r - 2, _segments(dice)) for n, r in enumerate(rings)
+    ]
     return Snapshot(
         now=NOW,
         agents=tuple(on_duty),

@@ -43,6 +43,7 @@ class Candidate:
     number_id: int
     number: str
     facts: Facts | None
+    list_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,4 +182,4 @@ def _candidate(
         list_states=known.registries.states(number),
         reassigned=known.registries.reassigned.get(number),
     )
-    return Candidate(row["contact_id"], row["number_id"], number, facts)
+    return Candidate(row["contact_id"], row["number_id"], number, facts, row["list_id"])

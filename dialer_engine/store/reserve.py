@@ -81,7 +81,8 @@ class ReserveRequest:
 class Reservation:
     """A committed attempt that may be originated; its id is the channel id.
 
-    `ring_window` is how many seconds it must ring at least and may ring at most.
+    `ring_window` is how many seconds it must ring at least and may ring at most. `list_id` is the list that the
+    contact stands on (0: not known), `tries` how often it was tried in this campaign before.
     """
 
     attempt_id: str
@@ -94,6 +95,8 @@ class Reservation:
     reserved_at: datetime
     local_time: str
     ring_window: tuple[int, int] | None = None
+    list_id: int = 0
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,8 @@ def _reservations(
             reserved_at=request.wall,
             local_time=c.decision.local_time,
             ring_window=c.decision.ring_window,
+            list_id=c.candidate.list_id,
+            tries=c.candidate.facts.contact_attempts if c.candidate.facts else 0,
         )
         for c, caller_id in zip(choices, caller_ids, strict=True)
         if c.candidate.contact_id in ids

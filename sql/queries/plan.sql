@@ -39,8 +39,12 @@ select c.result, c.answered_at is not null as answered, coalesce(d.person, true)
        (extract(epoch from c.ended_at - c.originated_at))::float8 as lasted_s,
        (c.talk_ms / 1000.0)::float8 as talked_s,
        (extract(epoch from c.answered_at - c.originated_at))::float8 as answered_s,
-       substr(c.called_number, 3, 3) as npa
+       substr(c.called_number, 3, 3) as npa, coalesce(k.list_id, 0) as list_id,
+       exists (select from attempts a
+               where a.contact_id = c.contact_id and a.campaign_id = c.campaign_id and a.reserved_at < c.reserved_at
+                     and a.result is distinct from 'trunk_fault') as again
 from cdrs c
+left join contacts k on k.id = c.contact_id
 left join lateral (
     select person from dispositions where attempt_id = c.attempt_id order by id desc limit 1
 ) d on true

@@ -21,8 +21,8 @@ with due as materialized (
     limit $3
     for update skip locked
 )
-select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.regions, c.zones, c.business, n.id as number_id,
-       n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
 from due d
 join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id
@@ -36,8 +36,8 @@ with shown as materialized (
     where campaign_id = $1 and contact_id = $2 and state = 'due'
     for update
 )
-select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.regions, c.zones, c.business, n.id as number_id,
-       n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
 from shown d
 join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id

@@ -23,6 +23,7 @@ from dialer_engine.store import suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.errors import StaleEpoch, UnknownName
+from dialer_engine.store.measured import past
 from dialer_engine.store.queue import fill, queue_counts, requeue_held
 from dialer_engine.store.reserve import reserve
 from dialer_engine.store.sql import sql
@@ -51,6 +52,22 @@ async def test_takes_the_list_in_order_and_records_the_verdict(conn: Conn) -> No
     assert row["local_time"] == result.reserved[0].local_time == "2026-06-10T13:00:00-05:00"
     assert "rules:" in row["rule_versions"]
     assert row["list_versions"] == "suppressions:0"
+
+
+async def test_tells_the_list_and_the_tries_and_recalls_them_from_the_records(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(2))
+    first = (await reserve(conn, request(world, 10))).reserved
+    june = await conn.fetchval("select id from lists where name = 'june'")
+    assert [(r.list_id, r.tries) for r in first] == [(june, 0)] * 2
+    await write(conn, [], [end_of(r, originated_at=WALL, retry_at=NOON) for r in first], 1)
+    hours = timedelta(hours=5)
+    later = request(world, 10, NOON + hours, wall=WALL + hours)
+    again = (await reserve(conn, later)).reserved
+    assert [(r.list_id, r.tries) for r in again] == [(june, 1)] * 2
+    await write(conn, [], [end_of(r, originated_at=later.wall) for r in again], 1)
+    seen = await past(conn, world.campaigns["spring"], WALL - timedelta(days=1), 10)
+    assert [(call.list_id, call.again) for call in seen.calls] == [(june, False)] * 2 + [(june, True)] * 2
 
 
 async def test_fewer_than_asked_tells_when_to_ask_again(conn: Conn) -> None:

@@ -93,6 +93,24 @@ def test_no_more_lines_leave_at_once_than_agents_and_the_budget_have_room_for() 
     assert believed.place > 15
 
 
+def test_what_was_learned_of_a_list_is_not_believed_either() -> None:
+    """Calls to a list that hardly ever answers leave the guard no more room than calls of which nothing is known."""
+    pacer = trained(4)
+    for _ in range(200):
+        pacer.learning.segments.add(("old",), answered=False, expected=0.3)
+        pacer.learning.segments.add(("new",), answered=True, expected=0.3)
+    assert pacer.learning.segments.factor(("old",)) < 0.3
+
+    def room(*segments: str) -> int:
+        calls = tuple(
+            CallView(f"n{i}", "ringing", NOW - 4.0, 4.0, NOW - 6.0, segments=segments) for i in range(30)
+        )
+        lines = replace(moment(ready=40, calls=calls), budget=12)
+        return pacer.doubt.turns(lines, pacer._forecast(lines), pacer.learning).room(12)
+
+    assert room("old") == room("new") == room() > 0
+
+
 def test_one_line_per_free_agent_and_the_budget_is_always_allowed() -> None:
     """Arithmetic needs no forecast: with nothing in flight, one agent and no budget left there is still one line."""
     for ready in (1, 2, 5):

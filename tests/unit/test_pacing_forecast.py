@@ -115,16 +115,32 @@ def test_events_of_calls_never_placed_change_nothing() -> None:
 def test_segments_differ_only_when_there_are_several_and_enough_was_seen() -> None:
     segments = Segments()
     for _ in range(50):
-        segments.add("good", answered=True, expected=0.5)
-    assert segments.factor("good") == 1.0
+        segments.add(("good",), answered=True, expected=0.5)
+    assert segments.factor(("good",)) == 1.0
     for _ in range(50):
-        segments.add("bad", answered=False, expected=0.5)
-    assert segments.factor("good") > 1.5
-    assert segments.factor("bad") < 0.5
-    assert segments.factor("new") == 1.0
+        segments.add(("bad",), answered=False, expected=0.5)
+    assert segments.factor(("good",)) > 1.5
+    assert segments.factor(("bad",)) < 0.5
+    assert segments.factor(("new",)) == 1.0
     for number in range(2 * MOST_SEGMENTS):
-        segments.add(f"s{number}", answered=False, expected=0.1)
-    assert len(segments._seen) == MOST_SEGMENTS
+        segments.add((f"s{number}",), answered=False, expected=0.1)
+    assert len(segments._seen[0]) == MOST_SEGMENTS
+
+
+def test_kinds_of_segments_share_what_they_explain() -> None:
+    """A list that only holds people of a poor region is not poor once more; an unknown name says nothing."""
+    segments = Segments()
+    dice = random.Random(3)  # noqa: S311
+    share = {"rich": 0.4, "poor": 0.1}
+    for _ in range(4000):
+        region, list_id = dice.choice((("rich", "1"), ("rich", "2"), ("poor", "2"), ("poor", "3")))
+        segments.add((region, list_id), answered=dice.random() < share[region], expected=0.25)
+    assert segments.factor(("rich", "1")) == pytest.approx(1.6, rel=0.25)
+    assert segments.factor(("poor", "3")) == pytest.approx(0.4, rel=0.25)
+    assert segments.factor(("", "")) == segments.factor(()) == 1.0
+    known = segments.factor(("poor", ""))
+    segments.add(("", "3"), answered=True, expected=0.25)
+    assert segments.factor(("poor", "")) == known
 
 
 # --- chances against enumeration ------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_what_is_remembered_is_what_was_observed() -> None:
             seen = replace(seen, lasted_s=end) if not seen.answered else replace(seen, answered_s=end)
         calls.append(seen)
         at, name = 1000.0 * n, f"call {n}"
-        live.observe(PacingEvent("placed", at, call=name, segment=seen.npa))
+        live.observe(PacingEvent("placed", at, call=name, segments=(seen.npa,)))
         if seen.dialed_s is not None:
             live.observe(PacingEvent("ringing", at + seen.dialed_s, call=name))
         if seen.answered:
@@ -122,18 +122,18 @@ def test_what_is_remembered_is_what_was_observed() -> None:
         else:
             live.observe(PacingEvent("ended", at + seen.lasted_s, call=name, result=seen.result))
         live.refresh()
-    read.remember(Past(calls), str)
+    read.remember(Past(calls), lambda seen: (seen.npa,))
     assert read.calls_seen == live.calls_seen == 400
     assert read.new_call() == pytest.approx(live.new_call(), abs=0.01)
     assert read.ring_row(5.0) == pytest.approx(live.ring_row(5.0), abs=0.01)
     assert abs(read.new_call()[-1] - Learning().new_call()[-1]) > 0.05, "it learned nothing"
     for npa in ("212", "214"):
-        assert read.segments.factor(npa) == pytest.approx(live.segments.factor(npa), abs=0.1)
+        assert read.segments.factor((npa,)) == pytest.approx(live.segments.factor((npa,)), abs=0.1)
 
 
 def test_talks_and_wrap_ups_are_remembered() -> None:
     learning = Learning()
-    learning.remember(Past([replace(TALK, talked_s=20.0)] * 200, [5.0] * 200), str)
+    learning.remember(Past([replace(TALK, talked_s=20.0)] * 200, [5.0] * 200), lambda seen: ())
     assert learning.talk_row(18.0)[10] > 0.9
     assert learning.wrap_row(0.0)[4] < 0.1
     assert learning.wrap_row(0.0)[6] > 0.9

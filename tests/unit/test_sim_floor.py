@@ -211,7 +211,7 @@ class Watching(ModePolicy):
                 assert view.rang == pytest.approx(shown.now - view.since)
                 assert view.placed <= view.since <= shown.now
         self.seen.append((shown.now, len(shown.agents), len(shown.calls), shown.budget))
-        self.segments.add(shown.segment)
+        self.segments.add(shown.segments[0])
         return super().decide(floor)
 
 
@@ -235,11 +235,11 @@ def test_segments_are_told_and_answer_by_their_factor() -> None:
     policy = Watching()
     _, log = logged(policy, short_day(10, hours=2.0, segments=segments))
     assert policy.segments == {"warm", "cold"}
-    placed = {event.call: event.segment for event in log if event.kind == "placed"}
+    placed = {event.call: event.segments[0] for event in log if event.kind == "placed"}
     shares = {}
     for name in ("warm", "cold"):
         calls = [call for call, segment in placed.items() if segment == name]
-        answered = {event.call for event in log if event.kind == "answered" and event.segment == name}
+        answered = {event.call for event in log if event.kind == "answered" and event.segments[0] == name}
         assert answered <= set(calls)
         shares[name] = len(answered) / len(calls)
     assert shares["warm"] > 2 * shares["cold"] > 0

@@ -23,7 +23,7 @@ from operator import add
 from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.evidence import Kind, Window, likeliest, most, score
 from dialer_engine.core.pacing.forecast import GRACE, Forecast
-from dialer_engine.core.pacing.learning import HORIZON, Learning
+from dialer_engine.core.pacing.learning import HORIZON, Learning, times
 from dialer_engine.core.pacing.level import UNANSWERED, free_agents, in_flight
 from dialer_engine.core.pacing.measured import CUT
 from dialer_engine.core.pacing.model import CallView, PacingEvent, Snapshot
@@ -139,8 +139,19 @@ class Doubt:
     def _shortage(
         self, snapshot: Snapshot, forecast: Forecast, learning: Learning
     ) -> tuple[list[float], list[float]]:
-        """Return answers less agents by each moment, and the variance, if no talk that just began ends soon."""
+        """Return answers less agents by each moment, and the variance, if no talk that just began ends soon.
+
+        Every call counts as any call does: what its segment says belongs to what is not believed.
+        """
         mean, variance = forecast.shortage(MOMENTS)
+        for row, likelier, count in learning.in_flight(snapshot):
+            if likelier == 1.0:
+                continue
+            believed = times(row, likelier)
+            for place, at in enumerate(MOMENTS):
+                chance, instead = believed[at], row[at]
+                mean[place] += count * (instead - chance)
+                variance[place] += count * (instead * (1.0 - instead) - chance * (1.0 - chance))
         ages = [snapshot.now - agent.since for agent in snapshot.agents if agent.state == "in_call"]
         for age, count in Counter(int(age / YOUNG_STEP_S) for age in ages if age < YOUNG_S).items():
             row = learning.talk_row(age * YOUNG_STEP_S)

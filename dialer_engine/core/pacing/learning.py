@@ -8,13 +8,14 @@ until enough new has been learned to make them anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from dialer_engine.core.pacing.durations import Durations
-from dialer_engine.core.pacing.measured import CUT, Past
-from dialer_engine.core.pacing.model import PacingEvent
+from dialer_engine.core.pacing.level import UNANSWERED, call_age
+from dialer_engine.core.pacing.measured import CUT, Past, SeenCall
+from dialer_engine.core.pacing.model import PacingEvent, Snapshot
 from dialer_engine.core.pacing.segments import Segments
 
 HORIZON = 30
@@ -34,7 +35,7 @@ Row = tuple[float, ...]
 @dataclass(slots=True)
 class _Call:
     placed: float
-    segment: str
+    segments: tuple[str, ...]
     rings: float | None = None
 
 
@@ -68,7 +69,7 @@ class Learning:
 
     def _call(self, call_id: str, event: PacingEvent) -> None:
         if event.kind == "placed":
-            self._calls[call_id] = _Call(event.at, event.segment)
+            self._calls[call_id] = _Call(event.at, event.segments)
         elif event.kind == "ringing" and call_id in self._calls:
             call = self._calls[call_id]
             if call.rings is None:
@@ -89,12 +90,12 @@ class Learning:
         else:
             self.ringing.add(at - call.rings, None if cut else ANSWER if answered else END)
         if not cut:
-            self.segments.add(call.segment, answered=answered, expected=self.new_call()[-1])
+            self.segments.add(call.segments, answered=answered, expected=self.new_call()[-1])
 
-    def remember(self, past: Past, segment: Callable[[str], str]) -> None:
-        """Learn from what an earlier engine saw; `segment` tells the segment of an area code."""
+    def remember(self, past: Past, segments: Callable[[SeenCall], tuple[str, ...]]) -> None:
+        """Learn from what an earlier engine saw; `segments` names those of a call."""
         for seen in past.calls:
-            call = _Call(0.0, segment(seen.npa), seen.dialed_s)
+            call = _Call(0.0, segments(seen), seen.dialed_s)
             if call.rings is not None:
                 self.dialing.add(call.rings, RING)
             end = seen.answered_s if seen.answered else seen.lasted_s
@@ -160,6 +161,21 @@ class Learning:
         """Return the row of answers of a call that is placed now."""
         return self.dial_row(0.0)
 
+    def in_flight(self, snapshot: Snapshot) -> Iterator[tuple[Row, float, int]]:
+        """Yield calls of one age together: any call's row, how many times as likely theirs are on average, how many.
+
+        That their chances differ is left out: it would make the sum of answers a little less uncertain.
+        """
+        factor = self.segments.factor
+        groups: dict[tuple[bool, int], tuple[float, int]] = {}
+        for call in snapshot.calls:
+            if call.state in UNANSWERED:
+                kind = call.state == "ringing", call_age(call, snapshot.now)
+                total, count = groups.get(kind, (0.0, 0))
+                groups[kind] = total + factor(call.segments), count + 1
+        for (rings, age), (total, count) in groups.items():
+            yield (self.ring_row(age) if rings else self.dial_row(age)), total / count, count
+
     def ring_row(self, rang: float) -> Row:
         """Return the row of answers of a call that has been ringing for `rang` seconds."""
         age = self.ringing.bin(rang)
@@ -210,6 +226,14 @@ class Learning:
             steps.append(lasts * hazard)
             lasts *= 1.0 - hazard
         return steps
+
+
+def times(row: Row, factor: float) -> Row:
+    """Return the row of a call whose answer is so many times as likely as any call's, at most certain."""
+    if factor == 1.0 or row[-1] <= 0.0:
+        return row
+    factor = min(factor, 1.0 / row[-1])
+    return tuple(chance * factor for chance in row)
 
 
 def _by_then(hazards: list[list[float]], age: int) -> Row:

@@ -125,6 +125,13 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     return cancel
 
 
+def call_age(call: CallView, now: float) -> int:
+    """Return how many whole seconds a call has been ringing, or has been on its way to the ringing."""
+    if call.state == "ringing":
+        return int(call.rang)
+    return int(max(0.0, now - call.placed)) if call.placed else 0
+
+
 def may_end(call: CallView, snapshot: Snapshot) -> bool:
     """Say whether the law lets a ringing call be ended now."""
     return snapshot.cancel_before_15s or call.rang >= MIN_RING_S

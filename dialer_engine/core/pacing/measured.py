@@ -24,7 +24,8 @@ LONGEST_RING_S = 90
 class SeenCall:
     """One call that was sent; seconds, None where it never got there. `person`: not an answering machine.
 
-    `answered_s` is counted from dialing, like `dialed_s` (until it rang) and `lasted_s`; `npa` is the area code.
+    `answered_s` is counted from dialing, like `dialed_s` (until it rang) and `lasted_s`; `npa` is the area code,
+    `list_id` the list it came from (0: not known), `again` whether its contact had been tried before.
     """
 
     result: str
@@ -36,6 +37,8 @@ class SeenCall:
     talked_s: float | None
     answered_s: float | None = None
     npa: str = ""
+    list_id: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

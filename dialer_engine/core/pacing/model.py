@@ -39,9 +39,9 @@ class AgentView:
 class CallView:
     """One live call; `rang` is how many seconds it has been ringing (0 before the first ring).
 
-    `placed` is the monotonic second it left (0: not known), `segment` a label of calls that behave alike,
-    such as their list; modes that learn may learn each segment's share of answers. `agent` is who dialed it by
-    hand and waits for it ("": nobody, any agent takes it).
+    `placed` is the monotonic second it left (0: not known). `segments` name what it is like, one name of each
+    kind, as region and list ("": not known); modes that learn may learn each segment's share of answers. `agent`
+    is who dialed it by hand and waits for it ("": nobody, any agent takes it).
     """
 
     id: str
@@ -49,7 +49,7 @@ class CallView:
     since: float
     rang: float
     placed: float = 0.0
-    segment: str = ""
+    segments: tuple[str, ...] = ()
     agent: str = ""
 
 
@@ -87,8 +87,8 @@ class Snapshot:
     """A campaign at one moment; `now` is monotonic seconds.
 
     `channels_free` and `rate_tokens` are whole calls the trunk takes now, `queue_due` is how many contacts
-    are due (None: not known, taken as enough), `open` is whether the campaign is running. `segment` is the
-    one that the next calls will most likely belong to. `budget` is how many more abandoned calls the law
+    are due (None: not known, taken as enough), `open` is whether the campaign is running. `segments` are
+    those that the next calls will most likely belong to. `budget` is how many more abandoned calls the law
     leaves this campaign, before the lines in flight are counted (None: no ledger is kept, as for a mode that
     is tried out); `ending` are lines that are being cancelled, which stand no longer in `calls` but are
     taken off the budget until they are gone. `ledger` are the counts behind the budget. `no_trunk` is why no
@@ -108,7 +108,7 @@ class Snapshot:
     ending: int = 0
     ledger: LedgerView | None = None
     goals: Goals = Goals()
-    segment: str = ""
+    segments: tuple[str, ...] = ()
     no_trunk: str = ""
 
 
@@ -136,7 +136,7 @@ class Decision:
 class PacingEvent:
     """Something that happened, for the modes that learn; `at` is monotonic seconds.
 
-    A call: `placed` (with its `segment`), `ringing`, `answered`, then `bridged` (with `agent`), at last
+    A call: `placed` (with its `segments`), `ringing`, `answered`, then `bridged` (with `agent`), at last
     `ended` with its `result` (a value of `core.outcome.Result`; "abandoned" when a person who answered got
     no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave.
     """
@@ -146,7 +146,7 @@ class PacingEvent:
     call: str | None = None
     agent: str | None = None
     result: str | None = None
-    segment: str = ""
+    segments: tuple[str, ...] = ()
 
 
 class Pacer(Protocol):

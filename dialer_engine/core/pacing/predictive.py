@@ -18,10 +18,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
-from dialer_engine.core.pacing.learning import HORIZON, Row
+from dialer_engine.core.pacing.learning import times
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
-    UNANSWERED,
     free_agents,
     in_flight,
     may_end,
@@ -116,7 +115,7 @@ class Predictive:
     ) -> tuple[list[float], Forecast, Bound]:
         """Return the risk of every line more that is worth it and allowed, the forecast with them, the bound."""
         room, limit, bound = room_for(snapshot, on_duty)
-        row = self._row(self.learning.new_call(), snapshot.segment)
+        row = times(self.learning.new_call(), self.learning.segments.factor(snapshot.segments))
         left = max(0, snapshot.budget or 0)
         safe = turns.room(left)
         if safe < room:
@@ -143,17 +142,18 @@ class Predictive:
         self, snapshot: Snapshot, forecast: Forecast, price: float, on_duty: int, reasons: list[str]
     ) -> tuple[str, ...]:
         """Return the ringing lines that rang long enough and whose risk costs more than they may gain."""
-        losses: dict[tuple[int, str], float] = {}
+        losses: dict[int, float] = {}
+        factor = self.learning.segments.factor
         ended: list[tuple[float, str]] = []
         for call in snapshot.calls:
             if call.state != "ringing" or not may_end(call, snapshot):
                 continue
-            alike = (int(call.rang), call.segment)
-            if alike not in losses:
-                row = self._row(self.learning.ring_row(call.rang), call.segment)
-                losses[alike] = price * forecast.cost(row) - END_MARGIN * forecast.gain(row)
-            if losses[alike] > 0:
-                ended.append((-losses[alike], call.id))
+            age = int(call.rang)
+            if age not in losses:
+                row = self.learning.ring_row(age)
+                losses[age] = price * forecast.cost(row) - END_MARGIN * forecast.gain(row)
+            if losses[age] > 0:
+                ended.append((-losses[age] * factor(call.segments), call.id))
         most = max(1, on_duty // SLOW_END)
         chosen = tuple(call_id for _, call_id in sorted(ended)[:most])
         if chosen:
@@ -184,28 +184,8 @@ class Predictive:
                 yield self.learning.wrap_row(float(age)), count
 
     def _answers(self, snapshot: Snapshot) -> Iterator[Group]:
-        groups = Counter(
-            (call.state == "ringing", int(_age(call, snapshot.now)), call.segment)
-            for call in snapshot.calls
-            if call.state in UNANSWERED
-        )
-        for (rings, age, segment), count in groups.items():
-            row = self.learning.ring_row(age) if rings else self.learning.dial_row(age)
-            yield self._row(row, segment), count
-
-    def _row(self, row: Row, segment: str) -> Row:
-        factor = self.learning.segments.factor(segment)
-        if factor == 1.0:
-            return row
-        factor = min(factor, 1.0 / row[HORIZON - 1] if row[HORIZON - 1] > 0 else 1.0)
-        return tuple(chance * factor for chance in row)
-
-
-def _age(call: CallView, now: float) -> float:
-    """Return how long a call has been ringing, or has been on its way to the ringing."""
-    if call.state == "ringing":
-        return call.rang
-    return max(0.0, now - call.placed) if call.placed else 0.0
+        for row, likelier, count in self.learning.in_flight(snapshot):
+            yield times(row, likelier), count
 
 
 def _without(calls: tuple[CallView, ...], gone: tuple[str, ...]) -> tuple[CallView, ...]:

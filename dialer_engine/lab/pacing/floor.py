@@ -97,12 +97,12 @@ class Floor(Roster):
         fails = not answers and person.fails(work)
         machine = not (answers or fails) and person.machine(work, self.second)
         at = now + person.answer_after_s if answers or machine else None
-        view = CallView(name, "dialing", now, 0.0, now, person.segment.name, agent.id if agent else "")
+        view = CallView(name, "dialing", now, 0.0, now, person.segments, agent.id if agent else "")
         call = Call(name, person, now, at, machine, view, agent=agent)
         self.calls[name], self.views[name] = call, view
         self.in_flight += 1
         self.day.attempts += 1
-        self._tell(PacingEvent("placed", now, name, segment=person.segment.name))
+        self._tell(PacingEvent("placed", now, name, segments=person.segments))
         if fails:
             self._later(call, now + person.fail_s, lambda: self._unanswered(call, "busy"))
         else:
@@ -117,13 +117,12 @@ class Floor(Roster):
     def _show(self, call: Call, state: CallState, rang: float) -> None:
         call.state = state
         agent = call.view.agent if state in ("dialing", "ringing") else ""
-        call.view = CallView(call.id, state, self.now, rang, call.placed, call.person.segment.name, agent)
+        call.view = CallView(call.id, state, self.now, rang, call.placed, call.person.segments, agent)
         self.views[call.id] = call.view
 
     def _say(self, call: Call, kind: Kind, agent: str | None = None, result: str | None = None) -> None:
         if self.hear is not None:
-            segment = call.person.segment.name
-            self.hear(PacingEvent(kind, self.now, call.id, agent, result, segment))
+            self.hear(PacingEvent(kind, self.now, call.id, agent, result, call.person.segments))
 
     def _rings(self, call: Call) -> None:
         call.ringing_at = self.now

@@ -36,6 +36,11 @@ class Person(NamedTuple):
     skip_dice: float = 1.0
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """What the engine knows of them beforehand: their segment and their list, empty where they have none."""
+        return self.segment.name, self.block.list_name if self.block else ""
+
+    @property
     def answer_after_s(self) -> float:
         """Seconds from dialing until the answer, of one who answers."""
         return self.delay_s + self.ring_s

@@ -86,5 +86,5 @@ class ModePolicy:
             budget=floor.ledger.left,
             ledger=floor.ledger.view,
             goals=self._goals,
-            segment=floor.people.peek().segment.name,
+            segments=floor.people.peek().segments,
         )

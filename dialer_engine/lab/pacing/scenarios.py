@@ -27,6 +27,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "jump-busy": {"blocks": (BUSY, Block(20, 1.0, ring_factor=0.25))},
         "jump-slow": {"blocks": (RARE, Block(20, 0.95, ring_factor=1.6))},
         "jump-40": {"blocks": (Block(200, 0.10), Block(50, 0.40))},
+        "lists": {"blocks": (Block(200, 0.10, list_name="old"), Block(50, 0.40, list_name="new"))},
         "sorted": {
             "blocks": (BUSY, AT_HOME, Block(40, 0.0, machine_share=0.9), Block(100, 0.0), Block(20, 0.9))
         },

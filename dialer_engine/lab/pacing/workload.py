@@ -43,7 +43,7 @@ class Block:
 
     `answer_rate` of them would answer, whatever the hour; of the others `fail_share` fail at once and machines
     take `machine_share` of what then remains. Their phones ring `ring_factor` times as long as others' before
-    they answer.
+    they answer. A pacer that learns by lists is told `list_name`.
     """
 
     contacts: int
@@ -51,6 +51,7 @@ class Block:
     fail_share: float = 0.25
     machine_share: float = 0.0
     ring_factor: float = 1.0
+    list_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
