@@ -12,7 +12,7 @@ where l.campaign_id = $1 and l.active;
 -- Reads the next contacts to ask the gate about, with their numbers, and locks nothing; every $3rd contact is a
 -- sample that does not depend on the order of import.
 with picked as materialized (
-    select c.id, c.regions, c.zones, c.business, q.tries, q.last_result, q.last_attempt_at
+    select c.id, c.list_id, c.regions, c.zones, c.business, q.tries, q.last_result, q.last_attempt_at
     from campaign_lists l
     join contacts c on c.list_id = l.list_id
     left join queue q on q.campaign_id = l.campaign_id and q.contact_id = c.id
@@ -21,8 +21,8 @@ with picked as materialized (
     order by c.id
     limit $4
 )
-select p.id as contact_id, coalesce(p.tries, 0) as tries, p.last_result, p.last_attempt_at, p.regions, p.zones,
-       p.business, n.id as number_id, n.number, n.position, true as mine
+select p.id as contact_id, coalesce(p.tries, 0) as tries, p.last_result, p.last_attempt_at, p.list_id,
+       p.regions, p.zones, p.business, n.id as number_id, n.number, n.position, true as mine
 from picked p left join contact_numbers n on n.contact_id = p.id
 order by p.id, n.position, n.id;
 
