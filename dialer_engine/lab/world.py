@@ -164,9 +164,6 @@ class World:
         await asyncio.gather(self._import(), self._add_agents())
         self.tell(f"{scenario.agents} agents register their phones and go on duty")
         await self.phones.start()
-        if self.front is not None:
-            nodes = [self.main_node, *(each.node for each in self.further)]
-            await self.front.phones_answer(nodes, scenario.agent_names)
         if on_duty:
             await self.phones.go_on_duty()
 
