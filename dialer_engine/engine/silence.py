@@ -3,11 +3,14 @@
 A node asks every phone with OPTIONS, and the front itself every second. When the front is away no phone answers, but
 all of them may be talking: their audio goes past the front. So silence counts against a phone only while the front is
 there. What was silent meanwhile has some seconds to answer once the front is back.
+
+A question that ran out just after an agent dialed in was asked before, perhaps of a phone that had not registered yet.
+It says nothing of the new leg: that phone, too, has some seconds to answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 UNREACHABLE = "Unreachable"
@@ -16,6 +19,8 @@ REACHABLE = "Reachable"
 
 GRACE_S = 15.0
 """A phone is asked every 5 s and has 2.5 s to answer: after so long one that lives has answered."""
+ASKED_S = 5.0
+"""A question that ran out was asked no longer ago: twice `qualify_timeout` of agents, for events that come late."""
 
 
 @dataclass(slots=True)
@@ -26,8 +31,13 @@ class Silence:
     front_away: bool = False
     _silent: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def said(self, endpoint: str, status: str, channel_ids: Sequence[str]) -> tuple[str, ...]:
-        """Take the new status of an endpoint's contact; return the legs that nobody is at any more."""
+    def said(
+        self, endpoint: str, status: str, channel_ids: Sequence[str], young: Collection[str] = ()
+    ) -> tuple[str, ...]:
+        """Take the new status of an endpoint's contact; return the legs that nobody is at any more.
+
+        Legs that came within ASKED_S are `young`.
+        """
         if endpoint == self.front:
             self.front_away = status == UNREACHABLE
         elif status == REACHABLE:
@@ -35,18 +45,22 @@ class Silence:
         elif status == UNREACHABLE and self.front_away:
             self._silent[endpoint] = tuple(channel_ids)
         elif status == UNREACHABLE:
-            return tuple(channel_ids)
+            if untold := tuple(channel for channel in channel_ids if channel in young):
+                self._silent[endpoint] = untold
+            return tuple(channel for channel in channel_ids if channel not in young)
         return ()
 
     @property
     def waiting(self) -> bool:
-        """Whether phones have GRACE_S to answer from now on, because the front is back."""
+        """Whether phones have GRACE_S to answer: their own silence has told nothing of them yet."""
         return bool(self._silent) and not self.front_away
 
-    def overdue(self) -> tuple[str, ...]:
-        """Return the legs of phones that have not answered since the front is back; none when it is away again."""
+    def overdue(self, endpoint: str) -> tuple[str, ...]:
+        """Return the legs of a phone (of all phones, for the front) that did not answer in GRACE_S.
+
+        None when the front is away again: they have more time once it is back.
+        """
         if self.front_away:
             return ()
-        gone = tuple(channel for channels in self._silent.values() for channel in channels)
-        self._silent.clear()
-        return gone
+        names = list(self._silent) if endpoint == self.front else [endpoint]
+        return tuple(channel for name in names for channel in self._silent.pop(name, ()))

@@ -12,7 +12,7 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
-from dialer_engine.engine.silence import GRACE_S, Silence
+from dialer_engine.engine.silence import ASKED_S, GRACE_S, UNREACHABLE, Silence
 from dialer_engine.pbx.ari import models as ari
 from dialer_engine.pbx.render import FRONT_ENDPOINT
 
@@ -67,6 +67,7 @@ class Translator:
     watch: Watch
     audio: Audio
     _silences: dict[str, Silence] = field(default_factory=dict)
+    _young: set[str] = field(default_factory=set)
     _said: dict[str, str] = field(default_factory=dict)
 
     def on_event(self, node: str, event: object) -> None:
@@ -96,11 +97,11 @@ class Translator:
                 pass
 
     def _contact(self, node: str, endpoint: ari.Endpoint, status: str) -> None:
-        silence = self._silences.setdefault(node, Silence(FRONT_ENDPOINT))
-        self.legs.unreachable(silence.said(endpoint.resource, status, endpoint.channel_ids))
-        if endpoint.resource == FRONT_ENDPOINT and silence.waiting:
+        silence, name = self._silences.setdefault(node, Silence(FRONT_ENDPOINT)), endpoint.resource
+        self.legs.unreachable(silence.said(name, status, endpoint.channel_ids, self._young))
+        if silence.waiting and (name == FRONT_ENDPOINT or status == UNREACHABLE):
             loop = asyncio.get_running_loop()
-            loop.call_later(GRACE_S, lambda: self.legs.unreachable(silence.overdue()))
+            loop.call_later(GRACE_S, lambda: self.legs.unreachable(silence.overdue(name)))
 
     def _state(self, channel: ari.Channel, at: datetime) -> None:
         if channel.state == "Ringing":
@@ -120,6 +121,8 @@ class Translator:
 
     def _start(self, node: str, channel_id: str, args: list[str], at: datetime) -> None:
         if args[:1] == ["agent"] and len(args) == 2:
+            self._young.add(channel_id)
+            asyncio.get_running_loop().call_later(ASKED_S, self._young.discard, channel_id)
             self.legs.arrived(node, channel_id, args[1])
         elif args[:1] == ["customer"]:
             self.dispatcher.feed(channel_id, life.Entered(at))
