@@ -106,7 +106,8 @@ def test_what_was_learned_of_a_list_is_not_believed_either() -> None:
             CallView(f"n{i}", "ringing", NOW - 4.0, 4.0, NOW - 6.0, segments=segments) for i in range(30)
         )
         lines = replace(moment(ready=40, calls=calls), budget=12)
-        return pacer.doubt.turns(lines, pacer._forecast(lines), pacer.learning).room(12)
+        flying = pacer.learning.in_flight(calls, NOW)
+        return pacer.doubt.turns(lines, pacer._forecast(lines, flying), flying, pacer.learning).room(12)
 
     assert room("old") == room("new") == room() > 0
 

@@ -127,8 +127,9 @@ def room(pacer: Predictive, calls: tuple[CallView, ...] = ()) -> int:
     """How many more lines the pool's turns leave to a budget of thirty abandoned calls."""
     seen = moment(ready=2, busy=10, calls=calls)
     pacer.learning.refresh()
-    forecast: Forecast = pacer._forecast(seen)
-    return pacer.doubt.turns(seen, forecast, pacer.learning).room(30)
+    flying = pacer.learning.in_flight(seen.calls, seen.now)
+    forecast: Forecast = pacer._forecast(seen, flying)
+    return pacer.doubt.turns(seen, forecast, flying, pacer.learning).room(30)
 
 
 def place(pacer: Predictive, name: str, count: int, ago: float, rings: bool = True) -> None:

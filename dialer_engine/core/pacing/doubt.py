@@ -15,7 +15,7 @@ may be answered too much is asked for each pool by itself: only its own calls co
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from operator import add
@@ -23,7 +23,7 @@ from operator import add
 from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.evidence import Kind, Window, likeliest, most, score
 from dialer_engine.core.pacing.forecast import GRACE, Forecast
-from dialer_engine.core.pacing.learning import HORIZON, Learning, times
+from dialer_engine.core.pacing.learning import HORIZON, Flying, Learning, times
 from dialer_engine.core.pacing.level import UNANSWERED, free_agents, in_flight
 from dialer_engine.core.pacing.measured import CUT
 from dialer_engine.core.pacing.model import CallView, PacingEvent, Snapshot
@@ -118,17 +118,19 @@ class Doubt:
 
     # --- judging ----------------------------------------------------------------------------------
 
-    def turns(self, snapshot: Snapshot, forecast: Forecast, learning: Learning) -> Turns:
-        """Return the worst turns that the list may have taken, with what each would cost."""
+    def turns(
+        self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying], learning: Learning
+    ) -> Turns:
+        """Return the worst turns that the list may have taken, with their costs; `flying` are the forecast's."""
         if learning.version != self._version:
             self._version = learning.version
             self._renew()
         now, known = snapshot.now, self._open
-        flying = {call.id: call for call in snapshot.calls if call.state in UNANSWERED}
-        unknown = Counter([_kind(call, now) for name, call in flying.items() if name not in known])
-        windows = list(self._windows(flying, now, unknown))
+        views = {call.id: call for call in snapshot.calls if call.state in UNANSWERED}
+        unknown = Counter([_kind(call, now) for name, call in views.items() if name not in known])
+        windows = list(self._windows(views, now, unknown))
         best = [(likeliest(window), window) for window in windows]
-        base = self._shortage(snapshot, forecast, learning)
+        base = self._shortage(snapshot, forecast, flying, learning)
         found = [self._turn(PAIRS[-1][1], base, 1.0, windows[0], learning)]
         for evidence, sds in PAIRS:
             rates = [(most(window, rate, evidence), window) for rate, window in best]
@@ -137,14 +139,14 @@ class Doubt:
         return Turns(tuple(found), in_flight(snapshot) - free_agents(snapshot))
 
     def _shortage(
-        self, snapshot: Snapshot, forecast: Forecast, learning: Learning
+        self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying], learning: Learning
     ) -> tuple[list[float], list[float]]:
         """Return answers less agents by each moment, and the variance, if no talk that just began ends soon.
 
         Every call counts as any call does: what its segment says belongs to what is not believed.
         """
         mean, variance = forecast.shortage(MOMENTS)
-        for row, likelier, count in learning.in_flight(snapshot):
+        for row, likelier, count in flying:
             if likelier == 1.0:
                 continue
             believed = times(row, likelier)

@@ -8,14 +8,14 @@ until enough new has been learned to make them anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.level import UNANSWERED, call_age
 from dialer_engine.core.pacing.measured import CUT, Past, SeenCall
-from dialer_engine.core.pacing.model import PacingEvent, Snapshot
+from dialer_engine.core.pacing.model import CallView, PacingEvent
 from dialer_engine.core.pacing.segments import Segments
 
 HORIZON = 30
@@ -30,6 +30,8 @@ BACK, AWAY = 0, 1
 
 Row = tuple[float, ...]
 """Chance of the event by the end of each coming second, `HORIZON` numbers that never fall."""
+Flying = tuple[Row, float, int]
+"""Calls of one age: any call's row, how many times as likely theirs are on average, and how many they are."""
 
 
 @dataclass(slots=True)
@@ -161,20 +163,22 @@ class Learning:
         """Return the row of answers of a call that is placed now."""
         return self.dial_row(0.0)
 
-    def in_flight(self, snapshot: Snapshot) -> Iterator[tuple[Row, float, int]]:
-        """Yield calls of one age together: any call's row, how many times as likely theirs are on average, how many.
+    def in_flight(self, calls: Iterable[CallView], now: float) -> list[Flying]:
+        """Return the unanswered ones of these calls, those of one age together.
 
         That their chances differ is left out: it would make the sum of answers a little less uncertain.
         """
         factor = self.segments.factor
         groups: dict[tuple[bool, int], tuple[float, int]] = {}
-        for call in snapshot.calls:
+        for call in calls:
             if call.state in UNANSWERED:
-                kind = call.state == "ringing", call_age(call, snapshot.now)
+                kind = call.state == "ringing", call_age(call, now)
                 total, count = groups.get(kind, (0.0, 0))
                 groups[kind] = total + factor(call.segments), count + 1
-        for (rings, age), (total, count) in groups.items():
-            yield (self.ring_row(age) if rings else self.dial_row(age)), total / count, count
+        return [
+            (self.ring_row(age) if rings else self.dial_row(age), total / count, count)
+            for (rings, age), (total, count) in groups.items()
+        ]
 
     def ring_row(self, rang: float) -> Row:
         """Return the row of answers of a call that has been ringing for `rang` seconds."""

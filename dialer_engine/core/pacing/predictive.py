@@ -14,11 +14,11 @@ A campaign begins with one line per agent, whatever the forecast says, until it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
-from dialer_engine.core.pacing.learning import times
+from dialer_engine.core.pacing.learning import Flying, times
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
     free_agents,
@@ -79,11 +79,13 @@ class Predictive:
         return self._weigh(snapshot, price, on_duty)
 
     def _weigh(self, snapshot: Snapshot, price: float, on_duty: int) -> Decision:
-        forecast = self._forecast(snapshot)
+        flying = self.learning.in_flight(snapshot.calls, snapshot.now)
+        forecast = self._forecast(snapshot, flying)
         reasons = [f"an abandoned call costs {price:.0f} idle seconds"]
         cancel = self._not_worth(snapshot, forecast, price, on_duty, reasons)
         if cancel:
-            forecast = self._forecast(replace(snapshot, calls=_without(snapshot.calls, cancel)))
+            flying = self.learning.in_flight(_without(snapshot.calls, cancel), snapshot.now)
+            forecast = self._forecast(snapshot, flying)
         lines = in_flight(snapshot) - len(cancel)
         kept = lines - forecast.short(UNLIKELY)
         content = self.waits.content(snapshot.goals.wait_s)
@@ -91,7 +93,7 @@ class Predictive:
             wanted = free_agents(snapshot) - lines
             decision = settle(snapshot, wanted, [*reasons, content], cancel, None, "wait", kept)
             return replace(decision, price=price)
-        turns = self._turns(snapshot, forecast)
+        turns = self._turns(snapshot, forecast, flying)
         risks, forecast, bound = self._worth(snapshot, forecast, price, on_duty, reasons, turns)
         short = max(forecast.short(RARE), turns.short(len(risks)))
         if turns.found and snapshot.budget is not None:
@@ -100,9 +102,9 @@ class Predictive:
         decision = settle(snapshot, len(risks), reasons, cancel, covered, bound, kept)
         return replace(decision, price=price, risks=tuple(risks[: decision.place]))
 
-    def _turns(self, snapshot: Snapshot, forecast: Forecast) -> Turns:
+    def _turns(self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying]) -> Turns:
         doubts = snapshot.goals.guard == "turns" and snapshot.budget is not None and snapshot.open
-        return self.doubt.turns(snapshot, forecast, self.learning) if doubts else Turns()
+        return self.doubt.turns(snapshot, forecast, flying, self.learning) if doubts else Turns()
 
     def _worth(
         self,
@@ -164,9 +166,10 @@ class Predictive:
 
     # --- the forecast -----------------------------------------------------------------------------
 
-    def _forecast(self, snapshot: Snapshot) -> Forecast:
+    def _forecast(self, snapshot: Snapshot, flying: Sequence[Flying]) -> Forecast:
         waiting = sum(call.state == "waiting" for call in snapshot.calls)
-        return Forecast(free_agents(snapshot) - waiting, self._back(snapshot), self._answers(snapshot))
+        answers = ((times(row, likelier), count) for row, likelier, count in flying)
+        return Forecast(free_agents(snapshot) - waiting, self._back(snapshot), answers)
 
     def _back(self, snapshot: Snapshot) -> Iterator[Group]:
         talks = self.learning.talks
@@ -182,10 +185,6 @@ class Predictive:
                 yield self.learning.talk_row(age * talks.width), count
             else:
                 yield self.learning.wrap_row(float(age)), count
-
-    def _answers(self, snapshot: Snapshot) -> Iterator[Group]:
-        for row, likelier, count in self.learning.in_flight(snapshot):
-            yield times(row, likelier), count
 
 
 def _without(calls: tuple[CallView, ...], gone: tuple[str, ...]) -> tuple[CallView, ...]:

@@ -7,7 +7,6 @@ people of a poor region is not counted as poor once more. An empty name is a seg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import exp, log, prod
 
 SHRINK = 10.0
@@ -28,9 +27,9 @@ class Segments:
     def __init__(self) -> None:
         self._seen: list[dict[str, tuple[float, float]]] = [{} for _ in range(MOST_KINDS)]
         self._keep = 0.5 ** (1.0 / HALF_LIFE)
-        self._known: dict[Sequence[str], float] = {}
+        self._known: dict[tuple[str, ...], float] = {}
 
-    def add(self, segments: Sequence[str], *, answered: bool, expected: float) -> None:
+    def add(self, segments: tuple[str, ...], *, answered: bool, expected: float) -> None:
         """Take note of a call's end and of how likely an answer was for a call of any segment."""
         factors = self._factors(segments)
         for place, (seen, segment) in enumerate(zip(self._seen, segments, strict=False)):
@@ -44,7 +43,7 @@ class Segments:
                 del seen[next(iter(seen))]
         self._known.clear()
 
-    def factor(self, segments: Sequence[str]) -> float:
+    def factor(self, segments: tuple[str, ...]) -> float:
         """Return how much likelier than any call's an answer of these segments is (1: as likely)."""
         known = self._known.get(segments)
         if known is None:
@@ -52,7 +51,7 @@ class Segments:
             known = self._known[segments] = exp(STEP * round(log(factor) / STEP))
         return known
 
-    def _factors(self, segments: Sequence[str]) -> list[float]:
+    def _factors(self, segments: tuple[str, ...]) -> list[float]:
         return [self._factor(seen, segment) for seen, segment in zip(self._seen, segments, strict=False)]
 
     def _factor(self, seen: dict[str, tuple[float, float]], segment: str) -> float:
