@@ -72,7 +72,7 @@ def originate(
 @bench.command("decide")
 def decide(
     agents: Annotated[int, typer.Option(min=1, max=1000, help="Agents on duty.")] = 100,
-    calls: Annotated[int, typer.Option(min=0, max=5000, help="Calls ringing.")] = 400,
+    calls: Annotated[int, typer.Option(min=1, max=5000, help="Calls ringing.")] = 400,
     decisions: Annotated[int, typer.Option(min=10, max=100000, help="How many to measure.")] = 1000,
     json_file: JsonFile = None,
 ) -> None:

@@ -13,6 +13,8 @@ from dialer_engine.core.pacing.predictive import Predictive
 
 LEARNED_CALLS = 2000
 NOW = 100_000.0
+ANSWERED = 0.25
+TALK_S, WRAP_S, RING_S = 120.0, 30.0, 25.0
 REGIONS, LISTS, TRIES = ("TX", "CA", "FL", "NY", "ON"), ("1", "2", "3"), ("first", "again")
 
 
@@ -33,14 +35,13 @@ class DecideFigures:
 
 
 def bench_decide(agents: int, calls: int, decisions: int, tell: Callable[[str], None]) -> DecideFigures:
-    """Decide `decisions` times on different moments of a floor, learning a call's end before each."""
-    dice = random.Random(7)  # noqa: S311 - the same floor every time
-    pacer = Predictive()
+    """Decide `decisions` times on different moments of a floor, learning a call's end and a new call before each."""
+    floor = _Floor(agents, calls)
     tell(f"learning from {LEARNED_CALLS} calls")
-    for number in range(LEARNED_CALLS):
-        _one_call(pacer, f"l{number}", 20.0 * number, dice)
+    for _ in range(LEARNED_CALLS):
+        floor.step()
     tell(f"deciding {decisions} times with {agents} agents and {calls} calls")
-    spent = sorted(_decision(pacer, _moment(agents, calls, dice), n, dice) for n in range(decisions))
+    spent = sorted(floor.decide() for _ in range(decisions))
     return DecideFigures(
         agents,
         calls,
@@ -51,49 +52,84 @@ def bench_decide(agents: int, calls: int, decisions: int, tell: Callable[[str], 
     )
 
 
-def _decision(pacer: Predictive, moment: Snapshot, number: int, dice: random.Random) -> float:
-    _one_call(pacer, f"d{number}", NOW + number, dice)
-    started = time.thread_time()
-    decision: Decision = pacer.decide(moment)
-    spent = (time.thread_time() - started) * 1000.0
-    if decision.place < 0:
-        raise AssertionError("a decision placed fewer than no calls")
-    return spent
+class _Floor:
+    """A pool whose calls end and leave one after the other, and whose moments are drawn anew each time."""
 
+    def __init__(self, agents: int, calls: int) -> None:
+        self._dice = random.Random(7)  # noqa: S311 - the same floor every time
+        self._pacer = Predictive()
+        self._agents = agents
+        self._placed = 0
+        self._flying: list[tuple[str, tuple[str, ...]]] = []
+        for _ in range(calls):
+            self._leave()
 
-def _one_call(pacer: Predictive, call: str, at: float, dice: random.Random) -> None:
-    pacer.observe(PacingEvent("placed", at, call=call, segments=_segments(dice)))
-    pacer.observe(PacingEvent("ringing", at + 2.0, call=call))
-    ends = at + 2.0 + dice.uniform(2.0, 22.0)
-    kind: Any = "answered" if dice.random() < 0.25 else "ended"
-    pacer.observe(PacingEvent(kind, ends, call=call, result="no_answer"))
+    def decide(self) -> float:
+        """Let a call end and another leave, and return the CPU milliseconds of what is decided then."""
+        self.step()
+        moment = self._moment()
+        started = time.thread_time()
+        decision: Decision = self._pacer.decide(moment)
+        spent = (time.thread_time() - started) * 1000.0
+        if decision.place < 0:
+            raise AssertionError("a decision placed fewer than no calls")
+        return spent
 
+    def step(self) -> None:
+        """One of the calls in flight ends, or is answered and talked to, and another leaves."""
+        call, _ = self._flying.pop(self._dice.randrange(len(self._flying)))
+        if self._dice.random() < ANSWERED:
+            self._tell("answered", NOW + self._dice.uniform(2.0, RING_S), call)
+            agent = f"a{self._placed % self._agents}"
+            lasts = self._dice.expovariate(1 / TALK_S)
+            for state, at in (
+                ("in_call", 0.0),
+                ("wrap", lasts),
+                ("ready", lasts + self._dice.uniform(0, WRAP_S)),
+            ):
+                self._pacer.observe(PacingEvent("agent", NOW + at, agent=agent, result=state))
+        else:
+            self._tell("ended", NOW + self._dice.uniform(2.0, RING_S), call, result="no_answer")
+        self._leave()
 
-def _segments(dice: random.Random) -> tuple[str, ...]:
-    return tuple(dice.choice(names) for names in (REGIONS, LISTS, TRIES))
+    def _leave(self) -> None:
+        call, segments = (
+            f"c{self._placed}",
+            tuple(self._dice.choice(names) for names in (REGIONS, LISTS, TRIES)),
+        )
+        self._placed += 1
+        self._tell("placed", NOW - 2.0, call, segments=segments)
+        self._tell("ringing", NOW, call)
+        self._flying.append((call, segments))
 
+    def _tell(self, kind: Any, at: float, call: str, **more: Any) -> None:
+        self._pacer.observe(PacingEvent(kind, at, call=call, **more))
 
-def _moment(agents: int, calls: int, dice: random.Random) -> Snapshot:
-    """A floor on which most agents talk and the calls are of every age."""
-    on_duty = [AgentView(f"a{n}", "in_call", NOW - dice.expovariate(1 / 120)) for n in range(agents)]
-    for n in range(agents // 5):
-        on_duty[n] = replace(on_duty[n], state="wrap", since=NOW - dice.uniform(0, 30))
-    for n in range(agents // 5, agents // 4):
-        on_duty[n] = replace(on_duty[n], state="ready", since=NOW - dice.uniform(0, 10))
-    rings = [dice.uniform(0, 25) for _ in range(calls)]
-    flying = [
-        CallView(f"c{n}", "ringing", NOW - r, r, NOW - r - 2, _segments(dice)) for n, r in enumerate(rings)
-    ]
-    return Snapshot(
-        now=NOW,
-        agents=tuple(on_duty),
-        calls=tuple(flying),
-        lines_per_agent=2.0,
-        channels_free=1000,
-        rate_tokens=1000,
-        queue_due=None,
-        cancel_before_15s=False,
-        open=True,
-        budget=dice.randrange(5, 60),
-        ledger=LedgerView(5000, 130, 0.03),
-    )
+    def _moment(self) -> Snapshot:
+        """Most agents talk, and the calls are of every age, those that left first the oldest."""
+        dice = self._dice
+        on_duty = [
+            AgentView(f"a{n}", "in_call", NOW - dice.expovariate(1 / TALK_S)) for n in range(self._agents)
+        ]
+        for n in range(self._agents // 5):
+            on_duty[n] = replace(on_duty[n], state="wrap", since=NOW - dice.uniform(0, WRAP_S))
+        for n in range(self._agents // 5, self._agents // 4):
+            on_duty[n] = replace(on_duty[n], state="ready", since=NOW - dice.uniform(0, 10))
+        rings = sorted((dice.uniform(0, RING_S) for _ in self._flying), reverse=True)
+        flying = [
+            CallView(call, "ringing", NOW - rang, rang, NOW - rang - 2.0, segments)
+            for (call, segments), rang in zip(self._flying, rings, strict=True)
+        ]
+        return Snapshot(
+            now=NOW,
+            agents=tuple(on_duty),
+            calls=tuple(flying),
+            lines_per_agent=2.0,
+            channels_free=1000,
+            rate_tokens=1000,
+            queue_due=None,
+            cancel_before_15s=False,
+            open=True,
+            budget=dice.randrange(5, 60),
+            ledger=LedgerView(5000, 130, 0.03),
+        )

@@ -47,7 +47,7 @@ class NodeConfig:
     http_port: int = 8088
     ami_port: int = 5038
     rtp_start: int = 10000
-    rtp_end: int = 10999
+    rtp_end: int = 11999
     external_address: str | None = None
     local_networks: tuple[str, ...] = ()
     control_bind: str = "127.0.0.1"

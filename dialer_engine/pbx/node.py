@@ -41,6 +41,7 @@ from dialer_engine.pbx.process import (
     spawn,
     terminate,
 )
+from dialer_engine.pbx.rtp_ports import turn_ports
 from dialer_engine.settings.home import demote, give
 
 __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
@@ -158,6 +159,7 @@ class Node:
             raise NodeError(f"{self.config.conf}: render the configuration before starting Asterisk")
         check_ports(self.config)
         enough_space(self.config)
+        turn_ports(self.config)
         self._console_size = _size(self.config.path("log", "console.log"))
         self._log_size = _size(self.config.path("log", "messages.log"))
         command = self.bundle.command("asterisk", "-f", "-C", str(self.config.conf))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import FrontAddress, NodeConfig, NodeError, NodeSecrets
+from dialer_engine.pbx.rtp_ports import ports_in_use
 from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill_file, setting_lines
 from dialer_engine.settings.home import unreachable
 from dialer_engine.settings.trunk import Trunk
@@ -73,6 +74,7 @@ def watch_endpoint(name: str) -> str:
 def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) -> Values:
     """Return what the shared templates need: directories, addresses and accounts of the instance."""
     paths = {name: str(config.path(name)) for name in ("etc", "run", "log", "spool", "lib", "agi")}
+    rtp_start, rtp_end = ports_in_use(config)
     return {
         **paths,
         "name": _name(config.name, "node name"),
@@ -84,8 +86,8 @@ def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) ->
         "sip_port": config.sip_port,
         "http_port": config.http_port,
         "ami_port": config.ami_port,
-        "rtp_start": config.rtp_start,
-        "rtp_end": config.rtp_end,
+        "rtp_start": rtp_start,
+        "rtp_end": rtp_end,
         "app": _name(config.app, "app"),
         "duty": _name(config.duty_extension, "duty_extension"),
         "ari_user": secrets.ari_user,

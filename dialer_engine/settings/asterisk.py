@@ -11,10 +11,10 @@ SMALLEST_RTP_RANGE = 20
 
 
 class RtpRange(Model):
-    """UDP ports for audio; a call with its agent needs four."""
+    """UDP ports for audio, the other half of them at each start of Asterisk; a call with its agent needs four."""
 
     start: int = Field(default=10000, ge=1024, le=65534, description="first UDP port, even")
-    end: int = Field(default=10999, ge=1025, le=65535, description="last UDP port")
+    end: int = Field(default=11999, ge=1025, le=65535, description="last UDP port")
 
     @field_validator("start")
     @classmethod
@@ -33,7 +33,7 @@ class RtpRange(Model):
             raise refuse(
                 f"the range {start}-{value} is too small",
                 f"at least {SMALLEST_RTP_RANGE} ports",
-                str(start + 999),
+                str(start + 1999),
             )
         return value
 
@@ -69,7 +69,7 @@ class NodeSettings(Model):
         default=False,
         description="true: `control_bind` lies in a private network, such as WireGuard, so passwords may cross it",
     )
-    rtp: RtpRange = Field(default_factory=RtpRange, description="UDP ports for audio")
+    rtp: RtpRange = Field(default_factory=RtpRange, description="UDP ports for audio; one half at a time")
     external_address: Host | None = Field(
         default=None, description="public address, when this machine is behind NAT"
     )

@@ -17,6 +17,7 @@ CARRIER_RATES = {"twilio.com": 1.0}
 RING_WINDOW = (16, 28)
 """Seconds: at least 15 s from the first ringing in the US, at most five rings in Puerto Rico."""
 MANY_LINES = 3.0
+PORTS_OF_A_CALL = 4
 
 
 def find_risks(
@@ -27,6 +28,7 @@ def find_risks(
     yield from _readable_secrets(engine, settings)
     yield from _addresses(engine, settings)
     yield from _clear_text(engine, settings)
+    yield from _audio_ports(engine, settings)
     for name, member in settings.members.items():
         yield from _placeholder(engine, ("members", name, "callback_number"), member.callback_number)
     for name, trunk in settings.trunks.items():
@@ -78,6 +80,17 @@ def _clear_text(engine: Document, settings: Settings) -> Iterator[Problem]:
         if away and not each.private_network:
             what = f"passwords of node '{each.name}' go in the clear to {away[0]}"
             yield engine.problem(("asterisk", "nodes", index), what, better)
+
+
+def _audio_ports(engine: Document, settings: Settings) -> Iterator[Problem]:
+    """Half the range is in use at a time, and a channel with its agent takes four ports; further nodes share calls."""
+    rtp, channels = settings.asterisk.node.rtp, sum(trunk.max_channels for trunk in settings.trunks.values())
+    least = 2 * PORTS_OF_A_CALL * channels
+    if settings.asterisk.managed and not settings.asterisk.nodes and rtp.end - rtp.start + 1 < least:
+        what = f"the range {rtp.start}-{rtp.end} is too small for the {channels} channels of all trunks"
+        yield engine.problem(
+            ("asterisk", "node", "rtp"), what, f"at least {least} ports, open in the firewall"
+        )
 
 
 def _placeholder(document: Document, path: Steps, number: str) -> Iterator[Problem]:

@@ -31,6 +31,7 @@ from dialer_engine.pbx.instance import NodeConfig, NodeError
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.process import host_name_problem, is_instance, pid_file
 from dialer_engine.pbx.render import AgentAccount, render_engine_node
+from dialer_engine.pbx.rtp_ports import ports_in_use
 
 pytestmark = pytest.mark.asterisk
 
@@ -268,6 +269,27 @@ def test_unchanged_files_are_left_alone_and_foreign_ones_removed(pair: Pair) -> 
 
 async def test_files_that_need_a_restart_are_named(pair: Pair) -> None:
     assert await pair.engine.reload({"modules.conf"}) == {"modules.conf"}
+
+
+async def test_an_instance_that_is_started_again_takes_other_audio_ports(
+    bundle: Bundle, node_home: Path
+) -> None:
+    node = rendered(bundle, node_config(node_home, "turns"))
+    try:
+        assert await node.ensure_running() is False
+        first = ports_in_use(node.config)
+        again = Node(bundle, node.config)
+        assert await again.ensure_running() is True
+        assert ports_in_use(again.config) == first, "adopted, it keeps them"
+        await node.stop(2.0)
+        assert await again.ensure_running() is False
+        second = ports_in_use(node.config)
+        assert not set(range(first[0], first[1] + 1)) & set(range(second[0], second[1] + 1))
+        text = node.config.path("etc", "rtp.conf").read_text(encoding="utf-8")
+        assert f"rtpstart = {second[0]}\n" in text
+        assert f"rtpend = {second[1]}\n" in text
+    finally:
+        await node.stop(2.0)
 
 
 async def test_two_pairs_live_side_by_side(pair: Pair, bundle: Bundle, node_home: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dialer_engine.core.pacing import CallView, Goals, LedgerView, PacingEvent
 from dialer_engine.core.pacing.evidence import Window, likeliest, most
+from dialer_engine.core.pacing.flying import Flying
 from dialer_engine.core.pacing.price import HOLDS_S, Price
 from dialer_engine.core.pacing.turns import MOMENTS, Turn, Turns
 from dialer_engine.lab.pacing.policies import make_policy
@@ -106,8 +107,8 @@ def test_what_was_learned_of_a_list_is_not_believed_either() -> None:
             CallView(f"n{i}", "ringing", NOW - 4.0, 4.0, NOW - 6.0, segments=segments) for i in range(30)
         )
         lines = replace(moment(ready=40, calls=calls), budget=12)
-        flying = pacer.learning.in_flight(calls, NOW)
-        return pacer.doubt.turns(lines, pacer._forecast(lines, flying), flying, pacer.learning).room(12)
+        flying = Flying.of(calls, NOW, pacer.learning.segments.factor)
+        return pacer.turns(lines, pacer.forecast(lines, pacer.coming_back(lines), flying), flying).room(12)
 
     assert room("old") == room("new") == room() > 0
 

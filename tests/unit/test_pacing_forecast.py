@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dialer_engine.core.pacing import PacingEvent
 from dialer_engine.core.pacing.durations import Durations
-from dialer_engine.core.pacing.forecast import EXACT_TERMS, HORIZON, RARE, UNLIKELY, Forecast
+from dialer_engine.core.pacing.forecast import EXACT_TERMS, GRACE, HORIZON, RARE, UNLIKELY, Crowd, Forecast
 from dialer_engine.core.pacing.learning import Learning
 from dialer_engine.core.pacing.segments import MOST_SEGMENTS, Segments
 
@@ -169,7 +169,9 @@ def test_gain_and_cost_are_those_of_going_through_all_cases(
     free: int, back: list[float], answers: list[float], chance: float
 ) -> None:
     back, answers = [p for p in back if p > 0.01], [p for p in answers if p > 0.01]
-    forecast = Forecast(free, [(flat(p), 1) for p in back], [(flat(p), 1) for p in answers])
+    forecast = Forecast(
+        free, Crowd([(flat(p), 1.0, 1) for p in back], GRACE), Crowd([(flat(p), 1.0, 1) for p in answers])
+    )
     exact = enumerated(free, back, answers)
     nobody = sum(p for value, p in exact.items() if value <= 0)
     assert forecast.gain(flat(chance)) == pytest.approx(HORIZON * chance * (1 - nobody), abs=1e-9)
@@ -182,8 +184,8 @@ def test_gain_and_cost_are_those_of_going_through_all_cases(
 @settings(max_examples=30)
 @given(st.integers(0, 3), st.lists(chances, min_size=1, max_size=5))
 def test_one_more_line_is_the_same_as_having_had_it(free: int, answers: list[float]) -> None:
-    grown = Forecast(free, [], [(flat(p), 1) for p in answers[:-1]])
-    whole = Forecast(free, [], [(flat(p), 1) for p in answers])
+    grown = Forecast(free, Crowd([], GRACE), Crowd([(flat(p), 1.0, 1) for p in answers[:-1]]))
+    whole = Forecast(free, Crowd([], GRACE), Crowd([(flat(p), 1.0, 1) for p in answers]))
     if answers[-1] <= 0.01:
         return
     more = grown.plus(flat(answers[-1]))
@@ -195,7 +197,7 @@ def test_one_more_line_is_the_same_as_having_had_it(free: int, answers: list[flo
 def test_an_answer_that_takes_the_last_agent_from_a_later_one_is_counted() -> None:
     soon = tuple(0.5 if second >= 2 else 0.0 for second in range(HORIZON))
     late = tuple(0.5 if second >= 10 else 0.0 for second in range(HORIZON))
-    forecast = Forecast(1, [], [(late, 1)])
+    forecast = Forecast(1, Crowd([], GRACE), Crowd([(late, 1.0, 1)]))
     assert forecast.cost(soon) == pytest.approx(0.25), "the one that rings later finds nobody"
 
 
@@ -203,8 +205,8 @@ def test_many_are_as_good_as_few() -> None:
     """Where exact and normal counting meet, they agree."""
     row = tuple(0.3 * (second + 1) / HORIZON for second in range(HORIZON))
     back = tuple(0.4 * (second + 1) / HORIZON for second in range(HORIZON))
-    exact = Forecast(2, [(back, 8)], [(row, EXACT_TERMS - 8)])
-    normal = Forecast(2, [(back, 8)], [(row, EXACT_TERMS - 8)])
+    exact = Forecast(2, Crowd([(back, 1.0, 8)], GRACE), Crowd([(row, 1.0, EXACT_TERMS - 8)]))
+    normal = Forecast(2, Crowd([(back, 1.0, 8)], GRACE), Crowd([(row, 1.0, EXACT_TERMS - 8)]))
     normal._exact = None
     normal._renew()
     assert normal.gain(row) == pytest.approx(exact.gain(row), rel=0.05)

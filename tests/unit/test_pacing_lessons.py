@@ -12,7 +12,7 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.pacing import CallView, Goals, PacingEvent
 from dialer_engine.core.pacing.doubt import TRAIL, Doubt
-from dialer_engine.core.pacing.forecast import Forecast
+from dialer_engine.core.pacing.flying import Flying
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.modes import make_pacer
 from dialer_engine.core.pacing.predictive import Predictive
@@ -127,8 +127,8 @@ def room(pacer: Predictive, calls: tuple[CallView, ...] = ()) -> int:
     """How many more lines the pool's turns leave to a budget of thirty abandoned calls."""
     seen = moment(ready=2, busy=10, calls=calls)
     pacer.learning.refresh()
-    flying = pacer.learning.in_flight(seen.calls, seen.now)
-    forecast: Forecast = pacer._forecast(seen, flying)
+    flying = Flying.of(seen.calls, seen.now, pacer.learning.segments.factor)
+    forecast = pacer.forecast(seen, pacer.coming_back(seen), flying)
     return pacer.doubt.turns(seen, forecast, flying, pacer.learning).room(30)
 
 

@@ -134,7 +134,7 @@ def test_what_is_remembered_is_what_was_observed() -> None:
 def test_talks_and_wrap_ups_are_remembered() -> None:
     learning = Learning()
     learning.remember(Past([replace(TALK, talked_s=20.0)] * 200, [5.0] * 200), lambda seen: ())
-    assert learning.talk_row(18.0)[10] > 0.9
+    assert learning.talk_row(18.0)[15] > 0.9
     assert learning.wrap_row(0.0)[4] < 0.1
     assert learning.wrap_row(0.0)[6] > 0.9
 

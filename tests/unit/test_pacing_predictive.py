@@ -227,4 +227,4 @@ def test_memory_does_not_grow_with_the_calls() -> None:
     pacer = trained(calls=3000)
     assert len(pacer.learning._calls) == 0
     rows = (pacer.learning._ring_rows, pacer.learning._dial_rows, pacer.learning._talk_rows)
-    assert sum(len(kept) for kept in rows) < 400
+    assert sum(len(kept._made) for kept in rows) < 400

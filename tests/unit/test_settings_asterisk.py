@@ -91,7 +91,7 @@ def test_secrets_are_not_shown_in_errors(tmp_path: Path) -> None:
         ("    sip_port: 8088\n", "2:3: asterisk.node.http_port: http_port and sip_port are both 8088"),
         ("    ami_port: 5060\n", "3:15: asterisk.node.ami_port: ami_port and sip_port are both 5060"),
         ("    http_port: 5038\n", "2:3: asterisk.node.ami_port: ami_port and http_port are both 5038"),
-        ("    sip_port: 10500\n", "2:3: asterisk.node.rtp: sip_port 10500 lies in the range 10000-10999"),
+        ("    sip_port: 10500\n", "2:3: asterisk.node.rtp: sip_port 10500 lies in the range 10000-11999"),
         (
             "    rtp: {start: 10001}\n",
             "3:18: asterisk.node.rtp.start: 10001 is odd; RTP uses an even port and RTCP the ",

@@ -72,7 +72,7 @@ def test_secrets_of_nodes_stay_secret(tmp_path: Path) -> None:
     ("addition", "expected"),
     [
         ("    sip_port: 5062\n", "asterisk.node.sip_port: 5060 -> 5062"),
-        ("    rtp: {start: 20000, end: 20999}\n", "asterisk.node.rtp.end: 10999 -> 20999"),
+        ("    rtp: {start: 20000, end: 20999}\n", "asterisk.node.rtp.end: 11999 -> 20999"),
         ("    external_address: 203.0.113.9\n", "asterisk.node.external_address: not set -> 203.0.113.9"),
         ("database: {pool: 12}\n", "database.pool: 8 -> 12"),
         ("control: {socket: /run/dialer.sock}\n", "control.socket: not set -> /run/dialer.sock"),

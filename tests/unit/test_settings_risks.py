@@ -156,3 +156,13 @@ def test_nothing_to_call_with(tmp_path: Path) -> None:
     (tmp_path / "dialer.yaml").write_text("logging: {level: info}\n")
     kinds = [warning.split(": ")[1].split(":")[0] for warning in warnings(tmp_path)]
     assert kinds == ["no campaigns", "no members", "no trunks"]
+
+
+def test_audio_ports_must_do_for_the_channels_of_all_trunks_in_one_half(tmp_path: Path) -> None:
+    def of(ports: str) -> list[str]:
+        return warnings(write_config(tmp_path, f"{DIALER}    rtp: {ports}\n"))
+
+    assert of("{start: 20000, end: 21999}") == []
+    (warning,) = of("{start: 20000, end: 20063}")
+    assert "asterisk.node.rtp: the range 20000-20063 is too small for the " in warning
+    assert warning.endswith("better: at least 80 ports, open in the firewall")

@@ -18,15 +18,16 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from operator import add
+from operator import itemgetter, mul
 
 from dialer_engine.core.pacing.durations import Durations
-from dialer_engine.core.pacing.evidence import Kind, Window, likeliest, most, score
+from dialer_engine.core.pacing.evidence import Window, likeliest, most, score
+from dialer_engine.core.pacing.flying import Age, Flying
 from dialer_engine.core.pacing.forecast import GRACE, Forecast
-from dialer_engine.core.pacing.learning import HORIZON, Flying, Learning, times
-from dialer_engine.core.pacing.level import UNANSWERED, free_agents, in_flight
+from dialer_engine.core.pacing.learning import HORIZON, Learning
+from dialer_engine.core.pacing.level import free_agents, in_flight
 from dialer_engine.core.pacing.measured import CUT
-from dialer_engine.core.pacing.model import CallView, PacingEvent, Snapshot
+from dialer_engine.core.pacing.model import PacingEvent, Snapshot
 from dialer_engine.core.pacing.turns import MOMENTS, Turn, Turns
 
 TRAIL = 640
@@ -40,8 +41,9 @@ SPEAKS, FINER = 0.1, 6
 """A call speaks against a turn when so much of an attempt is over without an answer. Windows grow by a sixth."""
 YOUNG_S, YOUNG_STEP_S = 30.0, 5.0
 """Talks that began so long ago are not counted on to end."""
-LATEST_S, FINE_S, COARSE_S = 60, 6, 3
-"""Ages are told apart by the second up to `FINE_S`, then by `COARSE_S`."""
+LATEST_S, LATEST_DIAL_S = 60, 15
+FINE_S, COARSE_S = 6, 3
+"""Seconds of ringing are told apart by one up to `FINE_S`, then by `COARSE_S`."""
 PRIOR_HAZARD, PRIOR_ANSWERS, ANSWERS_HALF_LIFE = 0.05, 10.0, 300.0
 """How long people let it ring, as believed at first: 20 s, slower than most, for that is the careful side."""
 
@@ -58,7 +60,7 @@ class _Try:
 
 @dataclass(frozen=True, slots=True)
 class _Ahead:
-    """Calls of one kind: the share of answers that would have come, those by each moment ahead, the learned ones."""
+    """Calls of one age: the share of answers that would have come, those by each moment ahead, the learned ones."""
 
     rung: float
     steps: list[float]
@@ -74,7 +76,7 @@ class Doubt:
         self._trail: deque[_Try] = deque()
         self._open: dict[str, _Try] = {}
         self._by: list[float] = []
-        self._rows: dict[Kind, _Ahead] = {}
+        self._rows: dict[Age, _Ahead] = {}
         self._version = 0
         self._renew()
 
@@ -118,42 +120,27 @@ class Doubt:
 
     # --- judging ----------------------------------------------------------------------------------
 
-    def turns(
-        self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying], learning: Learning
-    ) -> Turns:
+    def turns(self, snapshot: Snapshot, forecast: Forecast, flying: Flying, learning: Learning) -> Turns:
         """Return the worst turns that the list may have taken, with their costs; `flying` are the forecast's."""
         if learning.version != self._version:
             self._version = learning.version
             self._renew()
-        now, known = snapshot.now, self._open
-        views = {call.id: call for call in snapshot.calls if call.state in UNANSWERED}
-        unknown = Counter([_kind(call, now) for name, call in views.items() if name not in known])
-        windows = list(self._windows(views, now, unknown))
+        coarse = {age: _coarse(age) for age in {age for _, age, _ in flying.calls}}
+        ages = {call_id: coarse[age] for call_id, age, _ in flying.calls}
+        unknown = Counter([ages[call_id] for call_id in ages.keys() - self._open.keys()])
+        windows = list(self._windows(ages, snapshot.now, unknown))
         best = [(likeliest(window), window) for window in windows]
-        base = self._shortage(snapshot, forecast, flying, learning)
+        base = self._shortage(snapshot, forecast, learning)
         found = [self._turn(PAIRS[-1][1], base, 1.0, windows[0], learning)]
         for evidence, sds in PAIRS:
-            rates = [(most(window, rate, evidence), window) for rate, window in best]
-            worst = sorted(rates, key=score, reverse=True)[:TRIED]
-            found += (self._turn(sds, base, *tried, learning) for tried in worst)
+            found += (self._turn(sds, base, *tried, learning) for tried in _worst(best, evidence))
         return Turns(tuple(found), in_flight(snapshot) - free_agents(snapshot))
 
     def _shortage(
-        self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying], learning: Learning
+        self, snapshot: Snapshot, forecast: Forecast, learning: Learning
     ) -> tuple[list[float], list[float]]:
-        """Return answers less agents by each moment, and the variance, if no talk that just began ends soon.
-
-        Every call counts as any call does: what its segment says belongs to what is not believed.
-        """
+        """Return answers less agents by each moment, and the variance, if no talk that just began ends soon."""
         mean, variance = forecast.shortage(MOMENTS)
-        for row, likelier, count in flying:
-            if likelier == 1.0:
-                continue
-            believed = times(row, likelier)
-            for place, at in enumerate(MOMENTS):
-                chance, instead = believed[at], row[at]
-                mean[place] += count * (instead - chance)
-                variance[place] += count * (instead * (1.0 - instead) - chance * (1.0 - chance))
         ages = [snapshot.now - agent.since for agent in snapshot.agents if agent.state == "in_call"]
         for age, count in Counter(int(age / YOUNG_STEP_S) for age in ages if age < YOUNG_S).items():
             row = learning.talk_row(age * YOUNG_STEP_S)
@@ -163,43 +150,42 @@ class Doubt:
                 variance[place] -= count * chance * (1.0 - chance)
         return mean, variance
 
-    def _windows(self, flying: Mapping[str, CallView], now: float, kinds: Counter[Kind]) -> Iterator[Window]:
-        """Yield what more and more of the newest calls say, with `kinds` of them in flight.
+    def _windows(self, flying: Mapping[str, Age], now: float, ages: Counter[Age]) -> Iterator[Window]:
+        """Yield what more and more of the newest calls say, with so many of the `ages` in flight.
 
         A window ends before a call that speaks against a turn: the worst turn begins just after such a call.
         """
-        window = Window(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, dict(kinds))
+        shares = {age: self._share(age) if age >= 0 else 0.0 for age in set(flying.values())}
+        window = Window(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, dict(ages))
         answers = failures = open_lines = rung = own = own_rung = 0.0
         least = 1
         yield window
         for number, call in enumerate(reversed(self._trail)):
-            view = flying.get(call.id) if call.failed is None else None
-            kind = _kind(view, now) if view is not None else None
-            against = self._against(call, kind, now)
+            against, age = call.failed, None
+            if against is None:
+                age = flying.get(call.id)
+                against = shares[age] if age is not None else self._seen_elsewhere(call, now)
             if number >= least and against > SPEAKS:
                 least = number + 1 + number // FINER
                 # With no more calls in flight and a lower share of answers than the one before it cannot be worse.
                 if own > window.own or answers * window.failures > window.answers * failures:
-                    window = Window(answers, failures, open_lines, rung, own, own_rung, dict(kinds))
+                    window = Window(answers, failures, open_lines, rung, own, own_rung, dict(ages))
                     yield window
-            answers += call.answered
             if call.failed is not None:
+                if call.answered:
+                    answers += 1.0
                 failures += against
                 continue
             open_lines += 1.0
             rung += against
-            if kind is not None:
-                kinds[kind] += 1
+            if age is not None:
+                ages[age] += 1
                 own += 1.0
                 own_rung += against
-        yield Window(answers, failures, open_lines, rung, own, own_rung, dict(kinds))
+        yield Window(answers, failures, open_lines, rung, own, own_rung, dict(ages))
 
-    def _against(self, call: _Try, kind: Kind | None, now: float) -> float:
-        """Return how much of an attempt is over without an answer; of another pool's calls the events tell it."""
-        if call.failed is not None:
-            return call.failed
-        if kind is not None:
-            return self._share(kind[1]) if kind[0] else 0.0
+    def _seen_elsewhere(self, call: _Try, now: float) -> float:
+        """Return the share of answers that would have come by now to a call of another pool, by its events."""
         return self._share(int(now - call.rings)) if call.rings is not None else 0.0
 
     def _turn(
@@ -211,41 +197,57 @@ class Doubt:
         learning: Learning,
     ) -> Turn:
         """Return what it costs when a window's calls are answered at a rate, in place of what was learned."""
-        means, variances = [0.0] * len(MOMENTS), [0.0] * len(MOMENTS)
-        for kind, count in window.kinds.items():
-            ahead = self._ahead(kind, learning)
-            weight = rate / max(1e-3, 1.0 - rate * ahead.rung)
-            shifts = [weight * step - known for step, known in zip(ahead.steps, ahead.learned, strict=True)]
-            # p(1 - p) - q(1 - q) is (p - q)(1 - p - q), and p + q is (p - q) + 2q.
-            means = [mean + count * shift for mean, shift in zip(means, shifts, strict=True)]
-            variances = [
-                variance + count * shift * (1.0 - shift - 2.0 * known)
-                for variance, shift, known in zip(variances, shifts, ahead.learned, strict=True)
-            ]
-        chances = [rate * step for step in self._ahead((False, 0), learning).steps]
-        return Turn(sds, list(map(add, base[0], means)), list(map(add, base[1], variances)), chances)
+        ages = [self._ahead(age, learning) for age in window.ages]
+        counts = list(window.ages.values())
+        weights = [rate / max(1e-3, 1.0 - rate * ahead.rung) for ahead in ages]
+        once = list(map(mul, counts, weights))
+        twice = list(map(mul, once, weights))
+        means, variances = list(base[0]), list(base[1])
+        for place in range(len(MOMENTS) if ages else 0):
+            steps = [ahead.steps[place] for ahead in ages]
+            known = [ahead.learned[place] for ahead in ages]
+            more = sum(map(mul, once, steps)) - sum(map(mul, counts, known))
+            means[place] += more
+            squares = sum(map(mul, twice, map(mul, steps, steps)))
+            variances[place] += more - squares + sum(map(mul, counts, map(mul, known, known)))
+        chances = [rate * step for step in self._ahead(-1, learning).steps]
+        return Turn(sds, means, variances, chances)
 
-    def _ahead(self, kind: Kind, learning: Learning) -> _Ahead:
-        found = self._rows.get(kind)
+    def _ahead(self, age: Age, learning: Learning) -> _Ahead:
+        found = self._rows.get(age)
         if found is None:
-            found = self._rows[kind] = (
-                self._ringing(kind[1], learning) if kind[0] else self._dialing(kind[1], learning)
-            )
+            learned = learning.call_row(age)
+            known = [learned[at] for at in MOMENTS]
+            if age >= 0:
+                share = self._share(age)
+                steps = [self._share(age + at + 1) - share for at in MOMENTS]
+            else:
+                share = 0.0
+                by = tuple(self._share(at + 1) for at in range(HORIZON))
+                steps = learning.picked_up(-1 - age, by, MOMENTS)
+            found = self._rows[age] = _Ahead(share, steps, known)
         return found
 
-    def _ringing(self, rang: int, learning: Learning) -> _Ahead:
-        share, learned = self._share(rang), learning.ring_row(rang)
-        steps = [self._share(rang + at + 1) - share for at in MOMENTS]
-        return _Ahead(share, steps, [learned[at] for at in MOMENTS])
 
-    def _dialing(self, dialed: int, learning: Learning) -> _Ahead:
-        by = tuple(self._share(at + 1) for at in range(HORIZON))
-        row, learned = learning.picked_up(dialed, by), learning.dial_row(dialed)
-        return _Ahead(0.0, [row[at] for at in MOMENTS], [learned[at] for at in MOMENTS])
+def _worst(best: Sequence[tuple[float, Window]], evidence: float) -> list[tuple[float, Window]]:
+    """Return the windows with the most answers to come at the highest rate each allows, with that rate.
+
+    `best` are the windows with their likeliest rates, larger ones later. No more answers come than calls are in flight.
+    """
+    found: list[tuple[float, float, Window]] = []
+    for likely, window in reversed(best):
+        if len(found) == TRIED and window.own <= found[-1][0]:
+            break
+        rate = most(window, likely, evidence)
+        found.append((score(rate, window), rate, window))
+        found.sort(key=itemgetter(0), reverse=True)
+        del found[TRIED:]
+    return [(rate, window) for _, rate, window in found]
 
 
-def _kind(call: CallView, now: float) -> Kind:
-    if call.state == "ringing":
-        rang = min(int(call.rang), LATEST_S)
-        return True, rang if rang < FINE_S else rang // COARSE_S * COARSE_S
-    return False, min(15, max(0, int(now - call.placed))) if call.placed else 0
+def _coarse(age: Age) -> Age:
+    """Return the age that one is reckoned as."""
+    if age < 0:
+        return max(age, -1 - LATEST_DIAL_S)
+    rang = min(age, LATEST_S)
+    return rang if rang < FINE_S else rang // COARSE_S * COARSE_S

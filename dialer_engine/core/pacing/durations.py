@@ -8,6 +8,7 @@ rang for 5 s. Something that we ended ourselves says only that it lasted that lo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 OVERFLOW = 1e9
 
@@ -34,6 +35,7 @@ class Durations:
         self._weight = 1.0
         self._ends = [[0.0] * bins for _ in prior]
         self._stays = [0.0] * bins
+        self._prior = tuple(prior)
         self._believe(prior, prior_weight)
 
     def _believe(self, prior: Sequence[float], weight: float) -> None:
@@ -64,14 +66,11 @@ class Durations:
     def hazards(self) -> list[list[float]]:
         """Return, for every way to end, the chance of it in each bin for what lasted until that bin.
 
-        The ages that nobody reached take the hazard of the last age that anybody did.
+        The ages that nobody reached keep the hazard that was believed at first.
         """
-        found = [[0.0] * self.bins for _ in self._ends]
-        beyond = 0.0
-        for age in range(self.bins - 1, -1, -1):
-            ending = [ends[age] for ends in self._ends]
-            at_risk = beyond + self._stays[age] + sum(ending)
-            beyond = at_risk
-            for hazard, count in zip(found, ending, strict=True):
-                hazard[age] = min(1.0, count / at_risk) if at_risk > 0 else 0.0
-        return found
+        seen = list(map(sum, zip(*self._ends, self._stays, strict=True)))
+        at_risk = list(accumulate(reversed(seen)))[::-1]
+        return [
+            [min(1.0, end / risk) if risk > 0.0 else first for end, risk in zip(ends, at_risk, strict=True)]
+            for ends, first in zip(self._ends, self._prior, strict=True)
+        ]

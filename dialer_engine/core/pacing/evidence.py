@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log
 
-Kind = tuple[bool, int]
-"""Whether a call rings, and for how many seconds, or else how long ago it left."""
+from dialer_engine.core.pacing.flying import Age
+
 STEPS = 7
 """Halvings of an interval of rates."""
 SURE = 0.9999
+"""The highest rate that is told from certainty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Window:
 
     `rung` are the answers that those in flight would have shown by now, were they all to be answered: a call
     that rang as long as half of all who answer take counts one half. Of those in flight `own` are the pool's that
-    asks, with `own_rung`: only they may cost it an agent. `kinds` are its calls in flight by age.
+    asks, with `own_rung`: only they may cost it an agent. `ages` are those by age.
     """
 
     answers: float
@@ -27,7 +28,7 @@ class Window:
     rung: float
     own: float
     own_rung: float
-    kinds: dict[Kind, int]
+    ages: dict[Age, int]
 
 
 def likeliest(window: Window) -> float:
@@ -36,7 +37,7 @@ def likeliest(window: Window) -> float:
         return 0.0
     low, high = 0.0, 1.0
     share = window.rung / window.in_flight if window.in_flight else 0.0
-    for _ in range(7):
+    for _ in range(STEPS):
         rate = 0.5 * (low + high)
         falls = window.failures / (1.0 - rate) + window.rung / (1.0 - rate * share)
         if window.answers / rate > falls:
@@ -48,31 +49,30 @@ def likeliest(window: Window) -> float:
 
 def most(window: Window, best: float, evidence: float) -> float:
     """Return the highest rate that what was seen of a window's calls does not contradict."""
-    floor = _likelihood(window, best) - evidence
-    if _likelihood(window, 0.9999) > floor:
+    answers, failures, in_flight = window.answers, window.failures, window.in_flight
+    share = window.rung / in_flight if in_flight else 0.0
+
+    def likelihood(rate: float) -> float:
+        """Return the logarithm of how likely a rate makes what was seen."""
+        found = in_flight * log(max(1e-12, 1.0 - rate * share)) if share else 0.0
+        if failures:
+            found += failures * log(max(1e-12, 1.0 - rate))
+        return found + answers * log(rate) if answers else found
+
+    floor = likelihood(best) - evidence
+    if likelihood(SURE) > floor:
         return 1.0
-    low, high = best, 0.9999
-    for _ in range(7):
+    low, high = best, SURE
+    for _ in range(STEPS):
         rate = 0.5 * (low + high)
-        if _likelihood(window, rate) < floor:
+        if likelihood(rate) < floor:
             high = rate
         else:
             low = rate
     return high
 
 
-def _likelihood(window: Window, rate: float) -> float:
-    """Return the logarithm of how likely a rate makes what was seen."""
-    found = window.answers * log(rate) if window.answers else 0.0
-    if window.failures:
-        found += window.failures * log(max(1e-12, 1.0 - rate))
-    if window.rung:
-        found += window.in_flight * log(max(1e-12, 1.0 - rate * window.rung / window.in_flight))
-    return found
-
-
-def score(tried: tuple[float, Window]) -> float:
-    """Return about how many answers a rate lets expect of a pool's own calls in a window."""
-    rate, window = tried
+def score(rate: float, window: Window) -> float:
+    """Return about how many answers a rate lets expect of a pool's own calls in a window, never more than those."""
     rest = window.own - window.own_rung
     return rate * rest * window.own / max(1e-3, window.own - rate * window.own_rung) if rest > 0.0 else 0.0

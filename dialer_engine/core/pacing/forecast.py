@@ -11,12 +11,13 @@ chance that its own answer finds nobody, and the chance that it takes the agent 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from itertools import repeat
 from math import ceil, erfc, sqrt
-from operator import mul
+from operator import add, mul
 
-from dialer_engine.core.pacing.learning import HORIZON, Row
+from dialer_engine.core.pacing.learning import HORIZON, Group, Row, times
 
 EXACT_TERMS = 20
 """Up to so many uncertain calls and agents are counted exactly."""
@@ -32,28 +33,56 @@ GRACE = 1
 """Seconds by which agents are counted ahead of answers: the middle of the two seconds of grace."""
 LEAST_VARIANCE = 1e-9
 
-Group = tuple[Row, int]
-"""Calls or agents of one age: their row, and how many they are."""
+
+class Crowd:
+    """Calls or agents, and what they do together: the events expected by the end of each of `HORIZON` seconds.
+
+    `squares` are the sums of their squared chances, by which events are less uncertain than if they were rare. They
+    are looked at so many seconds `ahead` of their time.
+    """
+
+    def __init__(self, groups: Iterable[Group], ahead: int = 0) -> None:
+        self.groups = [group for group in groups if group[0][-1] > SURELY]
+        self._ahead = ahead
+        self.count = sum(count for _, _, count in self.groups)
+        expected, squares = _sums(self.groups)
+        self.expected, self.squares = _shifted(expected, ahead), _shifted(squares, ahead)
+
+    def each(self) -> Iterator[Row]:
+        """Yield the row of every single one."""
+        for row, likelier, count in self.groups:
+            yield from repeat(tuple(_shifted(times(row, likelier), self._ahead)), count)
+
+    def alike(self, second: int) -> tuple[float, float]:
+        """Return how many more events were expected by the end of a second if all were alike, and the variance more.
+
+        That is, if no answer were more or less likely than any call's.
+        """
+        more = variance = 0.0
+        for row, likelier, count in self.groups:
+            if likelier != 1.0:
+                more += count * (1.0 - likelier) * row[second]
+                variance += count * row[second] * (1.0 - likelier - row[second] * (1.0 - likelier * likelier))
+        return more, variance
 
 
 class Forecast:
     """The next `HORIZON` seconds of one campaign; `plus` is the same with one more line."""
 
-    def __init__(self, free: int, back: Iterable[Group], answers: Iterable[Group]) -> None:
-        agents = [(_ahead(row), count) for row, count in back if row[-1] > SURELY]
-        calls = [(row, count) for row, count in answers if row[-1] > SURELY]
+    def __init__(self, free: int, back: Crowd, answers: Crowd) -> None:
         self._free = free
-        self.lines = sum(count for _, count in calls)
-        came, came_sure = _sums(agents)
-        went, went_sure = _sums(calls)
-        self._answers = went
-        self._mean = [free + up - down for up, down in zip(came, went, strict=True)]
+        self._calls = answers
+        self.lines = answers.count
+        self._answers = answers.expected
+        self._mean = [free + up - down for up, down in zip(back.expected, answers.expected, strict=True)]
         self._variance = [
             LEAST_VARIANCE + up + down - sure - also
-            for up, down, sure, also in zip(came, went, came_sure, went_sure, strict=True)
+            for up, down, sure, also in zip(
+                back.expected, answers.expected, back.squares, answers.squares, strict=True
+            )
         ]
-        few = self.lines + sum(count for _, count in agents) <= EXACT_TERMS
-        self._exact = _count_exactly(free, agents, calls) if few else None
+        few = back.count + answers.count <= EXACT_TERMS
+        self._exact = _count_exactly(free, back, answers) if few else None
         self._renew()
 
     def plus(self, row: Row) -> Forecast:
@@ -64,17 +93,15 @@ class Forecast:
         more._mean = [mean - chance for mean, chance in zip(self._mean, row, strict=True)]
         more._variance = [var + c * (1.0 - c) for var, c in zip(self._variance, row, strict=True)]
         if self._exact is not None:
-            more._exact = [copy(at) for at in self._exact]
-            for at, chance in zip(more._exact, row, strict=True):
-                at.take(chance, -1)
+            more._exact = copy(self._exact)
+            more._exact.take(row, -1)
         more._renew()
         return more
 
     def _renew(self) -> None:
         """Work out, per second, the chance that nobody is free, and that an answer takes the last one."""
         if self._exact is not None:
-            none = [at.at_most(0) for at in self._exact]
-            few = [at.at_most(1) for at in self._exact]
+            none, few = self._exact.at_most(0), self._exact.at_most(1)
         else:
             sds = [sqrt(2.0 * var) for var in self._variance]
             none = [0.5 * erfc((mean - 0.5) / sd) for mean, sd in zip(self._mean, sds, strict=True)]
@@ -86,8 +113,13 @@ class Forecast:
         self._takes_last = [chance * step for chance, step in zip(last, steps, strict=False)]
 
     def shortage(self, seconds: Sequence[int]) -> tuple[list[float], list[float]]:
-        """Return answers less agents by the end of some seconds, as an expectation, and its variance."""
-        return [-self._mean[at] for at in seconds], [self._variance[at] for at in seconds]
+        """Return answers less agents by the end of some seconds, as an expectation, and its variance.
+
+        Every call counts as any call does, whatever its segments say.
+        """
+        alike = [self._calls.alike(at) for at in seconds]
+        means = [more - self._mean[at] for at, (more, _) in zip(seconds, alike, strict=True)]
+        return means, [self._variance[at] + more for at, (_, more) in zip(seconds, alike, strict=True)]
 
     def gain(self, row: Row) -> float:
         """Return the idle agent-seconds that one more line of this row saves within the horizon."""
@@ -104,7 +136,7 @@ class Forecast:
     def short(self, chance: float) -> int:
         """Return how many answers find no agent within the horizon, but for a chance of RARE or UNLIKELY."""
         if self._exact is not None:
-            return max(at.shortfall(chance) for at in self._exact)
+            return self._exact.shortfall(chance)
         worst = max(
             _SDS[chance] * sqrt(var) - mean - 0.5
             for mean, var in zip(self._mean, self._variance, strict=True)
@@ -116,60 +148,64 @@ def _sums(groups: Sequence[Group]) -> tuple[list[float], list[float]]:
     """Return, per second, the expected events of all groups, and the sum of their squared chances."""
     if not groups:
         return [0.0] * HORIZON, [0.0] * HORIZON
-    counts = [count for _, count in groups]
+    counts = [likelier * count for _, likelier, count in groups]
+    likelies = [likelier for _, likelier, _ in groups]
+    alike = all(likelier == 1.0 for likelier in likelies)
     expected, squares = [], []
-    for chances in zip(*(row for row, _ in groups), strict=True):
+    for chances in zip(*(row for row, _, _ in groups), strict=True):
         weighed = list(map(mul, chances, counts))
         expected.append(sum(weighed))
-        squares.append(sum(map(mul, chances, weighed)))
+        squares.append(sum(map(mul, chances, weighed if alike else map(mul, weighed, likelies))))
     return expected, squares
 
 
-def _count_exactly(free: int, agents: Sequence[Group], calls: Sequence[Group]) -> list[_Exact]:
-    exact = [_Exact(free) for _ in range(HORIZON)]
-    for groups, sign in ((agents, +1), (calls, -1)):
-        for row, count in groups:
-            for at, chance in zip(exact, row, strict=True):
-                for _ in range(count):
-                    at.take(chance, sign)
+def _shifted(by_second: Sequence[float], ahead: int) -> list[float]:
+    return [*by_second[ahead:], *([by_second[-1]] * ahead)]
+
+
+def _count_exactly(free: int, back: Crowd, answers: Crowd) -> _Exact:
+    exact = _Exact(free)
+    for crowd, sign in ((back, +1), (answers, -1)):
+        for row in crowd.each():
+            exact.take(row, sign)
     return exact
 
 
-def _ahead(row: Row) -> Row:
-    return (*row[GRACE:], *([row[-1]] * GRACE))
-
-
 class _Exact:
-    """The distribution of `X` at one second: chances of `low`, `low + 1` and so on."""
+    """The distribution of `X` at every second: the chances, by second, of `low`, those of `low + 1` and so on."""
 
     __slots__ = ("chances", "low")
 
     def __init__(self, value: int) -> None:
         self.low = value
-        self.chances = [1.0]
+        self.chances = [[1.0] * HORIZON]
 
-    def take(self, chance: float, sign: int) -> None:
-        """Add (or subtract) one with a chance."""
-        stays = 1.0 - chance
-        old = self.chances
-        if sign > 0:
-            shifted = [0.0, *[p * chance for p in old]]
-            kept = [*[p * stays for p in old], 0.0]
-        else:
+    def take(self, row: Row, sign: int) -> None:
+        """Add (or subtract) one, by the end of each second with a chance."""
+        nobody = [0.0] * HORIZON
+        here, below = [*self.chances, nobody], [nobody, *self.chances]
+        if sign < 0:
             self.low -= 1
-            shifted = [*[p * chance for p in old], 0.0]
-            kept = [0.0, *[p * stays for p in old]]
-        self.chances = [a + b for a, b in zip(shifted, kept, strict=True)]
+            here, below = below, here
+        stays = [1.0 - chance for chance in row]
+        self.chances = [
+            [
+                moved * chance + kept * stay
+                for moved, chance, kept, stay in zip(come, row, had, stays, strict=True)
+            ]
+            for come, had in zip(below, here, strict=True)
+        ]
 
-    def at_most(self, value: int) -> float:
-        """Return the chance of at most `value`."""
-        return sum(self.chances[: max(0, value - self.low + 1)])
+    def at_most(self, value: int) -> list[float]:
+        """Return the chance of at most `value` at every second."""
+        places = max(0, value - self.low + 1)
+        return list(map(sum, zip(*self.chances[:places], strict=True))) if places else [0.0] * HORIZON
 
     def shortfall(self, rare: float) -> int:
-        """Return the least number that the shortfall (-X) passes with a chance of at most `rare`."""
-        total = 0.0
-        for place, chance in enumerate(self.chances):
-            total += chance
-            if total > rare:
+        """Return the least number that the shortfall (-X) never passes with a chance of more than `rare`."""
+        totals = [0.0] * HORIZON
+        for place, chances in enumerate(self.chances):
+            totals = list(map(add, totals, chances))
+            if max(totals) > rare:
                 return max(0, -(self.low + place))
         return 0

@@ -3,25 +3,27 @@
 A call goes from dialing to ringing, and from there to an answer or another end; an agent goes from a talk over
 the wrap-up back to ready, or away. Each step has its own learned durations. From them come rows: for a call or
 an agent of a given age, the chance of the event by the end of each of the next `HORIZON` seconds. Rows are kept
-until enough new has been learned to make them anew.
+until enough new has been learned to make them anew, and made for all ages at once, each from that of the next age.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import mul
 
 from dialer_engine.core.pacing.durations import Durations
-from dialer_engine.core.pacing.level import UNANSWERED, call_age
+from dialer_engine.core.pacing.flying import Age, Flying
 from dialer_engine.core.pacing.measured import CUT, Past, SeenCall
-from dialer_engine.core.pacing.model import CallView, PacingEvent
+from dialer_engine.core.pacing.model import PacingEvent
 from dialer_engine.core.pacing.segments import Segments
 
 HORIZON = 30
 """Seconds looked ahead: a call placed now is answered, or given up, in about this time."""
 RENEW_AFTER = 10
 """Observations after which the rows are made anew."""
+TALK_STEP_S = 5
 CALL_HALF_LIFE = 500.0
 TALK_HALF_LIFE = 300.0
 RING, FAIL = 0, 1
@@ -30,8 +32,9 @@ BACK, AWAY = 0, 1
 
 Row = tuple[float, ...]
 """Chance of the event by the end of each coming second, `HORIZON` numbers that never fall."""
-Flying = tuple[Row, float, int]
-"""Calls of one age: any call's row, how many times as likely theirs are on average, and how many they are."""
+Group = tuple[Row, float, int]
+"""Calls or agents of one age: any one's row, how many times as likely theirs are on average, and how many they are."""
+AT_ONCE: Row = (1.0,) * HORIZON
 
 
 @dataclass(slots=True)
@@ -47,18 +50,19 @@ class Learning:
     def __init__(self) -> None:
         self.dialing = Durations(16, 1.0, (0.3, 0.05), 4.0, CALL_HALF_LIFE)
         self.ringing = Durations(61, 1.0, (0.02, 0.03), 4.0, CALL_HALF_LIFE)
-        self.talks = Durations(121, 5.0, (0.06,), 4.0, TALK_HALF_LIFE)
+        self.talks = Durations(121, TALK_STEP_S, (0.06,), 4.0, TALK_HALF_LIFE)
         self.wraps = Durations(121, 1.0, (0.05, 0.002), 4.0, TALK_HALF_LIFE)
         self.segments = Segments()
         self._calls: dict[str, _Call] = {}
         self._agents: dict[str, tuple[str, float]] = {}
-        self._calls_at = self._talks_at = -RENEW_AFTER
-        self._ring_rows: dict[int, Row] = {}
-        self._dial_rows: dict[int, Row] = {}
-        self._talk_rows: dict[int, Row] = {}
-        self._wrap_rows: dict[int, Row] = {}
+        self._ring_rows = _Rows(lambda: _rows(self._ring_hazards))
+        self._start_rows = _Rows(lambda: _rows(self._dial_hazards))
+        self._dial_rows = _Rows(lambda: _rows(self._dial_hazards, self.ring_row(0.0)))
+        self._wrap_rows = _Rows(lambda: _rows(self._wrap_hazards))
+        self._talk_rows = _Rows(lambda: _talk_rows(self._talk_hazards[0], self.wrap_row(0.0)))
         self.version = 0
-        self._renew()
+        self._renew_calls()
+        self._renew_talks()
 
     # --- observing --------------------------------------------------------------------------------
 
@@ -142,94 +146,81 @@ class Learning:
         if self.talks.seen + self.wraps.seen - self._talks_at >= RENEW_AFTER:
             self._renew_talks()
 
-    def _renew(self) -> None:
-        self._renew_calls()
-        self._renew_talks()
-
     def _renew_calls(self) -> None:
         self._calls_at = self.dialing.seen + self.ringing.seen
         self.version += 1
         self._dial_hazards, self._ring_hazards = self.dialing.hazards(), self.ringing.hazards()
-        self._ring_rows.clear()
-        self._dial_rows.clear()
+        for rows in (self._ring_rows, self._start_rows, self._dial_rows):
+            rows.clear()
 
     def _renew_talks(self) -> None:
         self._talks_at = self.talks.seen + self.wraps.seen
         self._talk_hazards, self._wrap_hazards = self.talks.hazards(), self.wraps.hazards()
-        self._talk_rows.clear()
-        self._wrap_rows.clear()
+        for rows in (self._talk_rows, self._wrap_rows):
+            rows.clear()
 
     def new_call(self) -> Row:
         """Return the row of answers of a call that is placed now."""
         return self.dial_row(0.0)
 
-    def in_flight(self, calls: Iterable[CallView], now: float) -> list[Flying]:
-        """Return the unanswered ones of these calls, those of one age together.
+    def answers(self, flying: Flying) -> list[Group]:
+        """Return these calls by age."""
+        found = []
+        for age, likelier, count in flying.by_age():
+            row = self.call_row(age)
+            found.append((row, min(likelier, 1.0 / row[-1]) if row[-1] > 0.0 else likelier, count))
+        return found
 
-        That their chances differ is left out: it would make the sum of answers a little less uncertain.
-        """
-        factor = self.segments.factor
-        groups: dict[tuple[bool, int], tuple[float, int]] = {}
-        for call in calls:
-            if call.state in UNANSWERED:
-                kind = call.state == "ringing", call_age(call, now)
-                total, count = groups.get(kind, (0.0, 0))
-                groups[kind] = total + factor(call.segments), count + 1
-        return [
-            (self.ring_row(age) if rings else self.dial_row(age), total / count, count)
-            for (rings, age), (total, count) in groups.items()
-        ]
+    def call_row(self, age: Age) -> Row:
+        """Return the row of answers of a call of this age, ringing or not."""
+        return self.ring_row(age) if age >= 0 else self.dial_row(-1 - age)
 
     def ring_row(self, rang: float) -> Row:
         """Return the row of answers of a call that has been ringing for `rang` seconds."""
-        age = self.ringing.bin(rang)
-        row = self._ring_rows.get(age)
-        if row is None:
-            row = self._ring_rows[age] = _by_then(self._ring_hazards, age)
-        return row
+        return self._ring_rows.at(self.ringing.bin(rang))
 
     def dial_row(self, dialed: float) -> Row:
         """Return the row of answers of a call that left `dialed` seconds ago and does not ring yet."""
-        age = self.dialing.bin(dialed)
-        row = self._dial_rows.get(age)
-        if row is None:
-            rings = _steps(_by_then(self._dial_hazards, age))
-            row = self._dial_rows[age] = _after(rings, self.ring_row(0.0))
-        return row
+        return self._dial_rows.at(self.dialing.bin(dialed))
 
-    def picked_up(self, dialed: float, by: Row) -> Row:
-        """Return the row of answers of a call that left `dialed` seconds ago, if it will ring and be answered.
+    def picked_up(self, dialed: float, by: Row, at: Sequence[int]) -> list[float]:
+        """Return the chances of an answer by the end of some seconds, if a call will ring and be answered.
 
-        `by` is the share of answers that have come by each second of ringing.
+        It left `dialed` seconds ago; `by` is the share of answers that have come by each second of ringing.
         """
-        rings = _steps(_by_then(self._dial_hazards, self.dialing.bin(dialed)))
-        total = sum(rings)
-        return _after([chance / total for chance in rings], by) if total > 0.0 else by
+        rings = self._start_rows.at(self.dialing.bin(dialed))
+        if rings[-1] <= 0.0:
+            return [by[second] for second in at]
+        steps = [rings[0], *(after - before for before, after in pairwise(rings))]
+        # The second of ringing that an answer comes in runs backwards while that in which it began runs on.
+        backwards = by[::-1]
+        return [sum(map(mul, steps, backwards[HORIZON - 1 - second :])) / rings[-1] for second in at]
 
     def wrap_row(self, wrapping: float) -> Row:
         """Return the row of coming back to ready after `wrapping` seconds of wrap-up."""
-        age = self.wraps.bin(wrapping)
-        row = self._wrap_rows.get(age)
-        if row is None:
-            row = self._wrap_rows[age] = _by_then(self._wrap_hazards, age)
-        return row
+        return self._wrap_rows.at(self.wraps.bin(wrapping))
 
     def talk_row(self, talking: float) -> Row:
-        """Return the row of coming back to ready after `talking` seconds of a talk that goes on."""
-        age = self.talks.bin(talking)
-        row = self._talk_rows.get(age)
-        if row is None:
-            row = self._talk_rows[age] = _after(self._talk_ends(talking), self.wrap_row(0.0))
-        return row
+        """Return the row of coming back to ready after `talking` seconds of a talk that goes on, in whole steps."""
+        return self._talk_rows.at(self.talks.bin(talking))
 
-    def _talk_ends(self, talking: float) -> list[float]:
-        """Return the chance that the talk ends in each of the coming seconds."""
-        hazards, lasts, steps = self._talk_hazards[0], 1.0, []
-        for second in range(HORIZON):
-            hazard = 1.0 - (1.0 - hazards[self.talks.bin(talking + second)]) ** (1.0 / self.talks.width)
-            steps.append(lasts * hazard)
-            lasts *= 1.0 - hazard
-        return steps
+
+class _Rows:
+    """The rows of all ages, made when one of them is asked for."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], list[Row]]) -> None:
+        self._make = make
+        self._made: list[Row] = []
+
+    def at(self, age: int) -> Row:
+        if not self._made:
+            self._made = self._make()
+        return self._made[age]
+
+    def clear(self) -> None:
+        self._made = []
 
 
 def times(row: Row, factor: float) -> Row:
@@ -240,28 +231,37 @@ def times(row: Row, factor: float) -> Row:
     return tuple(chance * factor for chance in row)
 
 
-def _by_then(hazards: list[list[float]], age: int) -> Row:
-    """Return the chance of the first way to end by each coming bin, for what reached the bin `age`."""
+def _rows(hazards: Sequence[Sequence[float]], then: Row = AT_ONCE) -> list[Row]:
+    """Return, for every age, the chance of the first way to end by each coming second, or of what follows it.
+
+    What follows comes by each second as `then` says. Whatever is older than the last age is as that.
+    """
     first, second = hazards
-    last = len(first) - 1
-    lasts, total, row = 1.0, 0.0, []
-    for ahead in range(HORIZON):
-        at = min(age + ahead, last)
-        total += lasts * first[at]
-        lasts *= max(0.0, 1.0 - first[at] - second[at])
-        row.append(total)
-    return tuple(row)
+    stays = [max(0.0, 1.0 - hazard - other) for hazard, other in zip(first, second, strict=True)]
+    rows = [_forever(first[-1], stays[-1], then)]
+    for hazard, stay in zip(first[-2::-1], stays[-2::-1], strict=True):
+        earlier = (0.0, *rows[-1])
+        rows.append(tuple([hazard * now + stay * later for now, later in zip(then, earlier, strict=False)]))
+    return rows[::-1]
 
 
-def _steps(row: Row) -> list[float]:
-    return [row[0], *(after - before for before, after in pairwise(row))]
+def _talk_rows(hazards: Sequence[float], then: Row) -> list[Row]:
+    """Return, for every age in steps of `TALK_STEP_S`, the chance that a talk has ended and what follows has come.
+
+    A talk that ends within a step may do so in any second of it.
+    """
+    padded = (*[0.0] * (TALK_STEP_S - 1), *then)
+    within = [sum(padded[second : second + TALK_STEP_S]) / TALK_STEP_S for second in range(HORIZON)]
+    rows = [_forever(hazards[-1], 1.0 - hazards[-1], within, TALK_STEP_S)]
+    for hazard in hazards[-2::-1]:
+        earlier, stay = (*[0.0] * TALK_STEP_S, *rows[-1]), 1.0 - hazard
+        rows.append(tuple([hazard * now + stay * later for now, later in zip(within, earlier, strict=False)]))
+    return rows[::-1]
 
 
-def _after(first: list[float], then: Row) -> Row:
-    """Return the chance that the second thing has happened by each second, when it begins after the first."""
-    row = [0.0] * HORIZON
-    for start, chance in enumerate(first):
-        if chance > 1e-9:
-            for ahead in range(HORIZON - start):
-                row[start + ahead] += chance * then[ahead]
+def _forever(hazard: float, stays: float, then: Sequence[float], step: int = 1) -> Row:
+    """Return the row of what ends by one hazard in each of the coming steps, and of what follows by `then`."""
+    row: list[float] = []
+    for second, now in enumerate(then):
+        row.append(hazard * now + (stays * row[second - step] if second >= step else 0.0))
     return tuple(row)

@@ -1,5 +1,8 @@
 """From a wanted number of lines to a decision: the limits every mode shares, and which lines are surplus."""
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
 from dialer_engine.core.pacing.model import Bound, CallView, Decision, Snapshot
 
 MIN_RING_S = 15.0
@@ -12,22 +15,23 @@ NOT_OPEN = "campaign is not running: 0 to place"
 
 def ready_agents(snapshot: Snapshot) -> int:
     """Count the agents who can take a customer this moment."""
-    return sum(agent.state == "ready" for agent in snapshot.agents)
+    return [agent.state for agent in snapshot.agents].count("ready")
 
 
 def working(snapshot: Snapshot) -> int:
     """Count the agents who work, those in a pause left out."""
-    return sum(agent.state != "paused" for agent in snapshot.agents)
+    return len(snapshot.agents) - [agent.state for agent in snapshot.agents].count("paused")
 
 
 def in_flight(snapshot: Snapshot) -> int:
     """Count the calls that may still need an agent."""
-    return sum(call.state in IN_FLIGHT for call in snapshot.calls)
+    return sum([call.state in IN_FLIGHT for call in snapshot.calls])
 
 
 def free_agents(snapshot: Snapshot) -> int:
     """Count the agents who can take a customer, and those who are getting one that is still in flight."""
-    return sum(agent.state in ("ready", "reserved") for agent in snapshot.agents)
+    states = [agent.state for agent in snapshot.agents]
+    return states.count("ready") + states.count("reserved")
 
 
 def steer(snapshot: Snapshot, wanted: int, why: str) -> Decision:
@@ -125,13 +129,6 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     return cancel
 
 
-def call_age(call: CallView, now: float) -> int:
-    """Return how many whole seconds a call has been ringing, or has been on its way to the ringing."""
-    if call.state == "ringing":
-        return int(call.rang)
-    return int(max(0.0, now - call.placed)) if call.placed else 0
-
-
 def may_end(call: CallView, snapshot: Snapshot) -> bool:
     """Say whether the law lets a ringing call be ended now."""
     return snapshot.cancel_before_15s or call.rang >= MIN_RING_S
@@ -149,13 +146,20 @@ def _beyond_budget(
     if excess <= 0:
         return ()
     lines = [call for call in snapshot.calls if call.state in UNANSWERED and call.id not in cancelled]
-    cancel = tuple(call.id for call in sorted(lines, key=_harm)[:excess])
+    cancel = tuple(islice(_least_harm(lines), excess))
     reasons.append(
         f"{risky} lines at risk, the law leaves {left} abandoned calls: {len(cancel)} cancelled at once"
     )
     return cancel
 
 
-def _harm(call: CallView) -> tuple[bool, bool, float, str]:
-    """Order lines by what ending them costs: rung long enough, not ringing yet, and then the youngest."""
-    return (call.rang < MIN_RING_S, call.state == "ringing", call.rang, call.id)
+def _least_harm(lines: Sequence[CallView]) -> Iterator[str]:
+    """Yield lines by what ending them costs: rung long enough, not ringing yet, and then the youngest."""
+    young = [call for call in lines if call.rang < MIN_RING_S]
+    yield from _youngest([call for call in lines if call.rang >= MIN_RING_S])
+    yield from _youngest([call for call in young if call.state != "ringing"])
+    yield from _youngest([call for call in young if call.state == "ringing"])
+
+
+def _youngest(lines: Sequence[CallView]) -> Iterator[str]:
+    return (call_id for _, call_id in sorted([(call.rang, call.id) for call in lines]))

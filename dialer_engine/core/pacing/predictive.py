@@ -14,21 +14,23 @@ A campaign begins with one line per agent, whatever the forecast says, until it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from heapq import nsmallest
 
-from dialer_engine.core.pacing.forecast import RARE, UNLIKELY, Forecast, Group
-from dialer_engine.core.pacing.learning import Flying, times
+from dialer_engine.core.pacing.flying import Flying
+from dialer_engine.core.pacing.forecast import GRACE, RARE, UNLIKELY, Crowd, Forecast
+from dialer_engine.core.pacing.learning import TALK_STEP_S, Group, times
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
+    MIN_RING_S,
     free_agents,
     in_flight,
-    may_end,
     room_for,
     settle,
     working,
 )
-from dialer_engine.core.pacing.model import Bound, CallView, Decision, PacingEvent, Snapshot
+from dialer_engine.core.pacing.model import Bound, Decision, PacingEvent, Snapshot
 from dialer_engine.core.pacing.power import Power
 from dialer_engine.core.pacing.price import Price
 from dialer_engine.core.pacing.progressive import Progressive
@@ -79,13 +81,14 @@ class Predictive:
         return self._weigh(snapshot, price, on_duty)
 
     def _weigh(self, snapshot: Snapshot, price: float, on_duty: int) -> Decision:
-        flying = self.learning.in_flight(snapshot.calls, snapshot.now)
-        forecast = self._forecast(snapshot, flying)
+        flying = Flying.of(snapshot.calls, snapshot.now, self.learning.segments.factor)
+        back = self.coming_back(snapshot)
+        forecast = self.forecast(snapshot, back, flying)
         reasons = [f"an abandoned call costs {price:.0f} idle seconds"]
-        cancel = self._not_worth(snapshot, forecast, price, on_duty, reasons)
+        cancel = self._not_worth(snapshot, flying, forecast, price, on_duty, reasons)
         if cancel:
-            flying = self.learning.in_flight(_without(snapshot.calls, cancel), snapshot.now)
-            forecast = self._forecast(snapshot, flying)
+            flying = flying.without(frozenset(cancel))
+            forecast = self.forecast(snapshot, back, flying)
         lines = in_flight(snapshot) - len(cancel)
         kept = lines - forecast.short(UNLIKELY)
         content = self.waits.content(snapshot.goals.wait_s)
@@ -93,7 +96,7 @@ class Predictive:
             wanted = free_agents(snapshot) - lines
             decision = settle(snapshot, wanted, [*reasons, content], cancel, None, "wait", kept)
             return replace(decision, price=price)
-        turns = self._turns(snapshot, forecast, flying)
+        turns = self.turns(snapshot, forecast, flying)
         risks, forecast, bound = self._worth(snapshot, forecast, price, on_duty, reasons, turns)
         short = max(forecast.short(RARE), turns.short(len(risks)))
         if turns.found and snapshot.budget is not None:
@@ -102,7 +105,8 @@ class Predictive:
         decision = settle(snapshot, len(risks), reasons, cancel, covered, bound, kept)
         return replace(decision, price=price, risks=tuple(risks[: decision.place]))
 
-    def _turns(self, snapshot: Snapshot, forecast: Forecast, flying: Sequence[Flying]) -> Turns:
+    def turns(self, snapshot: Snapshot, forecast: Forecast, flying: Flying) -> Turns:
+        """Return the turns of the list that the campaign's guard reckons with."""
         doubts = snapshot.goals.guard == "turns" and snapshot.budget is not None and snapshot.open
         return self.doubt.turns(snapshot, forecast, flying, self.learning) if doubts else Turns()
 
@@ -141,23 +145,28 @@ class Predictive:
         return risks, forecast, bound
 
     def _not_worth(
-        self, snapshot: Snapshot, forecast: Forecast, price: float, on_duty: int, reasons: list[str]
+        self,
+        snapshot: Snapshot,
+        flying: Flying,
+        forecast: Forecast,
+        price: float,
+        on_duty: int,
+        reasons: list[str],
     ) -> tuple[str, ...]:
         """Return the ringing lines that rang long enough and whose risk costs more than they may gain."""
         losses: dict[int, float] = {}
-        factor = self.learning.segments.factor
+        least = 0 if snapshot.cancel_before_15s else int(MIN_RING_S)
         ended: list[tuple[float, str]] = []
-        for call in snapshot.calls:
-            if call.state != "ringing" or not may_end(call, snapshot):
+        for call_id, age, likelier in flying.calls:
+            if age < least:
                 continue
-            age = int(call.rang)
             if age not in losses:
                 row = self.learning.ring_row(age)
                 losses[age] = price * forecast.cost(row) - END_MARGIN * forecast.gain(row)
             if losses[age] > 0:
-                ended.append((-losses[age] * factor(call.segments), call.id))
+                ended.append((-losses[age] * likelier, call_id))
         most = max(1, on_duty // SLOW_END)
-        chosen = tuple(call_id for _, call_id in sorted(ended)[:most])
+        chosen = tuple(call_id for _, call_id in nsmallest(most, ended))
         if chosen:
             reasons.append(
                 f"{len(chosen)} of {len(ended)} long ringing lines not worth their risk: cancelled"
@@ -166,29 +175,25 @@ class Predictive:
 
     # --- the forecast -----------------------------------------------------------------------------
 
-    def _forecast(self, snapshot: Snapshot, flying: Sequence[Flying]) -> Forecast:
-        waiting = sum(call.state == "waiting" for call in snapshot.calls)
-        answers = ((times(row, likelier), count) for row, likelier, count in flying)
-        return Forecast(free_agents(snapshot) - waiting, self._back(snapshot), answers)
+    def forecast(self, snapshot: Snapshot, back: Crowd, flying: Flying) -> Forecast:
+        """Return the next seconds of the campaign, with the agents who come back and the calls in flight."""
+        waiting = [call.state for call in snapshot.calls].count("waiting")
+        return Forecast(free_agents(snapshot) - waiting, back, Crowd(self.learning.answers(flying)))
+
+    def coming_back(self, snapshot: Snapshot) -> Crowd:
+        """Return the agents who talk or wrap up, as many of whom come back to ready in each of the next seconds."""
+        return Crowd(self._back(snapshot), GRACE)
 
     def _back(self, snapshot: Snapshot) -> Iterator[Group]:
-        talks = self.learning.talks
-        ages = Counter(
-            (agent.state, talks.bin(snapshot.now - agent.since))
-            if agent.state == "in_call"
-            else (agent.state, int(snapshot.now - agent.since))
-            for agent in snapshot.agents
-            if agent.state in ("in_call", "wrap")
+        now, agents = snapshot.now, snapshot.agents
+        talks = Counter(
+            [int((now - agent.since) / TALK_STEP_S) for agent in agents if agent.state == "in_call"]
         )
-        for (state, age), count in ages.items():
-            if state == "in_call":
-                yield self.learning.talk_row(age * talks.width), count
-            else:
-                yield self.learning.wrap_row(float(age)), count
-
-
-def _without(calls: tuple[CallView, ...], gone: tuple[str, ...]) -> tuple[CallView, ...]:
-    return tuple(call for call in calls if call.id not in gone)
+        for age, count in talks.items():
+            yield self.learning.talk_row(age * TALK_STEP_S), 1.0, count
+        wraps = Counter([int(now - agent.since) for agent in agents if agent.state == "wrap"])
+        for age, count in wraps.items():
+            yield self.learning.wrap_row(float(age)), 1.0, count
 
 
 def _told(decision: Decision, why: str, bound: Bound | None = None) -> Decision:
