@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dialer_engine.core.pacing import PacingEvent
 from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.forecast import EXACT_TERMS, GRACE, HORIZON, RARE, UNLIKELY, Crowd, Forecast
-from dialer_engine.core.pacing.learning import Learning
+from dialer_engine.core.pacing.learning import TALK_STEP_S, Learning, _rows, _talk_rows
 from dialer_engine.core.pacing.segments import MOST_SEGMENTS, Segments
 
 pytestmark = pytest.mark.unit
@@ -212,3 +212,44 @@ def test_many_are_as_good_as_few() -> None:
     assert normal.gain(row) == pytest.approx(exact.gain(row), rel=0.05)
     assert normal.cost(row) == pytest.approx(exact.cost(row), rel=0.15, abs=0.01)
     assert abs(normal.short(RARE) - exact.short(RARE)) <= 1
+
+
+hazards = st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)), min_size=2, max_size=6)
+
+
+def stepwise(ends: list[tuple[float, float]], then: tuple[float, ...], age: int) -> list[float]:
+    """The same as a row, second by second: it lasts, ends in the first way, and what follows comes after that."""
+    lasts, row = 1.0, [0.0] * HORIZON
+    for start in range(HORIZON):
+        first, second = ends[min(age + start, len(ends) - 1)]
+        for ahead in range(HORIZON - start):
+            row[start + ahead] += lasts * first * then[ahead]
+        lasts *= 1.0 - first - second
+    return row
+
+
+@settings(max_examples=30)
+@given(hazards, st.lists(st.floats(0, 1), min_size=HORIZON, max_size=HORIZON))
+def test_rows_made_from_the_next_age_are_those_of_going_second_by_second(
+    ends: list[tuple[float, float]], chances: list[float]
+) -> None:
+    then = tuple(sorted(chances))
+    rows = _rows([[first for first, _ in ends], [second for _, second in ends]], then)
+    assert len(rows) == len(ends)
+    for age, row in enumerate(rows):
+        assert row == pytest.approx(stepwise(ends, then, age), abs=1e-9)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(0, 0.9), min_size=2, max_size=6), st.floats(0, 0.5))
+def test_a_talk_ends_in_any_second_of_its_step(ends: list[float], wrap: float) -> None:
+    wraps = _rows([[wrap, wrap], [0.0, 0.0]])[0]
+    for age, row in enumerate(_talk_rows(ends, wraps)):
+        lasts, expected = 1.0, [0.0] * HORIZON
+        for step in range(HORIZON // TALK_STEP_S):
+            hazard = ends[min(age + step, len(ends) - 1)]
+            for second in range(step * TALK_STEP_S, (step + 1) * TALK_STEP_S):
+                for ahead in range(HORIZON - second):
+                    expected[second + ahead] += lasts * hazard / TALK_STEP_S * wraps[ahead]
+            lasts *= 1.0 - hazard
+        assert row == pytest.approx(expected, abs=1e-9)
