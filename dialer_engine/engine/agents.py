@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from dialer_engine.engine.places import Places
 from dialer_engine.engine.prompts import STANDARD
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.commands import Commands
-from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.ari.errors import AriError, AriRefused
 from dialer_engine.settings.models import Campaign
 
 log = structlog.get_logger(__name__)
@@ -119,8 +120,7 @@ class Legs:
     async def _seat(self, node: str, channel_id: str, agent: str) -> None:
         commands = self.places[node].commands
         try:
-            await self._ensure_bridge(node, agent)
-            await commands.bridge_add(bridge_of(agent), channel_id)
+            await self._into_bridge(node, channel_id, agent)
         except AriError as error:
             log.warning("agent's leg could not be seated", agent=agent, node=node, why=str(error))
             self.gone(channel_id, vanished=True)
@@ -143,6 +143,22 @@ class Legs:
                 await asyncio.sleep(pause)
             else:
                 return
+
+    async def _into_bridge(self, node: str, channel_id: str, agent: str) -> None:
+        """Put a leg into the agent's bridge. Raises AriError.
+
+        A leg may come from an Asterisk that was just started anew, before anybody looked which bridges it has.
+        """
+        await self._ensure_bridge(node, agent)
+        commands = self.places[node].commands
+        try:
+            await commands.bridge_add(bridge_of(agent), channel_id)
+        except AriRefused as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            self._bridges_on(node).discard(bridge_of(agent))
+            await self._ensure_bridge(node, agent)
+            await commands.bridge_add(bridge_of(agent), channel_id)
 
     async def _ensure_bridge(self, node: str, agent: str) -> None:
         if bridge_of(agent) not in self._bridges_on(node):

@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 from dataclasses import replace
+from http import HTTPStatus
 
+import aiohttp
 import pytest
 from engine_support import (
     HUMAN,
@@ -21,6 +23,7 @@ from engine_support import (
     until_state,
 )
 
+from dialer_engine.engine.agents import bridge_of
 from dialer_engine.lab.scenario import CAMPAIGN
 from dialer_engine.lab.world import World
 from dialer_engine.pbx.node import Node
@@ -59,6 +62,27 @@ async def test_after_asterisk_was_killed_agents_come_back_and_dialing_goes_on() 
         assert [tuple(row) for row in lost] == [("node_lost", "unknown")]
         numbers = [call.number for call in at_carrier(made)]
         assert len(numbers) == len(set(numbers)), "somebody was called twice"
+
+
+async def test_an_agent_whose_bridge_an_asterisk_does_not_have_any_more_gets_a_new_one() -> None:
+    """So it is for a moment after Asterisk was started anew: agents may dial in before its bridges were looked at."""
+    async with lab(PROGRESSIVE, table(HUMAN), 1) as made:
+        await until_state(made, "ready")
+        (name, agent), *_ = made.phones.agents.items()
+        agent.hang_up()
+        await until_state(made, "offline")
+        node = made.main_node
+        account = aiohttp.encode_basic_auth(node.secrets.ari_user, node.secrets.ari_password)
+        bridge = f"{node.config.ari_url}/ari/bridges/{bridge_of(name)}"
+        session = aiohttp.ClientSession(headers={"Authorization": account})
+        async with session, session.delete(bridge) as reply:
+            assert reply.status == HTTPStatus.NO_CONTENT
+        await made.phones.go_on_duty()
+        await until_state(made, "ready")
+        lost = agent.lost_legs
+        await begin(made)
+        await until_state(made, "in_call")
+        assert agent.lost_legs == lost, "the leg was not hung up"
 
 
 async def test_an_engine_that_ends_during_wrap_gives_the_default_disposition() -> None:
