@@ -203,7 +203,7 @@ class Doubt:
         once = list(map(mul, counts, weights))
         twice = list(map(mul, once, weights))
         means, variances = list(base[0]), list(base[1])
-        for place in range(len(MOMENTS) if ages else 0):
+        for place in range(len(MOMENTS)):
             steps = [ahead.steps[place] for ahead in ages]
             known = [ahead.learned[place] for ahead in ages]
             more = sum(map(mul, once, steps)) - sum(map(mul, counts, known))
