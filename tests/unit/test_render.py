@@ -152,7 +152,8 @@ def test_addresses_and_directories_are_the_instances_own() -> None:
     assert "astrundir = /other/place/run" in rendered["asterisk.conf"]
     assert "bindport = 1234" in rendered["http.conf"]
     assert "port = 1235" in rendered["manager.conf"]
-    assert "rtpend = 12100" in rendered["rtp.conf"]
+    assert "rtpstart = 12000" in rendered["rtp.conf"]
+    assert "rtpend = 12049" in rendered["rtp.conf"], "one half of its ports"
     assert "/srv/dialer" not in "".join(rendered.values())
 
 
