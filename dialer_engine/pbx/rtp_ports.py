@@ -15,7 +15,7 @@ STATE = "rtp-half"
 
 
 def ports_in_use(config: NodeConfig) -> tuple[int, int]:
-    """Return the first and the last port of the half that the instance uses, or will use when it has never run."""
+    """Return the first and the last port of the half that the instance uses, or used when it ran last."""
     middle = config.rtp_start + (config.rtp_end + 1 - config.rtp_start) // 4 * 2
     if _second(config):
         return middle, config.rtp_end

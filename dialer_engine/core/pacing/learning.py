@@ -164,7 +164,7 @@ class Learning:
         return self.dial_row(0.0)
 
     def answers(self, flying: Flying) -> list[Group]:
-        """Return these calls by age."""
+        """Return the answers of these calls, those of one age together."""
         found = []
         for age, likelier, count in flying.by_age():
             row = self.call_row(age)
@@ -231,35 +231,29 @@ def times(row: Row, factor: float) -> Row:
     return tuple(chance * factor for chance in row)
 
 
-def _rows(hazards: Sequence[Sequence[float]], then: Row = AT_ONCE) -> list[Row]:
-    """Return, for every age, the chance of the first way to end by each coming second, or of what follows it.
+def _rows(hazards: Sequence[Sequence[float]], then: Sequence[float] = AT_ONCE, step: int = 1) -> list[Row]:
+    """Return, for every age in steps of so many seconds, the chance of the first way to end by each coming second.
 
-    What follows comes by each second as `then` says. Whatever is older than the last age is as that.
+    Or the chance of what follows that end, which comes by each second as `then` says. Whatever is older than the last
+    age is as that.
     """
     first, second = hazards
     stays = [max(0.0, 1.0 - hazard - other) for hazard, other in zip(first, second, strict=True)]
-    rows = [_forever(first[-1], stays[-1], then)]
+    rows = [_forever(first[-1], stays[-1], then, step)]
     for hazard, stay in zip(first[-2::-1], stays[-2::-1], strict=True):
-        earlier = (0.0, *rows[-1])
+        earlier = (*[0.0] * step, *rows[-1])
         rows.append(tuple([hazard * now + stay * later for now, later in zip(then, earlier, strict=False)]))
     return rows[::-1]
 
 
 def _talk_rows(hazards: Sequence[float], then: Row) -> list[Row]:
-    """Return, for every age in steps of `TALK_STEP_S`, the chance that a talk has ended and what follows has come.
-
-    A talk that ends within a step may do so in any second of it.
-    """
+    """Return the rows of what follows a talk; one that ends within a step may do so in any second of it."""
     padded = (*[0.0] * (TALK_STEP_S - 1), *then)
     within = [sum(padded[second : second + TALK_STEP_S]) / TALK_STEP_S for second in range(HORIZON)]
-    rows = [_forever(hazards[-1], 1.0 - hazards[-1], within, TALK_STEP_S)]
-    for hazard in hazards[-2::-1]:
-        earlier, stay = (*[0.0] * TALK_STEP_S, *rows[-1]), 1.0 - hazard
-        rows.append(tuple([hazard * now + stay * later for now, later in zip(within, earlier, strict=False)]))
-    return rows[::-1]
+    return _rows((hazards, [0.0] * len(hazards)), within, TALK_STEP_S)
 
 
-def _forever(hazard: float, stays: float, then: Sequence[float], step: int = 1) -> Row:
+def _forever(hazard: float, stays: float, then: Sequence[float], step: int) -> Row:
     """Return the row of what ends by one hazard in each of the coming steps, and of what follows by `then`."""
     row: list[float] = []
     for second, now in enumerate(then):
