@@ -55,6 +55,7 @@ def make_environment(path: Path, complete: bool = True) -> None:
     python = path / "bin" / "python"
     python.write_text(
         f'#!/bin/sh\necho "{path.name}" "$@"\necho "$PYTHONPATH $DIALER_HOME $PYTHONPYCACHEPREFIX"\n'
+        'echo "uncompiled=$PYTHONDONTWRITEBYTECODE"\n'
     )
     python.chmod(0o755)
     if complete:
@@ -64,11 +65,12 @@ def make_environment(path: Path, complete: bool = True) -> None:
 def test_a_complete_environment_is_started_at_once(tmp_path: Path) -> None:
     make_environment(environment_for(tmp_path, "runtime"))
     began = time.monotonic()
-    done = launch(tmp_path, "status", "--watch", "a b")
+    done = launch(tmp_path, "status", "--watch", "a b", PYTHONDONTWRITEBYTECODE="1")
     assert time.monotonic() - began < 10.0, "no environment is made or looked at"
-    first, second = done.stdout.splitlines()
+    first, second, third = done.stdout.splitlines()
     assert first.endswith("-P -m dialer_engine status --watch a b")
     assert second == f"{CHECKOUT} {tmp_path} {tmp_path}/cache/python"
+    assert third == "uncompiled=", "a setting of the caller's may not make every start compile everything"
     assert (done.returncode, done.stderr) == (0, "")
 
 
