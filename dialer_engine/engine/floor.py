@@ -90,7 +90,13 @@ class Floor:
         self.actions.may_send = means.blockers.lease_holds
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
-        self.ledgers = Ledgers(self.dispatcher, config.plan, tuple(means.places), rules=config.rules)
+        self.ledgers = Ledgers(
+            self.dispatcher,
+            config.plan,
+            tuple(means.places),
+            rules=config.rules,
+            up=lambda node: means.places[node].up,
+        )
         self.records.on_end = self.ledgers.ended
         self.records.on_disposition = lambda attempt, person: self.ledgers.disposed(attempt, person=person)
         self.trunks = means.trunks

@@ -58,8 +58,10 @@ class Ledgers:
         nodes: Sequence[str],
         now: Callable[[], datetime] = utc_now,
         rules: RuleBook | None = None,
+        up: Callable[[str], bool] = lambda node: True,
     ) -> None:
         self.rules = rules
+        self._up = up
         self._now = now
         self._limits: tuple[object, Mapping[str, AbandonLimit]] = (None, LIMITS)
         self.nodes = nodes
@@ -187,7 +189,7 @@ class Ledgers:
         return (name for name, plan in self._plans.items() if self._legal.get(plan.campaign_id) == legal)
 
     def exposure(self, campaign: str, node: str) -> Exposure:
-        """Return a pool's lines by country and the agents who can take them."""
+        """Return a pool's lines by country and the agents who can take them; on a node that is away nobody can."""
         flying: Counter[str] = Counter()
         lost: Counter[str] = Counter()
         for call in self._dispatcher.calls_of(campaign, node):
@@ -197,7 +199,7 @@ class Ledgers:
             elif call.phase in FLYING:
                 flying[country] += 1
         free = sum(seat.state in FREE for seat in self._dispatcher.seats_of(campaign, node))
-        free = max(free, self.covered.get((campaign, node), 0))
+        free = max(free, self.covered.get((campaign, node), 0)) if self._up(node) else 0
         return Exposure(free, flying, lost, self.promised.get((campaign, node), 0))
 
     def ending(self, campaign: str, node: str) -> int:

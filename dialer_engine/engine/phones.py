@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,8 +25,11 @@ RETRY_S = 2.0
 SETTLE_S = 0.2
 ANSWERS = {"Reachable": True, "Unreachable": False}
 """Whether a contact answers OPTIONS, by its status; all others say that nobody knows."""
-AWAY = ("Unavailable", "Invalid", "Unknown")
+AT_HAND = ("reachable", "nonqualified")
+"""Words of `devices` for a phone that can be called."""
+AWAY = ("unavailable", "invalid", "unknown")
 """Device states of an endpoint whose phone does not answer."""
+DEVICE = "PJSIP/"
 TRUNK_NEWS = ("Registry", "Reload", "FullyBooted")
 """Events after which trunks are looked at; each takes Asterisk 7 ms, and phones have news with every call."""
 REGISTERED = {"Registered": True, "Unregistered": False, "Rejected": False, "Stopped": False}
@@ -59,7 +63,7 @@ class PhoneWatch:
             await self.ami.close()
 
     async def run(self) -> None:
-        """Look at once, on every event of a phone or a registration, and every ten seconds."""
+        """Look at once, when a phone comes or goes, on every event of a trunk, and every ten seconds."""
         while True:
             try:
                 await self.look()
@@ -80,14 +84,18 @@ class PhoneWatch:
         if self.ami is None:
             return
         with contextlib.suppress(TimeoutError):
-            self._note(await asyncio.wait_for(self.ami.events.get(), REFRESH_S))
+            async with asyncio.timeout(REFRESH_S):
+                while not self._note(await self.ami.events.get()):
+                    pass
         await asyncio.sleep(SETTLE_S)
         while not self.ami.events.empty():
             self._note(self.ami.events.get_nowait())
 
-    def _note(self, event: AmiEvent | Resync) -> None:
+    def _note(self, event: AmiEvent | Resync) -> bool:
+        """Take an event; returns whether it is a reason to look."""
         if _of_trunks(event):
             self._trunks_at = None
+        return is_news(event, self.devices)
 
     async def look(self) -> None:
         """Read the state of all phones and trunks. Raises AmiError."""
@@ -118,7 +126,22 @@ class PhoneWatch:
             return {}
         ours = {of(name) for name in self.trunks.lines for of in (trunk_endpoint, watch_endpoint)}
         phones = {name: state for name, state in states.items() if name not in ours | {FRONT_ENDPOINT}}
-        return {name: "Unreachable" if state in AWAY else "Reachable" for name, state in phones.items()}
+        return {
+            name: "Unreachable" if state.lower() in AWAY else "Reachable" for name, state in phones.items()
+        }
+
+
+def is_news(event: AmiEvent | Resync, devices: Mapping[str, str]) -> bool:
+    """Whether an event may have changed what `devices` (agent -> contact status) says.
+
+    Every call changes the states of devices, and all contacts would be read several times a second: only a device
+    that is there or away against what is known is news.
+    """
+    if isinstance(event, Resync) or event.name != "DeviceStateChange":
+        return True
+    known = devices.get(event.fields.get("device", "").removeprefix(DEVICE))
+    there = event.fields.get("state", "").lower() not in AWAY
+    return known is not None and there != (known in AT_HAND)
 
 
 def _of_trunks(event: AmiEvent | Resync) -> bool:

@@ -20,6 +20,7 @@ from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacing_view import CALL_STATES
+from dialer_engine.engine.phones import AT_HAND
 from dialer_engine.engine.station import Station
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 
@@ -129,15 +130,12 @@ def nodes_status(
     ]
 
 
-_REGISTERED = ("reachable", "nonqualified")
-
-
 def devices(stations: Iterable[Station]) -> dict[str, str]:
     """Return the state of every agent's phone: what the node says that sees it best."""
     found: dict[str, str] = {}
     for station in stations:
         for agent, state in station.phones.devices.items():
-            if found.get(agent) not in _REGISTERED:
+            if found.get(agent) not in AT_HAND:
                 found[agent] = state
     return found
 

@@ -1,4 +1,4 @@
-"""The manager interface for what it is good at: registrations, device and contact states, causes, reloads.
+"""The manager interface for what it is good at: registrations, device and contact states, reloads.
 
 It never places, moves or answers calls: those go through ARI, where a repeated command is refused by the
 channel's id. Every action has a time-out and is sent once. Events go into a bounded queue; when its reader

@@ -39,7 +39,14 @@ class Desk(Floor):
     def __init__(self, legal: Mapping[int, LegalCampaign] | None = None, **agents: str) -> None:
         super().__init__(**agents)
         self.now = START
-        self.ledgers = Ledgers(self.dispatcher, load_rules(SHIPPED)[1], NODES, lambda: self.now)
+        self.away: set[str] = set()
+        self.ledgers = Ledgers(
+            self.dispatcher,
+            load_rules(SHIPPED)[1],
+            NODES,
+            lambda: self.now,
+            up=lambda node: node not in self.away,
+        )
         self.ledgers.begin({"spring": plan("spring", 1), "summer": plan("summer", 2)}, legal or separate())
         ended = self.book.attempt_end
 
@@ -167,6 +174,19 @@ def test_lines_of_the_other_campaign_and_promised_ones_are_at_risk_too() -> None
     desk.ledgers.promised["spring", "main"] = 5
     assert desk.ledgers.budget("summer", "main").left["US"] == 30 - 8
     assert desk.ledgers.budget("spring", "main").left["US"] == 30
+
+
+def test_agents_of_a_node_that_is_away_cover_nothing() -> None:
+    desk = Desk(alice="spring", bob="spring")
+    desk.on_duty("alice", node="other")
+    desk.on_duty("bob", node="other")
+    desk.ring("x", number="+12105550101", node="other")
+    desk.ledgers.covered["spring", "other"] = 2
+    assert desk.ledgers.exposure("spring", "other").at_risk("US") == 0
+    desk.away.add("other")
+    assert desk.ledgers.exposure("spring", "other").at_risk("US") == 1, "whoever answers there hears nobody"
+    desk.away.clear()
+    assert desk.ledgers.exposure("spring", "other").at_risk("US") == 0
 
 
 def test_agents_of_one_node_cover_no_lines_of_another() -> None:
