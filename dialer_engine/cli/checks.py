@@ -5,6 +5,7 @@ go to DIALER_HOME, never into the checkout.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -77,6 +78,8 @@ def register(app: typer.Typer) -> None:
 def run(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """Run every check, then pytest; the exit status is 0 only when all passed."""
     os.chdir(CHECKOUT)
+    # A shell starts what is in the background deaf to Ctrl-C, and so would be the programs whose Ctrl-C is tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _tool("pytest").exists():
         print(
             "dialer: the tools of the tests are not in this environment; run ./dialer test", file=sys.stderr
