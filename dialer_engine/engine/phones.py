@@ -27,7 +27,7 @@ ANSWERS = {"Reachable": True, "Unreachable": False}
 """Whether a contact answers OPTIONS, by its status; all others say that nobody knows."""
 AT_HAND = ("reachable", "nonqualified")
 """Words of `devices` for a phone that can be called."""
-AWAY = ("unavailable", "invalid", "unknown")
+NOT_THERE = ("unavailable", "invalid", "unknown")
 """Device states of an endpoint whose phone does not answer."""
 DEVICE = "PJSIP/"
 TRUNK_NEWS = ("Registry", "Reload", "FullyBooted")
@@ -127,7 +127,8 @@ class PhoneWatch:
         ours = {of(name) for name in self.trunks.lines for of in (trunk_endpoint, watch_endpoint)}
         phones = {name: state for name, state in states.items() if name not in ours | {FRONT_ENDPOINT}}
         return {
-            name: "Unreachable" if state.lower() in AWAY else "Reachable" for name, state in phones.items()
+            name: "Unreachable" if state.lower() in NOT_THERE else "Reachable"
+            for name, state in phones.items()
         }
 
 
@@ -140,7 +141,7 @@ def is_news(event: AmiEvent | Resync, devices: Mapping[str, str]) -> bool:
     if isinstance(event, Resync) or event.name != "DeviceStateChange":
         return True
     known = devices.get(event.fields.get("device", "").removeprefix(DEVICE))
-    there = event.fields.get("state", "").lower() not in AWAY
+    there = event.fields.get("state", "").lower() not in NOT_THERE
     return known is not None and there != (known in AT_HAND)
 
 

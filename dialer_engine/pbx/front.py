@@ -23,7 +23,7 @@ from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.front_bundle import location_schema
 from dialer_engine.pbx.front_config import FrontConfig, prepare_front
 from dialer_engine.pbx.front_render import render_agents, render_front
-from dialer_engine.pbx.front_rpc import ask_front
+from dialer_engine.pbx.front_rpc import ask_front, somebody_listens
 from dialer_engine.pbx.instance import NodeError, write_private
 from dialer_engine.pbx.process import is_instance, pid_file, probe, running_pid, spawn, terminate
 from dialer_engine.pbx.render import AgentAccount
@@ -137,13 +137,21 @@ class Front:
         pid_file(self.config).unlink(missing_ok=True)
 
     def _clear(self) -> None:
-        """End what a killed main process left behind: its children would keep the ports."""
+        """End what a killed main process left behind: its children would keep the ports.
+
+        Raises NodeError when the front runs where its processes cannot be seen.
+        """
         for pid in _processes():
             if is_instance(pid, self.config):
                 os.kill(pid, signal.SIGKILL)
         end = time.monotonic() + 5.0
         while any(is_instance(pid, self.config) for pid in _processes()) and time.monotonic() < end:
             time.sleep(0.02)
+        if somebody_listens(self.config.control):
+            raise NodeError(
+                f"{self.config.control}: a front runs there that is no process here; end it where it runs, "
+                "which may be another container"
+            )
         self.config.control.unlink(missing_ok=True)
 
     def _make_location(self) -> None:

@@ -13,6 +13,18 @@ TIMEOUT_S = 2.0
 LARGEST = 262_144
 
 
+def somebody_listens(control: Path) -> bool:
+    """Whether a process holds the socket, be it in another container; what a dead front left behind is held by none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as way:
+        try:
+            way.connect(str(control))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True
+    return True
+
+
 def ask_front(control: Path, method: str, *parameters: str) -> Any:
     """Return the result of one command; raises NodeError when there is none within two seconds."""
     question = json.dumps({"jsonrpc": "2.0", "method": method, "params": list(parameters), "id": 1})
