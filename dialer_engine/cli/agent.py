@@ -16,6 +16,7 @@ from dialer_engine.cli.common import (
     engine,
     fail,
     print_json,
+    reachable,
     read_config,
 )
 from dialer_engine.cli.desk import desk
@@ -58,12 +59,14 @@ def add(
     secret = _given_password() if password_stdin else directory.new_password()
     carry_out(_add(settings, name, member, secret))
     server = settings.settings.front or settings.settings.asterisk.node
-    host = server.external_address or server.bind
+    host = server.external_address or reachable(server.bind) or "THIS-MACHINE"
     say(f"agent {name} added")
     say(f"  SIP server  {host}:{server.sip_port}")
     say(f"  user        {name}")
     say(f"  password    {'as given' if password_stdin else secret}")
     say("  then dial   100 to go on duty")
+    if host == "THIS-MACHINE":
+        say("THIS-MACHINE: its address in the agents' network; it listens at all of its addresses")
     if not carry_out(_tell_engine(config)):
         say("the engine is not running yet; it will know the agent when it starts")
 

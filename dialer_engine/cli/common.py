@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -66,6 +67,11 @@ def control_socket(config: Path) -> Path:
 def engine(config: Path) -> ControlClient:
     """Return the way to the running engine."""
     return ControlClient(control_socket(config))
+
+
+def reachable(bind: str) -> str | None:
+    """Return the address at which others reach what is bound there; None when that is every address of the machine."""
+    return None if ipaddress.ip_address(bind).is_unspecified else bind
 
 
 def print_json(document: object) -> None:

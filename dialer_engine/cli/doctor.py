@@ -177,8 +177,10 @@ async def _engine(config: Path) -> Finding:
     try:
         status = await engine(config).status()
     except (EngineNotRunning, EngineRefused) as error:
-        return Finding("engine", WARNING, str(error))
+        return Finding("engine", CRITICAL, str(error))
     found, nodes = status["engine"], status["nodes"]
+    if found["state"] == "standby":
+        return Finding("engine", OK, found["why_not"])
     if found["why_not"]:
         return Finding("engine", CRITICAL, found["why_not"])
     away = [node["name"] for node in nodes if not node["up"]]
@@ -213,8 +215,10 @@ async def _trunks(config: Path) -> Finding:
 async def _load(config: Path) -> Finding:
     try:
         overload = (await engine(config).status())["engine"]["overload"]
-    except (EngineNotRunning, EngineRefused, KeyError):
+    except (EngineNotRunning, EngineRefused):
         return Finding("load", WARNING, "not looked at: no engine is running")
+    if overload is None:
+        return Finding("load", OK, "a standby has none")
     words = overload_in_words(overload)
     if overload["level"] == "full":
         before = f"; braked {overload['times']} time(s) since the start" if overload["times"] else ""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, read_config
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, reachable, read_config
 from dialer_engine.cli.run import serve
 from dialer_engine.cli.terminal import say, say_text
 from dialer_engine.engine.lock import EngineLock, EngineRuns, home_lock
@@ -142,7 +142,7 @@ def show(config: ConfigOption = DEFAULT_CONFIG, address: AddressOption = None) -
 
 
 def _entry(settings: NodeSettings, node: NodeConfig, address: str | None) -> dict[str, Any]:
-    control = address or _reachable(node.control_bind)
+    control = address or reachable(node.control_bind)
     if control is None:
         raise fail(f"control_bind {node.control_bind} names no address: say it with --address")
     secrets = load_secrets(node)
@@ -155,14 +155,10 @@ def _entry(settings: NodeSettings, node: NodeConfig, address: str | None) -> dic
         "ami_port": node.ami_port,
         "ami_user": secrets.ami_user,
         "ami_password": secrets.ami_password,
-        "sip_host": _reachable(node.bind) or settings.external_address or control,
+        "sip_host": reachable(node.bind) or settings.external_address or control,
         "sip_port": node.sip_port,
         "sounds": str(home() / "sounds"),
     }
-
-
-def _reachable(bind: str) -> str | None:
-    return None if ipaddress.ip_address(bind).is_unspecified else bind
 
 
 def _node(config: Path) -> NodeConfig:

@@ -45,7 +45,7 @@ table inet dialer {{
         udp dport {sip} jump sip
         tcp dport {sip} ct state new jump sip
 {engines}\
-        tcp dport {{ {http}, {ami} }} counter drop
+        tcp dport {{ {closed} }} counter drop
     }}
 }}
 """
@@ -85,10 +85,15 @@ def rules(
         engines="".join(f"        {_saddr(name)} @{name} {control} accept\n" for name, _ in engines),
         strangers="        counter drop\n" if agents else _LIMITED,
         sip=node.sip_port,
-        http=node.http_port,
-        ami=node.ami_port,
+        closed=", ".join(map(str, _closed(node, trunks))),
     )
     return text, unknown
+
+
+def _closed(node: NodeSettings, trunks: Mapping[str, Trunk]) -> list[int]:
+    """Return the ports that nobody reaches from outside; to a carrier over TLS connections only go out."""
+    tls = [node.tls_port] if any(trunk.transport == "tls" for trunk in trunks.values()) else []
+    return [node.http_port, node.ami_port, *tls]
 
 
 def _filled(named: Iterable[tuple[str, Iterable[Network], int]]) -> list[tuple[str, Sequence[Network]]]:

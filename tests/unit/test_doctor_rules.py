@@ -1,4 +1,4 @@
-"""What `dialer doctor` says about zone data and calling rules."""
+"""What `dialer doctor` says about zone data, calling rules and an engine that does not answer."""
 
 from pathlib import Path
 
@@ -44,6 +44,15 @@ async def test_zone_data_with_another_winter_is_critical(
     assert found.state == doctor.CRITICAL
     assert "America/Vancouver, America/Atlantis" in found.words
     assert "Canada is not dialed" in found.words
+
+
+async def test_an_engine_that_does_not_answer_is_critical(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALER_HOME", str(tmp_path / "home"))
+    found = await doctor._engine(config)
+    assert found.state == doctor.CRITICAL
+    assert "dialer run" in found.words
 
 
 async def test_unreviewed_rows_are_told_and_loosened_ones_are_a_warning(config: Path) -> None:

@@ -48,6 +48,12 @@ def test_carriers_pass_and_strangers_are_held_to_a_rate() -> None:
     assert "tcp dport { 8089, 5039 } counter drop" in entry
 
 
+def test_the_port_for_tls_is_closed_where_a_trunk_wants_tls() -> None:
+    wanting = {"secure": Trunk(host="192.0.2.7", transport="tls")}
+    text, _ = rules(NODE, wanting, [], lambda host: [])
+    assert "tcp dport { 8089, 5039, 5061 } counter drop" in chain(text, "input")
+
+
 def test_with_the_agents_networks_everybody_else_is_kept_out() -> None:
     text, _ = made("10.1.0.0/16", "fd00::/8")
     assert chain(text, "sip") == [
