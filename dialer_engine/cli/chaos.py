@@ -21,7 +21,9 @@ from dialer_engine.lab.place import LabError
 def run_chaos(
     faults: Annotated[list[str] | None, typer.Argument(help="Names of faults; all without any.")] = None,
     rounds: Annotated[int, typer.Option(min=1, max=500, help="Rounds of each fault.")] = 3,
-    calls: Annotated[int, typer.Option(min=1, max=60, help="Calls up at once; half as many agents more.")] = 6,
+    calls: Annotated[
+        int, typer.Option(min=1, max=60, help="Calls up at once; half as many agents more.")
+    ] = 6,
     seed: Annotated[int, typer.Option(help="Another number gives other moments.")] = 1,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Name the faults and end.")] = False,

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.recovery import JOIN_TAKES_S, Seen
 from dialer_engine.engine.station import Station
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.errors import AriError
-from dialer_engine.store.agents import agents_on_record
+from dialer_engine.store.agents import agents_on_record, nodes_on_record
 from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
@@ -29,6 +30,8 @@ from dialer_engine.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 RECONCILE_RETRY_S = 0.5
+SETTLE_S = 5.0
+"""At the start a node that answers is not kept waiting longer than this for one that does not."""
 
 
 @dataclass(slots=True)
@@ -110,10 +113,11 @@ class Agreement:
 
     async def recover(self, station: Station) -> None:
         """Take over what an earlier engine left on a node. Raises AriError or one of AWAY."""
-        await self._take_over(station, await self.floor.compare(station, hang_up_orphans=False))
+        await self._take_over(station.name, await self.floor.compare(station, hang_up_orphans=False))
+        station.recovered = True
 
-    async def _take_over(self, station: Station, seen: Seen) -> None:
-        node, floor = station.name, self.floor
+    async def _take_over(self, node: str, seen: Seen) -> None:
+        floor = self.floor
         async with self.pool.acquire() as conn:
             live = await live_attempts(conn, node)
             ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.epoch)
@@ -126,11 +130,51 @@ class Agreement:
         floor.care_for_lonely()
         floor.end_lost_shifts(node, on_record)
         floor.dispose_forgotten(undisposed)
-        station.recovered = True
         if live:
             log.info(
                 "attempts of an earlier engine", node=node, adopted=sum(kept), closed=len(kept) - sum(kept)
             )
+
+    async def recover_present(self) -> None:
+        """Take over from every node whose link is up; one that does not answer comes later, as if it were away.
+
+        Raises AriError when none answers, or one of AWAY.
+        """
+        present = [station for station in self.stations.values() if station.client.connected]
+        failed: list[AriError] = []
+        for station in present:
+            try:
+                await self.recover(station)
+            except AriError as error:
+                log.error(
+                    "node does not answer; the others work without it", node=station.name, why=str(error)
+                )
+                failed.append(error)
+        if failed and len(failed) == len(present):
+            raise failed[0]
+
+    async def settle_all(self) -> None:
+        """Settle every node; when one is up, those that take longer than `SETTLE_S` go on by themselves."""
+        settling = {
+            self.tasks.spawn(self.settle(station), f"compare with asterisk {name}")
+            for name, station in self.stations.items()
+        }
+        _, waiting = await asyncio.wait(settling, timeout=SETTLE_S)
+        while waiting and not any(station.up for station in self.stations.values()):
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    async def end_strangers(self) -> None:
+        """End what an earlier engine left on nodes that the settings do not name any more. Raises one of AWAY.
+
+        No other engine will: whoever holds the lease owns all nodes of the database.
+        """
+        async with self.pool.acquire() as conn:
+            named = {attempt.node for attempt in await live_attempts(conn, None)} | await nodes_on_record(
+                conn
+            )
+        for node in sorted(named - self.stations.keys()):
+            log.warning("what is on record of a node that is not in the settings is ended", node=node)
+            await self._take_over(node, Seen.nothing(utc_now()))
 
     # --- a node that stays away -------------------------------------------------------------------
 
@@ -154,7 +198,8 @@ class Agreement:
         seen = self.floor.give_up(station.name)
         while not station.recovered and not station.client.connected:
             try:
-                await self._take_over(station, seen)
+                await self._take_over(station.name, seen)
+                station.recovered = True
             except AWAY as error:
                 log.warning("calls of a lost node wait for the database", node=station.name, why=str(error))
                 await asyncio.sleep(RECONCILE_RETRY_S * 10)

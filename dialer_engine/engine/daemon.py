@@ -336,12 +336,11 @@ class Engine:
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
         present = [station for station in self.stations.values() if station.client.connected]
-        for station in present:
-            await self.agreement.recover(station)
+        await self.agreement.recover_present()
+        await self.agreement.end_strangers()
         await self._take_opt_outs()
         self.agreement.begin()
-        for station in self.stations.values():
-            await self.agreement.settle(station)
+        await self.agreement.settle_all()
         for making, what in (
             *((intake.run, "opt-out intake") for intake in self.intakes),
             (self.journal_keeper.run, "suppression journal"),

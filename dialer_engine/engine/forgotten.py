@@ -10,13 +10,15 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.floor import Floor
+from dialer_engine.engine.runner import LATE_S
 from dialer_engine.engine.writer import Writer
 from dialer_engine.store.attempts import live_attempts
 from dialer_engine.store.pool import Pool
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 10.0
+LOOK_S = LATE_S + 2.0
+"""Longer than a runner waits for its own reservation: what was ended here never leaves afterwards."""
 
 
 @dataclass(slots=True)

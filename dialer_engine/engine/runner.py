@@ -43,6 +43,8 @@ BATCH = 50
 SAFETY_NET_S = 1.0
 COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
+LATE_S = 8.0
+"""A reservation whose reply takes longer is given back: it may have been ended as forgotten meanwhile."""
 STALE_S = 30.0
 """A reserved call that could not leave for this many seconds does not leave: the gate looked 60 s ahead."""
 DIAL_WAIT_S = 5.0
@@ -316,6 +318,9 @@ class Runner:
         """Take the reserved call in hand and send it at its own departure moment."""
         call = self._hold(reservation, line, showing.agent if showing else None)
         if showing is not None and not self.previews.reserved(showing, call):
+            return
+        if time.monotonic() - started > LATE_S:
+            self.dispatcher.cancel(call.id, "the reply to its reservation came late")
             return
         if self.around.suppressed_since(reservation.number, started):
             self.dispatcher.cancel(call.id, "number was suppressed")

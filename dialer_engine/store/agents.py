@@ -15,6 +15,11 @@ async def agents_on_record(conn: Connection, node: str) -> set[int]:
     return {row["agent_id"] for row in await conn.fetch(sql("sessions_of_node"), node)}
 
 
+async def nodes_on_record(conn: Connection) -> set[str]:
+    """Return the nodes on which a session is still open."""
+    return {row["node"] for row in await conn.fetch(sql("sessions_nodes"))}
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
     """What an agent does from `at` (UTC) on; the first state opens a session and `off` ends it."""

@@ -41,3 +41,7 @@ where a.id = s.id and a.ended_at is null and a.started_at <= s.at
 -- name: sessions_of_node
 -- Finds who is on duty on a node according to the records.
 select agent_id from agent_sessions where node = $1 and ended_at is null;
+
+-- name: sessions_nodes
+-- Finds the nodes on which somebody is on duty according to the records.
+select distinct node from agent_sessions where ended_at is null;

@@ -128,6 +128,36 @@ async def test_an_engine_starts_without_a_node_and_takes_it_in_when_it_is_there(
     assert not await floor.quiet()
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_on_record_of_a_node_that_was_taken_out_of_the_settings_ends(floor: Ground) -> None:
+    gone = floor.world.further[1]
+    await floor.begin()
+    await floor.busy()
+    before: set[str] = set()
+    for _ in range(int(PATIENCE_S)):
+        before = {row["id"] for row in await floor.ask(live(gone.name, "bridged"))}
+        if before:
+            break
+        await floor.until(lambda: False, 1.0)
+    assert before, "nobody talks on the node"
+    assert floor.world.engine.pid is not None
+    os.kill(floor.world.engine.pid, signal.SIGKILL)
+    gone.die()
+    floor.world.further.remove(gone)
+    try:
+        await floor.world.start_engine_again()
+        await floor.world.engine.ready()
+        assert gone.name not in await nodes(floor)
+        assert await until(floor, live(gone.name)), "numbers stay locked by calls of a node that nobody has"
+        rows = await floor.ask("select attempt_id::text as id, result from cdrs")
+        ended = {row["id"]: row["result"] for row in rows if row["id"] in before}
+        assert ended == dict.fromkeys(before, "node_lost")
+        shifts = f"select 1 from agent_sessions where ended_at is null and node = '{gone.name}'"  # noqa: S608
+        assert await until(floor, shifts), "shifts on it stay open"
+    finally:
+        floor.world.further.append(gone)
+
+
 def live(node: str, state: str | None = None) -> str:
     """The attempts that are live on a node."""
     also = f" and state = '{state}'" if state else ""
