@@ -48,6 +48,7 @@ class Recorder(Protocol):
 
     def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None: ...
     def attempt_end(self, call: Call, event: life.Event) -> None: ...
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None: ...
     def disposition(
         self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime
     ) -> None: ...
@@ -145,6 +146,11 @@ class Dispatcher:
         for command in commands:
             self._carry(call, command, event)
         self.on_change(call.campaign)
+
+    def opted_out(self, attempt_id: str, number: str, member: str, event: life.OptedOut) -> None:
+        """Record an opt-out, in whatever phase the attempt counts here, also one that counts as ended; then step it."""
+        self._recorder.opt_out(attempt_id, self.calls.get(attempt_id), number, member, event.at)
+        self.feed(attempt_id, event)
 
     def _advance(self, call: Call, after: life.Attempt, event: life.Event) -> None:
         before, moved = call.attempt.phase, after.phase is not call.attempt.phase

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 
+import structlog
+
 from dialer_engine.core import attempt as life
+from dialer_engine.core.numbers import is_e164_nanp
 from dialer_engine.core.outcome import Result
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
@@ -17,6 +20,9 @@ from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.campaign import NO_DISPOSITION
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
+from dialer_engine.store.opt_outs import OptOutGiven
+
+log = structlog.get_logger(__name__)
 
 
 class Records:
@@ -79,6 +85,18 @@ class Records:
                 counted=result is not Result.TRUNK_FAULT or a.silent,
             )
         )
+
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None:
+        """Record that the called person pressed the opt-out key; what Asterisk said of it counts without the call.
+
+        The script's file may be missing, or on a machine that nobody collects from.
+        """
+        plan = (call.plan or self.plans.get(call.campaign)) if call else None
+        number = call.reservation.number if call else number
+        if not is_e164_nanp(number):
+            log.error("an opt-out of a call that is not known names no number", attempt=attempt_id)
+            return
+        self._writer.put(OptOutGiven(attempt_id, number, plan.settings.member if plan else member, at))
 
     # --- agents -----------------------------------------------------------------------------------
 

@@ -28,12 +28,10 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.store.agents import StateChange
-from dialer_engine.store.attempts import Disposed
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent
 from dialer_engine.store.batch import Batch, Numbered, Record, Written, write_once
 from dialer_engine.store.errors import StaleEpoch, StoreError
 from dialer_engine.store.held import Broken, Held, set_aside
-from dialer_engine.store.preview_ends import PreviewEnd
 from dialer_engine.store.sql import sql
 
 log = structlog.get_logger(__name__)
@@ -386,7 +384,7 @@ class Writer:
 
 def _attempt(record: Record) -> str | None:
     """Return the attempt that an event or an end is about: those are an engine's own to write."""
-    return None if isinstance(record, Disposed | StateChange | PreviewEnd) else record.attempt_id
+    return record.attempt_id if isinstance(record, AttemptEvent | AttemptEnd) else None
 
 
 async def _nothing() -> None:

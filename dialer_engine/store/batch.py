@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from dialer_engine.store.agents import StateChange, record_states
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
+from dialer_engine.store.opt_outs import OptOutGiven, forbid
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.sql import sql
 
-Record = AttemptEvent | AttemptEnd | Disposed | StateChange | PreviewEnd
-Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, StateChange, PreviewEnd)
+Record = AttemptEvent | AttemptEnd | Disposed | OptOutGiven | StateChange | PreviewEnd
+Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, OptOutGiven, StateChange, PreviewEnd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ async def write_once(
         suppressed = await dispose(conn, fresh.of(Disposed))
         await record_states(conn, fresh.of(StateChange), late=late)
         await end_previews(conn, fresh.of(PreviewEnd))
+        suppressed += await forbid(conn, fresh.of(OptOutGiven))
     return Written(suppressed, unknown)
 
 

@@ -21,12 +21,13 @@ import msgspec
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record
+from dialer_engine.store.opt_outs import OptOutGiven
 from dialer_engine.store.preview_ends import PreviewEnd
 
 FORMAT = 1
 MOST_IN_FILE = 1000
 KINDS: Mapping[str, type[Record]] = {
-    kind.__name__: kind for kind in (AttemptEvent, AttemptEnd, Disposed, StateChange, PreviewEnd)
+    kind.__name__: kind for kind in (AttemptEvent, AttemptEnd, Disposed, OptOutGiven, StateChange, PreviewEnd)
 }
 _Found = TypeVar("_Found")
 

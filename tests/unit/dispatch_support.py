@@ -28,6 +28,7 @@ class Notebook:
     ended: list[tuple[str, int, str]] = field(default_factory=list)
     dispositions: list[tuple[str, str, str, str | None]] = field(default_factory=list)
     seats: list[tuple[str, str]] = field(default_factory=list)
+    opt_outs: list[tuple[str, str, str]] = field(default_factory=list)
 
     def look_up(self, call: Call) -> None:
         self.asked.append(("look_up", call.id))
@@ -61,6 +62,9 @@ class Notebook:
 
     def attempt_end(self, call: Call, event: life.Event) -> None:
         self.ended.append((call.id, call.events, str(call.attempt.result)))
+
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None:
+        self.opt_outs.append((attempt_id, call.reservation.number if call else number, member))
 
     def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
         self.dispositions.append((attempt_id, campaign, agent, code))

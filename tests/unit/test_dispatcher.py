@@ -188,8 +188,17 @@ def test_an_opt_out_takes_the_journal_in_at_once() -> None:
     floor.ring("x")
     floor.answer("x")
     floor.dispatcher.feed("x", life.MessageStarted(at(6.8)))
-    floor.dispatcher.feed("x", life.OptedOut(at(9)))
+    floor.dispatcher.opted_out("x", "", "", life.OptedOut(at(9)))
     assert ("opt_outs",) in floor.book.asked
+    assert floor.book.opt_outs == [("x", "+12105550100", "")]
+
+
+def test_an_opt_out_is_recorded_in_any_phase_and_of_a_call_that_counts_as_ended() -> None:
+    floor = Floor()
+    floor.ring("x")
+    floor.dispatcher.opted_out("x", "+12105550100", "1", life.OptedOut(at(9)))
+    floor.dispatcher.opted_out("gone", "+12105550101", "1", life.OptedOut(at(9)))
+    assert floor.book.opt_outs == [("x", "+12105550100", "1"), ("gone", "+12105550101", "1")]
 
 
 @pytest.mark.parametrize(
