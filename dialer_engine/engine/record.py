@@ -83,6 +83,9 @@ class Records:
                 final=delay is None,
                 audio=a.audio.value if a.joined_at else None,
                 counted=result is not Result.TRUNK_FAULT or a.silent,
+                number=call.reservation.number,
+                campaign=call.campaign,
+                member=plan.settings.member if plan else None,
             )
         )
 
@@ -100,9 +103,20 @@ class Records:
 
     # --- agents -----------------------------------------------------------------------------------
 
-    def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
-        """Record how the conversation ended in business terms; None is the campaign's default."""
-        plan = self.plans.get(campaign)
+    def disposition(
+        self,
+        attempt_id: str,
+        campaign: str,
+        agent: str,
+        code: str | None,
+        at: datetime,
+        call: Call | None = None,
+    ) -> None:
+        """Record how the conversation ended in business terms; None is the campaign's default.
+
+        Of a campaign that a reload took away meanwhile, the dispositions count that the call began with.
+        """
+        plan = self.plans.get(campaign) or (call.plan if call else None)
         meaning = plan.disposition(code) if plan else None
         disposed = Disposed(
             attempt_id=attempt_id,
@@ -115,6 +129,8 @@ class Records:
             suppress=meaning.suppress if meaning else False,
             retry=meaning.retry if meaning else None,
             person=meaning.person if meaning else True,
+            number=call.reservation.number if call else None,
+            member=plan.settings.member if plan else None,
         )
         self._writer.put(disposed)
         self.on_disposition(attempt_id, disposed.person)

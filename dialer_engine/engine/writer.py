@@ -28,7 +28,7 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.store.attempts import AttemptEnd, AttemptEvent
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record, Written, write_once
 from dialer_engine.store.errors import StaleEpoch, StoreError
 from dialer_engine.store.held import Broken, Held, set_aside
@@ -252,7 +252,7 @@ class Writer:
         except Exception:
             log.exception("calls to a suppressed number could not be cancelled")
         if written.unknown:
-            lost = batch.only(lambda each: _attempt(each.record) in written.unknown)
+            lost = batch.only(lambda each: _subject(each.record) in written.unknown)
             log.error("records of attempts that the database does not have, set aside", records=len(lost))
             await self._set_aside(lost, UNKNOWN)
 
@@ -385,6 +385,11 @@ class Writer:
 def _attempt(record: Record) -> str | None:
     """Return the attempt that an event or an end is about: those are an engine's own to write."""
     return record.attempt_id if isinstance(record, AttemptEvent | AttemptEnd) else None
+
+
+def _subject(record: Record) -> str | None:
+    """Return the attempt without whose row a record cannot be written."""
+    return record.attempt_id if isinstance(record, Disposed) else _attempt(record)
 
 
 async def _nothing() -> None:

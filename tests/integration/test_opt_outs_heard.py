@@ -1,13 +1,17 @@
 """Opt-outs that the engine heard of itself, on a real Postgres: neither a file nor a row is needed for them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from held_support import Desk, at, desk, on_disk, outage, until
+from held_support import Desk, at, desk, on_disk, outage, put_all, talk, until
 from store_support import WALL
 
 from dialer_engine.store import suppress
+from dialer_engine.store.agents import StateChange
+from dialer_engine.store.attempts import AttemptEnd, Disposed
+from dialer_engine.store.held import _opened, _sealed
 from dialer_engine.store.journal import take_journal
 from dialer_engine.store.opt_outs import OptOutGiven
 from dialer_engine.store.pool import connect
@@ -114,4 +118,54 @@ async def test_an_attempt_that_a_restore_lost_forbids_by_what_was_said_with_it(d
         "+12105550180": "acme",
     }
     assert "its Member is not in this database" in found["+12105550179"][2]
+    assert desk.rejected == []
+
+
+async def test_an_agents_do_not_call_outlives_a_restore_that_lost_the_attempt(desk: Desk) -> None:
+    """The engine held what happened; the database that comes back is older than the call."""
+    one, other = desk.attempts[:2]
+    lost = replace(one, attempt_id=LOST)
+    records = [
+        replace(each, number=lost.number, member="acme")
+        if isinstance(each, Disposed)
+        else replace(each, number=lost.number, campaign="spring", member="acme")
+        if isinstance(each, AttemptEnd)
+        else each
+        for each in talk(lost, desk.agent, suppress=True)
+        if not isinstance(each, StateChange)
+    ]
+    told: list[str] = []
+    async with desk.writer() as writer:
+        writer.on_suppressed = told.append
+        await outage(desk, writer)
+        put_all(writer, [*records, *talk(other, desk.agent)])
+        await on_disk(writer, len(records) + 8)
+        await desk.come_back()
+        await until(lambda: writer.healthy, "the database is back")
+    assert told == [lost.number]
+    assert await listed(desk) == [(lost.number, "acme", "disposition", f"attempt {LOST}")]
+    assert await desk.fetch("select who from suppression_log") == [("agent",)]
+    assert [each["kind"] for each in desk.rejected] == [*["AttemptEvent"] * 4, "AttemptEnd", "Disposed"]
+    end = desk.rejected[4]["record"]
+    assert (end["number"], end["campaign"], end["member"]) == (lost.number, "spring", "acme")
+    assert await desk.fetch("select attempt_id::text, code from dispositions") == [(other.attempt_id, "sale")]
+
+
+async def test_a_disposition_that_was_held_before_the_number_stood_in_it_is_read(desk: Desk) -> None:
+    one = desk.attempts[0]
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, talk(one, desk.agent, suppress=True))
+        await on_disk(first, 8)
+    [file] = desk.held.iterdir()
+    newer = b',"number":null,"member":null', b',"number":null,"campaign":null,"member":null'
+    older = [_opened(line) for line in file.read_bytes().splitlines()]
+    for words in newer:
+        assert sum(words in line for line in older) == 1
+        older = [line.replace(words, b"") for line in older]
+    file.write_bytes(b"".join(_sealed(content) for content in older))
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        await second.caught_up()
+    assert [row[:3] for row in await listed(desk)] == [(one.number, "acme", "disposition")]
     assert desk.rejected == []

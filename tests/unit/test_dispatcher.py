@@ -125,6 +125,7 @@ def test_a_leg_that_is_lost_in_a_call_ends_it_and_disposes_once() -> None:
     floor.dispatcher.feed_seat("alice", chair.LegDown(at(20)))
     floor.hang_up("x", 20.1)
     assert floor.book.dispositions == [("x", "spring", "alice", None)]
+    assert floor.book.disposed_numbers == ["+12105550100"]
     assert floor.finished[0].attempt.result is Result.BRIDGED
     assert floor.state("alice") is SeatState.OFF
 
