@@ -107,6 +107,10 @@ class Held:
         """Return what stands in the oldest file, to which nothing is appended from now on. Raises OSError."""
         return await self._alone(self._oldest)
 
+    async def opt_outs(self) -> list[OptOutGiven]:
+        """Return whom the records of all files forbid to call again. Raises OSError."""
+        return await self._alone(self._opt_outs)
+
     async def remove_oldest(self) -> None:
         """Remove the oldest file: the database has all of it. Raises OSError."""
         await self._alone(self._remove_oldest)
@@ -162,6 +166,13 @@ class Held:
         except FileNotFoundError:
             gone = Broken(str(file.path), "somebody removed this file", torn=False)
             return Batch("", 0, []), [gone]
+
+    def _opt_outs(self) -> list[OptOutGiven]:
+        found: list[OptOutGiven] = []
+        for file in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                found += read_held(file.path)[0].opt_outs()
+        return found
 
     def _remove_oldest(self) -> None:
         self._files[0].path.unlink(missing_ok=True)

@@ -34,6 +34,14 @@ class OptOutGiven:
     who: str = "called party"
 
 
+async def forbid_alone(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
+    """Put the numbers on their Members' lists in a transaction of its own, whoever owns the lease; return them."""
+    if not given:
+        return []
+    async with conn.transaction():
+        return await forbid(conn, given)
+
+
 async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
     """Put the numbers on their Members' lists, as the last step of the caller's transaction, and return them."""
     if not given:

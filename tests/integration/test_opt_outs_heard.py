@@ -1,17 +1,20 @@
 """Opt-outs that the engine heard of itself, on a real Postgres: neither a file nor a row is needed for them."""
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from held_support import Desk, at, desk, on_disk, outage, put_all, talk, until
-from store_support import WALL
+from store_support import WALL, end_of
+from structlog.testing import capture_logs
 
 from dialer_engine.store import suppress
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, Disposed
-from dialer_engine.store.held import _opened, _sealed
+from dialer_engine.store.errors import StaleEpoch
+from dialer_engine.store.held import _opened, _sealed, held_records
 from dialer_engine.store.journal import take_journal
 from dialer_engine.store.opt_outs import OptOutGiven
 from dialer_engine.store.pool import connect
@@ -169,3 +172,91 @@ async def test_a_disposition_that_was_held_before_the_number_stood_in_it_is_read
         await second.caught_up()
     assert [row[:3] for row in await listed(desk)] == [(one.number, "acme", "disposition")]
     assert desk.rejected == []
+
+
+class Fence:
+    """The lease, as the writer's guard: `lost` once another engine has it."""
+
+    lost = False
+
+    async def guard(self, conn: object) -> None:
+        if self.lost:
+            raise StaleEpoch("another engine owns the lease")
+
+
+async def test_an_engine_that_lost_the_lease_writes_its_opt_outs_and_nothing_else(desk: Desk) -> None:
+    one, other, agents = desk.attempts[0], desk.attempts[1], desk.attempts[2]
+    fence, told = Fence(), list[str]()
+    async with desk.writer(guard=fence.guard) as writer:
+        writer.on_suppressed = told.append
+        put_all(writer, talk(one, desk.agent))
+        await writer.flushed()
+        fence.lost = True
+        put_all(writer, [*talk(agents, desk.agent, suppress=True), end_of(other)])
+        writer.put(OptOutGiven(other.attempt_id, other.number, "acme", at(9)))
+        await writer.flushed()
+    assert sorted(told) == sorted([agents.number, other.number])
+    assert {row[:3] for row in await listed(desk)} == {
+        (agents.number, "acme", "disposition"),
+        (other.number, "acme", "drop_message"),
+    }
+    assert await desk.fetch("select attempt_id::text from cdrs") == [(one.attempt_id,)]
+    assert await desk.fetch("select attempt_id::text from dispositions") == [(one.attempt_id,)]
+    kinds = [each["kind"] for each in desk.rejected]
+    assert sorted(kinds) == [*["AttemptEnd"] * 2, *["AttemptEvent"] * 4, "Disposed", *["StateChange"] * 2]
+
+
+async def test_an_engine_that_ends_before_it_could_write_leaves_no_opt_out_on_its_disk_only(
+    desk: Desk,
+) -> None:
+    """What an engine before it left there too: this one may not even read on once the lease is lost."""
+    one, other = desk.attempts[:2]
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, talk(one, desk.agent, suppress=True))
+        await on_disk(first, 8)
+    await desk.come_back()
+    fence = Fence()
+    fence.lost = True
+    async with desk.writer(epoch=2, guard=fence.guard) as second:
+        displaced = asyncio.Event()
+        second.on_displaced = displaced.set
+        await asyncio.wait_for(displaced.wait(), 20.0)
+        second.put(OptOutGiven(other.attempt_id, other.number, "acme", at(9)))
+    assert {row[:3] for row in await listed(desk)} == {
+        (one.number, "acme", "disposition"),
+        (other.number, "acme", "drop_message"),
+    }
+    assert await desk.fetch("select count(*) from dispositions") == [(0,)]
+    assert held_records(desk.held) == 9
+    conn = await connect(desk.url)
+    await conn.execute("delete from suppressions")  # taken off the list by a person meanwhile
+    await conn.close()
+    async with desk.writer(epoch=3) as third:
+        await third.caught_up()
+    assert await listed(desk) == [], "an opt-out was obeyed twice"
+    assert await desk.fetch("select code from dispositions") == [("dnc",)]
+
+
+async def test_an_engine_that_ends_in_an_outage_says_whose_opt_outs_wait(desk: Desk) -> None:
+    one = desk.attempts[0]
+    with capture_logs() as logs:
+        async with desk.writer() as writer:
+            await outage(desk, writer)
+            put_all(writer, talk(one, desk.agent, suppress=True))
+    said = [entry for entry in logs if entry["log_level"] == "critical"]
+    assert [entry["opt_outs"] for entry in said] == [1]
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        await second.caught_up()
+    assert [row[0] for row in await listed(desk)] == [one.number]
+
+
+async def test_a_do_not_call_counts_also_when_its_disposition_is_refused(desk: Desk) -> None:
+    *rest, disposed = talk(desk.attempts[0], desk.agent, suppress=True)
+    assert isinstance(disposed, Disposed)
+    async with desk.writer() as writer:
+        put_all(writer, [*rest, replace(disposed, code="")])
+        await writer.flushed()
+    assert [row[:3] for row in await listed(desk)] == [(desk.attempts[0].number, "acme", "disposition")]
+    assert [each["kind"] for each in desk.rejected] == ["Disposed"]
