@@ -259,6 +259,12 @@ def _write(path: Path, at: int, content: bytes) -> None:
             raise
 
 
+def _ends_a_line(file: Path) -> bool:
+    with file.open("rb") as there:
+        there.seek(-1, os.SEEK_END)
+        return there.read() == b"\n"
+
+
 def _write_all(file: io.FileIO, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
@@ -275,9 +281,13 @@ def sync_directory(path: Path) -> None:
 
 
 def set_aside(file: Path, entries: Sequence[Mapping[str, object]]) -> None:
-    """Append what nobody can write, one JSON object a line, and wait until it is on the disk. Raises OSError."""
+    """Append what nobody can write, one JSON object a line, and wait until it is on the disk. Raises OSError.
+
+    A line that a crash left half written ends where it was torn and swallows none of these.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     size = file.stat().st_size if file.exists() else 0
-    _write(file, size, b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+    content = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+    _write(file, size, b"\n" + content if size and not _ends_a_line(file) else content)
     if not size:
         sync_directory(file.parent)
