@@ -53,6 +53,7 @@ async def undo(
         # First the fillers, then the queues, then the contacts: the order in which reservations lock.
         await conn.fetch(sql("undo_stop_filling"), row["list_id"])
         scope = (row["first_id"] or 0, row["last_id"] or -1, row["id"])
+        await conn.execute(sql("undo_lock_queue"), *scope)
         await conn.execute(sql("undo_unqueue"), *scope)
         called: int = await conn.fetchval(sql("undo_called"), *scope)
         if called and not keep_called:

@@ -62,7 +62,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class Suppress:
-    """Take the opt-out journal in now and cancel what is queued for this number."""
+    """Take the opt-out journal in now, so that its file does not lie about."""
 
 
 @dataclass(frozen=True, slots=True)

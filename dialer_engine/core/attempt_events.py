@@ -91,7 +91,9 @@ class MessageStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class OptedOut(Event):
-    """The person pressed the opt-out key."""
+    """The person pressed the opt-out key; `saved` tells whether Asterisk's script has it on its disk."""
+
+    saved: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,9 @@ class Recorder(Protocol):
 
     def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None: ...
     def attempt_end(self, call: Call, event: life.Event) -> None: ...
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None: ...
     def disposition(
-        self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime
+        self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime, call: Call | None
     ) -> None: ...
     def seat_state(self, seat: Seat, campaign: str | None) -> None: ...
 
@@ -69,7 +70,7 @@ class Dispatcher:
         self._recorder = recorder
         self._waiting: dict[str, deque[str]] = {}
         self._assigned: Mapping[str, str] = {}
-        self._campaign_of: dict[str, str] = {}
+        self._undisposed: dict[str, Call] = {}
         self._disposed_early: dict[str, tuple[str, str | None]] = {}
 
     # --- who works for whom -----------------------------------------------------------------------
@@ -84,7 +85,8 @@ class Dispatcher:
 
     def campaign_of_attempt(self, attempt_id: str | None) -> str:
         """Return the campaign of a live attempt or of one in wrap, "" when it is not known."""
-        return self._campaign_of.get(attempt_id or "", "")
+        call = self._undisposed.get(attempt_id or "")
+        return call.campaign if call is not None else ""
 
     def seats_of(self, campaign: str, node: str | None = None) -> list[Seat]:
         """Return the seats of all agents assigned to the campaign, on duty or not; of one node or of all."""
@@ -109,7 +111,7 @@ class Dispatcher:
     def adopt(self, call: Call) -> None:
         """Take a reserved or recovered call into the dispatcher's hands."""
         self.calls[call.id] = call
-        self._campaign_of[call.id] = call.campaign
+        self._undisposed[call.id] = call
 
     def rescue(self, call: Call) -> None:
         """Send an answered person whom nobody has to the drop message; refused where that plays already."""
@@ -145,6 +147,11 @@ class Dispatcher:
         for command in commands:
             self._carry(call, command, event)
         self.on_change(call.campaign)
+
+    def opted_out(self, attempt_id: str, number: str, member: str, event: life.OptedOut) -> None:
+        """Record an opt-out, in whatever phase the attempt counts here, also one that counts as ended; then step it."""
+        self._recorder.opt_out(attempt_id, self.calls.get(attempt_id), number, member, event.at)
+        self.feed(attempt_id, event)
 
     def _advance(self, call: Call, after: life.Attempt, event: life.Event) -> None:
         before, moved = call.attempt.phase, after.phase is not call.attempt.phase
@@ -237,7 +244,7 @@ class Dispatcher:
             call.agent,
         )
         if call.attempt.joined_at is None:
-            self._campaign_of.pop(call.id, None)
+            self._undisposed.pop(call.id, None)
         early = self._disposed_early.pop(call.id, None)
         if early is not None:
             self.dispose(call.id, *early, call.attempt.ended_at or utc_now())
@@ -271,7 +278,7 @@ class Dispatcher:
             case chair.CustomerAlone(attempt=attempt_id, vanished=vanished):
                 self.left_alone(attempt_id, at, vanished=vanished)
             case chair.StartWrap(attempt=attempt_id):
-                self._actions.start_wrap(agent, attempt_id, self._campaign_of.get(attempt_id, ""))
+                self._actions.start_wrap(agent, attempt_id, self.campaign_of_attempt(attempt_id))
             case chair.Dispose(attempt=attempt_id, code=code):
                 self.dispose(attempt_id, agent, code, at)
             case chair.Tell(what=what):
@@ -302,8 +309,8 @@ class Dispatcher:
         if call is not None:
             self._disposed_early[attempt_id] = (agent, code)
             return
-        campaign = self._campaign_of.pop(attempt_id, "")
-        self._recorder.disposition(attempt_id, campaign, agent, code, at)
+        campaign, ended = self.campaign_of_attempt(attempt_id), self._undisposed.pop(attempt_id, None)
+        self._recorder.disposition(attempt_id, campaign, agent, code, at, ended)
 
     def _serve_waiting(self, agent: str, at: datetime) -> None:
         """Give a ready agent the person of the campaign, on the agent's node, who has waited longest."""

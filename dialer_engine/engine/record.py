@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 
+import structlog
+
 from dialer_engine.core import attempt as life
+from dialer_engine.core.numbers import is_e164_nanp
 from dialer_engine.core.outcome import Result
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
@@ -17,6 +20,9 @@ from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.campaign import NO_DISPOSITION
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
+from dialer_engine.store.opt_outs import OptOutGiven
+
+log = structlog.get_logger(__name__)
 
 
 class Records:
@@ -77,14 +83,40 @@ class Records:
                 final=delay is None,
                 audio=a.audio.value if a.joined_at else None,
                 counted=result is not Result.TRUNK_FAULT or a.silent,
+                number=call.reservation.number,
+                campaign=call.campaign,
+                member=plan.settings.member if plan else None,
             )
         )
 
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None:
+        """Record that the called person pressed the opt-out key; what Asterisk said of it counts without the call.
+
+        The script's file may be missing, or on a machine that nobody collects from.
+        """
+        plan = (call.plan or self.plans.get(call.campaign)) if call else None
+        number = call.reservation.number if call else number
+        if not is_e164_nanp(number):
+            log.error("an opt-out of a call that is not known names no number", attempt=attempt_id)
+            return
+        self._writer.put(OptOutGiven(attempt_id, number, plan.settings.member if plan else member, at))
+
     # --- agents -----------------------------------------------------------------------------------
 
-    def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
-        """Record how the conversation ended in business terms; None is the campaign's default."""
-        plan = self.plans.get(campaign)
+    def disposition(
+        self,
+        attempt_id: str,
+        campaign: str,
+        agent: str,
+        code: str | None,
+        at: datetime,
+        call: Call | None = None,
+    ) -> None:
+        """Record how the conversation ended in business terms; None is the campaign's default.
+
+        Of a campaign that a reload took away meanwhile, the dispositions count that the call began with.
+        """
+        plan = self.plans.get(campaign) or (call.plan if call else None)
         meaning = plan.disposition(code) if plan else None
         disposed = Disposed(
             attempt_id=attempt_id,
@@ -97,6 +129,8 @@ class Records:
             suppress=meaning.suppress if meaning else False,
             retry=meaning.retry if meaning else None,
             person=meaning.person if meaning else True,
+            number=call.reservation.number if call else None,
+            member=plan.settings.member if plan else None,
         )
         self._writer.put(disposed)
         self.on_disposition(attempt_id, disposed.person)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+import structlog
+
 from dialer_engine.core import attempt as life
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
@@ -15,6 +17,8 @@ from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.silence import ASKED_S, GRACE_S, UNREACHABLE, Silence
 from dialer_engine.pbx.ari import models as ari
 from dialer_engine.pbx.render import FRONT_ENDPOINT
+
+log = structlog.get_logger(__name__)
 
 EVENT_TYPES = (
     "StasisStart",
@@ -144,4 +148,15 @@ class Translator:
         elif name == "DropMessageStarted":
             self.dispatcher.feed(channel_id, life.MessageStarted(at))
         elif name == "OptOut":
-            self.dispatcher.feed(channel_id, life.OptedOut(at))
+            self._opted_out(channel_id, words if isinstance(words, dict) else {}, at)
+
+    def _opted_out(self, channel_id: str, words: dict[str, object], at: datetime) -> None:
+        saved = words.get("Saved") == "1"
+        if not saved:
+            log.error(
+                "Asterisk's script could not save an opt-out; the engine records it: look at the disk of the "
+                "opt-out journal",
+                attempt=channel_id,
+            )
+        number, member = str(words.get("Number", "")), str(words.get("Member", ""))
+        self.dispatcher.opted_out(channel_id, number, member, life.OptedOut(at, saved))

@@ -9,7 +9,8 @@ agree on who has which.
 While the database is away `healthy` is False, and while the disk is full `unsafe` is True: both stop new calls
 (P8), calls in progress go on. A record the database refuses is set aside in a file with its reason, so that one
 bad row never holds up the rest and nothing is lost. Once another engine owns the lease nothing of ours is written
-any more: it is set aside at once. `beat` (monotonic seconds) tells when the loop to the database last moved.
+any more but the opt-outs, which need no fence because they can only forbid: the rest is set aside at once. `beat`
+(monotonic seconds) tells when the loop to the database last moved.
 """
 
 from __future__ import annotations
@@ -28,12 +29,11 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.store.agents import StateChange
-from dialer_engine.store.attempts import Disposed
+from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record, Written, write_once
 from dialer_engine.store.errors import StaleEpoch, StoreError
 from dialer_engine.store.held import Broken, Held, set_aside
-from dialer_engine.store.preview_ends import PreviewEnd
+from dialer_engine.store.opt_outs import OptOutGiven, forbid_alone
 from dialer_engine.store.sql import sql
 
 log = structlog.get_logger(__name__)
@@ -217,12 +217,32 @@ class Writer:
             await self._tell(batch, written)
 
     async def _displaced(self, batch: Batch, error: StaleEpoch) -> None:
-        """Another engine owns the lease: ours is set aside, what an earlier engine left stays for the owner."""
+        """Another engine owns the lease: ours is set aside, what an earlier engine left stays for the owner.
+
+        Nobody may ever read this home again, so the opt-outs are written all the same. Raises AWAY.
+        """
         self.on_displaced()
+        if await self._forbid(batch):
+            batch = batch.only(lambda each: not isinstance(each.record, OptOutGiven))
         if batch.writer != self._id:
             await asyncio.Event().wait()
-        log.error("another engine owns the lease; records are set aside", records=len(batch), why=str(error))
-        await self._set_aside(batch, str(error))
+        if len(batch):
+            log.error(
+                "another engine owns the lease; records are set aside", records=len(batch), why=str(error)
+            )
+            await self._set_aside(batch, str(error))
+
+    async def _forbid(self, batch: Batch) -> bool:
+        """Write what a batch forbids, without a fence; False when the database refuses that too. Raises AWAY."""
+        try:
+            numbers = await forbid_alone(await self._connection(), batch.opt_outs())
+        except AWAY:
+            raise
+        except Exception:
+            log.exception("opt-outs could not be written")
+            return False
+        self._cancel(numbers)
+        return True
 
     async def _split(self, batch: Batch, error: StaleEpoch) -> None:
         """Attempts of a newer engine are its own: what we have of them is set aside at once, the rest written."""
@@ -242,19 +262,24 @@ class Writer:
         """A record in the batch is refused: write each alone, so that only that one is set aside."""
         if len(batch) == 1:
             log.error("record refused by the database, set aside", file=str(self._rejected), why=str(error))
+            if isinstance(batch.records[0].record, Disposed):
+                await self._forbid(batch)
             await self._set_aside(batch, str(error))
             return
         for record in batch:
             await self._write_or_set_aside(Batch(batch.writer, batch.epoch, [record]))
 
-    async def _tell(self, batch: Batch, written: Written) -> None:
+    def _cancel(self, numbers: Sequence[str]) -> None:
         try:
-            for number in written.suppressed:
+            for number in numbers:
                 self.on_suppressed(number)
         except Exception:
             log.exception("calls to a suppressed number could not be cancelled")
+
+    async def _tell(self, batch: Batch, written: Written) -> None:
+        self._cancel(written.suppressed)
         if written.unknown:
-            lost = batch.only(lambda each: _attempt(each.record) in written.unknown)
+            lost = batch.only(lambda each: _subject(each.record) in written.unknown)
             log.error("records of attempts that the database does not have, set aside", records=len(lost))
             await self._set_aside(lost, UNKNOWN)
 
@@ -368,7 +393,11 @@ class Writer:
         self.on_health()
 
     async def close(self) -> None:
-        """Close the connection; what is not in the database goes to the disk for the next engine."""
+        """Close the connection; what is not in the database goes to the disk for the next engine.
+
+        Its opt-outs are written once more without asking who owns the lease: there may be no next engine here.
+        """
+        await self._forbid_what_is_left()
         while self._memory:
             records = list(islice(self._memory, MOST_IN_BATCH))
             try:
@@ -383,10 +412,38 @@ class Writer:
             with contextlib.suppress(*AWAY):
                 await self._conn.close(timeout=CLOSE_S)
 
+    async def _forbid_what_is_left(self) -> None:
+        left = Batch(self._id, self._epoch, list(self._memory)).opt_outs()
+        try:
+            left = [*await self._held.opt_outs(), *left]
+        except OSError as error:
+            log.critical("records that wait on the disk cannot be read", why=str(error))
+        if not left:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                conn = await self._connect()
+                try:
+                    await forbid_alone(conn, left)
+                finally:
+                    conn.terminate()
+        except (*AWAY, StoreError, asyncpg.PostgresError) as error:
+            log.critical(
+                "opt-outs are not in the database: people who asked not to be called may be called until the "
+                "engine is started on this DIALER_HOME again",
+                opt_outs=len(left),
+                why=str(error) or type(error).__name__,
+            )
+
 
 def _attempt(record: Record) -> str | None:
     """Return the attempt that an event or an end is about: those are an engine's own to write."""
-    return None if isinstance(record, Disposed | StateChange | PreviewEnd) else record.attempt_id
+    return record.attempt_id if isinstance(record, AttemptEvent | AttemptEnd) else None
+
+
+def _subject(record: Record) -> str | None:
+    """Return the attempt without whose row a record cannot be written."""
+    return record.attempt_id if isinstance(record, Disposed) else _attempt(record)
 
 
 async def _nothing() -> None:

@@ -8,13 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import asyncpg
 import msgspec
 
-from dialer_engine.store.errors import StaleEpoch, UnknownName
+from dialer_engine.store.errors import StaleEpoch
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import insert, take_turn
 
 TIME_OF_STATE: Mapping[str, str | None] = {
     "reserved": None,
@@ -52,7 +50,8 @@ class AttemptEnd:
     this contact is finished in the campaign, but after `not_in_service` its other numbers are still tried.
     A disposition may later decide otherwise. Only a trunk fault may be not `counted`: no phone rang for certain,
     so no cap counts it. A trunk fault never adds to the contact's tries. `audio` tells who was heard in a talk (see
-    core.audio); a talk without it is recorded as unknown.
+    core.audio); a talk without it is recorded as unknown. `number`, `campaign` and `member` are written nowhere: they
+    tell whom it was about when it is set aside, because the database does not have the attempt.
     """
 
     attempt_id: str
@@ -76,6 +75,9 @@ class AttemptEnd:
     final: bool = False
     counted: bool = True
     audio: str | None = None
+    number: str | None = field(default=None, repr=False)
+    campaign: str | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,8 @@ async def talks_without_disposition(conn: Connection, node: str) -> list[Talk]:
 class Disposed:
     """One call's disposition: `at` is UTC, `now` the gate's clock, `by` is 'agent' or 'default'.
 
-    `person` is False when the agent found a machine: such a call was not answered live.
+    `person` is False when the agent found a machine: such a call was not answered live. `suppress` forbids the number
+    to the Member: those of the attempt's row, or else `number` (E.164) and `member` (short name).
     """
 
     attempt_id: str
@@ -182,16 +185,18 @@ class Disposed:
     suppress: bool = False
     retry: timedelta | None = None
     person: bool = True
+    number: str | None = field(default=None, repr=False)
+    member: str | None = None
 
 
-async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> list[str]:
-    """Record dispositions and let them decide about their contacts; return the numbers that were suppressed.
+async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> tuple[str, ...]:
+    """Record dispositions, let them decide about their contacts, return the ids of attempts the database does not have.
 
-    At most one per attempt in a batch. Write the attempts' ends first. A suppressed number is on its Member's
-    list when this returns. Raises UnknownName, and writes nothing, when an attempt has no contact.
+    At most one per attempt in a batch. Write the attempts' ends first. A contact that stands in no queue any more has
+    nothing to be decided about. What they forbid is put on the lists by `store.opt_outs`.
     """
     if not disposed:
-        return []
+        return ()
     async with conn.transaction():
         ids = [d.attempt_id for d in disposed]
         codes = [d.code for d in disposed]
@@ -203,23 +208,7 @@ async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> list[str]:
         retries = [None if d.retry is None else d.now + d.retry for d in disposed]
         finals = [d.final for d in disposed]
         rows = await conn.fetch(sql("dispositions_decide"), ids, finals, retries, codes)
-        decided = {str(row["id"]): row for row in rows}
-        lost = [d.attempt_id for d in disposed if d.attempt_id not in decided]
-        if lost:
-            raise UnknownName(f"attempt {lost[0]} has no contact in its campaign's queue")
-        suppressed = [d for d in disposed if d.suppress]
-        for one in suppressed:
-            await _suppress(conn, one, decided[one.attempt_id])
-        if suppressed:
-            await take_turn(conn)
-    return [decided[one.attempt_id]["number"] for one in suppressed]
-
-
-async def _suppress(conn: Connection, disposed: Disposed, row: asyncpg.Record) -> None:
-    note = f"attempt {disposed.attempt_id}"
-    await insert(
-        conn, [row["number"]], row["member_id"], "disposition", disposed.at, who=disposed.by, note=note
-    )
+    return tuple(sorted(set(ids) - {str(row["id"]) for row in rows}))
 
 
 async def _lock(conn: Connection, ids: Iterable[str], epoch: int) -> set[str]:

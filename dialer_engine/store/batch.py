@@ -11,12 +11,13 @@ from typing import TypeVar
 
 from dialer_engine.store.agents import StateChange, record_states
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
+from dialer_engine.store.opt_outs import OptOutGiven, forbid
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.sql import sql
 
-Record = AttemptEvent | AttemptEnd | Disposed | StateChange | PreviewEnd
-Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, StateChange, PreviewEnd)
+Record = AttemptEvent | AttemptEnd | Disposed | OptOutGiven | StateChange | PreviewEnd
+Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, OptOutGiven, StateChange, PreviewEnd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,11 @@ class Batch:
         """Return the records of one kind, in their order."""
         return [each.record for each in self.records if isinstance(each.record, kind)]
 
+    def opt_outs(self) -> list[OptOutGiven]:
+        """Return whom the records forbid to call again, in their order."""
+        found = (_opt_out(each.record) for each in self.records)
+        return [one for one in found if one is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -71,10 +77,22 @@ async def write_once(
         before = await _advance(conn, batch.writer, batch.records[-1].number)
         fresh = batch.only(lambda each: each.number > before)
         unknown = await write(conn, fresh.of(AttemptEvent), fresh.of(AttemptEnd), batch.epoch)
-        suppressed = await dispose(conn, fresh.of(Disposed))
+        unknown += await dispose(conn, fresh.of(Disposed))
         await record_states(conn, fresh.of(StateChange), late=late)
         await end_previews(conn, fresh.of(PreviewEnd))
+        suppressed = await forbid(conn, fresh.opt_outs())
     return Written(suppressed, unknown)
+
+
+def _opt_out(record: Record) -> OptOutGiven | None:
+    match record:
+        case OptOutGiven():
+            return record
+        case Disposed(suppress=True):
+            return OptOutGiven(
+                record.attempt_id, record.number, record.member, record.at, "disposition", "", record.by
+            )
+    return None
 
 
 async def _advance(conn: Connection, writer: str, number: int) -> int:

@@ -21,12 +21,13 @@ import msgspec
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record
+from dialer_engine.store.opt_outs import OptOutGiven
 from dialer_engine.store.preview_ends import PreviewEnd
 
 FORMAT = 1
 MOST_IN_FILE = 1000
 KINDS: Mapping[str, type[Record]] = {
-    kind.__name__: kind for kind in (AttemptEvent, AttemptEnd, Disposed, StateChange, PreviewEnd)
+    kind.__name__: kind for kind in (AttemptEvent, AttemptEnd, Disposed, OptOutGiven, StateChange, PreviewEnd)
 }
 _Found = TypeVar("_Found")
 
@@ -106,6 +107,10 @@ class Held:
         """Return what stands in the oldest file, to which nothing is appended from now on. Raises OSError."""
         return await self._alone(self._oldest)
 
+    async def opt_outs(self) -> list[OptOutGiven]:
+        """Return whom the records of all files forbid to call again. Raises OSError."""
+        return await self._alone(self._opt_outs)
+
     async def remove_oldest(self) -> None:
         """Remove the oldest file: the database has all of it. Raises OSError."""
         await self._alone(self._remove_oldest)
@@ -161,6 +166,13 @@ class Held:
         except FileNotFoundError:
             gone = Broken(str(file.path), "somebody removed this file", torn=False)
             return Batch("", 0, []), [gone]
+
+    def _opt_outs(self) -> list[OptOutGiven]:
+        found: list[OptOutGiven] = []
+        for file in self._files:
+            with contextlib.suppress(FileNotFoundError):
+                found += read_held(file.path)[0].opt_outs()
+        return found
 
     def _remove_oldest(self) -> None:
         self._files[0].path.unlink(missing_ok=True)
@@ -247,6 +259,12 @@ def _write(path: Path, at: int, content: bytes) -> None:
             raise
 
 
+def _ends_a_line(file: Path) -> bool:
+    with file.open("rb") as there:
+        there.seek(-1, os.SEEK_END)
+        return there.read() == b"\n"
+
+
 def _write_all(file: io.FileIO, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
@@ -263,9 +281,13 @@ def sync_directory(path: Path) -> None:
 
 
 def set_aside(file: Path, entries: Sequence[Mapping[str, object]]) -> None:
-    """Append what nobody can write, one JSON object a line, and wait until it is on the disk. Raises OSError."""
+    """Append what nobody can write, one JSON object a line, and wait until it is on the disk. Raises OSError.
+
+    A line that a crash left half written ends where it was torn and swallows none of these.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     size = file.stat().st_size if file.exists() else 0
-    _write(file, size, b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+    content = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
+    _write(file, size, b"\n" + content if size and not _ends_a_line(file) else content)
     if not size:
         sync_directory(file.parent)

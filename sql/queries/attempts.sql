@@ -117,17 +117,19 @@ order by a.reserved_at;
 update attempts set epoch = $2 where id = any($1::uuid[]) and ended_at is null and epoch <= $2 returning id;
 
 -- name: dispositions_add
--- Records what calls were in business terms.
+-- Records what calls were in business terms; of an attempt that is not here, nothing.
 insert into dispositions (attempt_id, code, label, given_by, at, person)
 select d.attempt_id, d.code, d.label, d.given_by, d.at, d.person
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::boolean[])
     as d(attempt_id, code, label, given_by, at, person)
+join attempts a on a.id = d.attempt_id
 on conflict do nothing;
 
 -- name: dispositions_decide
 -- Lets dispositions decide about their contacts: finished, or due again at a moment of the gate's clock. A
 -- contact that is live again only learns that it is finished; so does one about which something newer has decided,
 -- another disposition of the same attempt or a later attempt. Otherwise it decides over the result of its own call.
+-- Returns the attempts that are here, also those whose contact was taken out of its queue meanwhile.
 with d as (
     select d.*, exists (
                select 1 from attempts l
@@ -149,9 +151,8 @@ with d as (
                            else 'waits after disposition ' || d.code end
     from d join attempts a on a.id = d.attempt_id
     where q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
-    returning a.id
 )
-select a.id, a.number, a.member_id from attempts a join decided on decided.id = a.id;
+select attempt_id as id from d;
 
 -- name: talks_without_disposition
 -- Finds ended conversations of the last day that have no disposition.

@@ -107,6 +107,13 @@ order by i.id desc limit 1;
 -- Keeps campaigns from moving contacts of this list into their queues meanwhile.
 select campaign_id from campaign_lists where list_id = $1 for update;
 
+-- name: undo_lock_queue
+-- Waits for reservations under way and keeps new ones out; the next statement sees whom they called.
+select 1 from queue q join contacts c on c.id = q.contact_id
+where c.id between $1 and $2 and c.import_id = $3
+  and not exists (select 1 from attempts a where a.contact_id = c.id)
+order by q.campaign_id, q.contact_id for update of q;
+
 -- name: undo_unqueue
 -- Takes the import's contacts out of the queues, except those that were called.
 delete from queue q using contacts c

@@ -57,6 +57,29 @@ left join members m on m.id::text = o.member
 on conflict do nothing
 returning attempt_id, number, member_id, at, source;
 
+-- name: opt_outs_add
+-- Takes opt-outs in that the engine heard of; `new` are those not taken in before. An attempt that stands here tells
+-- number and Member; of one that does not, what was given with it counts.
+with given as (
+    select o.attempt_id, coalesce(a.number, o.number) as number,
+           case when a.id is null then m.id else a.member_id end as member_id, o.at, o.key, o.source, o.who
+    from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+        as o(attempt_id, number, member, at, key, source, who)
+    left join attempts a
+        on a.id = case when o.attempt_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then o.attempt_id::uuid end
+    left join members m on m.id::text = o.member
+        or (m.key = o.member and not exists (select 1 from members x where x.id::text = o.member))
+), taken as (
+    insert into opt_outs (attempt_id, number, member_id, at, key, source, taken_at)
+    select attempt_id, number, member_id, at, key, source, now()
+    from given where number is not null order by attempt_id
+    on conflict do nothing
+    returning attempt_id
+)
+select g.attempt_id, g.number, g.member_id, g.at, g.source, g.who,
+       exists (select 1 from taken t where t.attempt_id = g.attempt_id) as new
+from given g where g.number is not null;
+
 -- name: live_suppressed
 -- Lists the numbers that are being called, or are on show for an agent, although an entry forbids it now.
 select distinct a.number

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from store_support import NOON, WALL, fictional, make_world, put_contacts, request, sizes
 
-from dialer_engine.engine.writer import Writer
+from dialer_engine.engine.writer import Guard, Writer
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Record
@@ -49,9 +49,11 @@ class Desk:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     @asynccontextmanager
-    async def writer(self, epoch: int = 1, *, killed: bool = False) -> AsyncIterator[Writer]:
+    async def writer(
+        self, epoch: int = 1, *, killed: bool = False, guard: Guard = _anybody
+    ) -> AsyncIterator[Writer]:
         """A running writer, which at the end is closed or (`killed`) just gone."""
-        writer = Writer(lambda: connect(self.url), self.held, rejected_file(self.home), epoch, _anybody)
+        writer = Writer(lambda: connect(self.url), self.held, rejected_file(self.home), epoch, guard)
         writer.on_health = lambda: self.said.append(f"healthy {writer.healthy} unsafe {writer.unsafe}")
 
         async def before() -> None:

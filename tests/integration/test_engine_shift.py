@@ -118,6 +118,28 @@ async def test_who_finds_nobody_hears_the_message_and_can_opt_out() -> None:
         assert opted == {call.number for call in nines}
 
 
+async def test_who_opts_out_is_not_called_again_although_the_script_cannot_save_it() -> None:
+    """The engine hears of the key, and needs no file."""
+    async with lab(POWER, table(HUMAN, WANTS_OUT, WANTS_OUT), 3) as made:
+        await begin(made)
+        journal = made.main.optout_journal
+        journal.rename(journal.with_name("moved"))
+        journal.touch()  # a place that nothing can be written to, also not as root
+
+        async def suppressed() -> bool:
+            found = await rows(made, "select source from suppressions")
+            return [row["source"] for row in found] == ["drop_message"] * 2
+
+        try:
+            await until(suppressed, "both pressed 9 and are suppressed", 60.0)
+        finally:
+            journal.unlink()
+            journal.with_name("moved").rename(journal)
+        nines = {call.number for call in at_carrier(made) if call.nine_at is not None}
+        assert {row["number"] for row in await rows(made, "select number from opt_outs")} == nines
+        assert "could not save an opt-out" in (made.place.log / "engine.log").read_text()
+
+
 async def test_a_frozen_engine_leaves_nobody_in_silence() -> None:
     async with lab(replace(POWER, lines=2.0), table(replace(WANTS_OUT, ring_s=4.0)), 2) as made:
         await begin(made)

@@ -1,5 +1,6 @@
 """Importing contacts: every kind of file, what is rejected and why, and that nothing is ever half-done."""
 
+import asyncio
 import csv
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.undo import all_lists, undo
 from dialer_engine.store.attempts import write
+from dialer_engine.store.pool import connect
 from dialer_engine.store.queue import fill
 from dialer_engine.store.reserve import reserve
 
@@ -278,6 +280,27 @@ async def test_undo_keeps_called_contacts_only_when_told(conn: Conn, tmp_path: P
     assert await conn.fetchval("select count(*) from contacts") == 2
     done = await undo(conn, None, "acme", "june", WALL, who="op", keep_called=True)
     assert (done.removed, done.kept) == (1, 1)
+
+
+async def test_undo_leaves_the_queue_row_of_a_call_that_is_reserved_meanwhile(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    """The reservation commits while the undo waits for it: the call's end and disposition need its place."""
+    await take(conn, tmp_path / "a.csv", PLAIN)
+    world = await make_world(conn)
+    await fill(conn, world.campaigns["spring"], NOON)
+    other = await connect(pg_url)
+    async with other.transaction():
+        [call] = (await reserve(other, request(world, 1))).reserved
+        undoing = asyncio.create_task(undo(conn, None, "acme", "june", WALL, who="op", keep_called=True))
+        done, _ = await asyncio.wait({undoing}, timeout=0.5)
+        assert not done, "it looked at contacts that are being reserved"
+    undone = await undoing
+    await other.close()
+    assert (undone.removed, undone.kept) == (1, 1)
+    assert [row["contact_id"] for row in await conn.fetch("select contact_id from queue")] == [
+        call.contact_id
+    ]
 
 
 async def test_undo_takes_only_its_own_import_back(conn: Conn, tmp_path: Path) -> None:

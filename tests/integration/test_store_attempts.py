@@ -17,6 +17,7 @@ from dialer_engine.store.attempts import (
     live_attempts,
     write,
 )
+from dialer_engine.store.batch import Batch, Numbered, Written, write_once
 from dialer_engine.store.directory import add_agent, remove_agent
 from dialer_engine.store.errors import StaleEpoch
 from dialer_engine.store.reserve import Reservation, reserve
@@ -37,6 +38,10 @@ def life_of(reservation: Reservation) -> list[AttemptEvent]:
         AttemptEvent(reservation.attempt_id, n, kind, WALL + timedelta(seconds=n))
         for n, kind in enumerate(LIFE, start=1)
     ]
+
+
+async def anybody(conn: object) -> None:
+    """A lease that nobody else ever takes."""
 
 
 def disposed(reservation: Reservation, **changes: object) -> Disposed:
@@ -188,10 +193,21 @@ async def test_a_talk_finishes_its_contact_until_the_disposition_asks_for_a_furt
 async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
     world, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)
-    assert await dispose(conn, [disposed(one, code="dnc", suppress=True)]) == [one.number]
+    batch = Batch(str(uuid.uuid4()), 1, [Numbered(1, disposed(one, code="dnc", suppress=True))])
+    assert await write_once(conn, batch, anybody) == Written([one.number], ())
     [entry] = await suppress.check(conn, one.number)
     assert (entry.member, entry.source) == ("acme", "disposition")
     assert (await reserve(conn, request(world))).reserved == ()
+
+
+async def test_a_contact_that_was_taken_out_of_its_queue_still_has_its_disposition(conn: Conn) -> None:
+    _, [one] = await reserved(conn)
+    await conn.execute("delete from queue")
+    await write(conn, [], [end_of(one, "bridged", final=True)], 1)
+    batch = Batch(str(uuid.uuid4()), 1, [Numbered(1, disposed(one, code="dnc", suppress=True))])
+    assert await write_once(conn, batch, anybody) == Written([one.number], ())
+    assert [entry.member for entry in await suppress.check(conn, one.number)] == ["acme"]
+    assert await sizes(conn, "dispositions", "queue") == [1, 0]
 
 
 async def test_a_corrected_disposition_is_a_further_row_and_the_newest_counts(conn: Conn) -> None:

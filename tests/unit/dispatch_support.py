@@ -28,6 +28,8 @@ class Notebook:
     ended: list[tuple[str, int, str]] = field(default_factory=list)
     dispositions: list[tuple[str, str, str, str | None]] = field(default_factory=list)
     seats: list[tuple[str, str]] = field(default_factory=list)
+    opt_outs: list[tuple[str, str, str]] = field(default_factory=list)
+    disposed_numbers: list[str | None] = field(default_factory=list)
 
     def look_up(self, call: Call) -> None:
         self.asked.append(("look_up", call.id))
@@ -62,8 +64,14 @@ class Notebook:
     def attempt_end(self, call: Call, event: life.Event) -> None:
         self.ended.append((call.id, call.events, str(call.attempt.result)))
 
-    def disposition(self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime) -> None:
+    def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None:
+        self.opt_outs.append((attempt_id, call.reservation.number if call else number, member))
+
+    def disposition(
+        self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime, call: Call | None
+    ) -> None:
         self.dispositions.append((attempt_id, campaign, agent, code))
+        self.disposed_numbers.append(call.reservation.number if call else None)
 
     def seat_state(self, seat: Seat, campaign: str | None) -> None:
         self.seats.append((seat.agent, seat.state.value))

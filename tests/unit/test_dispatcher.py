@@ -125,6 +125,7 @@ def test_a_leg_that_is_lost_in_a_call_ends_it_and_disposes_once() -> None:
     floor.dispatcher.feed_seat("alice", chair.LegDown(at(20)))
     floor.hang_up("x", 20.1)
     assert floor.book.dispositions == [("x", "spring", "alice", None)]
+    assert floor.book.disposed_numbers == ["+12105550100"]
     assert floor.finished[0].attempt.result is Result.BRIDGED
     assert floor.state("alice") is SeatState.OFF
 
@@ -188,8 +189,17 @@ def test_an_opt_out_takes_the_journal_in_at_once() -> None:
     floor.ring("x")
     floor.answer("x")
     floor.dispatcher.feed("x", life.MessageStarted(at(6.8)))
-    floor.dispatcher.feed("x", life.OptedOut(at(9)))
+    floor.dispatcher.opted_out("x", "", "", life.OptedOut(at(9)))
     assert ("opt_outs",) in floor.book.asked
+    assert floor.book.opt_outs == [("x", "+12105550100", "")]
+
+
+def test_an_opt_out_is_recorded_in_any_phase_and_of_a_call_that_counts_as_ended() -> None:
+    floor = Floor()
+    floor.ring("x")
+    floor.dispatcher.opted_out("x", "+12105550100", "1", life.OptedOut(at(9)))
+    floor.dispatcher.opted_out("gone", "+12105550101", "1", life.OptedOut(at(9)))
+    assert floor.book.opt_outs == [("x", "+12105550100", "1"), ("gone", "+12105550101", "1")]
 
 
 @pytest.mark.parametrize(

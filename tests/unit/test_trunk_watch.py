@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from dispatch_support import Floor, reservation
+from structlog.testing import capture_logs
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt
@@ -212,14 +213,30 @@ CHANNEL = ari.Channel(
 )
 
 
+def translator_of(line: Line) -> Translator:
+    legs = Legs.__new__(Legs)
+    legs.by_channel, legs.node_of, legs._dead = {}, {}, set()
+    audio = AudioCheck({}, line.floor.dispatcher, line.trunks, Tasks())
+    return Translator(line.floor.dispatcher, legs, line.watch, audio)
+
+
+@pytest.mark.parametrize(("saved", "errors"), [("1", 0), ("0", 1), ("", 1)])
+async def test_an_opt_out_is_heard_whether_asterisks_script_saved_it_or_not(saved: str, errors: int) -> None:
+    line = Line()
+    about = {"application": "dialer", "timestamp": utc_now().isoformat()}
+    told = {"eventname": "OptOut", "Number": "+12105550108", "Member": "7", "Saved": saved}
+    said = ari.ChannelUserevent(**about, eventname="OptOut", userevent=told, channel=CHANNEL)
+    with capture_logs() as logs:
+        translator_of(line).on_event("main", said)
+    assert line.floor.book.opt_outs == [("a", "+12105550108", "7")]
+    assert [entry["attempt"] for entry in logs if entry["log_level"] == "error"] == ["a"] * errors
+
+
 async def test_asterisks_words_reach_attempt_and_trunk() -> None:
     line = Line()
     line.dial("a")
     line.main.leave(time.monotonic(), "a")
-    legs = Legs.__new__(Legs)
-    legs.by_channel, legs.node_of, legs._dead = {}, {}, set()
-    audio = AudioCheck({}, line.floor.dispatcher, line.trunks, Tasks())
-    translator = Translator(line.floor.dispatcher, legs, line.watch, audio)
+    translator = translator_of(line)
     about = {"application": "dialer", "timestamp": utc_now().isoformat()}
     translator.on_event("main", ari.Dial(**about, dialstatus="", peer=CHANNEL))
     assert line.main.slots._sent["a"] is not None

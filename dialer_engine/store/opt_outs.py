@@ -1,0 +1,67 @@
+"""Opt-outs that the engine heard of itself: records of its own, beside the files of the Asterisk-side script.
+
+An opt-out counts once, by its attempt: a file that is taken in later, or a record that is written again, changes
+nothing any more, not even when a person has taken the number off the list on purpose meanwhile. It needs neither
+the attempt's row nor the contact's place in a queue, which a restored database may lack.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from operator import itemgetter
+
+from dialer_engine.store.pool import Connection
+from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import insert, take_turn
+
+DROP_MESSAGE = "drop_message"
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutGiven:
+    """Somebody asked not to be called again, on the call of an attempt; `at` is UTC.
+
+    `number` (E.164) and `member` (short name or id) count when the database does not have the attempt. Of a Member
+    it does not have either, nobody may call the number. Without a number an unknown attempt forbids nothing.
+    """
+
+    attempt_id: str
+    number: str | None = field(repr=False)
+    member: str | None
+    at: datetime
+    source: str = DROP_MESSAGE
+    key: str = "9"
+    who: str = "called party"
+
+
+async def forbid_alone(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
+    """Put the numbers on their Members' lists in a transaction of its own, whoever owns the lease; return them."""
+    if not given:
+        return []
+    async with conn.transaction():
+        return await forbid(conn, given)
+
+
+async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
+    """Put the numbers on their Members' lists, as the last step of the caller's transaction, and return them."""
+    if not given:
+        return []
+    rows = await conn.fetch(
+        sql("opt_outs_add"),
+        [o.attempt_id for o in given],
+        [o.number for o in given],
+        [o.member for o in given],
+        [o.at for o in given],
+        [o.key for o in given],
+        [o.source for o in given],
+        [o.who for o in given],
+    )
+    for row in sorted((row for row in rows if row["new"]), key=itemgetter("number")):
+        note = f"attempt {row['attempt_id']}"
+        if row["member_id"] is None:
+            note += "; its Member is not in this database"
+        await insert(
+            conn, [row["number"]], row["member_id"], row["source"], row["at"], who=row["who"], note=note
+        )
+    await take_turn(conn)
+    return list(dict.fromkeys(row["number"] for row in rows))

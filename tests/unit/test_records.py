@@ -1,0 +1,93 @@
+"""What the engine writes about a call names the number and the Member: the database may lack the attempt."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from dispatch_support import START, at, reservation
+from structlog.testing import capture_logs
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.gate import Limits
+from dialer_engine.core.outcome import Result
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.prompts import Prompt
+from dialer_engine.engine.record import Records
+from dialer_engine.engine.writer import Writer
+from dialer_engine.settings.models import Campaign
+from dialer_engine.store.attempts import AttemptEnd, Disposed
+from dialer_engine.store.batch import Record
+from dialer_engine.store.opt_outs import OptOutGiven
+
+pytestmark = pytest.mark.unit
+
+NUMBER = "+12105550100"
+
+
+async def _nothing(*given: object) -> None:
+    """Neither a connection nor a lease is asked for here."""
+
+
+class Book:
+    """Records of one campaign, `spring` of `acme`, and what they put into the writer."""
+
+    def __init__(self, home: Path) -> None:
+        self.writer = Writer(_nothing, home / "held", home / "rejected.jsonl", 1, _nothing)
+        self.records = Records(self.writer, GateClock())
+        settings = Campaign(
+            name="spring",
+            member="acme",
+            lists=["june"],
+            trunks=["main"],
+            caller_ids=["+12105550177"],
+            dispositions={"9": {"code": "dnc", "label": "Do not call", "suppress": True}},  # type: ignore[dict-item]
+        )
+        self.plan = CampaignPlan(
+            settings, 1, 1, Prompt("x", "v"), Limits(3, 6, {"bridged": timedelta(days=1)})
+        )
+        self.records.plans = {"spring": self.plan}
+        ended = Attempt("x", phase=Phase.ENDED, ended_at=START, result=Result.BRIDGED)
+        self.call = Call(reservation("x"), "spring", ended, START)
+
+    @property
+    def put(self) -> list[Record]:
+        return [each.record for each in self.writer._memory]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    return Book(tmp_path)
+
+
+def test_an_end_says_whom_it_was_about(book: Book) -> None:
+    book.records.attempt_end(book.call, life.Gone(at(9)))
+    [end] = book.put
+    assert isinstance(end, AttemptEnd)
+    assert (end.number, end.campaign, end.member) == (NUMBER, "spring", "acme")
+
+
+def test_a_do_not_call_says_whom_it_forbids_also_when_a_reload_took_the_campaign_away(book: Book) -> None:
+    book.records.disposition("x", "spring", "ana", "dnc", at(9), book.call)
+    book.records.plans = {}
+    book.records.disposition("x", "spring", "ana", "dnc", at(9), replace(book.call, plan=book.plan))
+    for disposed in book.put:
+        assert isinstance(disposed, Disposed)
+        assert (disposed.code, disposed.suppress) == ("dnc", True)
+        assert (disposed.number, disposed.member) == (NUMBER, "acme")
+    assert len(book.put) == 2
+
+
+def test_the_key_is_recorded_with_what_is_known_of_the_call_or_what_asterisk_said(book: Book) -> None:
+    book.records.opt_out("x", book.call, "", "", at(9))
+    book.records.opt_out("gone", None, "+12105550101", "7", at(9))
+    with capture_logs() as logs:
+        book.records.opt_out("odd", None, "", "7", at(9))
+    assert [entry["attempt"] for entry in logs] == ["odd"]
+    assert book.put == [
+        OptOutGiven("x", NUMBER, "acme", at(9)),
+        OptOutGiven("gone", "+12105550101", "7", at(9)),
+    ]
