@@ -53,7 +53,7 @@ from dialer_engine.settings.load import load_config
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.locate import database_url, engine_database_url, ensure_database, ensure_migrated
-from dialer_engine.store.pool import ENGINE_ROLE, Pool, connect, open_pool
+from dialer_engine.store.pool import ENGINE_ROLE, Pool, open_pool
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 from dialer_engine.store.watermark import Watermark, watermark_file
 
@@ -118,7 +118,6 @@ class Engine:
         await self._open_floor()
         await self._recover()
         await self.restored.resume(self.registry.states)
-        self.tasks.keep(self.ownership.watermark.keep, "watermark")
         await self._open_control()
         self.ready = True
         self.service.ready()
@@ -229,7 +228,7 @@ class Engine:
     def _make_writer(self) -> None:
         owned = self.ownership
         self.writer = Writer(
-            lambda: connect(self.url, role=ENGINE_ROLE),
+            lambda: self.restored.session(),
             held_directory(self.home),
             rejected_file(self.home),
             owned.epoch,
@@ -276,12 +275,13 @@ class Engine:
         self.floor.actions.on_doubt = self.agreement.settle_soon
 
     def _make_watches(self) -> None:
+        owned = self.ownership
         self.overload = Overload(self.floor.trunks, self.blockers, list(self.stations.values()))
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
         self.pacing_history = PacingHistory(
             self.floor.pacers,
             self.pool,
-            self.ownership.epoch,
+            owned.epoch,
             lambda: self.floor.campaigns.plans,
             lambda: self.queues.counts,
         )
@@ -292,10 +292,7 @@ class Engine:
         self.writer.before_healthy = self._take_opt_outs
         self.journal_keeper = JournalKeeper(SuppressionJournal(journal_file(self.home)), self.pool)
         self.restored = Restored(
-            self.ownership.watermark,
-            self.journal_keeper,
-            self.floor.campaigns,
-            lambda: connect(self.url, batch=True, role=ENGINE_ROLE),
+            self.url, owned, self.journal_keeper, self.floor.campaigns, self.blockers, self.tasks
         )
 
     async def _connect(self) -> None:

@@ -86,7 +86,7 @@ class Watermark:
     async def settle(self) -> None:
         """The loss was dealt with."""
         self.behind = self._fell = False
-        await self._save()
+        await self._note()
 
     async def keep(self) -> None:
         """Bring the newest renewal to the disk each second; an OSError is logged once, and tried again."""
@@ -103,6 +103,10 @@ class Watermark:
 
     async def _fall(self, found: datetime | None) -> None:
         self.behind, self._renewed = True, found
+        await self._note()
+
+    async def _note(self) -> None:
+        """Save at once; a full disk hinders nobody, and `keep` tries again."""
         try:
             await self._save()
         except OSError as error:

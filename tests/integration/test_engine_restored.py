@@ -28,8 +28,7 @@ async def test_after_a_restore_nobody_is_called_until_somebody_has_looked() -> N
         await until_called(made, len(at_carrier(made)) + 5)
         await made.engine.run("dnc", "add", REFUSED, "--config", str(made.config))
         await made.engine.stop()
-        called = len(at_carrier(made))
-        await restore(made)
+        called = await restore(made)
 
         await made.engine.start()
         await made.engine.ready()
@@ -49,6 +48,24 @@ async def test_after_a_restore_nobody_is_called_until_somebody_has_looked() -> N
         await made.engine.ready()
         assert (await campaign(made))["state"] == "running"
         assert made.engine.log.read_text().count("the database went back to an earlier state") == 1
+
+
+async def test_a_restore_under_a_running_engine_stops_the_campaigns_before_the_next_call() -> None:
+    async with lab(SCENARIO, table(BUSY), 100) as made:
+        await begin(made)
+        await until_called(made, 3)
+        await dump(made)
+        await until_called(made, len(at_carrier(made)) + 5)  # an outage alone stops nothing for long
+        await made.engine.run("dnc", "add", REFUSED, "--config", str(made.config))
+        engine = made.engine.pid
+        called = await restore(made)
+        await paused_and_quiet(made, called)
+        assert [row["number"] for row in await rows(made, "select number from suppressions")] == [REFUSED]
+        found = (await status(made))["engine"]
+        assert (found["pid"], found["lease"]["epoch"]) == (engine, 1), "the same engine, by the same lease"
+        assert found["why_not"] is None
+        await begin(made)
+        await until_called(made, called + 2)
 
 
 async def campaign(made: World) -> dict[str, Any]:
@@ -86,12 +103,14 @@ async def dump(made: World) -> None:
     await asyncio.to_thread(made.postgres.start)
 
 
-async def restore(made: World) -> None:
-    """Put the server back to the copy."""
+async def restore(made: World) -> int:
+    """Put the server back to the copy; return how many calls the carrier saw before it came back."""
     await asyncio.to_thread(made.postgres.stop)
     await asyncio.to_thread(shutil.rmtree, made.postgres.data)
     await _copy(made.postgres.directory / "dump", made.postgres.data)
+    called = len(at_carrier(made))
     await asyncio.to_thread(made.postgres.start)
+    return called
 
 
 async def _copy(source: Any, target: Any) -> None:
