@@ -214,6 +214,7 @@ class Engine:
         self._make_watches()
         self._closing.push_async_callback(self.writer.close)
         self._closing.push_async_callback(self.tasks.close)
+        await self.restored.compare()  # before the first record of an earlier engine is written
         self.tasks.keep(self.writer.run, "writer")
         self._closing.callback(self.agreement.close)
         for station in self.stations.values():
@@ -338,7 +339,6 @@ class Engine:
 
     async def _recover(self) -> None:
         """Agree with every node about what an earlier engine left, before anything is dialed."""
-        await self.restored.compare()
         await self._write_held()
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)

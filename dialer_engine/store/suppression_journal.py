@@ -28,6 +28,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import take_turn
+from dialer_engine.store.watermark import is_behind, watermark_file
 
 BATCH = 5000
 FORGET_AFTER = timedelta(days=90)
@@ -225,6 +226,17 @@ class SuppressionJournal:
                         f"{self._file}:{number}: this line cannot be read ({error}); restore the file from a "
                         "copy, or take the line out after you made sure that its number is suppressed"
                     ) from error
+
+
+async def compare_if_behind(conn: Connection, home: Path, now: datetime) -> None:
+    """Compare, as an engine does at its start, when the database is older than what this DIALER_HOME noted of it.
+
+    For commands: what is changed by hand after a restore is newer than all that the journal repeats, and must come
+    after it. Beside a running engine it does no harm: a change counts once.
+    """
+    file = journal_file(home)
+    if file.exists() and await is_behind(conn, watermark_file(home)):
+        await SuppressionJournal(file).open(conn, now)
 
 
 async def flush_if_kept(conn: Connection, home: Path, now: datetime) -> None:

@@ -133,6 +133,15 @@ def read_mark(file: Path) -> Mark | None:
         return None
 
 
+async def is_behind(conn: Connection, file: Path) -> bool:
+    """Return whether a database is older than what a file notes of it; False when nothing is noted."""
+    mark = await asyncio.to_thread(read_mark, file)
+    if mark is None or mark.renewed is None:
+        return mark is not None and mark.behind
+    found: datetime | None = await conn.fetchval(sql("lease_renewed"), mark.lease)
+    return mark.behind or found is None or found < mark.renewed
+
+
 def _write(file: Path, mark: Mark) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
