@@ -92,12 +92,27 @@ class SuppressionJournal:
         self._id = ""
 
     async def attach(self, conn: Connection, now: datetime) -> None:
-        """Make the journal known to the database; everything waits for one that it did not know."""
+        """Make the journal known to the database; everything waits for one that it did not know.
+
+        One that is not known yet waits for the changes under way, such as an import. Raises StoreError when that
+        takes longer than the session waits for a lock.
+        """
         self._id = await asyncio.to_thread(self._open_file)
         async with conn.transaction():
+            if not await conn.fetchval(sql("journal_known"), self._id):
+                await self._take_turn(conn)
             if await conn.fetchval(sql("journal_register"), self._id, str(self._file), now):
                 await conn.execute(sql("journal_fill"), self._id)
                 await conn.execute(sql("journal_fill_revocations"), self._id)
+
+    async def _take_turn(self, conn: Connection) -> None:
+        try:
+            await conn.execute(sql("journal_turn"))
+        except asyncpg.LockNotAvailableError as error:
+            raise StoreError(
+                f"{self._file}: a do-not-call import or another long change is under way, and the journal is new to "
+                "this database; try again when that has ended"
+            ) from error
 
     async def open(self, conn: Connection, now: datetime) -> Compared:
         """Compare with the database at `now` (UTC) and apply what a restore lost; StoreError: a bad file."""

@@ -1,3 +1,11 @@
+-- name: journal_known
+-- Tells whether a journal is known.
+select exists (select from suppression_journals where id = $1);
+
+-- name: journal_turn
+-- Waits until the changes under way are committed and keeps new ones out until this transaction ends.
+select pg_advisory_xact_lock(7204607);
+
 -- name: journal_register
 -- Makes a journal known, so that every change from now on is kept for it; returns whether it is new here.
 insert into suppression_journals as j (id, place, seen_at) values ($1, $2, $3)

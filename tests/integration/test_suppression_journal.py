@@ -1,5 +1,6 @@
 """The journal of do-not-call changes and revocations: nothing that was asked for is lost by a restore."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -294,6 +295,51 @@ async def test_two_homes_each_get_everything(conn: Conn, tmp_path: Path) -> None
     await second.open(conn, WALL)
     await suppress.add(conn, A, None, "request", WALL, who="ann")
     assert await first.flush(conn) == await second.flush(conn) == 1
+
+
+async def test_a_journal_that_becomes_known_during_an_import_gets_it_all(
+    conn: Conn, pg_url: str, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    member = (await make_world(conn)).members["acme"]
+    await consent.add(conn, member, [consent_to(A)], WALL, who="op")
+    importing, late = await connect(pg_url), await connect(pg_url)
+    async with importing.transaction():
+        await suppress.insert(importing, [A], None, "import", WALL, who="ann")
+        await consent.revoke(importing, A, member, "letter", WALL, who="ann")
+        opening = asyncio.create_task(journal.open(conn, WALL))
+        await asyncio.sleep(0.5)
+        assert not opening.done(), "the change under way is neither in the file nor kept for it"
+        waiting = asyncio.create_task(suppress.add(late, B, None, "request", WALL, who="bob"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    await asyncio.gather(opening, waiting)
+    await journal.flush(conn)
+    found = {(each["action"], each["number"], each["source"]) for each in lines(tmp_path)}
+    assert found == {
+        *(("add", A, "import"), ("add", A, "revoked by letter"), ("revoke", A, "letter")),
+        ("add", B, "request"),
+    }
+    # One that is known waits for nobody.
+    async with importing.transaction():
+        await suppress.insert(importing, [C], None, "import", WALL, who="ann")
+        await asyncio.wait_for(journal.attach(conn, WALL), 5.0)
+    assert await journal.flush(conn) == 1
+    await importing.close()
+    await late.close()
+
+
+async def test_a_new_journal_does_not_wait_for_ever(
+    conn: Conn, pg_url: str, journal: SuppressionJournal
+) -> None:
+    importing = await connect(pg_url)
+    async with importing.transaction():
+        await suppress.insert(importing, [A], None, "import", WALL, who="ann")
+        await conn.execute("set lock_timeout = '100ms'")
+        with pytest.raises(StoreError, match="a do-not-call import or another long change is under way"):
+            await journal.open(conn, WALL)
+    assert (await journal.open(conn, WALL)).lines == 0
+    assert await journal.flush(conn) == 0, "it is in the file"
+    await importing.close()
 
 
 async def test_commands_write_to_a_journal_that_an_engine_keeps(conn: Conn, tmp_path: Path) -> None:
