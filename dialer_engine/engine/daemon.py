@@ -220,7 +220,7 @@ class Engine:
         for station in self.stations.values():
             self._closing.push_async_callback(station.close)
         await self._connect()
-        self.service.beats = {"database writer": lambda: self.writer.beat} | {
+        self.service.beats = {"database writer": lambda: max(self.writer.beat, self.journal_keeper.beat)} | {
             f"ARI reader of {name}": lambda station=station: station.beat
             for name, station in self.stations.items()
         }

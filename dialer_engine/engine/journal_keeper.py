@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import asyncpg
 import structlog
@@ -18,12 +19,20 @@ PERIOD_S = 1.0
 
 
 class JournalKeeper:
-    """Writes new changes to the journal every second; what could not be written waits in the database."""
+    """Writes new changes to the journal every second; what could not be written waits in the database.
+
+    `beat` (monotonic seconds) tells when a comparison last moved: one of millions of lines takes a while.
+    """
 
     def __init__(self, journal: SuppressionJournal, pool: Pool) -> None:
         self.behind = False
+        self.beat = time.monotonic()
+        journal.on_batch = self._moved
         self._journal = journal
         self._pool = pool
+
+    def _moved(self) -> None:
+        self.beat = time.monotonic()
 
     async def compare(self, conn: Connection) -> Compared:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""

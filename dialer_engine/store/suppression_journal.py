@@ -85,9 +85,10 @@ def journal_file(home: Path) -> Path:
 
 
 class SuppressionJournal:
-    """One journal file and its place in the database."""
+    """One journal file and its place in the database; `on_batch` hears of every step of a comparison."""
 
     def __init__(self, file: Path) -> None:
+        self.on_batch: Callable[[], None] = lambda: None
         self._file = file
         self._id = ""
 
@@ -146,6 +147,7 @@ class SuppressionJournal:
         lines = applied = revoked = 0
         read = self._read()
         while batch := await asyncio.to_thread(lambda: list(islice(read, BATCH))):
+            self.on_batch()
             lines += len(batch)
             applied += await self._apply_lost(conn, [each for each in batch if each.consent is None])
             revoked += await self._revoke_lost(conn, [each for each in batch if each.consent is not None])
