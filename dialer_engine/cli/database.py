@@ -13,7 +13,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import sync_members
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import Connection, connect
-from dialer_engine.store.suppression_journal import flush_if_kept
+from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_kept
 
 
 @asynccontextmanager
@@ -24,6 +24,7 @@ async def database(config: Config) -> AsyncIterator[Connection]:
     conn = await connect(url, batch=True)
     try:
         await sync_members(conn, config.settings.members)
+        await compare_if_behind(conn, home(), datetime.now(UTC))
         yield conn
         await flush_if_kept(conn, home(), datetime.now(UTC))
     finally:

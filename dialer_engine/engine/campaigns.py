@@ -34,6 +34,7 @@ class Campaigns:
     plans: dict[str, CampaignPlan] = field(default_factory=dict)
     runners: dict[str, Runner] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    why_halted: dict[str, str] = field(default_factory=dict)
     agents: Mapping[str, int | None] = field(default_factory=dict)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -62,6 +63,7 @@ class Campaigns:
         """Start to dial a campaign; without effect on a running one. Raises UnknownCampaign."""
         plan = self.plan(name)
         self.states[name] = "running"
+        self.why_halted.pop(name, None)
         if name in self.runners:
             return
         runner = self.make_runner(plan)
@@ -71,9 +73,15 @@ class Campaigns:
         runner.wake()
         log.info("campaign started", campaign=name)
 
-    def halt(self, name: str, state: str) -> None:
-        """Place no more calls for a campaign (`paused` or `stopped`); calls in progress go on."""
+    def halt(self, name: str, state: str, why: str | None = None) -> None:
+        """Place no more calls for a campaign (`paused` or `stopped`); calls in progress go on.
+
+        `why` is shown when it was not a person who wanted it.
+        """
         self.states[name] = state
+        self.why_halted.pop(name, None)
+        if why is not None:
+            self.why_halted[name] = why
         runner, task = self.runners.pop(name, None), self._running.pop(name, None)
         if task is not None:
             task.cancel()

@@ -36,6 +36,7 @@ from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.queues import QueueWatch
 from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import read_registry
+from dialer_engine.engine.restored import Restored
 from dialer_engine.engine.service import Service
 from dialer_engine.engine.standby import Standby, StandbyControls, config_now
 from dialer_engine.engine.station import Station, make_stations
@@ -52,8 +53,9 @@ from dialer_engine.settings.load import load_config
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.locate import database_url, engine_database_url, ensure_database, ensure_migrated
-from dialer_engine.store.pool import ENGINE_ROLE, Pool, connect, open_pool
+from dialer_engine.store.pool import ENGINE_ROLE, Pool, open_pool
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
+from dialer_engine.store.watermark import Watermark, watermark_file
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +117,7 @@ class Engine:
         await self._open_asterisk()
         await self._open_floor()
         await self._recover()
-        self._resume_campaigns()
+        await self.restored.resume(self.registry.states)
         await self._open_control()
         self.ready = True
         self.service.ready()
@@ -141,7 +143,8 @@ class Engine:
         """Take the lease, before anything that the owner works with is touched, and keep it from now on."""
         settings = self.config.settings
         self.url = await asyncio.to_thread(ensure_database, settings, self.home)
-        self.ownership = Ownership(self.url, lease_name(settings.asterisk), self._owner)
+        name = lease_name(settings.asterisk)
+        self.ownership = Ownership(self.url, name, self._owner, Watermark(name, watermark_file(self.home)))
         self._closing.callback(self.ownership.close)
         if self.standby is None:
             await self._take_lease()
@@ -211,12 +214,13 @@ class Engine:
         self._make_watches()
         self._closing.push_async_callback(self.writer.close)
         self._closing.push_async_callback(self.tasks.close)
+        await self.restored.compare()  # before the first record of an earlier engine is written
         self.tasks.keep(self.writer.run, "writer")
         self._closing.callback(self.agreement.close)
         for station in self.stations.values():
             self._closing.push_async_callback(station.close)
         await self._connect()
-        self.service.beats = {"database writer": lambda: self.writer.beat} | {
+        self.service.beats = {"database writer": lambda: max(self.writer.beat, self.journal_keeper.beat)} | {
             f"ARI reader of {name}": lambda station=station: station.beat
             for name, station in self.stations.items()
         }
@@ -225,7 +229,7 @@ class Engine:
     def _make_writer(self) -> None:
         owned = self.ownership
         self.writer = Writer(
-            lambda: connect(self.url, role=ENGINE_ROLE),
+            lambda: self.restored.session(),
             held_directory(self.home),
             rejected_file(self.home),
             owned.epoch,
@@ -272,12 +276,13 @@ class Engine:
         self.floor.actions.on_doubt = self.agreement.settle_soon
 
     def _make_watches(self) -> None:
+        owned = self.ownership
         self.overload = Overload(self.floor.trunks, self.blockers, list(self.stations.values()))
         self.queues = QueueWatch(self.pool, self.clock, lambda: self.floor.campaigns.plans.values())
         self.pacing_history = PacingHistory(
             self.floor.pacers,
             self.pool,
-            self.ownership.epoch,
+            owned.epoch,
             lambda: self.floor.campaigns.plans,
             lambda: self.queues.counts,
         )
@@ -287,6 +292,9 @@ class Engine:
         self.floor.actions.on_opt_out = self._wake_intakes
         self.writer.before_healthy = self._take_opt_outs
         self.journal_keeper = JournalKeeper(SuppressionJournal(journal_file(self.home)), self.pool)
+        self.restored = Restored(
+            self.url, owned, self.journal_keeper, self.floor.campaigns, self.blockers, self.tasks
+        )
 
     async def _connect(self) -> None:
         """Connect the nodes; with several, those that cannot be reached now come later. Raises AriError, AmiError."""
@@ -331,7 +339,6 @@ class Engine:
 
     async def _recover(self) -> None:
         """Agree with every node about what an earlier engine left, before anything is dialed."""
-        await self.journal_keeper.open(lambda: connect(self.url, batch=True, role=ENGINE_ROLE))
         await self._write_held()
         async with self.pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.registry.plans)
@@ -364,13 +371,6 @@ class Engine:
                 "records of an earlier engine are on the disk and are written now", count=self.writer.held
             )
         await self.writer.caught_up()
-
-    def _resume_campaigns(self) -> None:
-        for name, plan in self.registry.plans.items():
-            state = self.registry.states.get(name, "draft")
-            self.floor.campaigns.states[name] = state
-            if state == "running" or (state == "draft" and plan.settings.autostart):
-                self.floor.campaigns.start(name)
 
     async def _open_control(self) -> None:
         self.control = ControlServer(Controls(self), self.control_socket)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
 
 import asyncpg
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection, Pool
-from dialer_engine.store.suppression_journal import SuppressionJournal
+from dialer_engine.store.suppression_journal import Compared, SuppressionJournal
 
 log = structlog.get_logger(__name__)
 
@@ -19,20 +19,24 @@ PERIOD_S = 1.0
 
 
 class JournalKeeper:
-    """Writes new changes to the journal every second; what could not be written waits in the database."""
+    """Writes new changes to the journal every second; what could not be written waits in the database.
+
+    `beat` (monotonic seconds) tells when a comparison last moved: one of millions of lines takes a while.
+    """
 
     def __init__(self, journal: SuppressionJournal, pool: Pool) -> None:
         self.behind = False
+        self.beat = time.monotonic()
+        journal.on_batch = self._moved
         self._journal = journal
         self._pool = pool
 
-    async def open(self, connecting: Callable[[], Awaitable[Connection]]) -> None:
+    def _moved(self) -> None:
+        self.beat = time.monotonic()
+
+    async def compare(self, conn: Connection) -> Compared:
         """Before anything is dialed: what a restored database lost of the do-not-call lists comes back."""
-        conn = await connecting()
-        try:
-            compared = await self._journal.open(conn, utc_now())
-        finally:
-            await conn.close()
+        compared = await self._journal.open(conn, utc_now())
         if compared.applied:
             log.warning(
                 "do-not-call changes that the database had lost were applied again", count=compared.applied
@@ -41,6 +45,7 @@ class JournalKeeper:
             log.warning(
                 "consents whose revocation the database had lost were revoked again", count=compared.revoked
             )
+        return compared
 
     async def run(self) -> None:
         """Write for ever; a full disk or an absent database is logged once and tried again."""

@@ -20,6 +20,7 @@ from dialer_engine.settings.models import AsteriskSettings
 from dialer_engine.store import lease
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import ENGINE_ROLE, connect
+from dialer_engine.store.watermark import Watermark
 
 log = structlog.get_logger(__name__)
 
@@ -49,12 +50,14 @@ def lease_name(asterisk: AsteriskSettings) -> str:
 class Ownership:
     """The lease of an engine's nodes in one database."""
 
-    def __init__(self, url: str, name: str, owner: str) -> None:
+    def __init__(self, url: str, name: str, owner: str, watermark: Watermark | None = None) -> None:
         self.name = name
         self.owner = owner
         self.epoch = 0
+        self.watermark = watermark or Watermark(name)
         self.on_lost: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
+        self.on_behind: Callable[[], None] = lambda: None
         self._url = url
         self._role: str | None = None
         self._clock = LeaseClock(LEASE_TTL.total_seconds(), MARGIN_S)
@@ -83,9 +86,12 @@ class Ownership:
     async def take(self) -> None:
         """Take the lease. Raises LeaseHeld with the owner, or one of AWAY."""
         async with self._lock:
-            conn, asked = await self._connection(), now()
+            conn = await self._connection()
+            await self.watermark.look(conn)
+            asked = now()
             self.epoch = await lease.take(conn, self.name, self.owner, LEASE_TTL, FAMILY)
             self._clock.renew(asked)
+            await self.watermark.taken()
             self._tried = now()
             if self._in_line:
                 await lease.leave_line(conn, self.name)
@@ -129,15 +135,18 @@ class Ownership:
         try:
             async with asyncio.timeout(ANSWER_S), self._lock:
                 conn = await self._connection()
-                kept = await lease.heartbeat(conn, self.name, self.owner, self.epoch, LEASE_TTL)
+                renewal = await lease.heartbeat(conn, self.name, self.owner, self.epoch, LEASE_TTL)
         except AWAY as error:
             self._drop()
             if held:
                 log.warning("lease could not be renewed", why=str(error) or type(error).__name__)
             kept = True
         else:
-            if kept:
+            kept = renewal is not None
+            if renewal is not None:
                 self._clock.renew(asked)
+                if await self.watermark.renewed(renewal.before, renewal.at):
+                    self.on_behind()
         self._tried = asked
         self._looked.set()
         if kept and not held and self.holds():

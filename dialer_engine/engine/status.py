@@ -63,9 +63,14 @@ def _campaign(
         "totals": tally.totals(),
         "answer_to_agent_ms": tally.answer_to_agent(),
         "queue": dict(queues.get(name, {"due": 0, "waiting": 0, "done": 0, "held": {}})),
-        "limits": list(runner.limits) if runner else [],
+        "limits": list(runner.limits) if runner else _why_halted(campaigns, name),
         "held_since_start": dict(runner.held) if runner else {},
     }
+
+
+def _why_halted(campaigns: Campaigns, name: str) -> list[str]:
+    why = campaigns.why_halted.get(name)
+    return [] if why is None else [why]
 
 
 def _agent_counts(

@@ -25,6 +25,7 @@ class Blockers:
 
     draining: bool = False
     database_away: bool = False
+    database_unchecked: bool = False
     records_unsafe: bool = False
     asterisk_away: bool = True
     overload: str | None = None
@@ -46,6 +47,8 @@ class Blockers:
             return "the database is away and the disk takes no records: no new calls until one of them does"
         if self.database_away:
             return "the database is away: no new calls until it is back"
+        if self.database_unchecked:
+            return "the database is compared with the journal of do-not-call changes: no new calls until that is done"
         if self.records_unsafe:
             return "the disk takes no records: no new calls until it has room"
         if self.asterisk_away:

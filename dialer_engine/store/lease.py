@@ -6,7 +6,7 @@ transaction and keeps it from being taken until that ends, and `take` waits for 
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dialer_engine.store.errors import LeaseHeld, StaleEpoch
 from dialer_engine.store.pool import Connection
@@ -20,6 +20,14 @@ class Holder:
     owner: str
     epoch: int
     expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When a lease was renewed by the database's clock, and what stood there before."""
+
+    before: datetime
+    at: datetime
 
 
 async def take(conn: Connection, name: str, owner: str, ttl: timedelta, family: str | None = None) -> int:
@@ -69,9 +77,10 @@ async def guard(conn: Connection, name: str, epoch: int) -> None:
         raise StaleEpoch(f"{name}: an engine of epoch {found} owns it now, this one's is {epoch}")
 
 
-async def heartbeat(conn: Connection, name: str, owner: str, epoch: int, ttl: timedelta) -> bool:
-    """Hold the lease for another `ttl`; False when it was lost."""
-    return await conn.fetchval(sql("lease_heartbeat"), name, owner, epoch, ttl) is not None
+async def heartbeat(conn: Connection, name: str, owner: str, epoch: int, ttl: timedelta) -> Renewal | None:
+    """Hold the lease for another `ttl`; None when it was lost."""
+    row = await conn.fetchrow(sql("lease_heartbeat"), name, owner, epoch, ttl)
+    return Renewal(**dict(row)) if row else None
 
 
 async def release(conn: Connection, name: str, owner: str, epoch: int) -> None:

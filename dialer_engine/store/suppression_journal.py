@@ -28,6 +28,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import take_turn
+from dialer_engine.store.watermark import is_behind, watermark_file
 
 BATCH = 5000
 FORGET_AFTER = timedelta(days=90)
@@ -84,19 +85,35 @@ def journal_file(home: Path) -> Path:
 
 
 class SuppressionJournal:
-    """One journal file and its place in the database."""
+    """One journal file and its place in the database; `on_batch` hears of every step of a comparison."""
 
     def __init__(self, file: Path) -> None:
+        self.on_batch: Callable[[], None] = lambda: None
         self._file = file
         self._id = ""
 
     async def attach(self, conn: Connection, now: datetime) -> None:
-        """Make the journal known to the database; everything waits for one that it did not know."""
+        """Make the journal known to the database; everything waits for one that it did not know.
+
+        One that is not known yet waits for the changes under way, such as an import. Raises StoreError when that
+        takes longer than the session waits for a lock.
+        """
         self._id = await asyncio.to_thread(self._open_file)
         async with conn.transaction():
+            if not await conn.fetchval(sql("journal_known"), self._id):
+                await self._take_turn(conn)
             if await conn.fetchval(sql("journal_register"), self._id, str(self._file), now):
                 await conn.execute(sql("journal_fill"), self._id)
                 await conn.execute(sql("journal_fill_revocations"), self._id)
+
+    async def _take_turn(self, conn: Connection) -> None:
+        try:
+            await conn.execute(sql("journal_turn"))
+        except asyncpg.LockNotAvailableError as error:
+            raise StoreError(
+                f"{self._file}: a do-not-call import or another long change is under way, and the journal is new to "
+                "this database; try again when that has ended"
+            ) from error
 
     async def open(self, conn: Connection, now: datetime) -> Compared:
         """Compare with the database at `now` (UTC) and apply what a restore lost; StoreError: a bad file."""
@@ -130,6 +147,7 @@ class SuppressionJournal:
         lines = applied = revoked = 0
         read = self._read()
         while batch := await asyncio.to_thread(lambda: list(islice(read, BATCH))):
+            self.on_batch()
             lines += len(batch)
             applied += await self._apply_lost(conn, [each for each in batch if each.consent is None])
             revoked += await self._revoke_lost(conn, [each for each in batch if each.consent is not None])
@@ -225,6 +243,17 @@ class SuppressionJournal:
                         f"{self._file}:{number}: this line cannot be read ({error}); restore the file from a "
                         "copy, or take the line out after you made sure that its number is suppressed"
                     ) from error
+
+
+async def compare_if_behind(conn: Connection, home: Path, now: datetime) -> None:
+    """Compare, as an engine does at its start, when the database is older than what this DIALER_HOME noted of it.
+
+    For commands: what is changed by hand after a restore is newer than all that the journal repeats, and must come
+    after it. Beside a running engine it does no harm: a change counts once.
+    """
+    file = journal_file(home)
+    if file.exists() and await is_behind(conn, watermark_file(home)):
+        await SuppressionJournal(file).open(conn, now)
 
 
 async def flush_if_kept(conn: Connection, home: Path, now: datetime) -> None:

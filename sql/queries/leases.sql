@@ -32,11 +32,15 @@ select owner, epoch, expires_at, expires_at < clock_timestamp() as expired from 
 -- Reads a lease's epoch and keeps it from being taken until the end of the transaction; heartbeats go on.
 select epoch from leases where name = $1 for key share;
 
+-- name: lease_renewed
+-- Tells when a lease was renewed last; no row when nobody ever took it.
+select heartbeat_at from leases where name = $1;
+
 -- name: lease_heartbeat
--- Holds on to a lease; no row when it was lost.
+-- Holds on to a lease, and tells when it was renewed before and now; no row when it was lost.
 update leases set expires_at = clock_timestamp() + $4, heartbeat_at = clock_timestamp()
 where name = $1 and owner = $2 and epoch = $3
-returning epoch;
+returning (select before.heartbeat_at from leases before where before.name = $1) as before, heartbeat_at as at;
 
 -- name: lease_release
 -- Lets go of a lease; its epoch is remembered.

@@ -1,3 +1,11 @@
+-- name: journal_known
+-- Tells whether a journal is known.
+select exists (select from suppression_journals where id = $1);
+
+-- name: journal_turn
+-- Waits until the changes under way are committed and keeps new ones out until this transaction ends.
+select pg_advisory_xact_lock(7204607);
+
 -- name: journal_register
 -- Makes a journal known, so that every change from now on is kept for it; returns whether it is new here.
 insert into suppression_journals as j (id, place, seen_at) values ($1, $2, $3)
@@ -32,7 +40,7 @@ where not exists (select 1 from suppression_log l where l.token = t.token);
 
 -- name: journal_apply
 -- Applies changes again that a restored database lost, in their order. An entry of a Member who is not there
--- forbids the number to everybody; taking such an entry away has no effect.
+-- forbids the number to everybody; taking such an entry away has no effect. An entry that is newer than its removal stays.
 with given as (
     select e.token, e.action, e.number, m.id as member_id, e.member is not null and m.id is null as orphan,
            e.source, e.at, e.who, e.note, e.place
@@ -57,7 +65,7 @@ with given as (
 ), removed as (
     delete from suppressions s using last l
     where l.action = 'remove' and s.number = l.number and s.member_id is not distinct from l.member_id
-      and s.source = l.source
+      and s.source = l.source and s.since <= l.at
     returning s.number
 ), due as (
     update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null

@@ -1,5 +1,6 @@
 """The journal of do-not-call changes and revocations: nothing that was asked for is lost by a restore."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator
@@ -11,13 +12,20 @@ from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts,
 
 from dialer_engine.contacts.suppression_file import import_suppressions
 from dialer_engine.core.gate import ConsentKind
+from dialer_engine.engine.ownership import Ownership
 from dialer_engine.store import consent, suppress
 from dialer_engine.store.directory import sync_members
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.migrate import migrate
 from dialer_engine.store.pool import connect
 from dialer_engine.store.reserve import reserve
-from dialer_engine.store.suppression_journal import SuppressionJournal, flush_if_kept, journal_file
+from dialer_engine.store.suppression_journal import (
+    SuppressionJournal,
+    compare_if_behind,
+    flush_if_kept,
+    journal_file,
+)
+from dialer_engine.store.watermark import Watermark, watermark_file
 
 pytestmark = pytest.mark.postgres
 
@@ -135,6 +143,76 @@ async def test_a_restore_gets_back_what_the_dump_did_not_know(
     await restored.close()
 
 
+async def test_an_entry_that_is_newer_than_its_removal_stays(
+    pg_url: str, copies: Copies, journal: SuppressionJournal
+) -> None:
+    """Between the restore and the comparison somebody asks again not to be called."""
+    conn = await connect(pg_url)
+    await journal.open(conn, WALL)
+    dumped = await copies.dump(conn)
+    conn = await connect(pg_url)
+    for number in (A, B):
+        await suppress.add(conn, number, None, "request", WALL, who="ann")
+        await suppress.remove(conn, number, None, WALL + timedelta(hours=1), who="ann")
+    await journal.flush(conn)
+    await conn.close()
+
+    restored = await connect(dumped)
+    await suppress.add(restored, A, None, "request", WALL + timedelta(hours=2), who="ann")
+    assert (await journal.open(restored, WALL)).applied == 4
+    assert await standing(restored) == {(A, None, "request")}
+    await restored.close()
+
+
+async def test_a_command_on_a_restored_database_comes_after_what_the_journal_repeats(
+    pg_url: str, copies: Copies, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    """The restored entry makes the new one no change: its old removal must not come later and take it away."""
+    conn = await connect(pg_url)
+    owned = Ownership(pg_url, "engine:main", "one", Watermark("engine:main", watermark_file(tmp_path)))
+    await owned.take()
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    owned.close()
+    dumped = await copies.dump(conn)
+    conn = await connect(pg_url)
+    await suppress.remove(conn, A, None, WALL + timedelta(hours=1), who="ann")
+    await journal.flush(conn)
+    await owned._renew()
+    await owned.watermark._note()
+    await compare_if_behind(conn, tmp_path, WALL)
+    assert await standing(conn) == set()
+    await conn.close()
+    owned.close()
+
+    restored = await connect(dumped)
+    for _ in range(2):  # the engine has not started yet: the next command sees the same
+        await compare_if_behind(restored, tmp_path, WALL)
+        await suppress.add(restored, A, None, "request", WALL + timedelta(hours=2), who="ann")
+        assert (await journal.open(restored, WALL)).applied == 0
+        assert await standing(restored) == {(A, None, "request")}
+    await restored.close()
+
+
+async def test_a_command_looks_at_no_journal_while_the_database_is_what_it_was(
+    conn: Conn, tmp_path: Path
+) -> None:
+    file = journal_file(tmp_path)
+    await compare_if_behind(conn, tmp_path, WALL)
+    assert not file.exists()
+    file.parent.mkdir()
+    file.write_text("no journal")
+    await compare_if_behind(conn, tmp_path, WALL)
+    watermark_file(tmp_path).write_text(
+        '{"lease":"engine:main","renewed":"2026-01-01T00:00:00Z","behind":false}'
+    )
+    with pytest.raises(StoreError, match="this is no journal"):
+        await compare_if_behind(conn, tmp_path, WALL)
+    await conn.execute("insert into leases values ('engine:main', 'one', 1, now(), now())")
+    await compare_if_behind(conn, tmp_path, WALL)
+
+
 async def test_an_empty_database_gets_all_back_strictly(
     conn: Conn, empty_pg_url: str, template: str, journal: SuppressionJournal, tmp_path: Path
 ) -> None:
@@ -217,6 +295,51 @@ async def test_two_homes_each_get_everything(conn: Conn, tmp_path: Path) -> None
     await second.open(conn, WALL)
     await suppress.add(conn, A, None, "request", WALL, who="ann")
     assert await first.flush(conn) == await second.flush(conn) == 1
+
+
+async def test_a_journal_that_becomes_known_during_an_import_gets_it_all(
+    conn: Conn, pg_url: str, journal: SuppressionJournal, tmp_path: Path
+) -> None:
+    member = (await make_world(conn)).members["acme"]
+    await consent.add(conn, member, [consent_to(A)], WALL, who="op")
+    importing, late = await connect(pg_url), await connect(pg_url)
+    async with importing.transaction():
+        await suppress.insert(importing, [A], None, "import", WALL, who="ann")
+        await consent.revoke(importing, A, member, "letter", WALL, who="ann")
+        opening = asyncio.create_task(journal.open(conn, WALL))
+        await asyncio.sleep(0.5)
+        assert not opening.done(), "the change under way is neither in the file nor kept for it"
+        waiting = asyncio.create_task(suppress.add(late, B, None, "request", WALL, who="bob"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    await asyncio.gather(opening, waiting)
+    await journal.flush(conn)
+    found = {(each["action"], each["number"], each["source"]) for each in lines(tmp_path)}
+    assert found == {
+        *(("add", A, "import"), ("add", A, "revoked by letter"), ("revoke", A, "letter")),
+        ("add", B, "request"),
+    }
+    # One that is known waits for nobody.
+    async with importing.transaction():
+        await suppress.insert(importing, [C], None, "import", WALL, who="ann")
+        await asyncio.wait_for(journal.attach(conn, WALL), 5.0)
+    assert await journal.flush(conn) == 1
+    await importing.close()
+    await late.close()
+
+
+async def test_a_new_journal_does_not_wait_for_ever(
+    conn: Conn, pg_url: str, journal: SuppressionJournal
+) -> None:
+    importing = await connect(pg_url)
+    async with importing.transaction():
+        await suppress.insert(importing, [A], None, "import", WALL, who="ann")
+        await conn.execute("set lock_timeout = '100ms'")
+        with pytest.raises(StoreError, match="a do-not-call import or another long change is under way"):
+            await journal.open(conn, WALL)
+    assert (await journal.open(conn, WALL)).lines == 0
+    assert await journal.flush(conn) == 0, "it is in the file"
+    await importing.close()
 
 
 async def test_commands_write_to_a_journal_that_an_engine_keeps(conn: Conn, tmp_path: Path) -> None:
