@@ -4,6 +4,9 @@ A node is `up` once both views agree. Its link lost, no call leaves there; what 
 the link comes back everything is compared. A node that stays away for `asterisk.lost_after_seconds` is taken for
 lost: its calls end as such and its agents are off duty, so that nobody's number is locked for good, and nobody waits
 for an agent who is not there.
+
+While the lease does not hold, a comparison ends nobody else's calls, and one that finds another engine at work leaves
+the node to it. Once the lease is back such nodes are compared anew.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import structlog
 
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.floor import Floor
-from dialer_engine.engine.recovery import JOIN_TAKES_S, Seen
+from dialer_engine.engine.recovery import JOIN_TAKES_S, NotOurs, Seen
 from dialer_engine.engine.station import Station
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
@@ -50,6 +53,7 @@ class Agreement:
     lost_after_s: float
     begun: bool = False
     _away: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    _unowned: set[str] = field(default_factory=set)
 
     # --- the links --------------------------------------------------------------------------------
 
@@ -87,6 +91,13 @@ class Agreement:
         """Compare with a node in the background."""
         self.tasks.spawn(self.settle(self.stations[node]), f"compare with asterisk {node}")
 
+    def lease_is_back(self) -> None:
+        """Nobody else owned the calls meanwhile: calls may leave, and what was left alone is ours after all."""
+        self.blockers.on_change()
+        nodes, self._unowned = self._unowned, set()
+        for node in nodes:
+            self.settle_soon(node)
+
     async def settle(self, station: Station) -> None:
         """Compare until it has worked; once more later for what was on its way at that moment."""
         while station.client.connected:
@@ -94,7 +105,8 @@ class Agreement:
                 async with station.settling:
                     if not station.recovered:
                         await self.recover(station)
-                    await self.floor.compare(station)
+                    if not await self._compare(station):
+                        return
             except (AriError, *AWAY) as error:
                 log.warning(
                     "comparison with asterisk failed, trying again", node=station.name, why=str(error)
@@ -109,7 +121,18 @@ class Agreement:
     async def _look_twice(self, station: Station) -> None:
         await asyncio.sleep(JOIN_TAKES_S * 1.5)
         with contextlib.suppress(AriError):
+            await self._compare(station)
+
+    async def _compare(self, station: Station) -> bool:
+        """Compare once; False when the node was left to another engine. Raises AriError."""
+        try:
             await self.floor.compare(station)
+        except NotOurs as error:
+            station.client.give_way(str(error))
+            return False
+        if not self.blockers.lease_holds():
+            self._unowned.add(station.name)
+        return True
 
     async def recover(self, station: Station) -> None:
         """Take over what an earlier engine left on a node. Raises AriError or one of AWAY."""

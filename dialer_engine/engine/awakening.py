@@ -23,7 +23,7 @@ MOST_KEPT = 20_000
 
 @dataclass(slots=True)
 class Awakening:
-    """Passes events on, after a freeze not before a renewal of the lease was tried, and never once it is lost."""
+    """Passes events on; after a freeze not before the database had its chance to say who owns the calls, or never."""
 
     ownership: Ownership
     tasks: Tasks

@@ -152,7 +152,6 @@ class Engine:
             await self._wait_for_lease(self.standby)
         self._closing.push_async_callback(self.ownership.release)
         self.ownership.on_lost = self._lost_lease
-        self.ownership.on_change = lambda: self.blockers.on_change()
         self.blockers.lease_holds = self.ownership.holds
         self.tasks.keep(self.ownership.keep, "lease")
 
@@ -239,15 +238,16 @@ class Engine:
         self.writer.on_health = self._on_health
 
     def _make_stations(self, trunks: Trunks) -> None:
+        owned = self.ownership
         awakening = Awakening(
-            self.ownership,
+            owned,
             self.tasks,
             lambda node, event: self.floor.translator.on_event(node, event),
             lambda: self.displaced,
             self._resynchronise,
         )
         self.stations = make_stations(
-            self.config, self.node, self.sounds, trunks, awakening.on_event, self._on_link
+            self.config, self.node, self.sounds, trunks, awakening.on_event, self._on_link, owned.holds
         )
 
     def _make_floor(self, trunks: Trunks) -> None:
@@ -274,6 +274,7 @@ class Engine:
             self.config.settings.asterisk.lost_after_seconds,
         )
         self.floor.actions.on_doubt = self.agreement.settle_soon
+        owned.on_change = self.agreement.lease_is_back
 
     def _make_watches(self) -> None:
         owned = self.ownership

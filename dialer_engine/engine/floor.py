@@ -201,8 +201,9 @@ class Floor:
     # --- agreement with Asterisk ------------------------------------------------------------------
 
     async def compare(self, place: Place, *, hang_up_orphans: bool = True) -> Seen:
-        """Bring the floor's view and a node's into agreement. Raises AriError."""
-        seen = await reconcile(self.dispatcher, self.legs, place, hang_up_orphans=hang_up_orphans)
+        """Bring the floor's view and a node's into agreement. Raises AriError or NotOurs."""
+        owned = self.means.blockers.lease_holds
+        seen = await reconcile(self.dispatcher, self.legs, place, owned, hang_up_orphans=hang_up_orphans)
         for attempt_id in seen.channels:
             self.watch.dialed(attempt_id)
         return seen

@@ -213,9 +213,12 @@ def detour(access: Access, lab: LabSettings | None) -> Access:
 
 
 def ari_link(
-    access: Access, on_event: Callable[[Incoming], None], on_link: Callable[[bool], None]
+    access: Access,
+    on_event: Callable[[Incoming], None],
+    on_link: Callable[[bool], None],
+    may_return: Callable[[], bool],
 ) -> tuple[AriClient, Commands]:
-    """Return the ARI connection to one Asterisk, not yet started."""
+    """Return the ARI connection to one Asterisk, not yet started; `may_return`: whether the calls are ours."""
     client = AriClient(
         access.ari_url,
         access.ari_user,
@@ -223,6 +226,7 @@ def ari_link(
         APP,
         on_event=on_event,
         on_link=on_link,
+        may_return=may_return,
         event_types=EVENT_TYPES,
     )
     return client, Commands(client)

@@ -62,6 +62,7 @@ class Ownership:
         self._role: str | None = None
         self._clock = LeaseClock(LEASE_TTL.total_seconds(), MARGIN_S)
         self._tried = now()
+        self._doubts_until = self._tried
         self._lock = asyncio.Lock()
         self._conn: Any = None
         self._in_line = False
@@ -77,9 +78,14 @@ class Ownership:
     def woken(self) -> bool:
         """Whether this process has not run for so long that another may have taken over without its notice.
 
-        False again as soon as a renewal was asked for and ended, whatever came of it.
+        False again as soon as a renewal was granted or refused, or when the database has said nothing for as long
+        as the lease lasts. One failed try tells nothing: the old connection may have died in the sleep.
         """
-        return self._clock.expired(now()) and now() - self._tried >= LEASE_TTL.total_seconds()
+        moment = now()
+        return self._clock.expired(moment) and (self._slept(moment) or moment < self._doubts_until)
+
+    def _slept(self, moment: float) -> bool:
+        return moment - self._tried >= LEASE_TTL.total_seconds()
 
     # --- taking and keeping -----------------------------------------------------------------------
 
@@ -132,6 +138,8 @@ class Ownership:
     async def _renew(self) -> bool:
         """Try once; False only when another engine owns the lease."""
         held, asked = self.holds(), now()
+        if self._clock.expired(asked) and self._slept(asked):
+            self._doubts_until = asked + LEASE_TTL.total_seconds()
         try:
             async with asyncio.timeout(ANSWER_S), self._lock:
                 conn = await self._connection()
@@ -142,6 +150,7 @@ class Ownership:
                 log.warning("lease could not be renewed", why=str(error) or type(error).__name__)
             kept = True
         else:
+            self._doubts_until = asked
             kept = renewal is not None
             if renewal is not None:
                 self._clock.renew(asked)

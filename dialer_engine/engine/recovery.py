@@ -3,11 +3,14 @@
 Both sides are read and compared, and what was missed is fed through the ordinary transitions: a channel that
 is gone ends its attempt, one that is up is adopted where it stands, a leg in its bridge takes its seat again,
 an answered person who is with nobody is sent to the drop message, and a ringing channel nobody owns is hung up.
+
+Without the lease another engine may own what is there. Then this engine sees to its own calls only, ends nobody
+else's, and leaves the node alone (`NotOurs`) once it sees that another engine has given people to agents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,6 +35,10 @@ JOIN_TAKES_S = 1.0
 """A join that is younger may still be on its way; the next comparison looks at it again."""
 KEEP_S = 3.0
 """A call that was joined longer ago is past the dialplan's time-out for claimed calls."""
+
+
+class NotOurs(Exception):
+    """Another engine has conversations on the node, and this one does not hold the lease; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +89,36 @@ def leg_agent(channel: Channel) -> str | None:
     return words[2] if is_leg else None
 
 
-async def reconcile(dispatcher: Dispatcher, legs: Legs, place: Place, *, hang_up_orphans: bool) -> Seen:
-    """Compare with one node: legs, then attempts, then, once all are known, what nobody owns. Raises AriError."""
-    known = legs.on(place.name)
+async def reconcile(
+    dispatcher: Dispatcher, legs: Legs, place: Place, owned: Callable[[], bool], *, hang_up_orphans: bool
+) -> Seen:
+    """Compare with one node: legs, then attempts, then, once all are known, what nobody owns. Raises AriError.
+
+    Without `hang_up_orphans` all that is there is to be adopted. Else raises NotOurs when it is another engine's and
+    the lease is not `owned`.
+    """
+    known, ours = legs.on(place.name), frozenset(dispatcher.calls)
     seen = await Seen.look(place.commands)
+    if hang_up_orphans and not owned() and (talk := others_talk(dispatcher, seen, ours)):
+        raise NotOurs(f"another engine has conversations on {place.name}, of {talk}")
     agree(dispatcher, legs, place.name, seen, known)
     if hang_up_orphans:
-        await _orphans(dispatcher, seen, place.commands)
+        await _orphans(dispatcher, seen, place.commands, owned)
     return seen
+
+
+def others_talk(dispatcher: Dispatcher, seen: Seen, ours: frozenset[str]) -> str | None:
+    """Return a channel that another engine gave to an agent: one not among `ours`, or ours with another agent."""
+    legs = {channel.id: leg_agent(channel) for channel in seen.channels.values()}
+    present = {agent for leg, agent in legs.items() if agent is not None and seen.agent_with(leg) == agent}
+    for channel in seen.channels.values():
+        agent = seen.agent_with(channel.id)
+        if not channel.name.startswith(TRUNK_CHANNEL) or agent not in present:
+            continue
+        call = dispatcher.calls.get(channel.id)
+        if channel.id not in ours if call is None else call.attempt.agent != agent:
+            return channel.id
+    return None
 
 
 def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
@@ -144,11 +173,13 @@ def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> 
         dispatcher.rescue(call)
 
 
-async def _orphans(dispatcher: Dispatcher, seen: Seen, commands: Commands) -> None:
+async def _orphans(dispatcher: Dispatcher, seen: Seen, commands: Commands, owned: Callable[[], bool]) -> None:
     """Hang up what rings for nobody, and whoever talks on in an agent's bridge when the node had counted as lost."""
     for channel in seen.channels.values():
         if not channel.name.startswith(TRUNK_CHANNEL) or channel.id in dispatcher.calls:
             continue
+        if not owned():
+            return
         if channel.state != "Up" or seen.agent_with(channel.id) is not None:
             log.warning("channel without an attempt hung up", channel=channel.id)
             await commands.hangup(channel.id)

@@ -42,6 +42,7 @@ class Station:
     trunks: Trunks
     on_event: Callable[[str, object], None]
     on_link: Callable[[str, bool], None]
+    may_return: Callable[[], bool]
     up: bool = False
     recovered: bool = False
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -54,7 +55,7 @@ class Station:
     def __post_init__(self) -> None:
         self.lateness = Lateness(same_clock=self.managed is not None)
         self.client, self.commands = ari_link(
-            self.access, self._on_event, lambda up: self.on_link(self.name, up)
+            self.access, self._on_event, lambda up: self.on_link(self.name, up), self.may_return
         )
         self.phones = PhoneWatch(self.access, self.trunks)
 
@@ -148,6 +149,7 @@ def make_stations(
     trunks: Trunks,
     on_event: Callable[[str, object], None],
     on_link: Callable[[str, bool], None],
+    may_return: Callable[[], bool],
 ) -> dict[str, Station]:
     """Return the nodes by name, the managed one first; none of them is connected yet.
 
@@ -159,5 +161,5 @@ def make_stations(
         ways.append((external_access(node), Path(node.sounds) if node.sounds else sounds, None))
     access, there, process = ways[0]
     ways[0] = (detour(access, config.settings.lab), there, process)
-    stations = (Station(*way, trunks, on_event, on_link) for way in ways)
+    stations = (Station(*way, trunks, on_event, on_link, may_return) for way in ways)
     return {station.name: station for station in stations}

@@ -53,6 +53,7 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
         more.pop("crowd", None) or people(count),
         more.pop("manners", QUIET),
         proxied=more.pop("proxied", False),
+        split=more.pop("split", False),
         server=more.pop("server", {}),
     )
     with _open_directory() as directory, take_place(directory / "lab", user) as place:

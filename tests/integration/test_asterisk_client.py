@@ -10,6 +10,7 @@ import pytest
 from asterisk_support import Pair, Watcher, channel_of, client_of, originate, until
 
 from dialer_engine.lab.ports import free_ports
+from dialer_engine.pbx.ari import client as ari_client
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
@@ -223,6 +224,78 @@ async def test_a_displaced_engine_gives_way_and_comes_back(pair: Pair, watcher: 
     finally:
         await second.close()
         await first.close()
+
+
+async def test_a_displaced_engine_does_not_come_back_before_the_calls_are_its_own(
+    pair: Pair, watcher: Watcher
+) -> None:
+    """The other one may be dead, but not its calls: only who owns them may come for them."""
+    owned = asyncio.Event()
+    first, second = pair.client(watcher, may_return=owned.is_set), pair.client(Watcher())
+    owned.set()
+    await first.start()
+    owned.clear()
+    await second.start()
+    try:
+        await until(lambda: watcher.links == [True, False])
+        await second.close()
+        await asyncio.sleep(6.0)
+        assert watcher.links == [True, False]
+        owned.set()
+        await until(lambda: watcher.links == [True, False, True], seconds=8)
+    finally:
+        await second.close()
+        await first.close()
+
+
+@pytest.mark.parametrize("owned", [True, False])
+async def test_an_answer_that_does_not_come_gives_nobody_the_application(
+    pair: Pair, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, owned: bool
+) -> None:
+    monkeypatch.setattr(ari_client, "_CONNECT_TIMEOUT", 0.5)
+    second = pair.client(Watcher())
+    async with through_proxy(pair.engine, watcher, may_return=lambda: owned) as (proxy, first):
+        await second.start()
+        try:
+            await until(lambda: watcher.links == [True, False])
+            proxy.stalled = True
+            await asyncio.sleep(4.0)
+            proxy.stalled = False
+            proxy.cut()
+            await asyncio.sleep(4.0)
+            assert not first.connected
+            assert second.connected
+            assert second.counts["replaced"] == 0
+        finally:
+            await second.close()
+
+
+async def test_without_the_lease_a_lost_link_comes_back_to_what_nobody_else_has(
+    pair: Pair, watcher: Watcher
+) -> None:
+    """Its own calls are up in the application, which is not to be taken for another engine in it."""
+    second = pair.client(Watcher())
+    async with through_proxy(pair.engine, watcher, may_return=lambda: False) as (proxy, first):
+        customer = await originate(Commands(first), pair.prompts, "01")
+        await watcher.wait(CallBroadcast, customer)
+        await Commands(first).claim(customer)
+        await watcher.wait(StasisStart, customer)
+        proxy.cut()
+        await until(lambda: watcher.links == [True, False, True])
+        assert [each.id for each in await Commands(first).channels()] == [customer]
+
+        await proxy.stop()
+        await second.start()
+        try:
+            await proxy.start()
+            await asyncio.sleep(3.0)
+            assert watcher.links == [True, False, True, False]
+            assert second.counts["replaced"] == 0
+            await Commands(second).hangup(customer)
+            await second.close()
+            await until(lambda: first.connected)
+        finally:
+            await second.close()
 
 
 async def test_quick_restarts_among_calls_neither_deafen_nor_lock_asterisk(pair: Pair) -> None:

@@ -16,11 +16,16 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
     """One world with two engines and a wire before the carrier."""
-    async with ground(bundle, 2, Needs(split=True, wired=True)) as made:
+    async with ground(bundle, 3, Needs(split=True, wired=True)) as made:
         yield made
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("fault", ["trunk-503", "engines-split"])
-async def test_what_was_promised_holds(floor: Ground, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "turn"),
+    [("trunk-503", 1), ("engines-split", 2), ("engines-split", 5)],
+    ids=["trunk-503", "without-asterisk", "without-database-and-successor"],
+)
+async def test_what_was_promised_holds(floor: Ground, fault: str, turn: int) -> None:
+    floor.round = turn - 1
     assert broken(await struck(floor, fault, 1)) == KEPT

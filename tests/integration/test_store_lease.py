@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from store_support import WALL, Conn, end_of, fictional, make_world, put_contacts, request
 
 from dialer_engine.engine.awakening import Awakening
-from dialer_engine.engine.ownership import Ownership
+from dialer_engine.engine.ownership import LEASE_TTL, Ownership
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.store import lease
@@ -192,6 +193,51 @@ async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_th
     assert lost.is_set()
     assert acted == ["fresh", "still ours"]
     owned.close()
+
+
+async def test_a_failed_renewal_after_a_freeze_does_not_tell_who_owns_the_calls(
+    conn: Conn, pg_url: str
+) -> None:
+    """The old connection may have died in the sleep, so the next try tells; unless the database stays away."""
+    owned, tasks = Ownership(pg_url, "engine", "one"), Tasks()
+    acted: list[object] = []
+    lost = asyncio.Event()
+    owned.on_lost = lost.set
+    awakening = Awakening(owned, tasks, lambda node, event: acted.append(event), lost.is_set)
+    await owned.take()
+
+    sleep_through(owned)
+    lose_sight(owned, NOBODY_THERE)
+    awakening.on_event("main", "of an outage")
+    tasks.keep(owned.keep, "lease")
+    began = time.monotonic()
+    await until_true(lambda: acted == ["of an outage"])
+    assert time.monotonic() - began >= LEASE_TTL.total_seconds() - 0.1
+    awakening.on_event("main", "still in the outage")
+    assert acted == ["of an outage", "still in the outage"]
+    await tasks.close()
+
+    await conn.execute("update leases set expires_at = 'yesterday'")
+    await lease.take(conn, "engine", "two", TTL)
+    sleep_through(owned)
+    awakening.on_event("main", "not ours any more")
+    tasks.keep(owned.keep, "lease")
+    await owned.looked()
+    await asyncio.sleep(0.05)
+    lose_sight(owned, pg_url)
+    await until_true(lambda: not len(tasks))
+    assert lost.is_set()
+    assert acted == ["of an outage", "still in the outage"]
+    owned.close()
+
+
+NOBODY_THERE = "postgresql://dialer@127.0.0.1:1/dialer"
+
+
+def lose_sight(owned: Ownership, url: str) -> None:
+    """From now on the database is looked for here."""
+    owned._drop()
+    owned._url = url
 
 
 def sleep_through(owned: Ownership) -> None:

@@ -1,10 +1,14 @@
-"""Two engines, each cut off from the database or from Asterisk: one owner at most, and nobody is called twice."""
+"""Two engines, each cut off from the database or from Asterisk: one owner at most, and nobody is called twice.
+
+In the last turn the new owner is killed while the earlier one is still cut off: that one leaves its calls alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from itertools import pairwise
+from typing import Any
 
 from dialer_engine.engine.control_client import EngineNotRunning
 from dialer_engine.lab.chaos.fault import Fault, Strike
@@ -21,19 +25,22 @@ TAKES_OVER_S = 30.0
 CUT_OFF_S = 6.0
 NOTICED_S = 1.0
 HALF_OPEN_NOTICED_S = 8.0
+ALONE_S = 8.0
+"""Three times as long as a displaced engine waits before it looks whether the other one is still there."""
 LOOK_S = 0.1
 CASES = (
     ("database", Mood.CUT),
     ("asterisk", Mood.CUT),
     ("database", Mood.HALF_OPEN),
     ("asterisk", Mood.HALF_OPEN),
+    ("successor", Mood.CUT),
 )
 PROMISE = Promise(recovery_s=15.0)
 """A standby takes over within 10 s, on a machine that does other things too."""
 
 
 async def split(ground: Ground) -> Strike:
-    """Cut the owner off from the database or from Asterisk, in turn; a standby is there before."""
+    """Cut the owner off from the database or from Asterisk, or lose its successor too, in turn; a standby is there."""
     await _standby(ground)
     what, mood = CASES[(ground.round - 1) % len(CASES)]
     both = _Both(ground)
@@ -41,6 +48,8 @@ async def split(ground: Ground) -> Strike:
     try:
         if what == "database":
             strike = await _without_database(ground, mood)
+        elif what == "successor":
+            strike = await _without_successor(ground, mood)
         else:
             strike = await _without_asterisk(ground, mood)
     finally:
@@ -70,6 +79,51 @@ async def _without_database(ground: Ground, mood: Mood) -> Strike:
     return Strike(since, able, broken=tuple(broken))
 
 
+async def _without_successor(ground: Ground, mood: Mood) -> Strike:
+    """The owner cannot see the database when the engine that took over is killed: those calls are not its own.
+
+    It ends when it sees the database again, and goes on when it is started again, as by a service manager.
+    """
+    world = ground.world
+    owner = world.engine
+    ways = world.ways[world.engines.index(owner)]
+    world.engine = other = next(engine for engine in world.engines if engine is not owner)
+    break_off((ways.database,), mood)
+    try:
+        broken = (
+            [] if await _becomes(other, "dialing") else [f"no engine took over within {TAKES_OVER_S:g} s"]
+        )
+        await ground.busy()
+        await other.kill()
+        if await _takes_asterisk(owner, ALONE_S):
+            broken.append("the displaced engine took Asterisk back without a lease")
+    finally:
+        ways.database.heal()
+    broken += [] if await ground.until(lambda: owner.pid is None, TAKES_OVER_S) else ["it did not end"]
+    since = time.time()
+    world.engine = owner
+    await _again(owner, world.clock_now.isoformat())
+    broken += [] if await _becomes(owner, "dialing") else ["it did not go on"]
+    return Strike(since, time.time(), broken=tuple(broken))
+
+
+async def _takes_asterisk(engine: EngineProcess, seconds: float) -> bool:
+    """Whether an engine connects to Asterisk within so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = await _document(engine)
+        if found is not None and any(node["ari"] for node in found["nodes"]):
+            return True
+        await asyncio.sleep(LOOK_S)
+    return False
+
+
+async def _again(engine: EngineProcess, clock: str) -> None:
+    """Start an engine that has ended; its gate's clock goes on."""
+    with_clock(engine.config, clock)
+    await engine.start("--standby")
+
+
 async def _without_asterisk(ground: Ground, mood: Mood) -> Strike:
     """The owner keeps its lease and dials nobody; once it sees Asterisk again it goes on."""
     world = ground.world
@@ -95,8 +149,7 @@ async def _standby(ground: Ground) -> None:
         await world.add_standby()
     waiting = next(engine for engine in world.engines if engine is not world.engine)
     if waiting.pid is None:
-        with_clock(waiting.config, world.clock_now.isoformat())
-        await waiting.start("--standby")
+        await _again(waiting, world.clock_now.isoformat())
     if not await _becomes(waiting, "standby"):
         raise LabError(f"the second engine does not wait: {waiting.last_words()}")
 
@@ -113,9 +166,14 @@ async def _becomes(engine: EngineProcess, state: str) -> bool:
 
 
 async def _status(engine: EngineProcess) -> dict[str, object] | None:
+    found = await _document(engine)
+    return None if found is None else dict(found["engine"])
+
+
+async def _document(engine: EngineProcess) -> dict[str, Any] | None:
     try:
         async with asyncio.timeout(2.0):
-            return dict((await engine.control.status())["engine"])
+            return await engine.control.status()
     except (EngineNotRunning, TimeoutError, OSError):
         return None
 
@@ -148,5 +206,5 @@ async def overlaps(ground: Ground) -> tuple[str, ...]:
 
 def split_faults() -> list[Fault]:
     """The faults of this module."""
-    does = "cut the owner of two engines off from the database, from Asterisk; cut, then half open"
+    does = "cut the owner of two engines off from the database, from Asterisk; cut, then half open; kill its successor"
     return [Fault("engines-split", does, split, PROMISE, Needs(split=True))]

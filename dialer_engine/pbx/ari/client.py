@@ -7,7 +7,8 @@ the time between are gone: on `on_link(True)` the owner must compare its view wi
 `/bridges`. Nothing is ever sent twice; the outcome of a command without a reply is unknown.
 
 When another engine connects for the same application, Asterisk sends it all events and us none. The link then
-counts as lost, and comes back only when the other engine is gone.
+counts as lost, and comes back only when the other engine is gone and `may_return` says that the calls are ours.
+While it says no, a lost link comes back only to an application that nobody has: its new owner may be connected.
 
 `beat` (monotonic seconds) tells when the reader last moved: it read something, or tries to come back.
 
@@ -23,6 +24,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -61,6 +63,7 @@ class AriClient:
         *,
         on_event: Callable[[Incoming], None],
         on_link: Callable[[bool], None],
+        may_return: Callable[[], bool] = lambda: True,
         subscribe_all: bool = True,
         event_types: Sequence[str] | None = None,
         reply_timeout: float = 5.0,
@@ -68,7 +71,8 @@ class AriClient:
     ) -> None:
         """Prepare a link to `base_url` (`http://host:port`) for the application `app`; time-outs in seconds.
 
-        With `event_types` Asterisk sends only those; the choice is renewed on every reconnect.
+        With `event_types` Asterisk sends only those; the choice is renewed on every reconnect. `may_return` says
+        whether nobody else can own the calls at this moment.
         """
         self._base_url = _clean_url(base_url)
         self._user = user
@@ -76,6 +80,7 @@ class AriClient:
         self.app = _clean_app(app)
         self._on_event = on_event
         self._on_link = on_link
+        self._may_return = may_return
         self._subscribe_all = subscribe_all
         self._event_types = event_types
         self._reply_timeout = reply_timeout
@@ -108,6 +113,8 @@ class AriClient:
             raise AriError("this ARI client was already started")
         self._session = aiohttp.ClientSession(headers=self._headers)
         try:
+            if await self._must_wait():
+                raise AriError(f"ARI at {self._base_url}: another engine may own the calls there by now")
             socket, early = await self._first_connect()
         except BaseException:
             await self._session.close()
@@ -278,8 +285,11 @@ class AriClient:
         while True:
             self.beat = time.monotonic()
             await asyncio.sleep(delay * _JITTER.uniform(0.5, 1.0))
-            if await self._still_displaced():
-                delay = _DISPLACED_DELAY
+            if await self._must_wait():
+                delay = _DISPLACED_DELAY if self._displaced else _LONGEST_DELAY
+                if tries % _TELL_EVERY == 0:
+                    log.warning("ari_reconnect_waits", displaced=self._displaced, tries=tries + 1)
+                tries += 1
                 continue
             try:
                 connection = await self._connect()
@@ -318,7 +328,7 @@ class AriClient:
         if isinstance(event, RawEvent):
             self._note_unknown(event)
         elif isinstance(event, ApplicationReplaced) and event.application == self.app:
-            self._give_way()
+            self._replaced()
         self.counts["events"] += 1
         try:
             self._on_event(event)
@@ -326,29 +336,39 @@ class AriClient:
             self.counts["handler_errors"] += 1
             log.exception("ari_event_handler_failed", event_type=type(event).__name__)
 
-    def _give_way(self) -> None:
-        """Leave the application to the engine that took it: this socket would get no event any more."""
-        self.counts["replaced"] += 1
+    def give_way(self, why: str) -> None:
+        """Leave the application to another engine, as if it had taken it: drop the link until `may_return`."""
         self._displaced = True
-        remedy = "another engine uses the same Asterisk: stop one of them"
-        log.error("ari_application_taken", app=self.app, remedy=remedy)
+        log.error("ari_application_taken", app=self.app, why=why)
         if self._socket is not None:
             self._closer = asyncio.create_task(self._socket.close())
 
-    async def _still_displaced(self) -> bool:
-        """Whether the other engine still holds the application; asked over HTTP, which displaces nobody."""
-        if not self._displaced or self._session is None:
+    def _replaced(self) -> None:
+        """Another engine took the application: this socket would get no event any more."""
+        self.counts["replaced"] += 1
+        self.give_way("another engine uses the same Asterisk: stop one of them")
+
+    async def _must_wait(self) -> bool:
+        """Whether the application is another engine's, or may be: without a clear answer it is not taken away."""
+        if self._may_return():
+            if not self._displaced:
+                return False
+        elif self._displaced:
+            return True
+        free = await self._nobody_has_it()
+        self._displaced = self._displaced and not free
+        return not free
+
+    async def _nobody_has_it(self) -> bool:
+        """Whether Asterisk says that no engine has the application; asked over HTTP, which displaces nobody."""
+        if self._session is None:
             return False
+        address = f"{self._base_url}/ari/applications/{self.app}"
         try:
-            address, patience = (
-                f"{self._base_url}/ari/applications/{self.app}",
-                aiohttp.ClientTimeout(_CONNECT_TIMEOUT),
-            )
-            async with self._session.get(address, timeout=patience) as reply:
-                self._displaced = reply.status == 200
+            async with self._session.get(address, timeout=aiohttp.ClientTimeout(_CONNECT_TIMEOUT)) as reply:
+                return reply.status == HTTPStatus.NOT_FOUND
         except (aiohttp.ClientError, OSError, TimeoutError):
-            self._displaced = False
-        return self._displaced
+            return False
 
     def _note_unknown(self, event: RawEvent) -> None:
         self.counts[f"unknown:{event.type}"] += 1
