@@ -7,7 +7,8 @@ another node cannot, because the conversation is not there: for that the seat go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -70,6 +71,8 @@ class Legs:
     _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: set[str] = field(default_factory=set)
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
+    _looks: int = 0
+    _ended: set[str] = field(default_factory=set)
 
     # --- coming and going -------------------------------------------------------------------------
 
@@ -167,6 +170,8 @@ class Legs:
 
     def gone(self, channel_id: str, *, vanished: bool = False) -> bool:
         """A channel was destroyed, or has `vanished` without a hang-up; returns True for an agent's leg."""
+        if self._looks:
+            self._ended.add(channel_id)
         vanished = vanished or channel_id in self._dead
         self._dead.discard(channel_id)
         agent = self.by_channel.pop(channel_id, None)
@@ -178,6 +183,17 @@ class Legs:
             self._cancel_wrap(agent)
             self._feed(agent, chair.LegDown(utc_now(), vanished))
         return True
+
+    @contextmanager
+    def noting_ends(self) -> Iterator[Set[str]]:
+        """Give the channels, of legs and calls, that end inside: a look at Asterisk that is under way may show them."""
+        self._looks += 1
+        try:
+            yield self._ended
+        finally:
+            self._looks -= 1
+            if not self._looks:
+                self._ended = set()
 
     def on(self, node: str) -> set[str]:
         """Return the channels of the legs on a node."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.recovery import JOIN_TAKES_S, NotOurs, Seen
 from dialer_engine.engine.station import Station
@@ -197,7 +196,7 @@ class Agreement:
             )
         for node in sorted(named - self.stations.keys()):
             log.warning("what is on record of a node that is not in the settings is ended", node=node)
-            await self._take_over(node, Seen.nothing(utc_now()))
+            await self._take_over(node, Seen.nothing())
 
     # --- a node that stays away -------------------------------------------------------------------
 

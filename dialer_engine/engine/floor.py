@@ -28,7 +28,7 @@ from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews
 from dialer_engine.engine.record import Records
-from dialer_engine.engine.recovery import Seen, agree, end_of, reconcile, resume
+from dialer_engine.engine.recovery import Before, Seen, agree, end_of, reconcile, resume
 from dialer_engine.engine.registry import Registry
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
@@ -210,8 +210,8 @@ class Floor:
 
     def give_up(self, node: str) -> Seen:
         """A node is lost: nothing is there any more. Its calls end as such, its agents are off duty."""
-        seen = Seen.nothing(utc_now())
-        agree(self.dispatcher, self.legs, node, seen, self.legs.on(node))
+        seen = Seen.nothing()
+        agree(self.dispatcher, self.legs, node, seen, Before.now(self.dispatcher, self.legs, node))
         return seen
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:

@@ -6,13 +6,16 @@ an answered person who is with nobody is sent to the drop message, and a ringing
 
 Without the lease another engine may own what is there. Then this engine sees to its own calls only, ends nobody
 else's, and leaves the node alone (`NotOurs`) once it sees that another engine has given people to agents.
+
+A look takes several round trips, while calls leave and channels end. So what it does not show counts as gone only if
+it was there before, and what ended meanwhile is taken out of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -59,14 +62,33 @@ class Seen:
         return cls(channels, members_of(bridges), ids, await commands.started_at())
 
     @classmethod
-    def nothing(cls, since: datetime) -> Seen:
-        """What a node has that is lost: nothing, since a moment."""
-        return cls({}, {}, frozenset(), since)
+    def nothing(cls) -> Seen:
+        """What a node has that is lost: nothing, and whatever left there left before."""
+        return cls({}, {}, frozenset(), datetime.max.replace(tzinfo=UTC))
+
+    def without(self, ended: Set[str]) -> Seen:
+        """Return the same without channels that have ended since."""
+        return replace(self, channels={id: one for id, one in self.channels.items() if id not in ended})
 
     def agent_with(self, channel_id: str) -> str | None:
         """Return the agent in whose bridge the channel is."""
         bridge = self.bridge_of.get(channel_id, "")
         return bridge.removeprefix("agent-") if bridge.startswith("agent-") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the floor had on a node at the moment (UTC) when a look began: only that can be missed there."""
+
+    at: datetime
+    legs: Set[str]
+    phases: Mapping[str, Phase]
+
+    @classmethod
+    def now(cls, dispatcher: Dispatcher, legs: Legs, node: str) -> Before:
+        """Return what the floor has there at this moment."""
+        phases = {call.id: call.phase for call in dispatcher.calls.values() if call.node == node}
+        return cls(utc_now(), legs.on(node), phases)
 
 
 def end_of(attempt: Attempt, seen: Seen, now: datetime) -> life.Event:
@@ -97,11 +119,12 @@ async def reconcile(
     Without `hang_up_orphans` all that is there is to be adopted. Else raises NotOurs when it is another engine's and
     the lease is not `owned`.
     """
-    known, ours = legs.on(place.name), frozenset(dispatcher.calls)
-    seen = await Seen.look(place.commands)
+    before, ours = Before.now(dispatcher, legs, place.name), frozenset(dispatcher.calls)
+    with legs.noting_ends() as ended:
+        seen = (await Seen.look(place.commands)).without(ended)
     if hang_up_orphans and not owned() and (talk := others_talk(dispatcher, seen, ours)):
         raise NotOurs(f"another engine has conversations on {place.name}, of {talk}")
-    agree(dispatcher, legs, place.name, seen, known)
+    agree(dispatcher, legs, place.name, seen, before)
     if hang_up_orphans:
         await _orphans(dispatcher, seen, place.commands, owned)
     return seen
@@ -121,16 +144,16 @@ def others_talk(dispatcher: Dispatcher, seen: Seen, ours: frozenset[str]) -> str
     return None
 
 
-def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
-    """Feed what a node has, or has no more, through the ordinary transitions; `known` legs were there before."""
+def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, before: Before) -> None:
+    """Feed what a node has, or has no more, through the ordinary transitions; `before` is of when the look began."""
     legs.know_bridges(node, seen.bridges)
-    _legs(legs, node, seen, known)
+    _legs(legs, node, seen, before)
     for call in [call for call in dispatcher.calls.values() if call.node == node]:
-        _attempt(dispatcher, call, seen)
+        _attempt(dispatcher, call, seen, before)
 
 
-def _legs(legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
-    for channel_id in [each for each in known if each not in seen.channels]:
+def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
+    for channel_id in [each for each in before.legs if each not in seen.channels]:
         legs.gone(channel_id, vanished=True)
     for channel in seen.channels.values():
         agent = leg_agent(channel)
@@ -142,20 +165,33 @@ def _legs(legs: Legs, node: str, seen: Seen, known: set[str]) -> None:
             legs.arrived(node, channel.id, agent)
 
 
-def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen) -> None:
+def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before) -> None:
     channel, now = seen.channels.get(call.id), utc_now()
     if channel is None:
-        if call.phase is not Phase.RESERVED:
-            dispatcher.feed(call.id, end_of(call.attempt, seen, now))
+        _absent(dispatcher, call, seen, before, now)
     elif call.attempt.hanging_up is not None:
         dispatcher.hang_up_again(call)
     elif channel.state == "Up":
-        _answered(dispatcher, call, seen, now)
+        _answered(dispatcher, call, seen, before, now)
     else:
         dispatcher.feed(call.id, life.Missed(now))
 
 
-def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> None:
+def _absent(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now: datetime) -> None:
+    """A call that the list lacks has ended, unless the list is older than its channel.
+
+    The list overtakes originates, which wait on the websocket. Of a call that left after the look began it says
+    nothing. One of which Asterisk had not said a word by then is looked up, in the originate's own way and behind it.
+    """
+    earlier = before.phases.get(call.id, Phase.RESERVED)
+    if earlier is Phase.RESERVED:
+        return
+    end = end_of(call.attempt, seen, now)
+    young = earlier is Phase.DIALING and isinstance(end, life.Vanished)
+    dispatcher.feed(call.id, life.ReplyLost(now) if young else end)
+
+
+def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now: datetime) -> None:
     """Nobody who has answered may be with nobody: into the bridge, or to the message."""
     inside = seen.agent_with(call.id)
     bridged = inside is not None and call.attempt.agent in (inside, None)
@@ -167,7 +203,7 @@ def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, now: datetime) -> 
         dispatcher.keep(call)
     elif call.phase is Phase.BRIDGED and (now - call.phase_since).total_seconds() < KEEP_S:
         dispatcher.keep(call)
-    elif call.phase is Phase.JOINING and (now - call.phase_since).total_seconds() > JOIN_TAKES_S:
+    elif call.phase is Phase.JOINING and (before.at - call.phase_since).total_seconds() > JOIN_TAKES_S:
         dispatcher.feed(call.id, life.JoinFailed(now))
     elif call.phase in (Phase.WAITING, Phase.UNCLAIMED):
         dispatcher.rescue(call)

@@ -24,6 +24,9 @@ from engine_support import (
 )
 
 from dialer_engine.engine.agents import bridge_of
+from dialer_engine.lab.behaviours import Behaviour, Kind
+from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd
+from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.scenario import CAMPAIGN
 from dialer_engine.lab.world import World
 from dialer_engine.pbx.node import Node
@@ -169,3 +172,45 @@ async def test_a_second_campaign_takes_nobody_from_calls_in_flight() -> None:
         await until_state(made, "in_call")
         press(made, "*")
         await until_state(made, "wrap")
+
+
+async def test_calls_that_leave_while_asterisk_is_looked_at_again_are_not_taken_for_ended() -> None:
+    """The second look after a lost link begins when calls leave again, and takes 2 s over such a link.
+
+    The trunk's rate is such that calls leave all that time: the agents are not all busy by then.
+    """
+    passing = Behaviour(Kind.HUMAN, 2.0, 1.0)
+    scenario = replace(PROGRESSIVE, agents=16, wrap_seconds=0, calls_per_second=5.0, clock=CROWD_CLOCK)
+    async with lab(scenario, table(passing), 0, crowd=make_crowd(600), proxied=True) as made:
+        await begin(made)
+        await until_state(made, "in_call")
+        proxy = made.proxies["ari_port"]
+        for _ in range(3):
+            proxy.cut()
+            await asyncio.sleep(0.5)
+            proxy.heal()
+            proxy.delay_s = 0.2
+            await asyncio.sleep(8.0)
+        proxy.heal()
+        await made.engine.control.post(f"/campaigns/{CAMPAIGN}/pause")
+
+        async def settled() -> bool:
+            return await nothing_live(made)
+
+        await until(settled, "every attempt has ended with its record", 60.0)
+        query = (
+            "select called_number as number, extract(epoch from ended_at)::float8 as ended_at "
+            "from cdrs where result = 'unknown'"
+        )
+        ended = {row["number"]: row["ended_at"] for row in await rows(made, query)}
+        calls = at_carrier(made)
+        assert [call for call in calls if went_on(call, ended.get(call.number))] == []
+        assert len(calls) > 40, "too few calls left to tell anything"
+        assert "channel without an attempt" not in made.engine.log.read_text()
+
+
+def went_on(call: CarrierCall, ended_at: float | None) -> bool:
+    """Whether a phone rang, or somebody talked, half a second after the call had ended by its record."""
+    if ended_at is None or call.came_at > ended_at + 1.0:
+        return False
+    return call.ended_at is None or call.ended_at > ended_at + 0.5
