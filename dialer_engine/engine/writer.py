@@ -413,11 +413,12 @@ class Writer:
                 await self._conn.close(timeout=CLOSE_S)
 
     async def _forbid_what_is_left(self) -> None:
-        left = Batch(self._id, self._epoch, list(self._memory)).opt_outs()
+        found = Batch(self._id, self._epoch, list(self._memory)).opt_outs()
         try:
-            left = [*await self._held.opt_outs(), *left]
+            found += await self._held.opt_outs()
         except OSError as error:
             log.critical("records that wait on the disk cannot be read", why=str(error))
+        left = list({one.attempt_id: one for one in found}.values())  # some are in memory and on the disk
         if not left:
             return
         try:

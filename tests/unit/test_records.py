@@ -44,7 +44,7 @@ class Book:
             lists=["june"],
             trunks=["main"],
             caller_ids=["+12105550177"],
-            dispositions={"9": {"code": "dnc", "label": "Do not call", "suppress": True}},  # type: ignore[dict-item]
+            dispositions={"8": {"code": "dnc", "label": "Do not call", "suppress": True}},  # type: ignore[dict-item]
         )
         self.plan = CampaignPlan(
             settings, 1, 1, Prompt("x", "v"), Limits(3, 6, {"bridged": timedelta(days=1)})
