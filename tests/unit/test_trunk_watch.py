@@ -214,8 +214,7 @@ CHANNEL = ari.Channel(
 
 
 def translator_of(line: Line) -> Translator:
-    legs = Legs.__new__(Legs)
-    legs.by_channel, legs.node_of, legs._dead = {}, {}, set()
+    legs = Legs({}, Tasks(), lambda name: False)
     audio = AudioCheck({}, line.floor.dispatcher, line.trunks, Tasks())
     return Translator(line.floor.dispatcher, legs, line.watch, audio)
 
