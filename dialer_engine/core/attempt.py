@@ -19,6 +19,7 @@ The races this forbids
   when it is not there the attempt ends as `unknown`, or as `node_lost` when its Asterisk died meanwhile.
 * An agent whose phone dies in a conversation leaves a person in silence: that person is moved into another
   agent's bridge (*joining* again), or to the message. The first join counts.
+* A talk whose time-out was not switched off in time goes to the message: abandoned, and the agent is free at once.
 * Everything that happens after *ended* is ignored; *ended* is the only state without a way out (P6).
 
 The machine is a table: `(phase, event type) -> function`. A pair in `IGNORED` changes nothing on purpose;
@@ -73,7 +74,16 @@ from dialer_engine.core.attempt_events import (
     Vanished,
 )
 from dialer_engine.core.audio import Audio
-from dialer_engine.core.outcome import Refusal, Result, result_of_refusal
+from dialer_engine.core.outcome import (
+    LINE_LOST,
+    REQUEST_TERMINATED,
+    EndedBy,
+    Refusal,
+    Result,
+    began_by,
+    result_of_refusal,
+    talked,
+)
 
 __all__ = [
     "ABANDON_AFTER",
@@ -127,14 +137,6 @@ ABANDON_AFTER = timedelta(seconds=2)
 from the answer, which is the stricter Canadian reading)."""
 
 
-LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
-"""ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
-
-
-REQUEST_TERMINATED = 487
-"""The carrier's answer to our own CANCEL."""
-
-
 class Phase(StrEnum):
     """Where an attempt is in its life."""
 
@@ -147,16 +149,6 @@ class Phase(StrEnum):
     UNCLAIMED = "unclaimed"
     MESSAGE = "message"
     ENDED = "ended"
-
-
-class EndedBy(StrEnum):
-    """Who ended the attempt."""
-
-    CUSTOMER = "customer"
-    AGENT = "agent"
-    ENGINE = "engine"
-    CARRIER = "carrier"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +274,23 @@ def _message(a: Attempt, e: Event) -> Step:
     return replace(a, phase=Phase.MESSAGE, answered_at=answered, message_at=e.at, agent=None), _free(a)
 
 
+def _taken_back(a: Attempt, e: Event) -> Step:
+    """The dialplan took a joined person out of the bridge: the agent is alone there. See `outcome.talked`."""
+    return replace(a, phase=Phase.MESSAGE, message_at=e.at, agent=None), _left(a)
+
+
+def _left(a: Attempt) -> tuple[Command, ...]:
+    return (CustomerLeft(a.agent),) if a.agent else ()
+
+
 def _opted_out(a: Attempt, e: Event) -> Step:
     return replace(a, opted_out=True), (Suppress(),)
+
+
+def _opted_out_of_talk(a: Attempt, e: Event) -> Step:
+    """The key works in the message only: its start was missed with a lost link."""
+    told, left = _taken_back(a, MessageStarted(began_by(a.joined_at, e.at)))
+    return replace(told, opted_out=True), (*left, Suppress())
 
 
 def _cancel(a: Attempt, e: Cancel) -> Step:
@@ -313,7 +320,7 @@ def _vanished(a: Attempt, e: Event) -> Step:
     """How it ended is not known, but what happened before is: a talk was a talk, an answer without one was not."""
     result = Result.UNKNOWN
     if a.answered_at is not None:
-        result = Result.BRIDGED if a.joined_at is not None else Result.ABANDONED
+        result = Result.BRIDGED if talked(a.joined_at, a.message_at) else Result.ABANDONED
     return _end_unseen(a, e, result)
 
 
@@ -324,8 +331,7 @@ def _node_lost(a: Attempt, e: Event) -> Step:
 
 def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
     ended, commands = _end(a, e, result, EndedBy.UNKNOWN)
-    left = (CustomerLeft(a.agent),) if a.agent and a.phase is Phase.BRIDGED else _free(a)
-    return ended, (*left, *commands)
+    return ended, (*(_left(a) if a.phase is Phase.BRIDGED else _free(a)), *commands)
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
@@ -366,7 +372,7 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
     ours = a.hanging_up is EndedBy.ENGINE
     abandoned = a.message_at is not None or waited >= ABANDON_AFTER or ours
     result = Result.ABANDONED if abandoned else Result.HUNG_UP
-    if a.joined_at is not None:
+    if talked(a.joined_at, a.message_at):
         result = Result.BRIDGED
     ended, commands = _end(coded, e, result, EndedBy.ENGINE if ours else _far_end(e))
     return ended, (*_free(a), *commands)
@@ -384,8 +390,7 @@ def _far_end(e: Gone) -> EndedBy:
 def _gone_bridged(a: Attempt, e: Gone) -> Step:
     coded = replace(a, cause=e.cause, sip_code=e.sip_code)
     ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or _far_end(e))
-    left = (CustomerLeft(a.agent),) if a.agent else ()
-    return ended, (*left, *commands)
+    return ended, (*_left(a), *commands)
 
 
 Handler = Callable[[Attempt, Any], Step]
@@ -437,6 +442,8 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.BRIDGED, AgentHangup): _agent_hangup,
     (Phase.BRIDGED, AgentLost): _agent_hangup,
     (Phase.BRIDGED, AgentVanished): _agent_vanished,
+    (Phase.BRIDGED, MessageStarted): _taken_back,
+    (Phase.BRIDGED, OptedOut): _opted_out_of_talk,
     (Phase.BRIDGED, Gone): _gone_bridged,
     (Phase.BRIDGED, Vanished): _vanished,
     **{(phase, NodeLost): _node_lost for phase in Phase if phase not in (Phase.RESERVED, Phase.ENDED)},
@@ -462,6 +469,7 @@ IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
         (Phase.UNCLAIMED, JoinFailed),
         (Phase.UNCLAIMED, AgentLost),
         (Phase.MESSAGE, ClaimLost),
+        (Phase.MESSAGE, JoinFailed),
         (Phase.MESSAGE, AgentLost),
         (Phase.MESSAGE, MessageStarted),
         (Phase.BRIDGED, ClaimLost),

@@ -4,9 +4,10 @@ What is counted
 ---------------
 An answered call is judged by its times, never by the label of its result: connected to an agent within 2.0 s
 of the answer, abandoned, or gone before the 2 s were over. A call that was sent and whose fate is not known
-counts as abandoned. A connected call counts as a live answer only once the agent's disposition says that a
-person was there, and a person who left within the 2 s counts nowhere: whatever is doubtful makes the budget
-smaller. So the number of live answers never falls, and a limit that holds once holds from then on.
+counts as abandoned, and so does one that the drop message took from its agent at once (`outcome.talked`). A
+connected call counts as a live answer only once the agent's disposition says that a person was there, and a
+person who left within the 2 s counts nowhere: whatever is doubtful makes the budget smaller. So the number of
+live answers never falls, and a limit that holds once holds from then on.
 
 The limit is floor(share x live answers) in a period once there are 100 live answers, and at most 2 before.
 The periods are whole UTC days: in the US 30 successive days from the campaign's first call, in Canada the
@@ -25,6 +26,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.outcome import talked
 
 CONNECT_WITHIN = timedelta(seconds=2)
 """An answered person must hear an agent within this time of the answer (47 CFR 64.1200(a)(7))."""
@@ -141,7 +143,7 @@ def standing(times: CallTimes) -> Standing:
     if times.machine:
         return Standing.MACHINE
     if times.joined_at is not None:
-        in_time = times.joined_at - answered <= CONNECT_WITHIN
+        in_time = times.joined_at - answered <= CONNECT_WITHIN and talked(times.joined_at, times.message_at)
         return Standing.CONNECTED if in_time else Standing.ABANDONED
     gone_early = times.message_at is None and times.ended_at - answered < CONNECT_WITHIN
     by_caller = gone_early and not times.ended_by_us and not times.unknown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -29,6 +30,41 @@ class Result(StrEnum):
         """Whether nobody saw how the attempt ended: it may have reached the person."""
         return self in (Result.UNKNOWN, Result.NODE_LOST)
 
+
+class EndedBy(StrEnum):
+    """Who ended the attempt."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    ENGINE = "engine"
+    CARRIER = "carrier"
+    UNKNOWN = "unknown"
+
+
+TAKEN_BACK = timedelta(seconds=2)
+"""Only the time-out for claimed calls brings the drop message into a talk, at most so long after the join."""
+
+
+def talked(joined_at: datetime | None, message_at: datetime | None) -> bool:
+    """Return whether a join became a talk: the drop message did not follow it within TAKEN_BACK.
+
+    A person who was with an agent for an instant and then heard the message was connected within 2 s in the letter of
+    the rule, and was abandoned in truth. So the join stays in the record, and the call counts as abandoned. A message
+    later than that comes because the agent's phone died: that was a talk.
+    """
+    return joined_at is not None and (message_at is None or message_at - joined_at > TAKEN_BACK)
+
+
+def began_by(joined_at: datetime | None, seen_at: datetime) -> datetime:
+    """Return when a drop message began at the latest that was seen in the place of a talk; its start was missed."""
+    return seen_at if joined_at is None else min(seen_at, joined_at + TAKEN_BACK)
+
+
+LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
+"""ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
+
+REQUEST_TERMINATED = 487
+"""The carrier's answer to our own CANCEL."""
 
 _BY_SIP: dict[int, Result] = {
     **dict.fromkeys((486, 600), Result.BUSY),

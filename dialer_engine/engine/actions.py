@@ -24,6 +24,14 @@ from dialer_engine.pbx.ari.errors import AriError, AriRefused
 log = structlog.get_logger(__name__)
 
 CONTEXT = "outbound"
+TAKES_BACK_S = 1.85
+"""The dialplan takes a claimed call back so long after its answer, unless it was joined and kept."""
+JOIN_WITHIN_S = 1.0
+"""A join and what keeps it have at least this long, also in a busy Asterisk. An engine that dies between what puts the
+time-out off and the join leaves silence for so long."""
+KEEP_AGAIN_S = (0.05, 0.1, 0.2, 0.4, 0.8)
+GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+"""The channel is gone, or has left the application."""
 ON_HANGUP = {"CHANNEL(hangup_handler_push)": f"{CONTEXT},said,1"}
 """Lets the dialplan tell, when the channel ends, what the carrier said last."""
 
@@ -129,13 +137,16 @@ class AsteriskActions:
         self.tasks.spawn(self._join(call, agent), "join")
 
     async def _join(self, call: Call, agent: str) -> None:
-        # Both leave together: an engine that died between them would leave a talk to the time-out.
-        adding = self._commands(call).bridge_add(bridge_of(agent), call.id)
-        keeping = self._keep(call)
-        added, _ = await asyncio.gather(adding, keeping, return_exceptions=True)
+        # All leave together: an engine that died between them would leave a talk to the time-out. Asterisk carries
+        # them out one after the other, so a time-out that ran out between join and keep would end a talk that has
+        # just begun. Whoever has waited gets it put off first; right after the answer that would only cost time.
+        commands = self._commands(call)
+        if _is_late(call):
+            self.tasks.spawn(self._put_off(call), "put a time-out off")
+        adding = asyncio.create_task(commands.bridge_add(bridge_of(agent), call.id), name="add to a bridge")
+        self.keep(call)
         try:
-            if isinstance(added, BaseException):
-                raise added
+            await adding
         except AriRefused as error:
             log.warning("customer could not be bridged", attempt=call.id, agent=agent, why=str(error))
             self._feed(call, life.JoinFailed(utc_now()))
@@ -149,10 +160,25 @@ class AsteriskActions:
         self.tasks.spawn(self._keep(call), "keep a joined call")
 
     async def _keep(self, call: Call) -> None:
+        """Try until the dialplan has had its chance: a talk that is not kept ends in the drop message."""
+        for pause in KEEP_AGAIN_S:
+            try:
+                await self._commands(call).keep(call.id)
+                return
+            except AriError as error:
+                if isinstance(error, AriRefused) and error.status in GONE:
+                    log.debug("call was gone before it was kept", attempt=call.id, why=str(error))
+                    return
+                log.warning("time-out of a joined call not switched off", attempt=call.id, why=str(error))
+            await asyncio.sleep(pause)
+            if call.phase not in (Phase.JOINING, Phase.BRIDGED):
+                return
+
+    async def _put_off(self, call: Call) -> None:
         try:
-            await self._commands(call).keep(call.id)
+            await self._commands(call).put_off(call.id, JOIN_WITHIN_S)
         except AriError as error:
-            log.debug("time-out of a joined call not switched off", attempt=call.id, why=str(error))
+            log.info("time-out of a claimed call not put off", attempt=call.id, why=str(error))
 
     def play_drop_message(self, call: Call) -> None:
         """Send the channel on to the dialplan's drop message."""
@@ -182,3 +208,14 @@ class AsteriskActions:
     def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
         """Start an agent's wrap time."""
         self.legs.start_wrap(agent, attempt_id, campaign)
+
+
+def _is_late(call: Call) -> bool:
+    """Whether the dialplan may take a call back while it is being joined; a later join of a talk has no time-out.
+
+    The answer's time is the node's: one whose clock is ahead by most of a second has nothing put off.
+    """
+    answered = call.attempt.answered_at
+    if answered is None or call.attempt.joined_at is not None:
+        return False
+    return (utc_now() - answered).total_seconds() > TAKES_BACK_S - JOIN_WITHIN_S

@@ -21,6 +21,7 @@ import structlog
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.outcome import began_by
 from dialer_engine.engine.agents import Legs, whisper_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -172,7 +173,7 @@ def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before) -> 
     elif call.attempt.hanging_up is not None:
         dispatcher.hang_up_again(call)
     elif channel.state == "Up":
-        _answered(dispatcher, call, seen, before, now)
+        _answered(dispatcher, call, channel, seen, before, now)
     else:
         dispatcher.feed(call.id, life.Missed(now))
 
@@ -191,8 +192,14 @@ def _absent(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now:
     dispatcher.feed(call.id, life.ReplyLost(now) if young else end)
 
 
-def _answered(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now: datetime) -> None:
+def _answered(
+    dispatcher: Dispatcher, call: Call, channel: Channel, seen: Seen, before: Before, now: datetime
+) -> None:
     """Nobody who has answered may be with nobody: into the bridge, or to the message."""
+    if channel.dialplan.context == MESSAGE_CONTEXT:
+        joined = call.attempt.joined_at if call.phase is Phase.BRIDGED else None
+        dispatcher.feed(call.id, life.MessageStarted(began_by(joined, now)))
+        return
     inside = seen.agent_with(call.id)
     bridged = inside is not None and call.attempt.agent in (inside, None)
     if call.phase in (Phase.DIALING, Phase.RINGING):

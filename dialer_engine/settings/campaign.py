@@ -248,7 +248,7 @@ class Campaign(Model):
     max_wait_ms: int = Field(
         default=1800,
         ge=100,
-        le=1900,
+        le=1800,
         description="milliseconds from the answer until the drop message, when no agent is free",
     )
     cancel_before_15s: bool = Field(

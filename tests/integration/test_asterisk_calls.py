@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate, until
 
+from dialer_engine.engine.actions import GONE, JOIN_WITHIN_S
 from dialer_engine.engine.translate import moment
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
@@ -113,6 +114,9 @@ async def test_a_claimed_call_that_nobody_joins_falls_to_the_message(
     assert mark.eventname == "DropMessageStarted"
     answered = await watcher.wait(CallBroadcast, customer)
     assert (moment(mark.timestamp) - moment(answered.timestamp)).total_seconds() < 2.0
+    with pytest.raises(AriRefused) as refused:
+        await commands.keep(customer)
+    assert refused.value.status in GONE
     await asyncio.sleep(1.0)
     assert not watcher.of(ChannelDestroyed, customer), "the message plays on"
 
@@ -130,6 +134,19 @@ async def test_a_joined_call_whose_time_out_was_switched_off_stays(
         assert not watcher.of(ChannelLeftBridge, customer)
     finally:
         await phone.close()
+
+
+async def test_a_call_whose_time_out_is_put_off_falls_to_the_message_that_much_later(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    """An engine that died when a person who had waited was to be joined, but before the join: silence does not last."""
+    customer = await claimed(commands, watcher, pair)
+    await asyncio.sleep(1.6)
+    put_off = time.monotonic()
+    await commands.put_off(customer, JOIN_WITHIN_S)
+    mark = await watcher.wait(ChannelUserevent, customer)
+    assert mark.eventname == "DropMessageStarted"
+    assert JOIN_WITHIN_S - 0.05 < time.monotonic() - put_off < JOIN_WITHIN_S + 0.3
 
 
 async def test_only_one_claim_wins(pair: Pair, commands: Commands, watcher: Watcher) -> None:

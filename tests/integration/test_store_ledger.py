@@ -17,6 +17,7 @@ from dialer_engine.store.reserve import Reservation, reserve
 pytestmark = pytest.mark.postgres
 
 SINCE = WALL - timedelta(days=60)
+AREA_CODES = ("210", "214", "512", "713", "817", "972")
 
 
 def country_of(npa: str) -> str:
@@ -38,6 +39,9 @@ SHAPES = [
             (5.0, 6.9, None),
             (5.0, 7.2, None),
             (5.0, None, 5.02),
+            (5.0, 6.85, 6.8),
+            (5.0, 7.02, 5.02),
+            (5.0, 7.03, 5.02),
             (5.0, None, 7.0),
             (5.0, None, 7.5),
         ),
@@ -77,7 +81,7 @@ def pure(shape: tuple[object, ...]) -> Counts:
 
 async def test_the_database_judges_as_the_pure_rules_do(conn: Conn) -> None:
     world = await make_world(conn)
-    await put_contacts(conn, world.members["acme"], "june", fictional(len(SHAPES)))
+    await put_contacts(conn, world.members["acme"], "june", fictional(len(SHAPES), AREA_CODES))
     done: list[Reservation] = []
     while len(done) < len(SHAPES):
         more = await reserve(conn, request(world, 50))

@@ -331,6 +331,36 @@ def test_without_another_agent_the_message_plays_and_the_talk_stays_a_talk() -> 
     assert (ended.result, ended.message_at, ended.joined_at) == (Result.BRIDGED, at(20.1), at(5.01))
 
 
+@pytest.mark.parametrize(("after", "result"), [(0.05, "abandoned"), (2.0, "abandoned"), (2.1, "bridged")])
+def test_a_talk_that_the_dialplan_takes_back_is_no_talk_and_the_agent_is_not_left_alone(
+    after: float, result: str
+) -> None:
+    events = (life.MessageStarted(at(5.01 + after)), life.OptedOut(at(9)), life.Gone(at(12), cause=16))
+    ended, said = walk(*BRIDGED, *events)
+    assert said[-3:] == [life.CustomerLeft("alice"), life.Suppress(), life.Finish()]
+    assert (ended.result, ended.opted_out, ended.agent) == (result, True, None)
+    assert (ended.joined_at, ended.message_at) == (at(5.01), at(5.01 + after)), "the record says both"
+    vanished, _ = walk(*BRIDGED, events[0], life.Vanished(at(12)))
+    assert vanished.result == result
+
+
+def test_the_opt_out_key_in_a_talk_proves_a_message_whose_start_was_missed() -> None:
+    told, said = walk(*BRIDGED, life.OptedOut(at(12)))
+    assert said[-2:] == [life.CustomerLeft("alice"), life.Suppress()]
+    assert (told.phase, told.message_at, told.opted_out) == (Phase.MESSAGE, at(7.01), True)
+    soon, _ = walk(*BRIDGED, life.OptedOut(at(6)))
+    assert soon.message_at == at(6)
+    ended, _ = walk(life.MessageStarted(at(12.1)), life.Gone(at(13)), attempt=told)
+    assert (ended.result, ended.message_at) == (Result.ABANDONED, at(7.01))
+
+
+def test_a_join_that_comes_to_nothing_because_the_message_plays_already_is_no_news() -> None:
+    chosen = (*ANSWERED, life.AgentChosen(at(6.79), "bob"), life.Entered(at(6.8)))
+    told, said = walk(*chosen, life.MessageStarted(at(6.86)))
+    assert said[-2:] == [life.Join("bob"), life.FreeAgent("bob")]
+    assert step(told, life.JoinFailed(at(6.87))) == (told, ())
+
+
 def test_every_event_type_is_sampled() -> None:
     assert {kind.__name__ for kind in EVENTS} == {kind.__name__ for kind in life.Event.__subclasses__()}
 

@@ -161,6 +161,23 @@ def test_a_dead_phone_leaves_its_customer_to_the_message_when_nobody_is_free() -
     assert floor.finished[0].attempt.result is Result.BRIDGED
 
 
+def test_an_agent_whose_customer_the_dialplan_took_back_is_not_left_alone() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.dispatcher.feed("x", life.MessageStarted(at(6.85)))
+    assert floor.state("alice") is SeatState.WRAP
+    floor.dispatcher.feed("x", life.OptedOut(at(9)))
+    assert floor.book.asked[-1] == ("opt_outs",)
+    floor.dispatcher.feed_seat("alice", chair.DispositionKey(at(9.5), "sale"))
+    floor.hang_up("x", 12)
+    assert floor.book.dispositions == [("x", "spring", "alice", "sale")]
+    assert floor.finished[0].attempt.result is Result.ABANDONED
+    assert floor.dispatcher.illegal == {}
+
+
 def test_cancel_reaches_only_unanswered_calls() -> None:
     floor = Floor(alice="spring")
     floor.on_duty("alice")

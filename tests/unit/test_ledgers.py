@@ -111,6 +111,18 @@ def test_a_disposition_that_comes_before_the_end_is_remembered() -> None:
     assert desk.counts() == Counts(connected=1)
 
 
+def test_who_was_taken_from_the_agent_at_once_is_abandoned_whatever_the_agent_says() -> None:
+    desk = Desk(alice="spring")
+    desk.on_duty("alice")
+    desk.ring("x")
+    desk.answer("x")
+    desk.join("x", 6.8)
+    desk.dispatcher.feed("x", life.MessageStarted(at(6.85)))
+    desk.ledgers.disposed("x", person=True)
+    desk.hang_up("x")
+    assert desk.counts() == Counts(abandoned=1, messages=1)
+
+
 def test_nobody_free_is_abandoned_and_hung_up_at_once_is_not() -> None:
     desk = Desk(alice="spring")
     for name, gone in (("slow", 12.0), ("fast", 6.0)):

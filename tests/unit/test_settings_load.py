@@ -134,7 +134,7 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
         ("lines_per_agent: nan", "5:18: lines_per_agent: 'nan' is out of range"),
         ("ring_seconds: 14", "5:15: ring_seconds: '14' is out of range; allowed: 15 to 60"),
         ("ring_seconds: 61", "5:15: ring_seconds: '61' is out of range; allowed: 15 to 60"),
-        ("max_wait_ms: 1901", "5:14: max_wait_ms: '1901' is out of range; allowed: 100 to 1900"),
+        ("max_wait_ms: 1801", "5:14: max_wait_ms: '1801' is out of range; allowed: 100 to 1800"),
         ("wrap_seconds: -1", "5:15: wrap_seconds: '-1' is out of range; allowed: 0 to 600"),
         ("autostart: sure", "5:12: autostart: 'sure' is not true or false"),
         (

@@ -90,6 +90,10 @@ class Commands:
         """Switch off the time-out by which the dialplan takes a claimed channel back."""
         await self.set_variable(channel_id, "TIMEOUT(absolute)", "0")
 
+    async def put_off(self, channel_id: str, seconds: float) -> None:
+        """Let the time-out by which the dialplan takes a claimed channel back run out so many seconds from now."""
+        await self.set_variable(channel_id, "TIMEOUT(absolute)", f"{seconds:g}")
+
     async def started_at(self) -> datetime:
         """Return when this Asterisk was started (aware, whole seconds)."""
         info = _decode(await self._send("GET", "/asterisk/info", query={"only": "status"}), AsteriskInfo)
