@@ -258,6 +258,7 @@ async def test_an_answer_that_does_not_come_gives_nobody_the_application(
         await second.start()
         try:
             await until(lambda: watcher.links == [True, False])
+            await asyncio.sleep(0.3)  # the old connection is closed, and the first question has its answer
             proxy.stalled = True
             await asyncio.sleep(4.0)
             proxy.stalled = False
