@@ -9,6 +9,8 @@ disposition digit or the wrap time ends; then it is ready again, or *paused* whe
 Hanging up the leg ends the shift (*off*) in every state; presence comes from the leg and from nothing else.
 A second phone of the same agent takes the seat over as it is: a conversation goes on there. That holds on one node;
 a leg on another cannot have the conversation, so there the first leg goes down before the second comes up.
+A pause belongs to the leg: who dials in anew is ready, but a leg that an engine finds still up, after its own restart
+or after a node was lost, is as paused as it was. Its agent may have walked away, and must not get a customer.
 
 The races this forbids
 ----------------------
@@ -49,6 +51,11 @@ class Seat:
     pause_wanted: bool = False
     node: str = ""
 
+    @property
+    def resting(self) -> bool:
+        """Whether the agent is in a pause, or will be after what goes on now."""
+        return self.state is SeatState.PAUSED or self.pause_wanted
+
 
 @dataclass(frozen=True, slots=True)
 class SeatEvent:
@@ -59,9 +66,10 @@ class SeatEvent:
 
 @dataclass(frozen=True, slots=True)
 class LegUp(SeatEvent):
-    """The agent's leg is in its bridge on a node."""
+    """The agent's leg is in its bridge on a node; `paused`: it was there before, and its agent is in a pause."""
 
     node: str
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,13 @@ class LegDown(SeatEvent):
 @dataclass(frozen=True, slots=True)
 class Reserved(SeatEvent):
     """The dispatcher chose this agent for an answered person."""
+
+    attempt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled(SeatEvent):
+    """A conversation that an earlier engine left is still there; a pause waits until it is over."""
 
     attempt: str
 
@@ -181,7 +196,8 @@ def _to(seat: Seat, state: SeatState, e: SeatEvent, attempt: str | None = None) 
 
 
 def _leg_up(s: Seat, e: LegUp) -> SeatStep:
-    return replace(_to(s, SeatState.READY, e), pause_wanted=False, node=e.node), (BecameReady(),)
+    present = replace(_to(s, SeatState.READY, e), pause_wanted=False, node=e.node)
+    return (replace(present, state=SeatState.PAUSED), ()) if e.paused else (present, (BecameReady(),))
 
 
 def _another_leg(s: Seat, e: LegUp) -> SeatStep:
@@ -190,16 +206,20 @@ def _another_leg(s: Seat, e: LegUp) -> SeatStep:
 
 
 def _off(s: Seat, e: LegDown) -> SeatStep:
-    return _to(s, SeatState.OFF, e), ()
+    return _absent(s, e), ()
 
 
 def _off_with_customer(s: Seat, e: LegDown) -> SeatStep:
     alone: tuple[SeatCommand, ...] = (CustomerAlone(s.attempt, e.vanished),) if s.attempt else ()
-    return _to(s, SeatState.OFF, e), (*alone, *_default(s)) if s.state is SeatState.IN_CALL else alone
+    return _absent(s, e), (*alone, *_default(s)) if s.state is SeatState.IN_CALL else alone
 
 
 def _off_in_wrap(s: Seat, e: LegDown) -> SeatStep:
-    return _to(s, SeatState.OFF, e), _default(s)
+    return _absent(s, e), _default(s)
+
+
+def _absent(s: Seat, e: LegDown) -> Seat:
+    return replace(_to(s, SeatState.OFF, e), pause_wanted=False)
 
 
 def _default(s: Seat) -> tuple[SeatCommand, ...]:
@@ -208,6 +228,10 @@ def _default(s: Seat) -> tuple[SeatCommand, ...]:
 
 def _reserve(s: Seat, e: Reserved) -> SeatStep:
     return _to(s, SeatState.RESERVED, e, e.attempt), ()
+
+
+def _recall(s: Seat, e: Recalled) -> SeatStep:
+    return replace(_to(s, SeatState.RESERVED, e, e.attempt), pause_wanted=s.state is SeatState.PAUSED), ()
 
 
 def _free(s: Seat, e: Freed) -> SeatStep:
@@ -270,6 +294,7 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
     (SeatState.WRAP, LegUp): _another_leg,
     (SeatState.READY, LegDown): _off,
     (SeatState.READY, Reserved): _reserve,
+    (SeatState.READY, Recalled): _recall,
     (SeatState.READY, PauseKey): _pause,
     (SeatState.RESERVED, LegDown): _off_with_customer,
     (SeatState.RESERVED, Freed): _free,
@@ -284,6 +309,7 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
     (SeatState.WRAP, WrapOver): _wrap_over,
     (SeatState.WRAP, PauseKey): _pause_later,
     (SeatState.PAUSED, LegDown): _off,
+    (SeatState.PAUSED, Recalled): _recall,
     (SeatState.PAUSED, PauseKey): _unpause,
 }
 """What each event does in each state."""

@@ -68,6 +68,9 @@ class Legs:
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
     node_of: dict[str, str] = field(default_factory=dict)
+    paused: set[str] = field(default_factory=set)
+    """Agents who are in a pause if a leg that was there before is found: see `adopt`."""
+    _found: set[str] = field(default_factory=set)
     _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: set[str] = field(default_factory=set)
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
@@ -87,13 +90,14 @@ class Legs:
             self._hang_up(there, earlier, "replace a leg")
             if there != node:
                 self.gone(earlier, vanished=True)
+        self.paused.discard(agent)
         self._know(node, channel_id, agent)
         self.tasks.spawn(self._seat(node, channel_id, agent), "seat an agent")
 
     def adopt(self, node: str, channel_id: str, agent: str, *, whispering: bool) -> None:
         """Take over a leg that is already in its bridge: after a restart of the engine, or a lost link.
 
-        An agent who went on elsewhere meanwhile stays there.
+        An agent who went on elsewhere meanwhile stays there, and one who was in a pause is still in it.
         """
         elsewhere = self.node_of.get(self.by_agent.get(agent, ""), node) != node
         if not self.known(agent) or elsewhere:
@@ -103,7 +107,18 @@ class Legs:
         if not whispering:
             self.tasks.spawn(self._open_whisper(channel_id), "open a side channel")
         self._bridges_on(node).add(bridge_of(agent))
-        self._feed(agent, chair.LegUp(utc_now(), node))
+        self._found.add(agent)
+        self._feed(agent, chair.LegUp(utc_now(), node, paused=agent in self.paused))
+
+    def remind_paused(self) -> None:
+        """Tell those whose legs were found that they are paused, once it is known who of them talks."""
+        found, self._found = self._found, set()
+        for agent in found:
+            if (seat := self._seat_of(agent)) is not None and seat.state is SeatState.PAUSED:
+                self.tell(agent, "paused")
+
+    def _seat_of(self, agent: str) -> chair.Seat | None:
+        return self.dispatcher.seats.get(agent) if self.dispatcher else None
 
     def _know(self, node: str, channel_id: str, agent: str) -> None:
         self.by_agent[agent] = channel_id
@@ -181,6 +196,7 @@ class Legs:
         if self.by_agent.get(agent) == channel_id:
             del self.by_agent[agent]
             self._cancel_wrap(agent)
+            self._remember_pause(agent, vanished)
             self._feed(agent, chair.LegDown(utc_now(), vanished))
         return True
 
@@ -194,6 +210,14 @@ class Legs:
             self._looks -= 1
             if not self._looks:
                 self._ended = set()
+
+    def _remember_pause(self, agent: str, vanished: bool) -> None:
+        """A leg that has vanished with its node may be found again, and then its agent is as paused as now."""
+        seat = self._seat_of(agent)
+        if vanished and seat is not None and seat.resting:
+            self.paused.add(agent)
+        else:
+            self.paused.discard(agent)
 
     def on(self, node: str) -> set[str]:
         """Return the channels of the legs on a node."""
@@ -238,7 +262,7 @@ class Legs:
             self._dispose(agent, digit)
 
     def _dispose(self, agent: str, digit: str) -> None:
-        seat = self.dispatcher.seats.get(agent) if self.dispatcher else None
+        seat = self._seat_of(agent)
         if seat is None or seat.state is not SeatState.WRAP or self.dispatcher is None:
             if seat is not None and seat.state in (SeatState.READY, SeatState.PAUSED):
                 self.tell(agent, "refused")
@@ -265,7 +289,7 @@ class Legs:
     def end_wraps(self) -> None:
         """Give every agent in wrap the default disposition now: the engine is about to end."""
         for agent, timer in list(self._wraps.items()):
-            seat = self.dispatcher.seats.get(agent) if self.dispatcher else None
+            seat = self._seat_of(agent)
             timer.cancel()
             if seat is not None and seat.attempt is not None:
                 self._wrap_over(agent, seat.attempt)

@@ -24,7 +24,7 @@ from dialer_engine.engine.station import Station
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.errors import AriError
-from dialer_engine.store.agents import agents_on_record, nodes_on_record
+from dialer_engine.store.agents import agents_on_record, nodes_on_record, paused_on_record
 from dialer_engine.store.attempts import adopt, live_attempts, talks_without_disposition
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
@@ -135,8 +135,14 @@ class Agreement:
 
     async def recover(self, station: Station) -> None:
         """Take over what an earlier engine left on a node. Raises AriError or one of AWAY."""
+        await self._learn_pauses()
         await self._take_over(station.name, await self.floor.compare(station, hang_up_orphans=False))
         station.recovered = True
+
+    async def _learn_pauses(self) -> None:
+        """Who of an earlier engine's agents is in a pause must be known before the first leg is taken over."""
+        async with self.pool.acquire() as conn:
+            self.floor.know_paused(await paused_on_record(conn))
 
     async def _take_over(self, node: str, seen: Seen) -> None:
         floor = self.floor
@@ -220,6 +226,7 @@ class Agreement:
         seen = self.floor.give_up(station.name)
         while not station.recovered and not station.client.connected:
             try:
+                await self._learn_pauses()
                 await self._take_over(station.name, seen)
                 station.recovered = True
             except AWAY as error:

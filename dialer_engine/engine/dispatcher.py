@@ -52,7 +52,7 @@ class Recorder(Protocol):
     def disposition(
         self, attempt_id: str, campaign: str, agent: str, code: str | None, at: datetime, call: Call | None
     ) -> None: ...
-    def seat_state(self, seat: Seat, campaign: str | None) -> None: ...
+    def seat_state(self, seat: Seat, campaign: str | None, at: datetime) -> None: ...
 
 
 class Dispatcher:
@@ -128,7 +128,7 @@ class Dispatcher:
     def reseat(self, call: Call, agent: str) -> None:
         """Put an agent of an adopted conversation back into it."""
         now = utc_now()
-        self.feed_seat(agent, chair.Reserved(now, call.id))
+        self.feed_seat(agent, chair.Recalled(now, call.id))
         self.feed_seat(agent, chair.CustomerIn(now, call.id))
 
     def feed(self, attempt_id: str, event: life.Event) -> None:
@@ -246,9 +246,14 @@ class Dispatcher:
         if call.attempt.joined_at is None:
             self._undisposed.pop(call.id, None)
         early = self._disposed_early.pop(call.id, None)
-        if early is not None:
+        if early is not None and not self._in_wrap(call):
             self.dispose(call.id, *early, call.attempt.ended_at or utc_now())
         self.on_finished(finished)
+
+    def _in_wrap(self, call: Call) -> bool:
+        """Whether the call's last agent talked to the customer and has the disposition still to give."""
+        seat = self.seats.get(call.attempt.agent or "")
+        return seat is not None and seat.state is SeatState.WRAP and seat.attempt == call.id
 
     # --- seats ------------------------------------------------------------------------------------
 
@@ -261,8 +266,9 @@ class Dispatcher:
             self._refuse(str(error), agent)
             return
         self.seats[agent] = after
+        if (after.state, after.pause_wanted) != (before.state, before.pause_wanted):
+            self._recorder.seat_state(after, self.campaign_of(agent), event.at)
         if after.state is not before.state:
-            self._recorder.seat_state(after, self.campaign_of(agent))
             self.on_seat(after, self.campaign_of(agent))
         for command in commands:
             self._carry_seat(agent, command, event.at)
@@ -302,11 +308,11 @@ class Dispatcher:
         self.feed(attempt_id, life.AgentVanished(at, seat.agent if seat else None))
 
     def dispose(self, attempt_id: str, agent: str, code: str | None, at: datetime) -> None:
-        """Record a disposition after the attempt's end, which it may overrule; the last agent's counts."""
-        call = self.calls.get(attempt_id)
-        if call is not None and call.attempt.agent not in (agent, None):
-            return
-        if call is not None:
+        """Record a disposition after the attempt's end, which it may overrule; the last agent's counts.
+
+        That is the last one who talked: another agent who was to go on and was never joined gives none.
+        """
+        if attempt_id in self.calls:
             self._disposed_early[attempt_id] = (agent, code)
             return
         campaign, ended = self.campaign_of_attempt(attempt_id), self._undisposed.pop(attempt_id, None)

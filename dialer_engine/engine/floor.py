@@ -206,7 +206,13 @@ class Floor:
         seen = await reconcile(self.dispatcher, self.legs, place, owned, hang_up_orphans=hang_up_orphans)
         for attempt_id in seen.channels:
             self.watch.dialed(attempt_id)
+        if hang_up_orphans:
+            self.legs.remind_paused()
         return seen
+
+    def know_paused(self, ids: set[int]) -> None:
+        """Take the record's word for who is in a pause, before legs of an earlier engine are adopted."""
+        self.legs.paused |= {agent.name for agent in self.registry.agents.values() if agent.id in ids}
 
     def give_up(self, node: str) -> Seen:
         """A node is lost: nothing is there any more. Its calls end as such, its agents are off duty."""

@@ -135,12 +135,14 @@ class Records:
         self._writer.put(disposed)
         self.on_disposition(attempt_id, disposed.person)
 
-    def seat_state(self, seat: Seat, campaign: str | None) -> None:
-        """Record a change of what an agent is doing; coming on and going off duty is a session."""
+    def seat_state(self, seat: Seat, campaign: str | None, at: datetime) -> None:
+        """Record a change of what an agent is doing or wants; coming on and going off duty is a session."""
         agent, plan = self.agents.get(seat.agent), self.plans.get(campaign or "")
-        if agent is None or seat.since is None:
+        if agent is None:
             return
         campaign_id = plan.campaign_id if plan else None
         self._writer.put(
-            StateChange(agent.id, seat.state.value, seat.since, seat.node, campaign_id, seat.attempt)
+            StateChange(
+                agent.id, seat.state.value, at, seat.node, campaign_id, seat.attempt, seat.pause_wanted
+            )
         )

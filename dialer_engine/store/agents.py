@@ -20,9 +20,20 @@ async def nodes_on_record(conn: Connection) -> set[str]:
     return {row["node"] for row in await conn.fetch(sql("sessions_nodes"))}
 
 
+async def paused_on_record(conn: Connection) -> set[int]:
+    """Return the agents who were in a pause, or had asked for one, when their last session was last heard of.
+
+    Sessions that are open, or began in the last day: one may have ended only because its node counted as lost.
+    """
+    return {row["agent_id"] for row in await conn.fetch(sql("sessions_in_pause"))}
+
+
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What an agent does from `at` (UTC) on; the first state opens a session and `off` ends it."""
+    """What an agent does from `at` (UTC) on; the first state opens a session and `off` ends it.
+
+    `pause_wanted`: a pause is to follow; written when that changes, too, in the state that goes on.
+    """
 
     agent_id: int
     state: str
@@ -30,6 +41,7 @@ class StateChange:
     node: str
     campaign_id: int | None = None
     attempt_id: str | None = None
+    pause_wanted: bool = False
 
 
 async def record_states(
@@ -70,6 +82,7 @@ async def _record_turn(conn: Connection, turn: Sequence[StateChange], reason: st
         [c.at for c in turn],
         [c.campaign_id for c in turn],
         [c.attempt_id for c in turn],
+        [c.pause_wanted for c in turn],
     )
     gone = [c for c in turn if c.state == OFF]
     if gone:

@@ -10,10 +10,10 @@ on conflict do nothing returning agent_id, id;
 
 -- name: states_add
 -- Records changes of what agents are doing; written again they stand once.
-insert into agent_states (session_id, agent_id, state, at, campaign_id, attempt_id)
-select s.session_id, s.agent_id, s.state, s.at, s.campaign_id, s.attempt_id
-from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::uuid[])
-    as s(session_id, agent_id, state, at, campaign_id, attempt_id)
+insert into agent_states (session_id, agent_id, state, at, campaign_id, attempt_id, pause_wanted)
+select s.session_id, s.agent_id, s.state, s.at, s.campaign_id, s.attempt_id, s.pause_wanted
+from unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::uuid[], $7::boolean[])
+    as s(session_id, agent_id, state, at, campaign_id, attempt_id, pause_wanted)
 on conflict do nothing;
 
 -- name: sessions_end
@@ -45,3 +45,17 @@ select agent_id from agent_sessions where node = $1 and ended_at is null;
 -- name: sessions_nodes
 -- Finds the nodes on which somebody is on duty according to the records.
 select distinct node from agent_sessions where ended_at is null;
+
+-- name: sessions_in_pause
+-- Finds the agents whose last session, open or of the last day, was last heard of in a pause or with one wanted.
+select s.agent_id
+from (
+    select distinct on (agent_id) agent_id, id from agent_sessions
+    where ended_at is null or started_at > now() - interval '1 day'
+    order by agent_id, (ended_at is null) desc, started_at desc, id desc
+) s
+cross join lateral (
+    select state, pause_wanted from agent_states
+    where session_id = s.id and state <> 'off' order by at desc, id desc limit 1
+) l
+where l.state = 'paused' or l.pause_wanted;

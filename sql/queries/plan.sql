@@ -53,12 +53,17 @@ order by c.reserved_at desc
 limit $3;
 
 -- name: plan_measured_wraps
--- Reads the seconds of the campaign's newest wrap-ups since $2, at most $3; agents who left in one are left out.
+-- Reads the seconds of the campaign's newest wrap-ups since $2, at most $3; agents who left in one are left out. A state
+-- stands again where a pause was asked for in it.
 select seconds from (
     select s.state, s.at, s.campaign_id,
            (extract(epoch from lead(s.at) over w - s.at))::float8 as seconds, lead(s.state) over w as next
-    from agent_states s
-    where s.at >= $2
+    from (
+        select session_id, id, at, state, campaign_id, lag(state) over (partition by session_id order by at, id) as before
+        from agent_states
+        where at >= $2
+    ) s
+    where s.before is distinct from s.state
     window w as (partition by s.session_id order by s.at, s.id)
 ) x
 where state = 'wrap' and campaign_id = $1 and next is not null and next <> 'off'

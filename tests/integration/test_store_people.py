@@ -1,7 +1,7 @@
 """Opt-out journal, leases, agents' shifts, Members and campaigns, facts for `why`."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
@@ -40,6 +40,7 @@ from dialer_engine.store.facts import facts_for
 from dialer_engine.store.journal import take_journal, unreadable_files
 from dialer_engine.store.report import agent_days
 from dialer_engine.store.reserve import reserve
+from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
 
@@ -190,6 +191,54 @@ async def test_going_off_and_coming_back_are_two_sessions(conn: Conn) -> None:
         await conn.fetchval("select count(distinct session_id) from agent_states where agent_id = $1", agent)
         == 2
     )
+
+
+async def test_who_is_in_a_pause_is_what_the_last_session_was_last_heard_of(conn: Conn) -> None:
+    agent = await add_agent(conn, None, "ana", "secret")
+    now = datetime.now(UTC)
+
+    async def after(state: str, second: int, wanted: bool = False, node: str = "main") -> set[int]:
+        at = now + timedelta(seconds=second)
+        change = agents.StateChange(agent, state, at, node, pause_wanted=wanted)
+        await agents.record_states(conn, [change])
+        return await agents.paused_on_record(conn)
+
+    for state, second, wanted, paused in (
+        ("ready", 0, False, False),
+        ("paused", 10, False, True),
+        ("ready", 20, False, False),
+        ("in_call", 30, False, False),
+        ("in_call", 31, True, True),
+        ("in_call", 32, False, False),
+        ("wrap", 40, False, False),
+        ("wrap", 41, True, True),
+        ("paused", 50, False, True),
+    ):
+        assert await after(state, second, wanted) == ({agent} if paused else set()), second
+    assert await after("off", 60) == {agent}, "the node may have been lost, and the leg be still up"
+    assert await after("ready", 70, node="two") == set()
+    assert await after("off", 80) == set()
+
+
+async def test_a_wish_in_a_talk_or_wrap_up_changes_no_report(conn: Conn) -> None:
+    world = await make_world(conn)
+    spring = world.campaigns["spring"]
+    agent = await add_agent(conn, world.members["acme"], "ana", "secret")
+    attempt = "5b6a35c2-6c58-4a0e-8d2d-0f6a0a2f8f11"
+    plan = [("ready", 0), ("in_call", 60), ("in_call", 70), ("wrap", 160), ("wrap", 165), ("paused", 180)]
+    await agents.record_states(
+        conn,
+        [
+            agents.StateChange(
+                agent, state, WALL + timedelta(seconds=second), "main", spring, attempt, second in (70, 165)
+            )
+            for state, second in plan
+        ],
+    )
+    [row] = await agent_days(conn, WALL - timedelta(hours=1), WALL + timedelta(seconds=200))
+    assert (row.calls, row.wait_s, row.talk_s, row.wrap_s, row.paused_s) == (1, 60, 100, 20, 20)
+    wraps = await conn.fetch(sql("plan_measured_wraps"), spring, WALL - timedelta(hours=1), 10)
+    assert [row["seconds"] for row in wraps] == [20]
 
 
 async def test_agents_accounts(conn: Conn) -> None:

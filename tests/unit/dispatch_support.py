@@ -30,6 +30,7 @@ class Notebook:
     seats: list[tuple[str, str]] = field(default_factory=list)
     opt_outs: list[tuple[str, str, str]] = field(default_factory=list)
     disposed_numbers: list[str | None] = field(default_factory=list)
+    wishes: list[tuple[str, str, bool, datetime]] = field(default_factory=list)
 
     def look_up(self, call: Call) -> None:
         self.asked.append(("look_up", call.id))
@@ -73,8 +74,9 @@ class Notebook:
         self.dispositions.append((attempt_id, campaign, agent, code))
         self.disposed_numbers.append(call.reservation.number if call else None)
 
-    def seat_state(self, seat: Seat, campaign: str | None) -> None:
+    def seat_state(self, seat: Seat, campaign: str | None, at: datetime) -> None:
         self.seats.append((seat.agent, seat.state.value))
+        self.wishes.append((seat.agent, seat.state.value, seat.pause_wanted, at))
 
 
 def reservation(attempt_id: str, number: str = "+12105550100", node: str = "main") -> Reservation:

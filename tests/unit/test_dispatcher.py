@@ -147,6 +147,62 @@ def test_a_dead_phone_gives_its_customer_to_a_free_agent_whose_disposition_count
     assert floor.dispatcher.illegal == {}
 
 
+def test_a_talk_whose_second_agent_was_never_joined_gets_the_default_disposition() -> None:
+    for end in (
+        (life.Gone(at(20.1), 16),),
+        (life.JoinFailed(at(20.1)), life.MessageStarted(at(20.2)), life.Gone(at(40), 16)),
+        (life.Vanished(at(20.1)),),
+        (life.NodeLost(at(20.1)),),
+    ):
+        floor = Floor(alice="spring", bob="spring")
+        floor.on_duty("alice")
+        floor.ring("x")
+        floor.answer("x")
+        floor.join("x")
+        floor.on_duty("bob")
+        floor.dispatcher.feed_seat("alice", chair.LegDown(at(20), vanished=True))
+        for event in end:
+            floor.dispatcher.feed("x", event)
+        assert floor.state("bob") is SeatState.READY
+        assert floor.book.dispositions == [("x", "spring", "alice", None)]
+        assert floor.dispatcher.illegal == {}
+
+
+def test_of_three_agents_the_last_one_who_talked_disposes() -> None:
+    floor = Floor(alice="spring", bob="spring", carol="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    floor.on_duty("bob", 6)
+    floor.dispatcher.feed_seat("alice", chair.LegDown(at(20), vanished=True))
+    floor.dispatcher.feed("x", life.Joined(at(20.1)))
+    floor.on_duty("carol", 21)
+    floor.dispatcher.feed_seat("bob", chair.LegDown(at(30), vanished=True))
+    floor.hang_up("x", 30.1)
+    assert floor.state("carol") is SeatState.READY
+    assert floor.book.dispositions == [("x", "spring", "bob", None)]
+
+
+def test_the_wish_of_a_pause_is_recorded_when_it_comes_and_when_it_goes() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.join("x")
+    for second in (20, 21, 22):
+        floor.dispatcher.feed_seat("alice", chair.PauseKey(at(second)))
+    floor.hang_up("x", 60)
+    floor.dispatcher.feed_seat("alice", chair.WrapOver(at(70), "x"))
+    assert floor.book.wishes[3:] == [
+        ("alice", "in_call", True, at(20)),
+        ("alice", "in_call", False, at(21)),
+        ("alice", "in_call", True, at(22)),
+        ("alice", "wrap", True, at(60)),
+        ("alice", "paused", False, at(70)),
+    ]
+
+
 def test_a_dead_phone_leaves_its_customer_to_the_message_when_nobody_is_free() -> None:
     floor = Floor(alice="spring")
     floor.on_duty("alice")

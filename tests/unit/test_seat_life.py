@@ -112,6 +112,34 @@ def test_a_second_phone_of_a_paused_agent_is_ready() -> None:
     assert said[-1] == chair.BecameReady()
 
 
+def test_a_leg_that_is_found_again_is_as_paused_as_it_was() -> None:
+    seat, said = walk(chair.LegUp(at(0), "main", paused=True))
+    assert (seat.state, seat.node, seat.since) == (SeatState.PAUSED, "main", at(0))
+    assert said == []
+    back, said = step(seat, chair.PauseKey(at(5)))
+    assert back.state is SeatState.READY
+    assert said == (chair.Tell("ready"), chair.BecameReady())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_talk_that_an_earlier_engine_left_goes_on_and_a_pause_follows_it(paused: bool) -> None:
+    talk = (chair.Recalled(at(1), "x"), chair.CustomerIn(at(1), "x"))
+    seat, _ = walk(chair.LegUp(at(0), "main", paused=paused), *talk)
+    assert (seat.state, seat.attempt, seat.pause_wanted) == (SeatState.IN_CALL, "x", paused)
+    after, _ = walk(chair.CustomerOut(at(60), "x"), chair.WrapOver(at(70), "x"), seat=seat)
+    assert after.state is (SeatState.PAUSED if paused else SeatState.READY)
+    assert not after.pause_wanted
+
+
+def test_the_wish_of_a_pause_ends_with_the_leg() -> None:
+    wanting, _ = walk(*TALKING, chair.PauseKey(at(11)))
+    assert wanting.resting
+    gone, _ = step(wanting, chair.LegDown(at(12)))
+    assert not gone.resting
+    again, _ = step(gone, chair.LegUp(at(13), "main"))
+    assert again.state is SeatState.READY
+
+
 def test_a_phone_that_vanishes_is_told_apart_from_one_that_hangs_up() -> None:
     _, said = walk(*TALKING, chair.LegDown(at(20), vanished=True))
     assert said[-2] == chair.CustomerAlone("x", vanished=True)
@@ -130,9 +158,11 @@ def test_a_ready_seat_is_not_reserved_twice() -> None:
 
 SAMPLES: tuple[chair.SeatEvent, ...] = (
     chair.LegUp(at(1), "main"),
+    chair.LegUp(at(1), "main", paused=True),
     chair.LegDown(at(1)),
     chair.Reserved(at(1), "x"),
     chair.Reserved(at(1), "y"),
+    chair.Recalled(at(1), "x"),
     chair.Freed(at(1), "x"),
     chair.Freed(at(1), "y"),
     chair.CustomerIn(at(1), "x"),
