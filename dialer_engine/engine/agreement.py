@@ -53,6 +53,7 @@ class Agreement:
     begun: bool = False
     _away: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _unowned: set[str] = field(default_factory=set)
+    _blind: set[str] = field(default_factory=set)
 
     # --- the links --------------------------------------------------------------------------------
 
@@ -60,6 +61,7 @@ class Agreement:
         """A link came up or went down: nothing is dialed while blind (P8)."""
         station = self.stations[node]
         if up:
+            self._blind.add(node)
             self._stop_waiting(node)
             if self.begun:
                 self.settle_soon(node)
@@ -114,6 +116,9 @@ class Agreement:
             else:
                 station.up = station.client.connected
                 self._tell_blockers()
+                if station.name in self._blind:
+                    self._blind.discard(station.name)
+                    self.floor.translator.chairs.missed(station.name)
                 self.tasks.spawn(self._look_twice(station), "second comparison with asterisk")
                 return
 

@@ -358,6 +358,7 @@ class Engine:
             (self.pacing_history.run, "pacing history"),
             (RefusalWatch(self.floor, self.pool).run, "refusal watch"),
             (self.overload.run, "overload"),
+            (self.floor.translator.chairs.run, "empty chairs"),
         ):
             self.tasks.keep(making, what)
         for station in self.stations.values():

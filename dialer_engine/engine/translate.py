@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,9 +13,8 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
-from dialer_engine.engine.silence import ASKED_S, GRACE_S, UNREACHABLE, Silence
+from dialer_engine.engine.empty_chairs import EmptyChairs
 from dialer_engine.pbx.ari import models as ari
-from dialer_engine.pbx.render import FRONT_ENDPOINT
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +68,11 @@ class Translator:
     legs: Legs
     watch: Watch
     audio: Audio
-    _silences: dict[str, Silence] = field(default_factory=dict)
-    _young: set[str] = field(default_factory=set)
+    chairs: EmptyChairs = field(init=False)
     _said: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chairs = EmptyChairs(self.legs)
 
     def on_event(self, node: str, event: object) -> None:
         """Feed one ARI event of a node; synchronous and in order, called from the socket's reader."""
@@ -94,18 +94,12 @@ class Translator:
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
             case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
-                self._contact(node, endpoint, info.contact_status)
+                status = info.contact_status
+                self.chairs.contact(node, endpoint.resource, status, endpoint.channel_ids)
             case ari.ChannelUserevent(eventname=name, channel=channel) if channel is not None:
                 self._user(name, channel.id, event.userevent, moment(event.timestamp))
             case _:
                 pass
-
-    def _contact(self, node: str, endpoint: ari.Endpoint, status: str) -> None:
-        silence, name = self._silences.setdefault(node, Silence(FRONT_ENDPOINT)), endpoint.resource
-        self.legs.unreachable(silence.said(name, status, endpoint.channel_ids, self._young))
-        if silence.waiting and (name == FRONT_ENDPOINT or status == UNREACHABLE):
-            loop = asyncio.get_running_loop()
-            loop.call_later(GRACE_S, lambda: self.legs.unreachable(silence.overdue(name)))
 
     def _state(self, channel: ari.Channel, at: datetime) -> None:
         if channel.state == "Ringing":
@@ -125,8 +119,7 @@ class Translator:
 
     def _start(self, node: str, channel_id: str, args: list[str], at: datetime) -> None:
         if args[:1] == ["agent"] and len(args) == 2:
-            self._young.add(channel_id)
-            asyncio.get_running_loop().call_later(ASKED_S, self._young.discard, channel_id)
+            self.chairs.came(channel_id)
             self.legs.arrived(node, channel_id, args[1])
         elif args[:1] == ["customer"]:
             self.dispatcher.feed(channel_id, life.Entered(at))

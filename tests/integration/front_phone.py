@@ -80,6 +80,7 @@ class FrontPhone(asyncio.DatagramProtocol):
     server: tuple[str, int]
     host: str = "127.0.0.1"
     silent: bool = False
+    ignores: tuple[str, ...] = ()
     patience: float = 6.0
     got: list[Message] = field(default_factory=list)
     dialogs: dict[str, Dialog] = field(default_factory=dict)
@@ -282,6 +283,8 @@ class FrontPhone(asyncio.DatagramProtocol):
         if message is None:
             return
         self.got.append(message)
+        if message.method in self.ignores and not message.code:
+            return
         if message.code:
             self._take(message)
         elif message.method != "ACK":

@@ -69,7 +69,7 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
                 "agent", "add", ZOE.name, "--password-stdin", *where, given=ZOE.password
             )
             assert f"{at[0]}:{at[1]}" in said, "a new agent is told the front's address"
-            assert await phone.register() == 200
+            assert await phone.register(300) == 200
             call = await phone.dial(seconds=30)
             assert call.code == 200
             await until(lambda: does("ready"), "on duty by the front", 30)
@@ -79,9 +79,22 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
             await asyncio.sleep(1.0)
             assert await does("ready"), "the front is away, not the phone"
             assert not call.ended
+            process = made.engine.process
+            assert process is not None
+            process.kill()
+            await process.wait()
+            await made.engine.start()
+            await made.engine.ready()
+            await asyncio.sleep(20.0)
+            assert await does("ready"), "also for an engine that was not told"
+            assert not call.ended
+            assert not call.refreshed
             await asyncio.to_thread(front.ensure_running)
             await until(lambda: not missed(), "the node reaches the phone again", 30)
+            await until(lambda: bool(call.refreshed), "it was asked within its call", 30)
+            await asyncio.sleep(15.0)
             assert await does("ready")
+            assert not call.ended
             phone.silent = True
             await until(lambda: does("offline"), "the phone is gone", 30)
             await until(lambda: seen("unreachable"), "and status says so", 30)
