@@ -61,6 +61,13 @@ class TrunkWatch:
         if call is not None:
             self.trunks.on_wire(call.reservation.trunk, attempt_id, time.monotonic())
 
+    def link_lost(self, node: str) -> None:
+        """No word comes from a node any more: its calls must not hold up those of other nodes on the same trunk."""
+        now = time.monotonic()
+        for call in list(self.dispatcher.calls.values()):
+            if call.node == node:
+                self.trunks.no_word(call.reservation.trunk, call.id, now)
+
     def rang(self, attempt_id: str) -> None:
         """The carrier handles the call: a phone rings, or somebody answered, which after ringing is no news."""
         call = self.dispatcher.calls.get(attempt_id)

@@ -45,8 +45,8 @@ class Line:
         self.floor.dispatcher.on_finished = self.watch.finished
         self.main = self.trunks.lines["main"]
 
-    def dial(self, name: str, contact: int = 1, sent: datetime | None = None) -> None:
-        booked = replace(reservation(name), contact_id=contact)
+    def dial(self, name: str, contact: int = 1, sent: datetime | None = None, node: str = "main") -> None:
+        booked = replace(reservation(name, node=node), contact_id=contact)
         self.floor.dispatcher.adopt(Call(booked, "spring", Attempt(name), utc_now()))
         self.main.active += 1
         self.floor.dispatcher.feed(name, life.Sent(sent or utc_now(), 22))
@@ -88,6 +88,23 @@ async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
     line.ring("probe")
     assert line.main.breaker.state is BreakerState.CLOSED
     assert line.trunks.resting(names, now) == []
+
+
+async def test_a_node_that_is_cut_off_holds_up_no_calls_of_other_nodes_on_the_same_trunk() -> None:
+    line, left = Line(calls_per_second=2), []
+    for name, node in (("a", "node2"), ("b", "main")):
+        line.dial(name, node=node)
+        line.main.leave(time.monotonic() - 2.0, name)
+    for name in ("c", "d"):
+        line.main.queue.add(name, lambda name=name: not left.append(name))  # type: ignore[misc]
+    assert line.main.wait(time.monotonic()) == float("inf")
+    line.watch.link_lost("node2")
+    assert 1.0 < line.main.wait(time.monotonic()) <= 1.05, "it is counted as if it had left now"
+    await asyncio.sleep(1.2)
+    assert left == ["c"]
+    assert line.main.wait(time.monotonic()) == float("inf"), (
+        "the node that is there still owes word of its call"
+    )
 
 
 async def test_an_ended_call_still_counts_for_the_channels_for_a_moment() -> None:
