@@ -12,7 +12,9 @@ one within `LONGEST_PAUSE_S`, also when it was silent and earlier probes still w
 
 News comes late: a silent call tells of a fault only when it times out. So every piece of news carries the moment
 the call left. A fault of a call that left before the last good one is old, and so is the success of a call that
-left before the breaker opened; both change nothing.
+left before the breaker opened; both change nothing. While it is closed a good sign counts when it comes, whenever the
+call left: refusals are fast and ringing takes seconds, so on a busy trunk that works every sign is of a call that left
+before some refusals.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ class Breaker:
         return True
 
     def success(self, now: float, sent: float) -> bool:
-        """The carrier handled a call; returns whether the breaker closed by it."""
+        """The first sign, as it comes, that the carrier handles a call; returns whether the breaker closed by it."""
         if self.opened_at is not None and sent < self.opened_at:
             return False
         self._good = max(self._good, sent)

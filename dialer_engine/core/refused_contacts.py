@@ -39,6 +39,6 @@ class RefusedContacts:
         return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 4.0 ** (count - 1)))
 
     def handled(self, contact: int) -> None:
-        """The carrier handled a call to this contact."""
+        """The carrier begins to handle a call to this contact."""
         self.successes += 1
         self._seen.pop(contact, None)

@@ -8,6 +8,11 @@ together there. Two rules hold the limit whatever happens in between:
 * with `calls` allowed per `period`, no call leaves before the one `calls` places earlier is *known* to be on the
   wire (Asterisk said so) for a whole period and a guard. A delay on the way only moves later calls away.
 
+A call on a node whose link is lost can give no word for minutes, and other nodes must go on. So it is taken to be on
+the wire from the loss on: the socket throws away what has not arrived. Word that comes after all counts instead. What
+is left is an Asterisk that was frozen until its link was given up: the calls that it has, but has not read, may leave
+when it goes on, one period's calls at most.
+
 What remains is the time from Asterisk's word until the INVITE is out, and the network's jitter: `GUARD_S`.
 """
 
@@ -32,6 +37,7 @@ class CallSlots:
     rate: float
     _last: float = -math.inf
     _sent: dict[str, float | None] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
 
     @property
     def calls(self) -> int:
@@ -49,7 +55,7 @@ class CallSlots:
         return self.period / self.calls
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may leave; infinite until an earlier one is known to be out."""
+        """Return the seconds until a call may leave; infinite until an earlier one is known, or taken, to be out."""
         even = self._last + self.gap
         if len(self._sent) < self.calls:
             return max(0.0, even - now)
@@ -63,18 +69,28 @@ class CallSlots:
         """Count as if the limit had been used up just now: by whom did calls leave before we were there?"""
         self._last = now
         self._sent = {f"before us, {number}": now for number in range(self.calls)}
+        self._taken.clear()
 
     def leave(self, now: float, call: str) -> None:
         """A call leaves now."""
         self._last = now
         self._sent[call] = None
         while len(self._sent) > self.calls:
-            del self._sent[next(iter(self._sent))]
+            oldest = next(iter(self._sent))
+            del self._sent[oldest]
+            self._taken.discard(oldest)
 
     def on_wire(self, now: float, call: str) -> None:
         """A call is known to be on the wire, or never to get there; without effect the second time."""
+        if call in self._sent and (self._sent[call] is None or call in self._taken):
+            self._sent[call] = now
+            self._taken.discard(call)
+
+    def no_word(self, now: float, call: str) -> None:
+        """No word of a call can come for now: it is taken to be on the wire, until word comes after all."""
         if call in self._sent and self._sent[call] is None:
             self._sent[call] = now
+            self._taken.add(call)
 
     def free(self, now: float, horizon: float, queued: int = 0) -> int:
         """Return how many calls may leave within `horizon` seconds, beyond those that are queued."""

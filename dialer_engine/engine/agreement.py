@@ -69,6 +69,7 @@ class Agreement:
         station.up = False
         self._wait(node)
         self._tell_blockers()
+        self.floor.watch.link_lost(node)
         log.error("link to asterisk lost; no new calls there until it is back", node=node)
 
     def begin(self) -> None:

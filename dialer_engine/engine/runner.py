@@ -198,14 +198,17 @@ class Runner:
         self.ledgers.covered[self.plan.name, node] = decision.covered or 0
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
-        line = self.trunks.first_free(self.plan.settings.trunks, time.monotonic(), node)
+        now = time.monotonic()
+        line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         if decision.place <= 0 or line is None or self._why_not(node):
             return False
         context = self.around.gate(self.plan)
         if self.plan.settings.mode == "preview":
             await self._show(node, decision.place, line, context)
             return False
-        result = await self._reserve(node, min(decision.place, BATCH), line, context)
+        # The decision was about the trunk that was nearest then; this one may take fewer. The next pass sees the rest.
+        limit = min(decision.place, BATCH, line.channels_free(), line.departures(now))
+        result = await self._reserve(node, limit, line, context)
         self.held.update(result.held)
         self._spare = result.spare
         self.exhausted = result.exhausted

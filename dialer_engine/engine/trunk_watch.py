@@ -2,6 +2,9 @@
 
 From here the trunks learn who is at fault: a breaker opens and closes, departures wait for word of earlier ones,
 and a contact whom a trunk refuses learns when it is due again.
+
+That a carrier handles a call counts once, when its first sign comes. What becomes of the call, up to hours later, says
+nothing of the carrier as it is by then: talks go on and phones ring on at a trunk that refuses every new call.
 """
 
 from __future__ import annotations
@@ -58,13 +61,21 @@ class TrunkWatch:
         if call is not None:
             self.trunks.on_wire(call.reservation.trunk, attempt_id, time.monotonic())
 
+    def link_lost(self, node: str) -> None:
+        """No word comes from a node any more: its calls must not hold up those of other nodes on the same trunk."""
+        now = time.monotonic()
+        for call in list(self.dispatcher.calls.values()):
+            if call.node == node:
+                self.trunks.no_word(call.reservation.trunk, call.id, now)
+
     def rang(self, attempt_id: str) -> None:
-        """The carrier handles the call: a phone rings, or somebody answered."""
+        """The carrier handles the call: a phone rings, or somebody answered, which after ringing is no news."""
         call = self.dispatcher.calls.get(attempt_id)
         line = self._line(call.reservation.trunk) if call else None
         if call is not None and line is not None:
             self.dialed(attempt_id)
-            self._handled(line, call.attempt)
+            if call.attempt.ringing_at is None or call.attempt.answered_at is None:
+                self._handled(line, call.attempt, call.reservation.contact_id)
 
     def meaning(self, attempt_id: str, code: int | None, said: str | None) -> Result | None:
         """Return what a code means for this call at its carrier."""
@@ -106,12 +117,12 @@ class TrunkWatch:
         if is_fault(a):
             if line.breaker.fault(now, _sent(a, now), code):
                 log.error("trunk is at fault; calls go elsewhere until it works", trunk=line.name, last=code)
-        elif a.result in HANDLED:
-            line.refused.handled(contact)
-            self._handled(line, a)
+        elif a.result in HANDLED and a.ringing_at is None and a.answered_at is None and not a.blind:
+            self._handled(line, a, contact)
 
-    def _handled(self, line: TrunkLine, a: Attempt) -> None:
+    def _handled(self, line: TrunkLine, a: Attempt, contact: int) -> None:
         now = time.monotonic()
+        line.refused.handled(contact)
         if line.breaker.success(now, _sent(a, now)):
             log.info("trunk works again", trunk=line.name)
             self.wake()

@@ -188,6 +188,11 @@ class TrunkLine:
         for slots in self._slots():
             slots.on_wire(now, call)
 
+    def no_word(self, now: float, call: str) -> None:
+        """No word of a call can come for now."""
+        for slots in self._slots():
+            slots.no_word(now, call)
+
 
 class Trunks:
     """All trunks by name; limits change with a reload, counts stay."""
@@ -283,10 +288,18 @@ class Trunks:
 
     def on_wire(self, trunk: str, call: str, now: float) -> None:
         """A call is known to be on the wire, or ended: what waits for its word may leave."""
-        line = self.lines.get(trunk)
-        if line is None:
-            return
-        line.on_wire(now, call)
+        if line := self.lines.get(trunk):
+            line.on_wire(now, call)
+            self._pump_with(line)
+
+    def no_word(self, trunk: str, call: str, now: float) -> None:
+        """No word of a call can come for now (monotonic seconds): what waits for it may leave as if it were out."""
+        if line := self.lines.get(trunk):
+            line.no_word(now, call)
+            self._pump_with(line)
+
+    def _pump_with(self, line: TrunkLine) -> None:
+        """Let leave what may, on every trunk that shares a limit with this one."""
         if self.pace.slots is not None:
             self._pump(self.lines.values())
         else:

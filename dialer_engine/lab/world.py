@@ -27,6 +27,7 @@ from dialer_engine.lab.people import Person, write_contacts, write_suppressed
 from dialer_engine.lab.phone_bank import PhoneBank
 from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import LabError, Place, empty
+from dialer_engine.lab.ports import BIND
 from dialer_engine.lab.proxy import Proxy
 from dialer_engine.lab.scenario import CAMPAIGN, LIST, MEMBER, Scenario, write_config
 from dialer_engine.lab.second_engine import HOME as SECOND_HOME
@@ -51,9 +52,9 @@ OLD_NODES = ("nodes/main", *(f"nodes/{node_name(n)}" for n in range(MOST)), "car
 class Setting:
     """What a world is made of.
 
-    `proxied` puts a proxy between engine and Asterisk; `split` also one before the database, and a second engine
-    with ways of its own waits. `small_disk` is a directory below the home that is a disk of so many bytes.
-    `server` are the settings of a database elsewhere: its `url`, and perhaps the `engine_url`.
+    `proxied` puts a proxy between engine and Asterisk, and one before ARI of each further node; `split` also one before
+    the database, and a second engine with ways of its own waits. `small_disk` is a directory below the home that is a
+    disk of so many bytes. `server` are the settings of a database elsewhere: its `url`, and perhaps the `engine_url`.
     With several `nodes` every agent has a phone at each, and begins at one of them in turn; behind a `front` there is
     one phone for each agent, and the front deals them out.
     """
@@ -216,14 +217,20 @@ class World:
         return [self.engine, *known]
 
     def _write_config(self, scenario: Scenario) -> None:
-        detour = {name: proxy.port for name, proxy in self.proxies.items()}
+        further = [each.name for each in self.further]
+        detour = {name: proxy.port for name, proxy in self.proxies.items() if name not in further}
         database = self.setting.server
         if self.ways:
             detour, database = self.ways[0].detour, {"url": self.ways[0].url(self)}
-        nodes = [each.block for each in self.further]
+        nodes = [each.block | self._detour_to(each) for each in self.further]
         front = LabFront.block(self.front_settings) if self.front_settings else {}
         carrier = self.carrier.config.sip_port
         write_config(scenario, self.config, self.main, carrier, detour, database, nodes, front)
+
+    def _detour_to(self, further: FurtherNode) -> dict[str, str]:
+        """What the engine's settings of a further node say instead when a proxy stands before it."""
+        proxy = self.proxies.get(further.name)
+        return {"ari_url": f"http://{BIND}:{proxy.port}"} if proxy is not None else {}
 
     async def _start_front(self) -> None:
         if self.front_settings is None:
@@ -242,9 +249,12 @@ class World:
         await asyncio.gather(*(each.start(trunks, list(accounts.values())) for each in self.further))
 
     async def _open_proxies(self) -> None:
-        for name, port in (("ari_port", self.main.http_port), ("ami_port", self.main.ami_port)):
-            self.proxies[name] = Proxy(self.main.control_bind, port)
-            await self.proxies[name].start()
+        self.proxies["ari_port"] = Proxy(self.main.control_bind, self.main.http_port)
+        self.proxies["ami_port"] = Proxy(self.main.control_bind, self.main.ami_port)
+        for each in self.further:
+            self.proxies[each.name] = Proxy(each.config.control_bind, each.config.http_port)
+        for proxy in self.proxies.values():
+            await proxy.start()
 
     async def _import(self) -> None:
         people = self.setting.people

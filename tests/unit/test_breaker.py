@@ -80,6 +80,18 @@ def test_faults_of_silent_calls_that_left_before_the_recovery_do_not_open_it_aga
     assert breaker.state is BreakerState.CLOSED
 
 
+def test_a_busy_trunk_that_refuses_some_numbers_at_once_stays_closed() -> None:
+    """Refusals are fast and ringing takes 4 s: every good sign is of a call that left before several of them."""
+    breaker, rings_after, each = Breaker(), 4.0, 0.1
+    for number in range(1000):
+        now = 100.0 + number * each
+        if number % 10 == 0:
+            assert not breaker.fault(now, now - 0.3, "503")
+        else:
+            breaker.success(now, now - rings_after)
+    assert breaker.opened == 0
+
+
 @given(recovers=st.floats(0.0, 600.0), lag=st.floats(0.0, 1.0), silent_s=st.floats(0.1, 60.0))
 def test_a_probe_reaches_the_carrier_soon_after_its_recovery(
     recovers: float, lag: float, silent_s: float

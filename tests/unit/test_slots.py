@@ -77,6 +77,31 @@ def test_the_second_word_of_a_call_and_a_word_of_a_stranger_change_nothing() -> 
     assert slots.wait(90.0) == 0.0
 
 
+def test_a_call_that_can_give_no_word_is_counted_as_out_until_word_comes_after_all() -> None:
+    """Its node is cut off: the calls of other nodes go on, and later the limit holds from the real word on."""
+    slots = CallSlots(2.0)
+    slots.leave(10.0, "a")
+    slots.leave(11.0, "b")
+    for call in ("a", "b"):
+        slots.no_word(20.0, call)
+        slots.no_word(29.0, call)
+    assert slots.wait(20.0) == pytest.approx(1.0 + GUARD_S)
+    slots.on_wire(30.0, "a")
+    slots.on_wire(40.0, "a")
+    assert slots.wait(30.0) == pytest.approx(1.0 + GUARD_S)
+    assert leave(slots, 30.0, "c") == pytest.approx(31.0 + GUARD_S)
+    slots.on_wire(50.0, "a")
+    assert (list(slots._sent), slots._taken) == (["b", "c"], {"b"})
+
+
+def test_word_that_came_is_not_replaced_by_a_guess() -> None:
+    slots = CallSlots(1.0)
+    leave(slots, 10.0, "a")
+    slots.no_word(60.0, "a")
+    slots.no_word(60.0, "never sent")
+    assert slots.wait(60.0) == 0.0
+
+
 def test_a_lower_rate_holds_at_once_after_a_reload() -> None:
     slots, now = CallSlots(10.0), 0.0
     for number in range(10):

@@ -46,8 +46,8 @@ class Line:
         self.floor.dispatcher.on_finished = self.watch.finished
         self.main = self.trunks.lines["main"]
 
-    def dial(self, name: str, contact: int = 1, sent: datetime | None = None) -> None:
-        booked = replace(reservation(name), contact_id=contact)
+    def dial(self, name: str, contact: int = 1, sent: datetime | None = None, node: str = "main") -> None:
+        booked = replace(reservation(name, node=node), contact_id=contact)
         self.floor.dispatcher.adopt(Call(booked, "spring", Attempt(name), utc_now()))
         self.main.active += 1
         self.floor.dispatcher.feed(name, life.Sent(sent or utc_now(), 22))
@@ -60,6 +60,15 @@ class Line:
     def ring(self, name: str) -> None:
         self.floor.dispatcher.feed(name, life.Ringing(utc_now()))
         self.watch.rang(name)
+
+    def answer(self, name: str) -> None:
+        self.floor.dispatcher.feed(name, life.Answered(utc_now()))
+        self.watch.rang(name)
+
+    def ring_long_ago(self, name: str) -> None:
+        """A call that left and rang while the trunk still worked."""
+        self.dial(name, contact=100, sent=utc_now() - timedelta(seconds=90))
+        self.ring(name)
 
 
 async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
@@ -80,6 +89,23 @@ async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
     line.ring("probe")
     assert line.main.breaker.state is BreakerState.CLOSED
     assert line.trunks.resting(names, now) == []
+
+
+async def test_a_node_that_is_cut_off_holds_up_no_calls_of_other_nodes_on_the_same_trunk() -> None:
+    line, left = Line(calls_per_second=2), []
+    for name, node in (("a", "node2"), ("b", "main")):
+        line.dial(name, node=node)
+        line.main.leave(time.monotonic() - 2.0, name)
+    for name in ("c", "d"):
+        line.main.queue.add(name, lambda name=name: not left.append(name))  # type: ignore[misc]
+    assert line.main.wait(time.monotonic()) == float("inf")
+    line.watch.link_lost("node2")
+    assert 1.0 < line.main.wait(time.monotonic()) <= 1.05, "it is counted as if it had left now"
+    await asyncio.sleep(1.2)
+    assert left == ["c"]
+    assert line.main.wait(time.monotonic()) == float("inf"), (
+        "the node that is there still owes word of its call"
+    )
 
 
 async def test_an_ended_call_still_counts_for_the_channels_for_a_moment() -> None:
@@ -103,10 +129,68 @@ async def test_a_contact_refused_alone_again_and_again_is_its_numbers_fault_at_l
         if meanings[-1] is Result.TRUNK_FAULT:
             assert line.watch.delay_after_fault(call) >= timedelta(seconds=1)
         line.dial(f"o{number}", contact=8)
-        line.floor.dispatcher.feed(f"o{number}", life.Ringing(utc_now()))
+        line.ring(f"o{number}")
         line.floor.dispatcher.feed(f"o{number}", life.Gone(utc_now(), 17, 486, "SIP 486 Busy", Result.BUSY))
     assert meanings == [Result.TRUNK_FAULT] * 7 + [Result.FAILED] * 2
     assert line.main.breaker.state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("end", ["talk", "ring time over", "answer", "ringing missed"])
+async def test_what_becomes_of_calls_that_rang_before_does_not_hide_that_a_trunk_refuses_everything(
+    end: str,
+) -> None:
+    line = Line()
+    for number in range(FAULTS * 3):
+        if end == "ringing missed":
+            line.dial(f"old{number}", contact=100, sent=utc_now() - timedelta(seconds=90))
+            line.floor.dispatcher.feed(f"old{number}", life.Missed(utc_now()))
+        else:
+            line.ring_long_ago(f"old{number}")
+        if end == "talk":
+            line.answer(f"old{number}")
+    refused = 0
+    while line.main.breaker.state is BreakerState.CLOSED and refused < FAULTS * 3:
+        line.dial(f"c{refused}")
+        line.refuse(f"c{refused}")
+        if end == "answer":
+            line.answer(f"old{refused}")
+        else:
+            line.floor.dispatcher.feed(f"old{refused}", life.Gone(utc_now(), 16))
+        refused += 1
+    assert refused == FAULTS
+    assert line.main.breaker.state is BreakerState.OPEN
+
+
+@pytest.mark.parametrize("sign", ["rings", "answers", "is busy"])
+async def test_the_first_word_about_a_call_shows_that_the_trunk_works_whichever_it_is(sign: str) -> None:
+    line = Line()
+    for number in range(FAULTS * 3):
+        line.dial(f"c{number}")
+        line.refuse(f"c{number}")
+        line.dial(f"o{number}")
+        if sign == "rings":
+            line.ring(f"o{number}")
+        elif sign == "answers":
+            line.answer(f"o{number}")
+        else:
+            gone = life.Gone(utc_now(), 17, 486, "SIP 486 Busy", Result.BUSY)
+            line.floor.dispatcher.feed(f"o{number}", gone)
+    assert line.main.breaker.state is BreakerState.CLOSED
+
+
+async def test_ends_of_old_talks_are_no_others_who_get_through_while_a_contact_is_refused() -> None:
+    line, meanings, delays = Line(), [], []
+    for number in range(9):
+        line.ring_long_ago(f"old{number}")
+        line.answer(f"old{number}")
+    for number in range(9):
+        line.dial(f"c{number}", contact=7)
+        call = line.floor.dispatcher.calls[f"c{number}"]
+        meanings.append(line.refuse(f"c{number}", 403, "SIP 403 Forbidden"))
+        delays.append(line.watch.delay_after_fault(call).total_seconds())
+        line.floor.dispatcher.feed(f"old{number}", life.Gone(utc_now(), 16))
+    assert meanings == [Result.TRUNK_FAULT] * 9
+    assert delays == [1.0] * 9
 
 
 async def test_a_silent_contact_has_peace_for_a_while() -> None:

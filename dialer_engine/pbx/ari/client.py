@@ -12,7 +12,8 @@ While it says no, a lost link comes back only to an application that nobody has:
 
 `beat` (monotonic seconds) tells when the reader last moved: it read something, or tries to come back.
 
-Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone.
+Heartbeats are websocket pings: a peer that stays silent for half a heartbeat after a ping counts as gone. What it has
+not received by then it never receives.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import structlog
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost, AriRefused, AriTimeout
 from dialer_engine.pbx.ari.models import ApplicationReplaced
 from dialer_engine.pbx.ari.proof import prove
+from dialer_engine.pbx.ari.sockets import open_socket
 from dialer_engine.pbx.ari.wire import Incoming, RawEvent, Reply, decode, encode_command, failure_text
 
 _Connection: TypeAlias = tuple[aiohttp.ClientWebSocketResponse, list[Incoming]]
@@ -111,7 +113,8 @@ class AriClient:
         """Connect and begin to read; raise AriError with the remedy when the first connection fails."""
         if self._task is not None:
             raise AriError("this ARI client was already started")
-        self._session = aiohttp.ClientSession(headers=self._headers)
+        connector = aiohttp.TCPConnector(socket_factory=open_socket)
+        self._session = aiohttp.ClientSession(headers=self._headers, connector=connector)
         try:
             if await self._must_wait():
                 raise AriError(f"ARI at {self._base_url}: another engine may own the calls there by now")

@@ -1,0 +1,124 @@
+"""One pass of a campaign's runner: how many calls it reserves, and on which trunk."""
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from settings_support import LAB, write_config
+from test_ledgers import Desk, plan
+
+from dialer_engine.core.breaker import FAULTS
+from dialer_engine.core.gate import GateContext
+from dialer_engine.core.pacing import Decision
+from dialer_engine.engine.actions import Leg
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.plan import CampaignPlan, gate_context
+from dialer_engine.engine.runner import BATCH, Runner
+from dialer_engine.engine.trunks import TrunkLine, Trunks
+from dialer_engine.pbx.allow_list import AllowList
+from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.settings.load import load_config
+from dialer_engine.settings.models import Trunk
+from dialer_engine.store.reserve import ReserveRequest, ReserveResult
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass
+class Node:
+    """A node that is up; nothing is asked of its Asterisk here."""
+
+    name: str = "main"
+    sounds: Path = Path("/sounds")
+    up: bool = True
+    commands: Commands = field(init=False)
+
+
+class EmptyList:
+    """The engine around a runner whose list has nobody: it keeps what was to be reserved."""
+
+    def __init__(self, directory: Path) -> None:
+        self.config = load_config(write_config(directory, LAB, spring=SPRING))
+        self.asked: list[ReserveRequest] = []
+
+    def why_not(self) -> str | None:
+        return None
+
+    def gate(self, plan: CampaignPlan) -> GateContext:
+        return gate_context(self.config, plan.settings, plan.limits, utc_now())
+
+    def allowed(self, plan: CampaignPlan) -> AllowList:
+        return AllowList(self.config.plan, frozenset(), lab=True)
+
+    def suppressed_since(self, number: str, moment: float) -> bool:
+        return False
+
+    async def reserve(self, request: ReserveRequest) -> ReserveResult:
+        self.asked.append(request)
+        return ReserveResult()
+
+    def send(self, call: Call, leg: Leg) -> None:
+        raise AssertionError("nobody was reserved")
+
+
+SPRING = "member: acme\nlists: [june]\ntrunks: [carrier]\ncaller_ids: [+12105550177]\n"
+NAMES = ["first", "second"]
+
+
+class Pass:
+    """A runner with two trunks, and what it reserves when it is to place so many calls."""
+
+    def __init__(self, directory: Path, **limits: float) -> None:
+        wide = {"host": "127.0.0.1", "calls_per_second": 500, "max_channels": 100}
+        self.trunks = Trunks({name: Trunk.model_validate(wide | limits) for name in NAMES})
+        desk, self.around = Desk(), EmptyList(directory)
+        spring = plan("spring", 1)
+        spring = replace(spring, settings=spring.settings.model_copy(update={"trunks": NAMES}))
+        self.runner = Runner(
+            spring,
+            desk.dispatcher,
+            self.trunks,
+            self.around,
+            {"main": Node()},
+            1,
+            desk.ledgers,
+            pacers=None,  # type: ignore[arg-type]  # the decision is the test's
+            previews=None,  # type: ignore[arg-type]  # only of mode preview
+        )
+
+    @property
+    def first(self) -> TrunkLine:
+        return self.trunks.lines["first"]
+
+    async def places(self, count: int) -> tuple[str, int]:
+        """Carry out a decision for so many calls; returns the trunk and how many were reserved on it."""
+        await self.runner._carry_out("main", Decision(count, (), ()))
+        (request,) = self.around.asked
+        return request.trunk, request.limit
+
+
+async def test_no_more_calls_are_reserved_than_the_trunk_has_channels(tmp_path: Path) -> None:
+    """The decision was made for the second trunk; by now the first one has a departure, and one channel."""
+    run = Pass(tmp_path)
+    run.first.active = run.first.settings.max_channels - 1
+    assert await run.places(13) == ("first", 1)
+
+
+async def test_no_more_calls_are_reserved_than_leave_the_trunk_soon(tmp_path: Path) -> None:
+    run = Pass(tmp_path, calls_per_second=10)
+    assert await run.places(13) == ("first", 3)
+
+
+async def test_a_trunk_at_fault_gets_one_call_as_its_probe(tmp_path: Path) -> None:
+    run = Pass(tmp_path)
+    opened = time.monotonic() - 2.0
+    for _ in range(FAULTS):
+        run.first.breaker.fault(opened, opened, "503")
+    assert await run.places(13) == ("first", 1)
+
+
+async def test_what_the_trunk_takes_is_reserved_at_once_up_to_a_batch(tmp_path: Path) -> None:
+    assert await Pass(tmp_path).places(13) == ("first", 13)
+    assert await Pass(tmp_path).places(80) == ("first", BATCH)
