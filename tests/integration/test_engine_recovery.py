@@ -137,9 +137,8 @@ async def test_a_customer_whose_agent_left_while_the_engine_was_dead_is_not_kept
     async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=12.0)), 1) as made:
         await begin(made)
         await until_state(made, "in_call")
-        await asyncio.sleep(
-            2.0
-        )  # else it was no talk: whoever hears the message within 2 s of the join is abandoned
+        # Else it was no talk: whoever hears the message within 2 s of the join is abandoned.
+        await asyncio.sleep(2.0)
         process = made.engine.process
         assert process is not None
         process.kill()
