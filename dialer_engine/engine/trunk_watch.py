@@ -179,5 +179,5 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def _sent(a: Attempt, now: float) -> float:
-    """Return when the call left, on the monotonic scale."""
-    return now - ((utc_now() - a.originated_at).total_seconds() if a.originated_at else 0.0)
+    """Return when the call left, on the monotonic scale; a clock set back meanwhile makes no call one of the future."""
+    return now - (max(0.0, (utc_now() - a.originated_at).total_seconds()) if a.originated_at else 0.0)

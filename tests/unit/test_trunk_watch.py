@@ -91,6 +91,16 @@ async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
     assert line.trunks.resting(names, now) == []
 
 
+async def test_a_clock_that_was_set_back_while_a_call_rang_hides_no_fault() -> None:
+    line = Line()
+    line.dial("before", sent=utc_now() + timedelta(hours=1))
+    line.ring("before")
+    for number in range(FAULTS):
+        line.dial(f"c{number}")
+        line.refuse(f"c{number}")
+    assert line.main.breaker.state is BreakerState.OPEN
+
+
 async def test_a_node_that_is_cut_off_holds_up_no_calls_of_other_nodes_on_the_same_trunk() -> None:
     line, left = Line(calls_per_second=2), []
     for name, node in (("a", "node2"), ("b", "main")):
