@@ -60,11 +60,13 @@ async def test_an_agents_keys_from_duty_to_logout() -> None:
             ("bridged", "agent", "agent001", "sale", "agent"),
             ("bridged", "agent", "agent001", "none", "default"),
         ]
-        states = [row["state"] for row in await rows(made, "select state from agent_states order by id")]
-        assert states == [
-            *("ready", "reserved", "in_call", "wrap", "paused"),
+        states = await rows(made, "select state, pause_wanted from agent_states order by id")
+        assert [row["state"] for row in states] == [
+            *("ready", "reserved", "in_call", "wrap", "wrap", "paused"),
             *("ready", "reserved", "in_call", "off"),
         ]
+        wanted = [number for number, row in enumerate(states) if row["pause_wanted"]]
+        assert wanted == [4], "a pause that is asked for in a wrap-up is on record at once"
         sessions = await rows(made, "select ended_at is not null as ended from agent_sessions")
         assert [row["ended"] for row in sessions] == [True]
 
