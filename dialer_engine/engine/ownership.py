@@ -97,7 +97,7 @@ class Ownership:
             asked = now()
             self.epoch = await lease.take(conn, self.name, self.owner, LEASE_TTL, FAMILY)
             self._clock.renew(asked)
-            await self.watermark.taken()
+            await self.watermark.taken(conn)
             self._tried = now()
             if self._in_line:
                 await lease.leave_line(conn, self.name)

@@ -66,8 +66,12 @@ class Watermark:
         self._seen = found
         return self.behind
 
-    async def taken(self) -> None:
-        """The lease is ours now: what it had lost under its earlier owner is ours to deal with."""
+    async def taken(self, conn: Connection) -> None:
+        """The lease is ours now: what it had lost under its earlier owner is ours to deal with.
+
+        From here on our own moments count, also when the database's clock stands before those of earlier owners.
+        """
+        self._renewed = await conn.fetchval(sql("lease_renewed"), self._lease)
         if self._fell:
             await self._fall(self._renewed)
 

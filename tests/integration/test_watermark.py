@@ -101,6 +101,25 @@ async def test_a_clock_that_is_stepped_back_between_renewals_is_no_loss(
     assert not again.watermark.behind
 
 
+async def test_a_clock_that_is_stepped_back_between_two_engines_is_no_loss(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    first = owner(pg_url, tmp_path)
+    await first.take()
+    # As if the database's clock had been an hour ahead until the first engine ended.
+    ahead = await conn.fetchval(
+        "update leases set heartbeat_at = now() + interval '1 hour' returning heartbeat_at"
+    )
+    await first.watermark.renewed(ahead, ahead)
+    await first.watermark._save()
+    await first.release()
+    for _ in range(2):
+        again = owner(pg_url, tmp_path)
+        await again.take()
+        await renew(again)
+        assert not again.watermark.behind
+
+
 async def test_a_standby_knows_what_it_saw_of_an_owner_that_is_gone(
     conn: Conn, pg_url: str, tmp_path: Path
 ) -> None:
