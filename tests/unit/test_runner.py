@@ -1,19 +1,23 @@
-"""One pass of a campaign's runner: how many calls it reserves, and on which trunk."""
+"""One pass of a campaign's runner: how many calls it reserves, on which trunk, and what became too old to leave."""
 
+import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from dispatch_support import reservation
 from settings_support import LAB, write_config
 from test_ledgers import Desk, plan
 
 from dialer_engine.core.breaker import FAULTS
 from dialer_engine.core.gate import GateContext
 from dialer_engine.core.pacing import Decision
+from dialer_engine.engine import runner
 from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.forgotten import LOOK_S
 from dialer_engine.engine.plan import CampaignPlan, gate_context
 from dialer_engine.engine.runner import BATCH, Runner
 from dialer_engine.engine.trunks import TrunkLine, Trunks
@@ -21,7 +25,7 @@ from dialer_engine.pbx.allow_list import AllowList
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Trunk
-from dialer_engine.store.reserve import ReserveRequest, ReserveResult
+from dialer_engine.store.reserve import Reservation, ReserveRequest, ReserveResult
 
 pytestmark = pytest.mark.unit
 
@@ -36,12 +40,15 @@ class Node:
     commands: Commands = field(init=False)
 
 
-class EmptyList:
-    """The engine around a runner whose list has nobody: it keeps what was to be reserved."""
+class List:
+    """The engine around a runner: it keeps what was to be reserved, and gives out `found` after `takes_s`."""
 
     def __init__(self, directory: Path) -> None:
         self.config = load_config(write_config(directory, LAB, spring=SPRING))
         self.asked: list[ReserveRequest] = []
+        self.found: tuple[Reservation, ...] = ()
+        self.takes_s = 0.0
+        self.sent: list[str] = []
 
     def why_not(self) -> str | None:
         return None
@@ -57,10 +64,11 @@ class EmptyList:
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         self.asked.append(request)
-        return ReserveResult()
+        await asyncio.sleep(self.takes_s)
+        return ReserveResult(reserved=self.found)
 
     def send(self, call: Call, leg: Leg) -> None:
-        raise AssertionError("nobody was reserved")
+        self.sent.append(call.id)
 
 
 SPRING = "member: acme\nlists: [june]\ntrunks: [carrier]\ncaller_ids: [+12105550177]\n"
@@ -73,17 +81,17 @@ class Pass:
     def __init__(self, directory: Path, **limits: float) -> None:
         wide = {"host": "127.0.0.1", "calls_per_second": 500, "max_channels": 100}
         self.trunks = Trunks({name: Trunk.model_validate(wide | limits) for name in NAMES})
-        desk, self.around = Desk(), EmptyList(directory)
+        self.desk, self.around = Desk(), List(directory)
         spring = plan("spring", 1)
         spring = replace(spring, settings=spring.settings.model_copy(update={"trunks": NAMES}))
         self.runner = Runner(
             spring,
-            desk.dispatcher,
+            self.desk.dispatcher,
             self.trunks,
             self.around,
             {"main": Node()},
             1,
-            desk.ledgers,
+            self.desk.ledgers,
             pacers=None,  # type: ignore[arg-type]  # the decision is the test's
             previews=None,  # type: ignore[arg-type]  # only of mode preview
         )
@@ -122,3 +130,20 @@ async def test_a_trunk_at_fault_gets_one_call_as_its_probe(tmp_path: Path) -> No
 async def test_what_the_trunk_takes_is_reserved_at_once_up_to_a_batch(tmp_path: Path) -> None:
     assert await Pass(tmp_path).places(13) == ("first", 13)
     assert await Pass(tmp_path).places(80) == ("first", BATCH)
+
+
+@pytest.mark.parametrize(("takes_s", "sent", "ended"), [(0.0, ["x"], []), (0.1, [], [("x", 1, "cancelled")])])
+async def test_a_reservation_whose_reply_comes_late_never_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes_s: float, sent: list[str], ended: list[object]
+) -> None:
+    monkeypatch.setattr(runner, "LATE_S", 0.05)
+    run = Pass(tmp_path)
+    run.around.found, run.around.takes_s = (reservation("x", number="+12145550100"),), takes_s
+    await run.places(1)
+    await asyncio.sleep(0.2)
+    assert run.around.sent == sent
+    assert run.desk.book.ended == ended
+
+
+def test_what_nobody_holds_is_ended_later_than_a_reservation_may_leave() -> None:
+    assert LOOK_S > runner.LATE_S
