@@ -19,7 +19,7 @@ import structlog
 
 from dialer_engine.engine.agreement import Agreement
 from dialer_engine.engine.awakening import Awakening
-from dialer_engine.engine.clock import GateClock, utc_now
+from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.control import ControlServer, Refused
 from dialer_engine.engine.controls import Controls
 from dialer_engine.engine.drain import Drain, HandOver
@@ -336,7 +336,7 @@ class Engine:
 
     async def _take_journal(self, directory: Path) -> Taken:
         async with self.pool.acquire() as conn:
-            return await take_journal(conn, directory, utc_now())
+            return await take_journal(conn, directory)
 
     async def _recover(self) -> None:
         """Agree with every node about what an earlier engine left, before anything is dialed."""

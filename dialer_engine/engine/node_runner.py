@@ -19,7 +19,6 @@ import asyncpg
 import structlog
 
 import dialer_engine
-from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.intake import OptOutIntake
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import WATCH_S, ManagedNode, node_config
@@ -200,7 +199,7 @@ class NodeRunner:
 
     async def _take(self, directory: Path) -> Taken:
         async with self._journal.session() as conn:
-            taken = await take_journal(conn, directory, utc_now())
+            taken = await take_journal(conn, directory)
         if taken.numbers:
             log.info("opt-outs were taken in", count=len(taken.numbers))
         return taken

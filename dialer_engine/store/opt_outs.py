@@ -1,4 +1,4 @@
-"""Opt-outs that the engine heard of itself: records of its own, beside the files of the Asterisk-side script.
+"""Opt-outs, whoever tells of them: the files of the Asterisk-side script, the engine that heard the key, an agent.
 
 An opt-out counts once, by its attempt: a file that is taken in later, or a record that is written again, changes
 nothing any more, not even when a person has taken the number off the list on purpose meanwhile. It needs neither
@@ -58,7 +58,7 @@ async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
     )
     for row in sorted((row for row in rows if row["new"]), key=itemgetter("number")):
         note = f"attempt {row['attempt_id']}"
-        if row["member_id"] is None:
+        if row["orphan"]:
             note += "; its Member is not in this database"
         await insert(
             conn, [row["number"]], row["member_id"], row["source"], row["at"], who=row["who"], note=note

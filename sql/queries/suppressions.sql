@@ -46,23 +46,13 @@ where a.ended_at is null and ($2::bigint is null or a.member_id = $2)
   and (a.number = any($1::text[])
        or a.contact_id in (select contact_id from contact_numbers where number = any($1::text[])));
 
--- name: opt_outs_take
--- Takes opt-outs of the journal in; those taken before are left out.
-insert into opt_outs (attempt_id, number, member_id, at, key, source, taken_at)
-select o.attempt_id, o.number, m.id, o.at, o.key, o.source, $7
-from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
-    as o(attempt_id, number, member, at, key, source)
-left join members m on m.id::text = o.member
-    or (m.key = o.member and not exists (select 1 from members x where x.id::text = o.member))
-on conflict do nothing
-returning attempt_id, number, member_id, at, source;
-
 -- name: opt_outs_add
--- Takes opt-outs in that the engine heard of; `new` are those not taken in before. An attempt that stands here tells
--- number and Member; of one that does not, what was given with it counts.
+-- Takes opt-outs in; `new` are those not taken in before. An attempt that stands here tells number and Member; of one
+-- that does not, what was given with it counts, and `orphan` tells that this Member is not here.
 with given as (
     select o.attempt_id, coalesce(a.number, o.number) as number,
-           case when a.id is null then m.id else a.member_id end as member_id, o.at, o.key, o.source, o.who
+           case when a.id is null then m.id else a.member_id end as member_id,
+           a.id is null and m.id is null and o.member <> '' as orphan, o.at, o.key, o.source, o.who
     from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
         as o(attempt_id, number, member, at, key, source, who)
     left join attempts a
@@ -76,7 +66,7 @@ with given as (
     on conflict do nothing
     returning attempt_id
 )
-select g.attempt_id, g.number, g.member_id, g.at, g.source, g.who,
+select g.attempt_id, g.number, g.member_id, g.orphan, g.at, g.source, g.who,
        exists (select 1 from taken t where t.attempt_id = g.attempt_id) as new
 from given g where g.number is not null;
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from held_support import Desk, desk, outage, until
-from store_support import WALL
 from structlog.testing import capture_logs
 
 from dialer_engine.cli.doctor import _journals
@@ -33,7 +32,7 @@ async def test_a_bad_opt_out_is_named_once_by_the_log_and_by_doctor_and_blocks_n
     async def take(place: Path) -> Taken:
         conn = await connect(desk.url)
         try:
-            return await take_journal(conn, place, WALL)
+            return await take_journal(conn, place)
         finally:
             await conn.close()
 

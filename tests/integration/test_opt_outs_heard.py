@@ -74,7 +74,7 @@ async def test_a_file_that_comes_after_a_person_took_the_number_off_changes_noth
         "key": "9",
     }
     (directory / f"{one.attempt_id}.json").write_text(json.dumps(file))
-    assert (await take_journal(conn, directory, WALL)).unreadable == {}
+    assert (await take_journal(conn, directory)).unreadable == {}
     await conn.close()
     assert list(directory.iterdir()) == []
     assert await listed(desk) == []
@@ -89,14 +89,14 @@ async def test_file_and_record_of_one_opt_out_are_one(desk: Desk, file_first: bo
     (directory / "x.json").write_text(json.dumps(file))
     conn = await connect(desk.url)
     if file_first:
-        await take_journal(conn, directory, WALL)
+        await take_journal(conn, directory)
     async with desk.writer() as writer:
         writer.on_suppressed = told.append
         writer.put(OptOutGiven(one.attempt_id, one.number, "acme", at(9)))
         await writer.flushed()
         await until(lambda: told == [one.number], "the engine cancels what it has to that number")
     if not file_first:
-        await take_journal(conn, directory, WALL)
+        await take_journal(conn, directory)
     await conn.close()
     assert [row[:3] for row in await listed(desk)] == [(one.number, "acme", "drop_message")]
     assert await desk.fetch("select count(*) from suppression_log") == [(1,)]

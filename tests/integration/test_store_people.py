@@ -69,7 +69,7 @@ async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) 
     opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
     opt_out(tmp_path, "a2", "+12105550102", member_id=str(world.members["acme"]))
     opt_out(tmp_path, "a3", "+12105550103", member_id="")
-    assert sorted((await take_journal(conn, tmp_path, WALL)).numbers) == [
+    assert sorted((await take_journal(conn, tmp_path)).numbers) == [
         "+12105550101",
         "+12105550102",
         "+12105550103",
@@ -79,7 +79,7 @@ async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) 
     assert [s.member for s in await suppress.check(conn, "+12105550102")] == ["acme"]
     assert [s.member for s in await suppress.check(conn, "+12105550103")] == [None]
     opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
-    await take_journal(conn, tmp_path, WALL)
+    await take_journal(conn, tmp_path)
     assert await sizes(conn, "opt_outs", "suppressions", "suppression_log") == [3, 3, 3]
 
 
@@ -92,19 +92,19 @@ async def test_an_unreadable_journal_file_is_put_aside(conn: Conn, tmp_path: Pat
     (tmp_path / "half.json.tmp").write_text("{")
     opt_out(tmp_path, "nul", "+12105550106", member_id="x\x00y")
     (tmp_path / "directory.json").mkdir()
-    taken = await take_journal(conn, tmp_path, WALL)
+    taken = await take_journal(conn, tmp_path)
     assert taken.numbers == ["+12105550104"]
     assert sorted(path.stem for path in taken.unreadable) == ["bad", "directory", "late", "nul", "worse"]
     bad = ["bad.unreadable", "late.unreadable", "nul.unreadable", "worse.unreadable"]
     assert left(tmp_path) == sorted([*bad, "directory.json", "half.json.tmp"])
     assert [path.name for path in unreadable_files(tmp_path)] == bad
-    again = await take_journal(conn, tmp_path, WALL)
+    again = await take_journal(conn, tmp_path)
     assert (again.numbers, [path.stem for path in again.unreadable]) == ([], ["directory"])
 
 
 async def test_an_opt_out_of_an_unknown_member_counts_for_all(conn: Conn, tmp_path: Path) -> None:
     opt_out(tmp_path, "a1", "+12105550101", member_id="nobody")
-    await take_journal(conn, tmp_path, WALL)
+    await take_journal(conn, tmp_path)
     assert [s.member for s in await suppress.check(conn, "+12105550101")] == [None]
 
 
