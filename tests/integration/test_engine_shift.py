@@ -23,6 +23,7 @@ from engine_support import (
     until_state,
 )
 
+from dialer_engine.engine.actions import TAKES_BACK_S
 from dialer_engine.lab.scenario import CAMPAIGN
 from dialer_engine.lab.world import World
 
@@ -186,8 +187,13 @@ async def test_a_killed_engine_cuts_nobody_and_the_next_one_takes_over() -> None
         assert process is not None
         process.kill()
         await process.wait()
-        await asyncio.sleep(1.0)
-        assert [agent.hearing for agent in made.phones.agents.values()] == [True, True], "a talk was cut"
+
+        async def both_heard() -> bool:
+            return all(agent.hearing for agent in made.phones.agents.values())
+
+        await asyncio.sleep(TAKES_BACK_S + 0.2)
+        await until(both_heard, "both agents hear their customer", 2.0)
+        assert not [call for call in at_carrier(made) if call.answered_at and call.ended_at], "a talk was cut"
         await made.engine.start()
         await made.engine.ready()
         assert [await agent_state(made, n) for n in (0, 1)] == ["in_call", "in_call"]
