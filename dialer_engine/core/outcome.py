@@ -31,6 +31,11 @@ class Result(StrEnum):
         return self in (Result.UNKNOWN, Result.NODE_LOST)
 
 
+def never_left(result: Result, originated_at: datetime | None) -> bool:
+    """Return whether a call was cancelled before it was sent: nobody was called, so the contact is not charged."""
+    return result is Result.CANCELLED and originated_at is None
+
+
 class EndedBy(StrEnum):
     """Who ended the attempt."""
 

@@ -10,7 +10,7 @@ import structlog
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.numbers import is_e164_nanp
-from dialer_engine.core.outcome import Result
+from dialer_engine.core.outcome import Result, never_left
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import GateClock
@@ -23,6 +23,9 @@ from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.opt_outs import OptOutGiven
 
 log = structlog.get_logger(__name__)
+
+UNSENT_RETRY = timedelta(minutes=1)
+"""After which a contact is due again whose call never left: whatever stopped it may last."""
 
 
 class Records:
@@ -57,8 +60,11 @@ class Records:
         a, plan = call.attempt, call.plan or self.plans.get(call.campaign)
         result = a.result or Result.UNKNOWN
         delay = plan.retry_delay(result.value) if plan else None
+        unsent = never_left(result, a.originated_at)
         if result is Result.TRUNK_FAULT:
             delay = self.fault_delay(call)
+        elif unsent:
+            delay = UNSENT_RETRY
         agent = self.agents.get(a.agent or "")
         self._writer.put(
             AttemptEnd(
@@ -82,7 +88,7 @@ class Records:
                 retry_at=None if delay is None else self._clock.now() + delay,
                 final=delay is None,
                 audio=a.audio.value if a.joined_at else None,
-                counted=result is not Result.TRUNK_FAULT or a.silent,
+                counted=not unsent and (result is not Result.TRUNK_FAULT or a.silent),
                 number=call.reservation.number,
                 campaign=call.campaign,
                 member=plan.settings.member if plan else None,

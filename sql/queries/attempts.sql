@@ -73,6 +73,7 @@ with e as (
 ), decided as (
     -- A dead number ends the number, not the contact: another number that is not dead is tried next.
     select t.campaign_id, t.contact_id, t.result, t.retry_at, t.final,
+           t.result = 'trunk_fault' or t.result = 'cancelled' and t.originated_at is null as free,
            t.final and t.result = 'not_in_service' and exists (
                select 1 from contact_numbers n
                where n.contact_id = t.contact_id and n.id <> t.number_id and not exists (
@@ -86,7 +87,7 @@ with e as (
         next_at = case when q.final or (d.final and not d.other_number) then null
                        else coalesce(d.retry_at, '-infinity') end,
         final = q.final or (d.final and not d.other_number),
-        tries = case when d.result = 'trunk_fault' then greatest(q.tries - 1, 0) else q.tries end,
+        tries = case when d.free then greatest(q.tries - 1, 0) else q.tries end,
         last_result = d.result,
         held_rule = case when q.final or d.final or d.retry_at is null then null else 'retry' end,
         held_reason = case when q.final or d.final or d.retry_at is null then null

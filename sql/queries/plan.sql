@@ -42,7 +42,8 @@ select c.result, c.answered_at is not null as answered, coalesce(d.person, true)
        substr(c.called_number, 3, 3) as npa, coalesce(k.list_id, 0) as list_id,
        exists (select from attempts a
                where a.contact_id = c.contact_id and a.campaign_id = c.campaign_id and a.reserved_at < c.reserved_at
-                     and a.result is distinct from 'trunk_fault') as again
+                     and a.result is distinct from 'trunk_fault'
+                     and not (a.result is not distinct from 'cancelled' and a.originated_at is null)) as again
 from cdrs c
 left join contacts k on k.id = c.contact_id
 left join lateral (

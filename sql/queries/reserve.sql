@@ -62,7 +62,8 @@ order by number, gate_at;
 -- name: contact_attempts
 -- Sums up what was tried with these contacts: per number in this campaign, and live anywhere; and who is on show.
 select contact_id, number_id,
-       count(*) filter (where campaign_id = $2 and result is distinct from 'trunk_fault') as tries,
+       count(*) filter (where campaign_id = $2 and result is distinct from 'trunk_fault'
+                        and not (result is not distinct from 'cancelled' and originated_at is null)) as tries,
        bool_or(campaign_id = $2 and result = 'not_in_service') as dead,
        bool_or(ended_at is null) as live, false as shown
 from attempts

@@ -194,6 +194,22 @@ async def test_a_trunk_fault_costs_no_try_and_only_a_doubtful_one_counts_for_the
     assert await conn.fetchval("select distinct standing from ledger_calls") == "unanswered"
 
 
+async def test_a_call_that_never_left_costs_neither_a_try_nor_a_part_of_a_cap(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])
+    moment = NOON
+    for _ in range(8):
+        (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
+        await write(conn, [], [end_of(reservation, "cancelled", retry_at=moment, counted=False)], 1)
+        (queued,) = await conn.fetch("select state, tries, last_result from queue")
+        assert tuple(queued) == ("due", 0, "cancelled")
+        moment += timedelta(minutes=1)
+    (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
+    sent = end_of(reservation, "cancelled", originated_at=WALL, retry_at=moment, counted=False)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await write(conn, [], [sent], 1)
+
+
 async def test_only_a_trunk_fault_may_be_left_uncounted(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])

@@ -70,6 +70,16 @@ def test_an_end_says_whom_it_was_about(book: Book) -> None:
     assert (end.number, end.campaign, end.member) == (NUMBER, "spring", "acme")
 
 
+def test_a_call_that_never_left_is_soon_due_again_and_not_counted(book: Book) -> None:
+    unsent = Attempt("x", phase=Phase.ENDED, ended_at=START, result=Result.CANCELLED)
+    sent = replace(unsent, originated_at=START)
+    for attempt in (unsent, sent):
+        book.records.attempt_end(replace(book.call, attempt=attempt), life.Gone(at(9)))
+    ends = [each for each in book.put if isinstance(each, AttemptEnd)]
+    assert [(end.counted, end.final) for end in ends] == [(False, False), (True, True)]
+    assert ends[0].retry_at is not None
+
+
 def test_a_do_not_call_says_whom_it_forbids_also_when_a_reload_took_the_campaign_away(book: Book) -> None:
     book.records.disposition("x", "spring", "ana", "dnc", at(9), book.call)
     book.records.plans = {}
