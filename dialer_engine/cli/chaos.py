@@ -20,7 +20,9 @@ from dialer_engine.lab.place import LabError
 
 def run_chaos(
     faults: Annotated[list[str] | None, typer.Argument(help="Names of faults; all without any.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, max=500, help="Rounds of each fault.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=500, help="Rounds of each fault; six pass every turn.")
+    ] = 6,
     calls: Annotated[
         int, typer.Option(min=1, max=60, help="Calls up at once; half as many agents more.")
     ] = 6,

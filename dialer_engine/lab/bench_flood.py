@@ -20,7 +20,8 @@ from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import uniform
-from dialer_engine.lab.chaos.verdict import is_cut, is_silent
+from dialer_engine.lab.chaos.talks import ended_by_us
+from dialer_engine.lab.chaos.verdict import is_silent
 from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd
 from dialer_engine.lab.firewalled import Firewall
 from dialer_engine.lab.flood import Rates, Sent
@@ -237,7 +238,7 @@ def _judge(lab: World, calls: list[CarrierCall], sent: Sent, cpu: dict[str, floa
     return Round(
         kind,
         calls=len(answers),
-        calls_cut=sum(map(is_cut, calls)),
+        calls_cut=sum(map(ended_by_us, calls)),
         unheard=sum(each.heard is None for each in answers),
         silent=sum(map(is_silent, calls)),
         p95_ms=quantile(delays, 0.95) if delays else None,

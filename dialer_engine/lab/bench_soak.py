@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,6 @@ from collections.abc import Callable, Sequence
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd
-from dialer_engine.lab.people import Person
 from dialer_engine.lab.place import LabError, Place
 from dialer_engine.lab.run import export
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
@@ -66,9 +64,7 @@ async def bench_soak(
         retry_s=24 * 3600,
         cap=1,
     )
-    setting = Setting(
-        scenario, PEOPLE, _shuffled(make_crowd(attempts)), Manners(ends_share=0.1, digits=""), deaf=True
-    )
+    setting = Setting(scenario, PEOPLE, make_crowd(attempts), Manners(ends_share=0.1, digits=""), deaf=True)
     async with world(bundle, place, setting, tell) as lab:
         before = await _still(lab)
         await lab.begin()
@@ -83,12 +79,6 @@ async def bench_soak(
         records = [json.loads(line) for line in (await export(lab)).splitlines() if line.startswith("{")]
         sent = sum(record["originated_at"] is not None for record in records)
         return SoakResult(before, after, lab.ledger.count, sent, seconds, samples, idle)
-
-
-def _shuffled(people: list[Person]) -> list[Person]:
-    """The people in no order: a crowd comes by last digits, so hundreds who do the same would follow each other."""
-    random.Random(1).shuffle(people)  # noqa: S311
-    return people
 
 
 async def _watch(lab: World, attempts: int, tell: Tell) -> list[Sample]:

@@ -1,9 +1,10 @@
-"""A TCP proxy on loopback that can be cut, slow or half open, between the engine and Asterisk."""
+"""A TCP proxy on loopback that can be cut, slow, half open or deaf, between the engine and Asterisk."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,15 +12,19 @@ CHUNK = 65536
 
 
 class Mood(StrEnum):
-    """What the proxy does with connections: pass bytes, refuse and end them, or swallow all bytes in silence."""
+    """What the proxy does with connections: pass bytes, refuse and end them, swallow all bytes, or all answers."""
 
     PASS = "pass"  # noqa: S105
     CUT = "cut"
     HALF_OPEN = "half_open"
+    DEAF = "deaf"
 
 
 class Proxy:
-    """Forwards a port of its own to `host:port`; `delay_s` holds every byte back for so long, each way."""
+    """Forwards a port of its own to `host:port`; `delay_s` holds every byte back for so long, each way.
+
+    `spy` is told whatever the near side sends, also what is swallowed then.
+    """
 
     @classmethod
     def to_socket(cls, path: Path) -> Proxy:
@@ -32,6 +37,7 @@ class Proxy:
         self._socket: Path | None = None
         self.mood = Mood.PASS
         self.delay_s = 0.0
+        self.spy: Callable[[bytes], None] | None = None
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -60,7 +66,7 @@ class Proxy:
 
     def heal(self) -> None:
         """Pass everything at once again; what was swallowed is lost, so those connections end."""
-        if self.mood is Mood.HALF_OPEN:
+        if self.mood in (Mood.HALF_OPEN, Mood.DEAF):
             self.end_connections()
         self.mood, self.delay_s = Mood.PASS, 0.0
 
@@ -84,8 +90,8 @@ class Proxy:
             self._end(writer)
             return
         self._open.add(far_writer)
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._carry(source, sink), name="proxy")
+        for source, sink, asks in ((reader, far_writer, True), (far_reader, writer, False)):
+            task = asyncio.create_task(self._carry(source, sink, asks), name="proxy")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -94,19 +100,24 @@ class Proxy:
             return await asyncio.open_unix_connection(self._socket)
         return await asyncio.open_connection(*self._target)
 
-    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, asks: bool) -> None:
         loop = asyncio.get_running_loop()
         free_at = loop.time()
         with contextlib.suppress(OSError):
             while data := await source.read(CHUNK):
-                if self.mood is Mood.HALF_OPEN:
+                if asks and self.spy is not None:
+                    self.spy(data)
+                if self._swallows(asks):
                     continue
                 free_at = max(free_at, loop.time() + self.delay_s)
-                loop.call_at(free_at, self._write, sink, data)
+                loop.call_at(free_at, self._write, sink, data, asks)
         loop.call_at(max(free_at, loop.time()), self._end, sink)
 
-    def _write(self, sink: asyncio.StreamWriter, data: bytes) -> None:
-        if self.mood is not Mood.HALF_OPEN and not sink.is_closing():
+    def _swallows(self, asks: bool) -> bool:
+        return self.mood is Mood.HALF_OPEN or (self.mood is Mood.DEAF and not asks)
+
+    def _write(self, sink: asyncio.StreamWriter, data: bytes, asks: bool) -> None:
+        if not self._swallows(asks) and not sink.is_closing():
             sink.write(data)
 
     def _end(self, writer: asyncio.StreamWriter) -> None:

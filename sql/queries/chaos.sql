@@ -4,7 +4,7 @@ select called_number as number, result, extract(epoch from ended_at)::float8 as 
 
 -- name: chaos_live
 -- Lists the attempts that have not ended.
-select number, node from attempts where ended_at is null;
+select id::text as id, number, node, state from attempts where ended_at is null;
 
 -- name: chaos_reserved
 -- Tells whether an attempt is reserved and has not left yet.
@@ -14,14 +14,27 @@ select exists (select 1 from attempts where ended_at is null and state = 'reserv
 -- Keeps everybody else from reading and writing attempts until the transaction ends.
 lock table attempts in access exclusive mode;
 
--- name: chaos_charged
--- Lists contacts who are charged for other attempts than those that the carrier handled.
-select n.number, q.tries, count(c.attempt_id) as handled
+-- name: chaos_tries
+-- Lists the numbers of contacts who are charged for attempts, with how many.
+select n.number, sum(q.tries)::int as tries
 from queue q
 join contact_numbers n on n.contact_id = q.contact_id
-left join cdrs c on c.contact_id = q.contact_id and c.campaign_id = q.campaign_id and c.result <> 'trunk_fault'
-where q.state <> 'live'
-group by n.number, q.campaign_id, q.contact_id, q.tries having q.tries <> count(c.attempt_id);
+where q.tries > 0 group by n.number;
+
+-- name: chaos_suppressed
+-- Lists the numbers that nobody may call any more.
+select distinct number from suppressions;
+
+-- name: chaos_forgotten
+-- Lists contacts whose row in the queue says that an attempt is live, and none is.
+select n.number
+from queue q
+join contact_numbers n on n.contact_id = q.contact_id
+where q.state = 'live'
+  and not exists (
+      select 1 from attempts a
+      where a.ended_at is null and a.contact_id = q.contact_id and a.campaign_id = q.campaign_id
+  );
 
 -- name: chaos_owners
 -- Lists the epochs under which calls left, each with its first and last moment, in their order.

@@ -9,7 +9,7 @@ from dialer_engine.lab.chaos.catalogue import catalogue
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.rounds import run_fault
 from dialer_engine.lab.chaos.stage import Needs, staged
-from dialer_engine.lab.chaos.verdict import Row
+from dialer_engine.lab.chaos.verdict import Row, Tally, row_of
 from dialer_engine.pbx.bundle import Bundle
 
 CALLS = 3
@@ -27,11 +27,13 @@ async def ground(bundle: Bundle, rounds: int, needs: Needs | None = None) -> Asy
 
 async def struck(ground: Ground, name: str, rounds: int) -> Row:
     """The row of some rounds of one fault, in which every call must be counted."""
-    rows: list[Row] = []
-    await run_fault(ground, catalogue()[name], rounds, lambda text: None, rows)
-    assert rows[0].rounds == rounds
-    assert rows[0].calls > 0
-    return rows[0]
+    tallies: list[Tally] = []
+    fault = catalogue()[name]
+    await run_fault(ground, fault, rounds, lambda text: None, tallies)
+    row = row_of(name, fault.promise, tallies)
+    assert row.rounds == rounds
+    assert row.calls > 0
+    return row
 
 
 def broken(row: Row) -> tuple[list[str], tuple[str, ...]]:

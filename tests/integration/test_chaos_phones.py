@@ -3,6 +3,7 @@
 import pytest
 from chaos_support import KEPT, broken, ground, struck
 
+from dialer_engine.lab.chaos.ground import Talks
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.pairing import pair
 from dialer_engine.pbx.bundle import Bundle
@@ -11,7 +12,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 
 async def test_customers_of_dead_phones_are_kept_until_their_agents_are_back(bundle: Bundle) -> None:
-    async with ground(bundle, 1, Needs(long=True)) as floor:
+    async with ground(bundle, 1, Needs(talks=Talks.LONG)) as floor:
         row = await struck(floor, "phone-vanish", 1)
         heard, calls = floor.world.phones.heard, floor.calls
     assert broken(row) == KEPT

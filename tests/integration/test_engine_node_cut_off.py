@@ -13,6 +13,7 @@ from dialer_engine.pbx.bundle import Bundle
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
+CALLS, AGENTS = 9, 14
 CALLS_PER_SECOND = 2.0
 NOTICED_S = 20.0
 GOES_ON_S = 10.0
@@ -34,11 +35,13 @@ async def until_up(floor: Ground, node: str, wanted: bool, seconds: float) -> bo
 
 
 async def test_a_node_that_is_cut_off_does_not_hold_up_the_other_one_on_their_trunk(bundle: Bundle) -> None:
-    setting = setting_for(9, 3)
-    assert setting.scenario.calls_per_second == CALLS_PER_SECOND
+    setting = setting_for(CALLS, 3)
+    setting = replace(
+        setting, scenario=replace(setting.scenario, calls_per_second=CALLS_PER_SECOND, agents=AGENTS)
+    )
     with lab_place() as place:
         async with world(bundle, place, replace(setting, nodes=2, proxied=True), lambda text: None) as made:
-            floor, lost = Ground(made, Dice(1)), made.further[0]
+            floor, lost = Ground(made, Dice(1), CALLS), made.further[0]
             await floor.begin()
             await floor.busy()
             made.proxies[lost.name].mood = Mood.HALF_OPEN

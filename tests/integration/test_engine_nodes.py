@@ -10,13 +10,14 @@ import pytest
 import pytest_asyncio
 from lab_support import lab_place
 
-from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.chaos.ground import Ground, Talks, setting_for
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.world import world
 from dialer_engine.pbx.bundle import Bundle
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
+CALLS = 6
 LOST_AFTER_S = 10
 PATIENCE_S = 60.0
 
@@ -24,13 +25,13 @@ PATIENCE_S = 60.0
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
     """A world of three nodes with long talks, in which a node counts as lost after ten seconds."""
-    setting = setting_for(6, 2, long=True)
+    setting = setting_for(CALLS, 2, talks=Talks.LONG)
     scenario = replace(setting.scenario, lost_after_s=LOST_AFTER_S, options_every_s=2)
     with lab_place() as place:
         async with world(
             bundle, place, replace(setting, scenario=scenario, nodes=3), lambda text: None
         ) as made:
-            yield Ground(made, Dice(1))
+            yield Ground(made, Dice(1), CALLS)
 
 
 async def nodes(floor: Ground) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from lab_support import lab_place
 
-from dialer_engine.lab.chaos.ground import Ground, setting_for
+from dialer_engine.lab.chaos.ground import Ground, Talks, setting_for
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.engine_process import environment
 from dialer_engine.lab.further_nodes import FurtherNode
@@ -83,7 +83,7 @@ async def test_its_agents_talk_through_it(bundle: Bundle, monkeypatch: pytest.Mo
     with lab_place() as place:
         await clean_up(bundle, place)
         empty(place)
-        made = World(bundle, place, replace(setting_for(4, 2, long=True), nodes=2), lambda text: None)
+        made = World(bundle, place, replace(setting_for(4, 2, talks=Talks.LONG), nodes=2), lambda text: None)
         keeper, register = Keeper(made), PhoneBank.start
 
         async def later(node: FurtherNode, *given: object) -> None:

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from dialer_engine.lab.behaviours import Kind
+from dialer_engine.lab.behaviours import Kind, pitch_hz
 from dialer_engine.lab.chaos.catalogue import catalogue, chosen
 from dialer_engine.lab.chaos.flood_faults import p95_ratio
 from dialer_engine.lab.chaos.table import evidence, table
-from dialer_engine.lab.chaos.verdict import Promise, Record, Row, Seen, judge
+from dialer_engine.lab.chaos.verdict import Kept, Promise, Record, Row, Seen, World, row_of, tally
+from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
+from dialer_engine.lab.people import Held, Oracle
 from dialer_engine.lab.place import LabError
 
 pytestmark = pytest.mark.unit
@@ -18,68 +20,181 @@ ADA, BOB = "+12125550100", "+12125550101"
 GOOD = CarrierCall(
     "1", ADA, "+12125550198", 100.0, Kind.HUMAN, 100.0, 101.0, 101.1, None, 105.0, 16, "callee"
 )
-KEPT = [Record(ADA, "bridged", 105.0)]
+TALK = Heard("agent001", 101.02, 104.98, float(pitch_hz(ADA)))
+KEPT = (Record(ADA, "bridged", 105.0),)
+MESSAGE_S = 26.0
 
 
-def row(calls: list[CarrierCall], records: list[Record], seen: Seen | None = None) -> Row:
-    return judge("x", Promise(), calls, records, seen or Seen(1, [1.0]))
+def judge(promise: Promise, world: World, seen: Seen | None = None) -> Row:
+    return row_of("x", promise, [tally(world, promise, seen or Seen(1, [1.0]))])
+
+
+def row(
+    calls: list[CarrierCall],
+    records: tuple[Record, ...] = KEPT,
+    seen: Seen | None = None,
+    heard: tuple[Heard, ...] = (TALK,),
+) -> Row:
+    return judge(Promise(), World(calls, heard, Kept(records), message_s=MESSAGE_S), seen)
 
 
 def test_a_good_round_breaks_nothing() -> None:
-    assert row([GOOD], KEPT).broken == ()
+    assert row([GOOD]).broken == ()
 
 
 @pytest.mark.parametrize(
     ("call", "name"),
     [
         (replace(GOOD, ended_by="caller"), "calls_cut"),
-        (replace(GOOD, heard_at=103.3), "silent_answers"),
+        (replace(GOOD, heard_at=103.3, answered_at=101.0), "silent_answers"),
         (replace(GOOD, heard_at=None, ended_at=109.0), "silent_answers"),
     ],
 )
 def test_what_happens_to_one_call_is_counted(call: CarrierCall, name: str) -> None:
-    judged = row([call], KEPT)
+    judged = row([call], heard=() if name == "silent_answers" else (TALK,))
     assert judged.broken == (name,)
     assert getattr(judged, name) == 1
     assert any(line.startswith(f"{name}: {ADA}") for line in judged.evidence)
 
 
 def test_silence_ends_when_the_person_hears_something_within_the_measuring() -> None:
-    assert row([replace(GOOD, heard_at=103.1)], KEPT).broken == ()
+    assert row([replace(GOOD, heard_at=103.1)], heard=()).broken == ()
 
 
 def test_who_hung_up_before_anything_was_due_was_not_left_in_silence() -> None:
-    assert row([replace(GOOD, heard_at=None, ended_at=101.5)], KEPT).broken == ()
+    assert row([replace(GOOD, heard_at=None, ended_at=101.5)], heard=()).broken == ()
 
 
 def test_an_unanswered_call_that_we_end_is_not_cut() -> None:
-    assert row([replace(GOOD, answered_at=None, heard_at=None, ended_by="caller")], KEPT).broken == ()
+    unanswered = replace(GOOD, answered_at=None, heard_at=None, ended_by="caller")
+    assert row([unanswered], (Record(ADA, "cancelled", 105.0),), heard=()).broken == ()
+
+
+def test_the_message_may_end_a_call_when_it_is_over_and_not_before() -> None:
+    abandoned = (Record(ADA, "abandoned", 105.0),)
+    over = replace(GOOD, heard_at=102.9, ended_at=102.9 + MESSAGE_S, ended_by="caller")
+    assert row([over], abandoned, heard=()).broken == ()
+    assert row([over], abandoned, heard=()).messages == 1
+    early = replace(over, ended_at=102.9 + MESSAGE_S / 2)
+    assert row([early], abandoned, heard=()).broken == ("calls_cut",)
+    assert row([replace(over, heard_at=101.1)]).broken == ("calls_cut", "left_alone"), "it was a talk"
+
+
+def test_who_was_talked_to_must_not_be_left_alone() -> None:
+    gone = replace(TALK, last=102.0)
+    judged = row([GOOD], heard=(gone,))
+    assert judged.broken == ("left_alone",)
+    assert judged.evidence == (
+        f"left_alone: {ADA}: alone for 3.0 s from +2.000; came 100.000, answered +1.000, heard +1.100, ended +5.000",
+    )
+    back = Heard("agent002", 103.9, 104.98, float(pitch_hz(ADA)))
+    assert row([GOOD], heard=(gone, back)).broken == ()
+    other = replace(back, pitch=float(pitch_hz(BOB)))
+    assert row([GOOD], heard=(gone, other)).broken == ("left_alone",), "an agent heard somebody else"
+
+
+def test_a_fault_excuses_only_what_comes_in_its_time() -> None:
+    gone, excusing = replace(TALK, last=102.0), Promise().excusing("left_alone")
+    world = World([GOOD], (gone,), Kept(KEPT))
+    assert judge(excusing, world, Seen(1, [1.0], excused=[(101.9, 110.0)])).broken == ()
+    late = judge(excusing, world, Seen(1, [1.0], excused=[(102.1, 110.0)]))
+    assert (late.left_alone, late.broken) == (1, ("left_alone",))
 
 
 def test_a_second_call_to_a_number_is_a_double_dial_whenever_it_comes() -> None:
     later = replace(GOOD, id="2", came_at=500.0, answered_at=501.0, heard_at=501.1, ended_at=505.0)
-    assert row([GOOD, later], [*KEPT, *KEPT]).broken == ("double_dials",)
+    again = replace(TALK, first=501.02, last=504.98)
+    assert row([GOOD, later], (*KEPT, *KEPT), heard=(TALK, again)).broken == ("double_dials",)
+
+
+def test_nobody_is_called_who_may_not_be_called() -> None:
+    oracle = Oracle({BOB: Held.SUPPRESSED}, frozenset({ADA, BOB}), 1)
+    ringing = replace(GOOD, id="2", number=BOB, answered_at=None, heard_at=None)
+    world = World([GOOD, ringing], (TALK,), Kept((*KEPT, Record(BOB, "no_answer", 105.0))), oracle)
+    assert judge(Promise(), world).broken == ("forbidden",)
+    assert judge(Promise(), world).evidence == (f"forbidden: {BOB}: suppressed",)
+
+
+def test_who_pressed_9_in_the_message_is_suppressed_and_thanked() -> None:
+    nine = replace(GOOD, kind=Kind.OPT_OUT, nine_at=104.1, ended_at=108.0, ended_by="caller")
+    records = (Record(ADA, "abandoned", 108.0),)
+    kept = Kept(records, suppressed=frozenset({ADA}))
+    assert judge(Promise(), World([nine], (), kept, message_s=MESSAGE_S)).broken == ()
+    assert row([nine], records, heard=()).broken == ("opt_outs_lost",)
+    said = replace(nine, ended_by="callee")
+    assert row([said], (Record(ADA, "bridged", 108.0),), heard=(replace(TALK, last=107.9),)).broken == (), (
+        "to an agent"
+    )
 
 
 def test_every_call_has_one_record() -> None:
-    assert row([GOOD], []).broken == ("cdrs_lost",)
-    assert row([GOOD], [*KEPT, *KEPT]).broken == ("cdrs_doubled",)
-    assert row([GOOD], [*KEPT, Record(BOB, "cancelled", 1.0)]).broken == (), "a call that never left"
+    assert row([GOOD], ()).broken == ("cdrs_lost",)
+    assert row([GOOD], (*KEPT, *KEPT)).broken == ("cdrs_doubled",)
+    assert row([GOOD], (*KEPT, Record(BOB, "cancelled", 1.0))).broken == (), "a call that never left"
+
+
+@pytest.mark.parametrize(
+    ("call", "heard", "result", "wrong"),
+    [
+        (GOOD, (TALK,), "abandoned", True),
+        (GOOD, (TALK,), "no_answer", True),
+        (GOOD, (TALK,), "unknown", False),
+        (GOOD, (), "abandoned", False),
+        (GOOD, (), "busy", True),
+        (replace(GOOD, answered_at=None, heard_at=None), (), "bridged", True),
+        (replace(GOOD, answered_at=None, heard_at=None), (), "no_answer", False),
+    ],
+)
+def test_a_record_says_what_the_carrier_and_the_phones_saw(
+    call: CarrierCall, heard: tuple[Heard, ...], result: str, wrong: bool
+) -> None:
+    judged = row([call], (Record(ADA, result, 105.0),), heard=heard)
+    assert judged.broken == (("cdrs_wrong",) if wrong else ())
+
+
+def test_a_trunk_fault_charges_nobody_for_a_call_that_never_came() -> None:
+    world = World([GOOD], (TALK,), Kept(KEPT, {ADA: 1, BOB: 1}))
+    assert (judge(Promise(), world).charged, judge(Promise(), world).broken) == (1, ())
+    assert judge(Promise().charging_nobody(), world).broken == ("charged",)
+
+
+def test_without_the_database_nothing_is_compared_with_it() -> None:
+    assert judge(Promise(), World([GOOD], (TALK,))).broken == ()
+
+
+def test_calls_that_were_up_and_lived_through_the_fault_are_counted() -> None:
+    seen = Seen(2, [1.0, 1.0], spans=[(102.0, 104.0), (104.5, 106.0)])
+    judged = row([GOOD], seen=seen)
+    assert (judged.calls_up, judged.lived_through) == (1, 1)
+    assert row([GOOD], seen=Seen(1, [1.0], spans=[(90.0, 95.0)])).calls_up == 0
 
 
 def test_the_slowest_recoveries_and_the_stuck_count() -> None:
-    slow = row([GOOD], KEPT, Seen(20, [1.0] * 18 + [9.0] * 2, stuck=["agent001: nobody"]))
+    slow = row([GOOD], seen=Seen(20, [1.0] * 18 + [9.0] * 2, stuck=["agent001: nobody"]))
     assert slow.broken == ("stuck", "recovery_p95_s")
     assert slow.recovery_p95_s == 9.0
 
 
+def test_worlds_of_one_fault_are_summed_up() -> None:
+    promise = Promise()
+    one = tally(World([GOOD], (TALK,), Kept(KEPT)), promise, Seen(19, [1.0] * 19, spans=[(102.0, 104.0)]))
+    two = tally(
+        World([GOOD], (), Kept()), promise, Seen(1, [9.0], broken=["something"], spans=[(90.0, 95.0)])
+    )
+    both = row_of("x", promise, [one, two])
+    assert (both.rounds, both.calls, both.calls_up, both.lived_through) == (20, 2, 0, 1)
+    assert (both.double_dials, both.cdrs_lost) == (0, 1), "numbers come again in another world"
+    assert both.broken == ("cdrs_lost", "something")
+    assert both.recovery_p95_s == 1.0
+
+
 def test_slower_answers_break_a_promise_only_where_there_is_one() -> None:
-    seen = Seen(3, [1.0], answer_ratios=[1.1, 1.3, 4.0])
-    held = judge("x", Promise(answer_ratio=1.3), [GOOD], KEPT, seen)
+    seen, world = Seen(3, [1.0], answer_ratios=[1.1, 1.3, 4.0]), World([GOOD], (TALK,), Kept(KEPT))
+    held = judge(Promise(answer_ratio=1.3), world, seen)
     assert (held.answer_p95_ratio, held.broken) == (1.3, ())
-    assert judge("x", Promise(answer_ratio=1.2), [GOOD], KEPT, seen).broken == ("answer_p95_ratio",)
-    assert judge("x", Promise().without("stuck"), [GOOD], KEPT, seen).broken == ()
-    assert judge("x", Promise(answer_ratio=1.2), [GOOD], KEPT, Seen(1, [1.0])).answer_p95_ratio is None
+    assert judge(Promise(answer_ratio=1.2), world, seen).broken == ("answer_p95_ratio",)
+    assert judge(Promise(), world, seen).broken == ()
+    assert judge(Promise(answer_ratio=1.2), world).answer_p95_ratio is None
 
 
 def test_few_answers_are_not_compared() -> None:
@@ -87,18 +202,18 @@ def test_few_answers_are_not_compared() -> None:
     assert p95_ratio([20.0] * 20, [40.0] * 20) == 2.0
 
 
-def test_a_promise_may_leave_out_what_the_fault_makes_impossible() -> None:
-    cut = replace(GOOD, ended_by="caller")
-    judged = judge("x", Promise().without("calls_cut"), [cut], KEPT, Seen(1, [1.0]))
-    assert (judged.calls_cut, judged.broken) == (1, ())
-
-
 def test_the_table_marks_what_is_broken_and_says_why() -> None:
-    heading, line = table([row([GOOD], [])])
+    _, heading, line = table([row([GOOD], ())])
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
-    assert line.split() == ["x", "1", "1", "0", "0", "1!", "0", "0", "0", "1.0", "-"]
-    assert evidence([row([GOOD], [])]) == ["x: broken: cdrs_lost", f"  cdrs_lost: {ADA}: 1 calls, 0 records"]
-    assert set(row([GOOD], []).as_json()) >= {
+    assert line.split() == [
+        *("x", "1", "1", "0", "0", "0"),
+        *("0", "0", "0", "0", "0", "0", "1!", "0", "0", "0", "0", "1.0", "-"),
+    ]
+    assert evidence([row([GOOD], ())]) == [
+        "x: broken: cdrs_lost",
+        f"  cdrs_lost: {ADA}: 1 calls, 0 records",
+    ]
+    assert set(row([GOOD], ()).as_json()) >= {
         *("rounds", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),
         "recovery_p95_s",
     }

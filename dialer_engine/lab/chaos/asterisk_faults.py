@@ -11,7 +11,7 @@ from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
 from dialer_engine.lab.chaos.stage import Needs
-from dialer_engine.lab.chaos.verdict import Promise, Record
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise, Record
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.proxy import Proxy
 
@@ -36,7 +36,7 @@ async def kill_asterisk(ground: Ground) -> Strike:
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
     missing, _ = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    return Strike(since, back, stuck=tuple(missing))
+    return Strike(since, back, stuck=tuple(missing), excused=((since - JUST_BEFORE_S, back),))
 
 
 async def kill_early(ground: Ground) -> Strike:
@@ -95,7 +95,7 @@ async def _agents_return(ground: Ground) -> None:
 
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise(recovery_s=SEATED_S).without("calls_cut", "silent_answers")
+    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone")
     early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
     unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"
     return [

@@ -10,6 +10,7 @@ from dialer_engine.engine.recovery import TRUNK_CHANNEL
 from dialer_engine.lab.world import World
 from dialer_engine.pbx.ari import models as ari
 from dialer_engine.pbx.ari.client import AriClient
+from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
@@ -72,14 +73,14 @@ async def _crossings(world: World) -> AsyncIterator[asyncio.Queue[str]]:
 
 
 @asynccontextmanager
-async def listening(world: World, on_event: Callable[[object], None]) -> AsyncIterator[None]:
-    """Listen to the engine's Asterisk with an application of the lab's own."""
+async def listening(world: World, on_event: Callable[[object], None]) -> AsyncIterator[Commands]:
+    """Listen to the engine's Asterisk with an application of the lab's own, which may ask it, too."""
     node = world.main_node
     secrets = node.secrets
     url, user = node.config.ari_url, secrets.ari_user
     client = AriClient(url, user, secrets.ari_password, APP, on_event=on_event, on_link=lambda up: None)
     await client.start()
     try:
-        yield
+        yield Commands(client)
     finally:
         await client.close()

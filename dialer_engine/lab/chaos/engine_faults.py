@@ -8,7 +8,8 @@ import time
 
 from dialer_engine.lab.chaos.boundaries import BOUNDARIES, next_boundary
 from dialer_engine.lab.chaos.fault import Fault, Strike
-from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ground import Ground, Talks
+from dialer_engine.lab.chaos.stage import Needs
 
 WINDOW_S = 0.008
 """From an event until the engine has acted on it: kills at a boundary are spread over this time."""
@@ -56,5 +57,10 @@ def engine_faults() -> list[Fault]:
             kill_at_each,
         ),
         Fault("engine-freeze", "SIGSTOP the engine for 5 s", lambda ground: freeze(ground, 5.0)),
-        Fault("engine-freeze-long", "SIGSTOP the engine for 30 s", lambda ground: freeze(ground, 30.0)),
+        Fault(
+            "engine-freeze-long",
+            "SIGSTOP the engine for 30 s",
+            lambda ground: freeze(ground, 30.0),
+            needs=Needs(talks=Talks.LASTING),
+        ),
     ]

@@ -14,23 +14,30 @@ from dialer_engine.lab.chaos.verdict import Promise
 class Strike:
     """When one fault hit, in seconds since 1970.
 
-    Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`.
-    `answer_ratio` is p95 from answer to agent during the fault by that without it, None when it was not measured.
+    Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`. In the times
+    of `excused` may happen what the fault makes no promise of. `answer_ratio` is p95 from answer to agent during the
+    fault by that without it, None when it was not measured.
     """
 
     since: float
     able: float
     stuck: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    excused: tuple[tuple[float, float], ...] = ()
     answer_ratio: float | None = None
+
+
+async def _nothing(ground: Ground) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault of the suite, and the world it needs."""
+    """One fault of the suite, and the world it needs; `after` looks once more, when all rounds are over."""
 
     name: str
     does: str
     strike: Callable[[Ground], Awaitable[Strike]]
     promise: Promise = Promise()  # noqa: RUF009  (frozen)
     needs: Needs = Needs()  # noqa: RUF009  (frozen)
+    after: Callable[[Ground], Awaitable[tuple[str, ...]]] = _nothing

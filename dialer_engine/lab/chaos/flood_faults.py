@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
-from dialer_engine.lab.chaos.ground import LONGEST_CALL_S, Ground
+from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.flood import Rates, Sent
@@ -20,8 +20,12 @@ SHORT_S, LONG_S = 6.0, 60.0
 SHORT, LONG = Rates(300, 1500, 30), Rates(1000, 5000, 100)
 FEWEST = 20
 """Answers in each of the two stretches from which on their p95 are compared."""
-LEAST_SENT = 0.1
+LEAST_SENT = 0.5
 """The share of the flood that must have left; a busy machine sends less than all of it."""
+LEAST_DIALED = 0.7
+"""Dialing goes on: the share of the calls of the stretch before that must come during the flood."""
+UNHEARD_MS = 2000.0
+"""What an answer counts that no agent heard."""
 NOTED_S = 3.0
 """An agent whose phone heard nothing of a call for so long after its end did not hear it."""
 LONG_PEOPLE = 40
@@ -36,12 +40,20 @@ async def flood(ground: Ground, seconds: float, rates: Rates) -> Strike:
     begun = time.time()
     sent = await _send(ground, ground.world.sip_address, seconds, rates)
     ended = time.time()
-    await ground.until(lambda: _all_noted(ground, quiet, ended), LONGEST_CALL_S)
+    await ground.until(lambda: _all_noted(ground, quiet, ended), ground.longest_talk_s + NOTED_S)
     before, during = _delays(ground, quiet, begun), _delays(ground, begun, ended)
     wanted = seconds * (rates.registers + rates.options + rates.invites)
-    few = sent.requests < LEAST_SENT * wanted
-    broken = (f"only {sent.requests} of {wanted:g} requests were sent",) if few else ()
-    return Strike(begun, begun, broken=broken, answer_ratio=p95_ratio(before, during))
+    broken = []
+    if sent.requests < LEAST_SENT * wanted:
+        broken.append(f"only {sent.requests} of {wanted:g} requests were sent")
+    earlier, meanwhile = _came(ground, quiet, begun), _came(ground, begun, ended)
+    if meanwhile < LEAST_DIALED * earlier:
+        broken.append(f"{meanwhile} calls during the flood, {earlier} in a stretch as long before it")
+    return Strike(ended, ended, broken=tuple(broken), answer_ratio=p95_ratio(before, during))
+
+
+def _came(ground: Ground, since: float, until: float) -> int:
+    return sum(since <= call.came_at < until for call in ground.calls)
 
 
 def p95_ratio(before: list[float], during: list[float]) -> float | None:
@@ -74,9 +86,9 @@ def _all_noted(ground: Ground, since: float, until: float) -> bool:
 
 
 def _delays(ground: Ground, since: float, until: float) -> list[float]:
-    """Milliseconds from answer to agent of the calls that were answered then, as far as an agent heard them."""
+    """Milliseconds from answer to agent of the calls that were answered then."""
     found = (answer.delay_ms for answer in _answers(ground, since, until))
-    return [delay for delay in found if delay is not None]
+    return [UNHEARD_MS if delay is None else delay for delay in found]
 
 
 def flood_faults() -> list[Fault]:

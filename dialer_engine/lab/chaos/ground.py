@@ -5,46 +5,67 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
+from statistics import fmean
 from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
-from dialer_engine.lab.chaos.verdict import Record
-from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd
+from dialer_engine.lab.chaos.verdict import Kept, Record
+from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd, most_people
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ledger import CarrierCall
+from dialer_engine.lab.people import NUMBERS_PER_AREA, Held, Oracle, Person, oracle_for
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
 from dialer_engine.lab.wire import Wire
 from dialer_engine.lab.world import Setting, World
+from dialer_engine.pbx.prompts import wav_seconds
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
 STEP_S = 0.05
 BUSY_S = 60.0
-LONGEST_CALL_S = 30.0
-RING_S, TALK_S, LONG_TALK_S = 0.75, 3.75, 15.5
+RING_S, WRAP_S = 0.75, 1.0
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
 CALLS_PER_ROUND = 10
 SPARE_CALLS = 60
+ENOUGH = 0.7
+"""The share of the wanted calls in which an agent must hear a customer before a fault comes."""
+WAIT_AFTER_MESSAGE_S = 5.0
+HELD_EVERY = 12
+NIGHT = ("671", "GU")
+"""Guam, where it is five in the morning at the crowd's clock."""
 
 MANNERS = Manners(ends_share=0.0, digits="")
 """Agents of a fault run end no call and press nothing."""
 
 
-def short_calls(pace: float) -> Table:
-    """People who answer after 0.3-1.2 s and talk 2.5-5 s times `pace`: shorter than any drop message."""
-    return tuple(
-        Behaviour(Kind.HUMAN, round(0.3 + 0.1 * (n % 10), 1), round((2.5 + 0.5 * (n // 10 % 6)) * pace, 2))
-        for n in range(100)
-    )
+class Talks(Enum):
+    """How long people talk, in seconds; every tenth person has each of these.
 
+    `SHORT` is what most faults get: some calls last for longer than the engine is away. With `LONG` everybody is in a
+    talk that is longer than the silence that is allowed, and shorter than the drop message. `LASTING` goes on through
+    faults of half a minute and more.
+    """
 
-def long_talks() -> Table:
-    """People who answer after 0.3-1.2 s, talk 12-19 s, which is longer than the silence that is allowed."""
-    return tuple(Behaviour(Kind.HUMAN, round(0.3 + 0.1 * (n % 10), 1), 12 + n // 10 % 8) for n in range(100))
+    SHORT = (2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 12.0, 24.0)
+    LONG = (12.0, 13.0, 14.0, 15.0, 16.0, 17.0, 18.0, 19.0, 15.0, 16.0)
+    LASTING = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 45.0, 60.0, 75.0)
+
+    def table(self, pace: float) -> Table:
+        """People who ring for 0.3-1.2 s and talk for so long times `pace`; every tenth presses 9 in a drop message."""
+        return tuple(
+            Behaviour(
+                Kind.OPT_OUT if n % 10 == 9 else Kind.HUMAN,
+                round(0.3 + 0.1 * (n % 10), 1),
+                round(self.value[n // 10] * pace, 2),
+            )
+            for n in range(100)
+        )
 
 
 def setting_for(
@@ -53,34 +74,58 @@ def setting_for(
     seed: int = 1,
     pace: float = 1.0,
     *,
-    long: bool = False,
+    talks: Talks = Talks.SHORT,
     people: int = CALLS_PER_ROUND,
+    paced: bool = False,
 ) -> Setting:
     """The world for about so many calls up at once, with `people` for each of them and for each of so many rounds.
 
-    `pace` shortens what people say, and with it a round. The trunk's rate is the limit and some agent is always
-    free, so that dialing never waits for a call to end.
+    `pace` shortens what people say, and with it a round. `paced`: the trunk's rate is what holds dialing back, and some
+    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate.
     """
+    cycle_s = RING_S + fmean(each.talk_s for each in talks.table(pace))
+    rate = calls / cycle_s
     scenario = Scenario(
-        agents=calls + calls // 2 + 1,
+        agents=calls + (calls // 2 + 1 if paced else max(1, calls // 5)),
         lines=1.0,
         mode="progressive",
-        wrap_seconds=1,
+        wrap_seconds=round(WRAP_S),
         retry_s=HOURS_LATER_S,
-        calls_per_second=round(calls / (RING_S + (LONG_TALK_S if long else TALK_S * pace)), 1),
+        calls_per_second=round(rate if paced else 2 * rate, 1),
         max_channels=4 * calls + 10,
+        cap=1,
         clock=CROWD_CLOCK,
     )
-    crowd = make_crowd(SPARE_CALLS + rounds * calls * people)
-    return Setting(scenario, long_talks() if long else short_calls(pace), crowd, MANNERS, seed)
+    crowd = crowd_for(SPARE_CALLS + rounds * calls * people)
+    return Setting(scenario, talks.table(pace), crowd, MANNERS, seed)
 
 
-@dataclass(slots=True)
+def crowd_for(count: int) -> list[Person]:
+    """People of whom every twelfth is suppressed, and some more of whom it is night: nobody may call these."""
+    crowd = [
+        replace(person, held=Held.SUPPRESSED) if index % HELD_EVERY == HELD_EVERY - 1 else person
+        for index, person in enumerate(make_crowd(count))
+    ]
+    npa, state = NIGHT
+    asleep = [
+        Person("Ida", "Crowd", npa, f"{100 + n:04d}", state, Held.OUT_OF_HOURS)
+        for n in range(min(NUMBERS_PER_AREA, max(1, count // HELD_EVERY)))
+    ]
+    return [*asleep, *crowd]
+
+
+def rounds_in_a_world(calls: int, people: int) -> int:
+    """How many rounds one world has fictional numbers for, at least one."""
+    return max(1, (most_people() - SPARE_CALLS) // (calls * people))
+
+
+@dataclass
 class Ground:
-    """One running world under faults; chance comes from its dice."""
+    """One running world under faults, with about so many calls `wanted` at once; chance comes from its dice."""
 
     world: World
     dice: Dice
+    wanted: int = 1
     round: int = 0
     wire: Wire | None = None
 
@@ -89,6 +134,22 @@ class Ground:
         """Every call that the carrier has seen until now."""
         self.world.ledger.read()
         return self.world.ledger.calls
+
+    @cached_property
+    def oracle(self) -> Oracle:
+        """Who of this world's people may be called, and how often."""
+        return oracle_for(self.world.setting.people, self.world.setting.scenario.cap)
+
+    @property
+    def message_s(self) -> float:
+        """How long the drop message takes with the wait behind it."""
+        prompts = (self.world.home / "sounds" / "campaigns").glob("*.wav")
+        return min(wav_seconds(path) for path in prompts) + WAIT_AFTER_MESSAGE_S
+
+    @property
+    def longest_talk_s(self) -> float:
+        """How long anybody talks at most."""
+        return max(each.talk_s for each in self.world.setting.table)
 
     def chance(self, low: float, high: float, what: str) -> float:
         """A number between `low` and `high`, another one in each round."""
@@ -116,9 +177,9 @@ class Ground:
         await self.world.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
     async def busy(self) -> None:
-        """Wait until a third of the agents hear a customer, and a little longer, by chance."""
+        """Wait until enough agents hear a customer, and a little longer, by chance."""
         agents = self.world.phones.agents.values()
-        enough = max(1, len(agents) // 3)
+        enough = max(1, round(ENOUGH * self.wanted))
         if not await self.until(lambda: sum(a.hearing for a in agents) >= enough, BUSY_S):
             hearing = sum(agent.hearing for agent in agents)
             raise LabError(f"{hearing} of {len(agents)} agents hear anybody: the world does not dial")
@@ -133,12 +194,19 @@ class Ground:
         await self.until(lambda: bool(came()), seconds)
         return min(came(), default=None)
 
-    async def deaf_agents(self, moment: float, seconds: float) -> list[str]:
-        """Give every agent so many seconds to hear a new customer after a moment; return those who did not."""
+    async def deaf_agents(self, moment: float, seconds: float, *, talking: bool = True) -> list[str]:
+        """Give every agent so many seconds to hear a new customer after a moment; return those who did not.
+
+        Whoever still hears the old one is not among them, unless `talking` does not count.
+        """
         agents = self.world.phones.agents
 
         def missing() -> list[str]:
-            return [name for name, agent in agents.items() if agent.heard_since < moment]
+            return [
+                name
+                for name, agent in agents.items()
+                if agent.heard_since < moment and not (talking and agent.hearing)
+            ]
 
         await self.until(lambda: not missing(), seconds)
         return missing()
@@ -146,7 +214,8 @@ class Ground:
     async def quiet(self) -> list[str]:
         """Pause the campaign and let all calls end; return the numbers whose calls did not."""
         await self.world.engine.control.post(f"/campaigns/{CAMPAIGN}/pause")
-        await self.until(lambda: not [c for c in self.calls if c.live], LONGEST_CALL_S)
+        longest = max(self.longest_talk_s, self.message_s) + SETTLE_S
+        await self.until(lambda: not [c for c in self.calls if c.live], longest)
         return [call.number for call in self.calls if call.live]
 
     async def records(self) -> list[Record]:
@@ -158,11 +227,17 @@ class Ground:
         """The numbers of attempts that the database holds as live."""
         return [row["number"] for row in await self.ask(sql("chaos_live"))]
 
-    async def settled(self) -> tuple[list[Record], list[str]]:
-        """Records and live attempts, once no attempt is live any more, or after a while anyway."""
+    async def settled(self) -> tuple[Kept, list[str]]:
+        """What the database keeps and its live attempts, once none is live any more, or after a while anyway."""
         end = time.monotonic() + SETTLE_S
         while True:
             live = await self.live_attempts()
             if not live or time.monotonic() > end:
-                return await self.records(), live
+                tries = {row["number"]: row["tries"] for row in await self.ask(sql("chaos_tries"))}
+                suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
+                return Kept(await self.records(), tries, suppressed), live
             await asyncio.sleep(0.5)
+
+    async def forgotten(self) -> list[str]:
+        """The numbers of contacts that are held for a live attempt which there is not."""
+        return [row["number"] for row in await self.ask(sql("chaos_forgotten"))]

@@ -1,10 +1,12 @@
-"""The links between engine and Asterisk are cut, slow, or half open: open, but nothing passes."""
+"""The links between engine and Asterisk are cut, slow, or open while nothing passes, or no answer."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
+from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
@@ -18,6 +20,8 @@ DELAY_S = 0.2
 HALF_OPEN_S = 12.0
 ON_ITS_WAY_S = 1.0
 """A call that left just before the link was cut reaches the carrier within this time."""
+NOTICED_S = 8.0
+"""A link on which nothing comes back counts as lost after 7.5 s: no call is asked for after that."""
 
 
 async def cut(ground: Ground, link: str, seconds: float) -> Strike:
@@ -25,44 +29,60 @@ async def cut(ground: Ground, link: str, seconds: float) -> Strike:
     proxy = ground.world.proxies[link]
     down = time.time()
     proxy.cut()
-    return await _healed(ground, proxy, down, seconds, blind=link == ARI)
+    now = await _healed(proxy, seconds)
+    late = [call for call in ground.calls if link == ARI and down + ON_ITS_WAY_S < call.came_at < now]
+    dialed = (f"dialed {call.number} while blind" for call in late)
+    return Strike(now, now, broken=(*dialed, *await differences(ground)))
 
 
-async def half_open(ground: Ground, link: str, seconds: float) -> Strike:
-    """Swallow every byte for so many seconds."""
+async def swallow(ground: Ground, link: str, mood: Mood, seconds: float) -> Strike:
+    """Swallow every byte, or every answer, for so many seconds; no call is asked for once the engine can know."""
     proxy = ground.world.proxies[link]
-    down = time.time()
-    proxy.mood = Mood.HALF_OPEN
-    return await _healed(ground, proxy, down, seconds, blind=link == ARI)
+    with originates(proxy) as asked:
+        down = time.time()
+        proxy.mood = mood
+        now = await _healed(proxy, seconds)
+        late = sum(down + NOTICED_S < at < now for at in asked)
+    blind = (f"asked for {late} calls while blind",) if late else ()
+    return Strike(now, now, broken=(*blind, *await differences(ground)))
 
 
 async def slow(ground: Ground, seconds: float) -> Strike:
     """Hold every byte of ARI back for a while, each way; dialing goes on meanwhile."""
     proxy = ground.world.proxies[ARI]
     proxy.delay_s = DELAY_S
-    return await _healed(ground, proxy, time.time(), seconds, blind=False)
+    now = await _healed(proxy, seconds)
+    return Strike(now, now, broken=await differences(ground))
 
 
-async def _healed(ground: Ground, proxy: Proxy, down: float, seconds: float, *, blind: bool) -> Strike:
+async def _healed(proxy: Proxy, seconds: float) -> float:
+    """When the link was well again, so many seconds from now."""
     try:
         await asyncio.sleep(seconds)
     finally:
         proxy.heal()
-    now = time.time()
-    late = [call for call in ground.calls if blind and down + ON_ITS_WAY_S < call.came_at < now]
-    return Strike(now, now, broken=tuple(f"dialed {call.number} while blind" for call in late))
+    return time.time()
 
 
 def link_faults() -> list[Fault]:
     """The faults of this module."""
+    both, answers = Mood.HALF_OPEN, Mood.DEAF
     return [
-        Fault("ari-cut", "cut ARI for 2 s", lambda g: cut(g, ARI, CUT_S), needs=LINKS),
-        Fault("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S), needs=LINKS),
-        Fault(
-            "ari-half-open",
-            "let no byte of ARI pass for 12 s",
-            lambda g: half_open(g, ARI, HALF_OPEN_S),
-            needs=LINKS,
+        linked("ari-cut", "cut ARI for 2 s", lambda g: cut(g, ARI, CUT_S)),
+        linked("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S)),
+        linked(
+            "ari-half-open", "let no byte of ARI pass for 12 s", lambda g: swallow(g, ARI, both, HALF_OPEN_S)
         ),
-        Fault("ami-cut", "cut AMI for 2 s", lambda g: cut(g, AMI, CUT_S), needs=LINKS),
+        linked(
+            "ari-deaf", "let no answer of ARI pass for 12 s", lambda g: swallow(g, ARI, answers, HALF_OPEN_S)
+        ),
+        linked("ami-cut", "cut AMI for 2 s", lambda g: cut(g, AMI, CUT_S)),
+        linked(
+            "ami-half-open", "let no byte of AMI pass for 12 s", lambda g: swallow(g, AMI, both, HALF_OPEN_S)
+        ),
     ]
+
+
+def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) -> Fault:
+    """A fault of the links between engine and Asterisk."""
+    return Fault(name, does, strike, needs=LINKS)

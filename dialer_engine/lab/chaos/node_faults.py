@@ -9,7 +9,7 @@ from dialer_engine.lab.chaos.asterisk_faults import NOTICES_S, unrecorded
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
-from dialer_engine.lab.chaos.verdict import Promise
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.further_nodes import FurtherNode
 from dialer_engine.store.sql import sql
 
@@ -36,7 +36,8 @@ async def lose_node(ground: Ground) -> Strike:
     await ground.until(lambda: lost.node.pid is not None, BACK_S)
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
-    return Strike(since, since, stuck=tuple(stuck), broken=_too_late(seated - since))
+    then = (since - JUST_BEFORE_S, since + JUST_BEFORE_S)
+    return Strike(since, since, stuck=tuple(stuck), broken=_too_late(seated - since), excused=(then,))
 
 
 async def _calls_on(ground: Ground, node: FurtherNode) -> set[str]:
@@ -51,7 +52,7 @@ def _too_late(seconds: float) -> tuple[str, ...]:
 
 def node_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise().without("silent_answers")
+    promise = Promise().excusing("silent_answers", "left_alone")
     does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
     behind = f"{does}, which the front finds for them"
     return [

@@ -8,13 +8,15 @@ import signal
 import time
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
-from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ground import Ground, Talks
+from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.place import LabError
 from dialer_engine.store import postmaster
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
 STOPS_WITHIN_S = 1.0
+LASTING = Needs(talks=Talks.LASTING)
 
 
 async def stop(ground: Ground, seconds: float) -> Strike:
@@ -48,19 +50,24 @@ async def lock(ground: Ground, seconds: float) -> Strike:
     try:
         async with conn.transaction():
             await conn.execute(sql("chaos_lock"))
+            down = time.time()
             await asyncio.sleep(seconds)
+            before = time.time()
     finally:
         await conn.close()
+    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < before]
     now = time.time()
-    return Strike(now, now)
+    return Strike(now, now, broken=tuple(f"dialed {call.number} against a lock" for call in late))
 
 
 def postgres_faults() -> list[Fault]:
     """The faults of this module."""
     return [
         Fault("postgres-stop", "stop Postgres for 5 s", lambda ground: stop(ground, 5.0)),
-        Fault("postgres-stop-long", "stop Postgres for 60 s", lambda ground: stop(ground, 60.0)),
+        Fault(
+            "postgres-stop-long", "stop Postgres for 60 s", lambda ground: stop(ground, 60.0), needs=LASTING
+        ),
         Fault("postgres-kill", "SIGKILL Postgres and start it again", kill),
         Fault("postgres-lock", "lock the attempts in the database for 5 s", lambda g: lock(g, 5.0)),
-        Fault("postgres-lock-long", "lock the attempts for 30 s", lambda g: lock(g, 30.0)),
+        Fault("postgres-lock-long", "lock the attempts for 30 s", lambda g: lock(g, 30.0), needs=LASTING),
     ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import Row, Seen, judge, of_the_carrier
+from dialer_engine.lab.chaos.verdict import Kept, Seen, Tally, World, of_the_carrier, tally
+from dialer_engine.lab.ledger import CarrierCall
 
 BACK_S = 60.0
 AGENTS_S = 30.0
@@ -15,32 +18,43 @@ AGENTS_S = 30.0
 Tell = Callable[[str], None]
 
 
-async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, rows: list[Row]) -> None:
-    """Add the row of one fault to `rows`; when interrupted, the row of the rounds that are done."""
-    before, seen = len(ground.calls), Seen()
+async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, tallies: list[Tally]) -> None:
+    """Add the tally of one fault in this world to `tallies`; when interrupted, that of the rounds that are done."""
+    before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
     try:
         await ground.begin()
         for number in range(1, rounds + 1):
             ground.round += 1
             tell(f"{fault.name}, round {number} of {rounds}: {await _round(ground, fault, seen)}")
+        await _everybody_comes_back(ground, seen)
         seen.stuck += [f"{number}: its call does not end" for number in await ground.quiet()]
-        records, live = await ground.settled()
+        kept, live = await ground.settled()
         seen.stuck += [f"{number}: its attempt stays live" for number in live]
+        seen.stuck += [f"{number}: is nobody's, and never due again" for number in await ground.forgotten()]
+        seen.broken += await fault.after(ground)
     except asyncio.CancelledError:
-        ended = [call for call in ground.calls[before:] if not call.live]
         if seen.rounds:
-            rows.append(judge(fault.name, fault.promise.without("cdrs_lost"), ended, [], seen))
+            ended = tuple(call for call in ground.calls[before:] if not call.live)
+            tallies.append(tally(_world(ground, ended, heard, None), fault.promise, seen))
         raise
-    calls = ground.calls[before:]
-    rows.append(judge(fault.name, fault.promise, calls, of_the_carrier(records, calls), seen))
+    earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
+    tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
+    kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
+    tallies.append(tally(_world(ground, calls, heard, kept), fault.promise, seen))
+
+
+def _world(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> World:
+    return World(calls, ground.world.phones.heard[heard:], kept, ground.oracle, ground.message_s)
 
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
     await ground.busy()
+    began = time.time()
     strike = await fault.strike(ground)
     first = await ground.first_call_after(strike.able, BACK_S)
     deaf = await ground.deaf_agents(strike.able, AGENTS_S)
     seen.rounds += 1
+    seen.spans.append((began, strike.able if first is None else first))
     _note(seen, strike, first, deaf)
     back = (
         "dialing did not go on"
@@ -50,9 +64,16 @@ async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
     return f"{back}, {len(deaf)} agents without a new customer"
 
 
+async def _everybody_comes_back(ground: Ground, seen: Seen) -> None:
+    """See who hears a new customer once the talks of now are over: who still talked may have been missed before."""
+    missing = await ground.deaf_agents(time.time(), AGENTS_S + ground.longest_talk_s, talking=False)
+    seen.stuck += [f"{agent}: no new customer after all rounds" for agent in missing]
+
+
 def _note(seen: Seen, strike: Strike, first: float | None, deaf: list[str]) -> None:
     seen.recovery_s.append(BACK_S if first is None else max(0.0, first - strike.since))
     seen.stuck += [f"{agent}: no new customer in {AGENTS_S:g} s" for agent in deaf]
     seen.stuck += strike.stuck
     seen.broken += strike.broken
+    seen.excused += strike.excused
     seen.answer_ratios += [] if strike.answer_ratio is None else [strike.answer_ratio]

@@ -1,16 +1,21 @@
 """Two engines, each cut off from the database or from Asterisk: one owner at most, and nobody is called twice.
 
-In the last turn the new owner is killed while the earlier one is still cut off: that one leaves its calls alone.
+In one turn the new owner is killed while the earlier one is still cut off: that one leaves its calls alone. In the last
+one the owner is frozen and wakes displaced.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
+from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
@@ -34,6 +39,7 @@ CASES = (
     ("database", Mood.HALF_OPEN),
     ("asterisk", Mood.HALF_OPEN),
     ("successor", Mood.CUT),
+    ("frozen", Mood.PASS),
 )
 PROMISE = Promise(recovery_s=15.0)
 """A standby takes over within 10 s, on a machine that does other things too."""
@@ -46,16 +52,14 @@ async def split(ground: Ground) -> Strike:
     both = _Both(ground)
     watching = asyncio.create_task(both.watch())
     try:
-        if what == "database":
-            strike = await _without_database(ground, mood)
-        elif what == "successor":
-            strike = await _without_successor(ground, mood)
-        else:
-            strike = await _without_asterisk(ground, mood)
+        strike = await HOW[what](ground, mood)
     finally:
         watching.cancel()
+        await asyncio.wait([watching])
+    if not watching.cancelled() and (error := watching.exception()) is not None:
+        raise error
     found = (*both.found, *await overlaps(ground))
-    return Strike(strike.since, strike.able, strike.stuck, (*strike.broken, *found))
+    return replace(strike, broken=(*strike.broken, *found))
 
 
 async def _without_database(ground: Ground, mood: Mood) -> Strike:
@@ -64,19 +68,46 @@ async def _without_database(ground: Ground, mood: Mood) -> Strike:
     owner = world.engine
     ways = world.ways[world.engines.index(owner)]
     other = next(engine for engine in world.engines if engine is not owner)
-    since = time.time()
-    break_off((ways.database,), mood)
-    world.engine = other
-    try:
-        taken = await _becomes(other, "dialing")
-        able = time.time()
-        await asyncio.sleep(NOTICED_S)
-    finally:
-        ways.database.heal()
-    gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
+    with originates(ways.ari) as asked:
+        since = time.time()
+        break_off((ways.database,), mood)
+        world.engine = other
+        try:
+            taken = await _becomes(other, "dialing")
+            able = time.time()
+            await asyncio.sleep(NOTICED_S)
+        finally:
+            ways.database.heal()
+        gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
     broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
     broken += [] if gone else ["the displaced engine did not end"]
-    return Strike(since, able, broken=tuple(broken))
+    return Strike(since, able, broken=(*broken, *_still_dialed(asked, able)))
+
+
+async def _frozen(ground: Ground, mood: Mood) -> Strike:
+    """The owner is stopped for longer than its lease; when it wakes the other one owns the campaigns."""
+    world = ground.world
+    owner = world.engine
+    world.engine = other = next(engine for engine in world.engines if engine is not owner)
+    with originates(world.ways[world.engines.index(owner)].ari) as asked:
+        since = time.time()
+        owner.send(signal.SIGSTOP)
+        try:
+            taken = await _becomes(other, "dialing")
+            able = time.time()
+            await asyncio.sleep(NOTICED_S)
+        finally:
+            owner.send(signal.SIGCONT)
+        gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
+    broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
+    broken += [] if gone else ["the displaced engine did not end"]
+    return Strike(since, able, broken=(*broken, *_still_dialed(asked, able)))
+
+
+def _still_dialed(asked: list[float], since: float) -> tuple[str, ...]:
+    """The calls that an owner of before asked Asterisk for when another one had taken over."""
+    late = sum(at > since for at in asked)
+    return (f"the earlier owner asked for {late} calls after it was displaced",) if late else ()
 
 
 async def _without_successor(ground: Ground, mood: Mood) -> Strike:
@@ -128,18 +159,22 @@ async def _without_asterisk(ground: Ground, mood: Mood) -> Strike:
     """The owner keeps its lease and dials nobody; once it sees Asterisk again it goes on."""
     world = ground.world
     ways = world.ways[world.engines.index(world.engine)]
-    down = time.time()
-    break_off(ways.asterisk, mood)
     noticed = NOTICED_S if mood is Mood.CUT else HALF_OPEN_NOTICED_S
-    try:
-        await asyncio.sleep(noticed + CUT_OFF_S)
-    finally:
-        for proxy in ways.asterisk:
-            proxy.heal()
-    now = time.time()
+    with originates(ways.ari) as asked:
+        down = time.time()
+        break_off(ways.asterisk, mood)
+        try:
+            await asyncio.sleep(noticed + CUT_OFF_S)
+        finally:
+            for proxy in ways.asterisk:
+                proxy.heal()
+        now = time.time()
+        blind = sum(down + noticed < at < now for at in asked)
     # A half-open link passes nothing: what left before it is on its way for a moment only.
     late = [call for call in ground.calls if down + NOTICED_S < call.came_at < now]
-    return Strike(now, now, broken=tuple(f"dialed {call.number} while cut off" for call in late))
+    broken = [f"dialed {call.number} while cut off" for call in late]
+    broken += [f"asked for {blind} calls while cut off"] if blind else []
+    return Strike(now, now, broken=(*broken, *await differences(ground)))
 
 
 async def _standby(ground: Ground) -> None:
@@ -174,7 +209,7 @@ async def _document(engine: EngineProcess) -> dict[str, Any] | None:
     try:
         async with asyncio.timeout(2.0):
             return await engine.control.status()
-    except (EngineNotRunning, TimeoutError, OSError):
+    except (EngineNotRunning, EngineRefused, TimeoutError, OSError):
         return None
 
 
@@ -204,7 +239,18 @@ async def overlaps(ground: Ground) -> tuple[str, ...]:
     )
 
 
+HOW: dict[str, Callable[[Ground, Mood], Awaitable[Strike]]] = {
+    "database": _without_database,
+    "asterisk": _without_asterisk,
+    "successor": _without_successor,
+    "frozen": _frozen,
+}
+
+
 def split_faults() -> list[Fault]:
     """The faults of this module."""
-    does = "cut the owner of two engines off from the database, from Asterisk; cut, then half open; kill its successor"
+    does = (
+        "cut the owner of two engines off from the database, from Asterisk; cut, then half open; kill its successor; "
+        "freeze it"
+    )
     return [Fault("engines-split", does, split, PROMISE, Needs(split=True))]

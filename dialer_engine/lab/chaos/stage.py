@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from dialer_engine.lab.chaos.ground import CALLS_PER_ROUND, Ground, setting_for
+from dialer_engine.lab.chaos.ground import CALLS_PER_ROUND, Ground, Talks, setting_for
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.place import Place
 from dialer_engine.lab.wire import Wire
@@ -20,14 +20,15 @@ TRUNK = "front"
 class Needs:
     """What a fault needs of its world.
 
-    `links`: engine and Asterisk talk through the lab's proxy. `long`: people talk for a while. `wired`: the only
-    trunk is a wire in the lab's hands, whose 503 is the trunk's. `split`: a second engine waits, each with ways of its
-    own. `small_disk`: a directory below the home that is a disk of so many bytes. `nodes`: so many Asterisk nodes,
-    behind a `front` or with a phone of every agent at each. `people` are needed in each round for each call up.
+    `links`: engine and Asterisk talk through the lab's proxy. `talks`: how long people talk. `wired`: the only trunk is
+    a wire in the lab's hands, whose 503 is the trunk's, and whose calls per second hold dialing back. `split`: a second
+    engine waits, each with ways of its own. `small_disk`: a directory below the home that is a disk of so many bytes.
+    `nodes`: so many Asterisk nodes, behind a `front` or with a phone of every agent at each. `people` are needed in
+    each round for each call up.
     """
 
     links: bool = False
-    long: bool = False
+    talks: Talks = Talks.SHORT
     wired: bool = False
     split: bool = False
     small_disk: tuple[str, int] | None = None
@@ -49,7 +50,9 @@ async def staged(
     pace: float = 1.0,
 ) -> AsyncIterator[Ground]:
     """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
-    setting = setting_for(calls, rounds, seed, pace, long=needs.long, people=needs.people)
+    setting = setting_for(
+        calls, rounds, seed, pace, talks=needs.talks, people=needs.people, paced=needs.wired
+    )
     setting = replace(
         setting,
         proxied=needs.links,
@@ -68,4 +71,4 @@ async def staged(
         made = await stack.enter_async_context(world(bundle, place, setting, tell))
         if wire is not None:
             wire.target = made.carrier.config.sip_port
-        yield Ground(made, Dice(seed), wire=wire)
+        yield Ground(made, Dice(seed), calls, wire=wire)

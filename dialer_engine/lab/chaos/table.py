@@ -6,22 +6,42 @@ from collections.abc import Iterable, Sequence
 
 from dialer_engine.lab.chaos.verdict import Row
 
-COLUMNS = (
-    *("rounds", "calls", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),
-    *("recovery_p95_s", "answer_p95_ratio"),
-)
+COLUMNS = {
+    "rounds": ("", "rounds"),
+    "calls": ("", "calls"),
+    "calls_up": ("calls", "up"),
+    "lived_through": ("lived", "through"),
+    "messages": ("", "messages"),
+    "calls_cut": ("calls", "cut"),
+    "left_alone": ("left", "alone"),
+    "silent_answers": ("silent", "answers"),
+    "double_dials": ("double", "dials"),
+    "forbidden": ("", "forbidden"),
+    "opt_outs_lost": ("opt-outs", "lost"),
+    "cdrs_lost": ("cdrs", "lost"),
+    "cdrs_doubled": ("cdrs", "doubled"),
+    "cdrs_wrong": ("cdrs", "wrong"),
+    "charged": ("", "charged"),
+    "stuck": ("", "stuck"),
+    "recovery_p95_s": ("recovery", "p95 s"),
+    "answer_p95_ratio": ("answer", "p95 x"),
+}
 NAME_WIDTH = 22
+WIDTH = 10
 SHOWN = 12
 
 
 def table(rows: Iterable[Row]) -> list[str]:
-    """A heading and a line for each fault; a figure that breaks a promise has an exclamation mark."""
-    heading = "fault".ljust(NAME_WIDTH) + "".join(f"{column:>{len(column) + 2}}" for column in COLUMNS)
-    return [heading, *(_line(row) for row in rows)]
+    """A heading of two lines and a line for each fault; a figure that breaks a promise has an exclamation mark."""
+    headings = [
+        name.ljust(NAME_WIDTH) + "".join(f"{words[line]:>{WIDTH}}" for words in COLUMNS.values())
+        for line, name in enumerate(("", "fault"))
+    ]
+    return [*headings, *(_line(row) for row in rows)]
 
 
 def _line(row: Row) -> str:
-    cells = (f"{_cell(row, column):>{len(column) + 2}}" for column in COLUMNS)
+    cells = (f"{_cell(row, column):>{WIDTH}}" for column in COLUMNS)
     return row.fault.ljust(NAME_WIDTH) + "".join(cells)
 
 

@@ -6,14 +6,14 @@ import asyncio
 import re
 import signal
 import time
+from collections.abc import Awaitable, Callable
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
-from dialer_engine.lab.chaos.verdict import Promise
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.wire import Wire, most_in_a_second
-from dialer_engine.store.sql import sql
 
 REFUSES_S = 6.0
 SILENT_S = 12.0
@@ -21,32 +21,32 @@ HALF_S = 6.0
 TAKES_EFFECT_S = 3.0
 LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
-PROMISE = Promise(recovery_s=10.0)
+PROMISE = Promise(recovery_s=10.0).charging_nobody()
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
-SILENT = PROMISE.without("silent_answers")
+SILENT = PROMISE.excusing("silent_answers")
 """Who answers just then is not heard of: the carrier's word is lost."""
 
 
 async def refuse(ground: Ground, words: str) -> Strike:
     """Let the carrier refuse every call with these words for some seconds."""
-    wire = wire_of(ground)
+    wire, began = wire_of(ground), time.time()
     wire.refuses = words
     try:
         await asyncio.sleep(REFUSES_S)
     finally:
         wire.refuses = None
-    return await _recovered(ground, ("503" if "503" in words else "403") not in _refusals(wire))
+    return _recovered(began, words.split()[0] not in _refusals(wire, began))
 
 
 async def be_silent(ground: Ground) -> Strike:
     """Let nothing pass between engine and carrier for some seconds."""
-    wire = wire_of(ground)
+    wire, began = wire_of(ground), time.time()
     wire.cut = True
     try:
         await asyncio.sleep(SILENT_S)
     finally:
         wire.cut = False
-    return await _recovered(ground, "cut" not in _refusals(wire))
+    return _recovered(began, "cut" not in _refusals(wire, began))
 
 
 async def halve(ground: Ground) -> Strike:
@@ -65,7 +65,7 @@ async def halve(ground: Ground) -> Strike:
     broken = [f"{most} calls in a second, {allowed} are allowed"] if most > allowed else []
     if len(times) < allowed * HALF_S / 3:
         broken.append(f"only {len(times)} calls in {HALF_S:g} s: the limit was not what held them back")
-    return Strike(now, now, broken=(*broken, *await _charged(ground), *_too_many(ground)))
+    return Strike(now, now, broken=tuple(broken))
 
 
 async def _load(ground: Ground, text: str) -> None:
@@ -82,26 +82,23 @@ async def _load(ground: Ground, text: str) -> None:
         raise LabError(f"the engine did not read its configuration: {ground.world.engine.last_words()}")
 
 
-async def _recovered(ground: Ground, missed: bool) -> Strike:
+def _recovered(began: float, missed: bool) -> Strike:
+    """The strike of a carrier that is well again; what left in the last moment of the fault may arrive after it."""
     now = time.time()
     nothing = ("no call met the fault",) if missed else ()
-    return Strike(now, now, broken=(*nothing, *await _charged(ground), *_too_many(ground)))
+    return Strike(now, now, broken=nothing, excused=((began - JUST_BEFORE_S, now),))
 
 
-async def _charged(ground: Ground) -> tuple[str, ...]:
-    rows = await ground.ask(sql("chaos_charged"))
-    return tuple(f"{row['number']}: {row['tries']} tries, {row['handled']} handled" for row in rows)
-
-
-def _too_many(ground: Ground) -> tuple[str, ...]:
+async def too_many(ground: Ground) -> tuple[str, ...]:
     """Whether any rolling second of the whole run held more calls than the trunk allows, by the kernel's clock."""
     most = most_in_a_second([invite.at for invite in wire_of(ground).invites])
     allowed = max(1, int(ground.world.setting.scenario.calls_per_second))
     return (f"{most} calls in a second, {allowed} are allowed",) if most > allowed else ()
 
 
-def _refusals(wire: Wire) -> str:
-    return " ".join({invite.refused or "" for invite in wire.invites})
+def _refusals(wire: Wire, since: float) -> set[str]:
+    """In which ways calls failed at the wire since then."""
+    return {(invite.refused or "").split(" ")[0] for invite in wire.invites if invite.at >= since}
 
 
 def wire_of(ground: Ground) -> Wire:
@@ -111,12 +108,19 @@ def wire_of(ground: Ground) -> Wire:
     return ground.wire
 
 
+def wired(
+    name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]], promise: Promise = PROMISE
+) -> Fault:
+    """A fault at the wire, whose calls in every rolling second are counted when all rounds are over."""
+    return Fault(name, does, strike, promise, WIRED, after=too_many)
+
+
 def trunk_faults() -> list[Fault]:
     """The faults of this module."""
     busy, forbidden = "503 Service Unavailable", "403 Forbidden"
     return [
-        Fault("trunk-503", "the carrier answers 503 for 6 s", lambda g: refuse(g, busy), PROMISE, WIRED),
-        Fault("trunk-403", "the carrier answers 403 for 6 s", lambda g: refuse(g, forbidden), PROMISE, WIRED),
-        Fault("trunk-silent", "the carrier is silent for 12 s", be_silent, SILENT, WIRED),
-        Fault("cps-half", "halve the calls per second for 6 s", halve, PROMISE, WIRED),
+        wired("trunk-503", "the carrier answers 503 for 6 s", lambda ground: refuse(ground, busy)),
+        wired("trunk-403", "the carrier answers 403 for 6 s", lambda ground: refuse(ground, forbidden)),
+        wired("trunk-silent", "the carrier is silent for 12 s", be_silent, SILENT),
+        wired("cps-half", "halve the calls per second for 6 s", halve),
     ]

@@ -1,25 +1,36 @@
-"""What a fault did, judged by the carrier's ledger, the phones, and the call records beside the carrier's calls.
+"""What a fault did, judged by the carrier's ledger, the phones, and the database beside the carrier's calls.
 
 The people of a fault run are called at most once: no result is tried again within hours. So a second call to
-a number is a double dial, whenever it comes. They end each call themselves, before the drop message is over,
-and the agents end none: an answered call that our side ended was cut.
+a number is a double dial, whenever it comes. They end each call themselves, and the agents end none: an answered
+call that our side ended was cut, unless the drop message was over.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from dialer_engine.core.outcome import Result
+from dialer_engine.lab.chaos.talks import Talk, talks
+from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
+from dialer_engine.lab.people import Oracle
 
-TRUNK_FAULT = "trunk_fault"
 SILENCE_S = 2.0
 MEASURING_S = 0.2
 """The carrier needs 40 ms of sound to notice it, in frames of 20 ms, on a machine that does other things too."""
+JUST_BEFORE_S = SILENCE_S + MEASURING_S
+"""Who answered so long before a fault may not have heard anybody yet."""
+NOT_ANSWERED = frozenset(
+    {Result.NO_ANSWER, Result.BUSY, Result.CONGESTION, Result.NOT_IN_SERVICE, Result.REJECTED, Result.BLOCKED,
+     Result.CANCELLED, Result.FAILED, Result.TRUNK_FAULT}
+)  # fmt: skip
+ANSWERED = frozenset({Result.BRIDGED, Result.ABANDONED, Result.HUNG_UP})
+NOBODY_KNOWS = frozenset({Result.UNKNOWN, Result.NODE_LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,36 @@ class Record:
     ended_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the database holds in the end: records, the tries that contacts are charged, and suppressed numbers."""
+
+    records: Sequence[Record] = ()
+    tries: Mapping[str, int] = field(default_factory=dict)
+    suppressed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What one world's carrier, phones and database tell; without what is `kept` nothing is compared with records.
+
+    `message_s` is how long the drop message takes with the wait behind it.
+    """
+
+    calls: Sequence[CarrierCall]
+    heard: Sequence[Heard] = ()
+    kept: Kept | None = None
+    oracle: Oracle | None = None
+    message_s: float = 0.0
+
+
 @dataclass(slots=True)
 class Seen:
-    """What the rounds of one fault saw: recovery times in seconds, whoever did not come back, slower answers.
+    """What the rounds of one fault saw in one world.
 
-    `answer_ratios`: p95 from answer to agent during the fault by that without it, one for each round that has both.
+    `recovery_s`: seconds until the carrier saw a new call, one for each round. `answer_ratios`: p95 from answer to
+    agent during the fault by that without it, one for each round that has both. `spans`: from before each round's
+    fault until dialing went on. `excused`: the times in which what a fault makes no promise of may happen.
     """
 
     rounds: int = 0
@@ -43,21 +79,35 @@ class Seen:
     stuck: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     answer_ratios: list[float] = field(default_factory=list)
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    excused: list[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The line of one fault in the table; `evidence` says what stands behind every count."""
+    """The line of one fault in the table; `evidence` says what stands behind every count.
+
+    `calls_up` is the least of all rounds: calls that a person had answered when the fault came. `lived_through` of
+    these still went on when dialing did. `messages` are people who got the drop message instead of an agent.
+    """
 
     fault: str
     rounds: int
     calls: int
+    calls_up: int
+    lived_through: int
+    messages: int
     calls_cut: int
+    left_alone: int
+    silent_answers: int
     double_dials: int
+    forbidden: int
+    opt_outs_lost: int
     cdrs_lost: int
     cdrs_doubled: int
+    cdrs_wrong: int
+    charged: int
     stuck: int
-    silent_answers: int
     recovery_p95_s: float | None
     answer_p95_ratio: float | None = None
     broken: tuple[str, ...] = ()
@@ -68,56 +118,193 @@ class Row:
         return asdict(self)
 
 
+COUNTS = (
+    "calls_cut", "left_alone", "silent_answers", "double_dials", "forbidden", "opt_outs_lost",
+    "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What a fault may cost: counts that must be zero, and the longest p95 of the recovery in seconds.
 
-    `answer_ratio` is how much longer p95 from answer to agent may be, in the median of the rounds; None for a fault
-    that does not measure it or promises nothing.
+    `excused` are counts that must be zero outside of the times that the fault itself names. Whoever is called by an
+    engine or a node that dies just then is charged though no call came of it, so only some faults promise `charged`.
+    `alone_s` is how long a person may be without an agent once there was one. `answer_ratio` is how much longer p95
+    from answer to agent may be, in the median of the rounds; None for a fault that does not measure it or promises
+    nothing.
     """
 
-    zero: tuple[str, ...] = (
-        "calls_cut",
-        "double_dials",
-        "cdrs_lost",
-        "cdrs_doubled",
-        "stuck",
-        "silent_answers",
-    )
+    zero: tuple[str, ...] = tuple(name for name in COUNTS if name != "charged")
+    excused: tuple[str, ...] = ()
     recovery_s: float = 5.0
+    alone_s: float = SILENCE_S
     answer_ratio: float | None = None
 
-    def without(self, *counts: str) -> Promise:
-        """The same promise, but for these counts, which the fault itself makes impossible."""
-        return replace(self, zero=tuple(each for each in self.zero if each not in counts))
+    def charging_nobody(self) -> Promise:
+        """The same promise, and nobody is charged for a call that the carrier did not see."""
+        return replace(self, zero=(*self.zero, "charged"))
+
+    def excusing(self, *counts: str) -> Promise:
+        """The same promise, but that these counts need not be zero while the fault lasts."""
+        return replace(self, excused=(*self.excused, *counts))
 
 
-def judge(
-    fault: str, promise: Promise, calls: Sequence[CarrierCall], records: Iterable[Record], seen: Seen
-) -> Row:
-    """Count what went wrong in the calls of one fault, and say which promises that breaks."""
-    kept = Counter(record.number for record in records)
-    placed = Counter(call.number for call in calls)
-    found = {
-        "calls_cut": [_words(call, "cut") for call in calls if is_cut(call)],
-        "double_dials": [f"{n}: called {c} times" for n, c in placed.items() if c > 1],
-        "cdrs_lost": [f"{n}: {c} calls, {kept[n]} records" for n, c in placed.items() if kept[n] < c],
-        "cdrs_doubled": [f"{n}: {kept[n]} records of {c} calls" for n, c in placed.items() if kept[n] > c],
-        "stuck": seen.stuck,
-        "silent_answers": [_words(call, "silence") for call in calls if is_silent(call)],
-    }
-    counts = {name: len(lines) for name, lines in found.items()}
-    p95 = quantile(sorted(seen.recovery_s), 0.95) if seen.recovery_s else None
-    broken = [name for name in promise.zero if counts[name]]
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that went wrong, when (None: at no moment of its own) and in words."""
+
+    at: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One world's findings by the name of their count, and its calls in numbers."""
+
+    seen: Seen
+    found: Mapping[str, Sequence[Finding]]
+    calls: int
+    calls_up: int | None
+    lived_through: int
+    messages: int
+
+    def outside(self, name: str) -> int:
+        """How many findings of a count lie outside of the times that the faults excuse."""
+        return sum(not self._excused(each) for each in self.found[name])
+
+    def _excused(self, finding: Finding) -> bool:
+        at = finding.at
+        return at is not None and any(low <= at <= high for low, high in self.seen.excused)
+
+
+def tally(world: World, promise: Promise, seen: Seen) -> Tally:
+    """Count what went wrong in one world."""
+    spoken = talks(world.calls, world.heard)
+    up = [_up_through(spoken, span) for span in seen.spans]
+    return Tally(
+        seen,
+        {
+            "calls_cut": [_cut(talk) for talk in spoken if talk.cut(world.message_s)],
+            "left_alone": [found for talk in spoken if (found := _alone(talk, promise.alone_s)) is not None],
+            "silent_answers": [_silence(call) for call in world.calls if is_silent(call)],
+            "double_dials": _double_dials(world.calls),
+            "forbidden": [Finding(None, text) for text in _objections(world)],
+            "stuck": [Finding(None, text) for text in seen.stuck],
+            **_compared(world.calls, spoken, world.kept),
+        },
+        calls=len(world.calls),
+        calls_up=min((up for up, _ in up), default=None),
+        lived_through=sum(through for _, through in up),
+        messages=sum(talk.message for talk in spoken),
+    )
+
+
+def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
+    """Sum up the worlds of one fault, and say which promises were broken."""
+    counts = {name: sum(len(each.found[name]) for each in tallies) for name in COUNTS}
+    broken = [name for name in promise.zero if _breaks(name, promise, tallies)]
+    recoveries = sorted(second for each in tallies for second in each.seen.recovery_s)
+    p95 = quantile(recoveries, 0.95) if recoveries else None
     broken += ["recovery_p95_s"] if p95 is not None and p95 > promise.recovery_s else []
-    ratio = round(median(seen.answer_ratios), 2) if seen.answer_ratios else None
+    ratios = [ratio for each in tallies for ratio in each.seen.answer_ratios]
+    ratio = round(median(ratios), 2) if ratios else None
     slower = ratio is not None and promise.answer_ratio is not None and ratio > promise.answer_ratio
     broken += ["answer_p95_ratio"] if slower else []
-    evidence = tuple(f"{name}: {line}" for name, lines in found.items() for line in lines)
     return Row(
-        fault, seen.rounds, len(calls), **counts, recovery_p95_s=p95, answer_p95_ratio=ratio,
-        broken=(*broken, *seen.broken), evidence=evidence,
-    )  # fmt: skip
+        fault,
+        rounds=sum(each.seen.rounds for each in tallies),
+        calls=sum(each.calls for each in tallies),
+        calls_up=min((each.calls_up for each in tallies if each.calls_up is not None), default=0),
+        lived_through=sum(each.lived_through for each in tallies),
+        messages=sum(each.messages for each in tallies),
+        **counts,
+        recovery_p95_s=p95,
+        answer_p95_ratio=ratio,
+        broken=(*broken, *(text for each in tallies for text in each.seen.broken)),
+        evidence=tuple(
+            f"{name}: {each.words}" for name in COUNTS for one in tallies for each in one.found[name]
+        ),
+    )
+
+
+def _breaks(name: str, promise: Promise, tallies: Sequence[Tally]) -> bool:
+    if name in promise.excused:
+        return any(each.outside(name) for each in tallies)
+    return any(each.found[name] for each in tallies)
+
+
+def _up_through(spoken: Sequence[Talk], span: tuple[float, float]) -> tuple[int, int]:
+    """How many talks were going on when the fault came, and how many of them still did when dialing went on."""
+    began, over = span
+    up = [talk.call for talk in spoken if (talk.call.answered_at or 0.0) < began < _end(talk.call)]
+    return len(up), sum(_end(call) > over for call in up)
+
+
+def _end(call: CarrierCall) -> float:
+    return call.ended_at if call.ended_at is not None else float("inf")
+
+
+def _double_dials(calls: Iterable[CarrierCall]) -> list[Finding]:
+    placed = Counter(call.number for call in calls)
+    return [Finding(None, f"{number}: called {count} times") for number, count in placed.items() if count > 1]
+
+
+def _compared(
+    calls: Sequence[CarrierCall], spoken: Sequence[Talk], kept: Kept | None
+) -> dict[str, list[Finding]]:
+    """What the database holds beside the carrier's calls; nothing when it was not read."""
+    if kept is None:
+        return {name: [] for name in ("opt_outs_lost", "charged", "cdrs_wrong", "cdrs_lost", "cdrs_doubled")}
+    held = Counter(record.number for record in kept.records)
+    placed = Counter(call.number for call in calls)
+    return {
+        "opt_outs_lost": _lost_opt_outs(spoken, kept.suppressed),
+        "charged": [
+            Finding(None, f"{number}: {tries} tries, {placed[number]} calls")
+            for number, tries in kept.tries.items()
+            if tries > placed[number]
+        ],
+        "cdrs_wrong": _wrong_records(calls, spoken, kept.records),
+        "cdrs_lost": [
+            Finding(None, f"{n}: {c} calls, {held[n]} records") for n, c in placed.items() if held[n] < c
+        ],
+        "cdrs_doubled": [
+            Finding(None, f"{n}: {held[n]} records of {c} calls") for n, c in placed.items() if held[n] > c
+        ],
+    }
+
+
+def _wrong_records(
+    calls: Iterable[CarrierCall], spoken: Iterable[Talk], records: Iterable[Record]
+) -> list[Finding]:
+    """Records of which the carrier and the phones say that it was not so; one that admits not to know is not wrong."""
+    result = {record.number: record.result for record in records if record.result not in NOBODY_KNOWS}
+    talk_of = {talk.call.number: talk for talk in spoken}
+    found = []
+    for call in calls:
+        said, talk = result.get(call.number), talk_of.get(call.number)
+        if said is None:
+            continue
+        if call.answered_at is None and said in ANSWERED:
+            found.append(Finding(call.ended_at, f"{call.number}: nobody answered, recorded as {said}"))
+        elif call.answered_at is not None and said in NOT_ANSWERED:
+            found.append(Finding(call.ended_at, f"{call.number}: answered, recorded as {said}"))
+        elif talk is not None and talk.heard and said != Result.BRIDGED:
+            found.append(Finding(call.ended_at, f"{call.number}: talked with an agent, recorded as {said}"))
+    return found
+
+
+def _objections(world: World) -> list[str]:
+    return world.oracle.objections(world.calls) if world.oracle is not None else []
+
+
+def _lost_opt_outs(spoken: Iterable[Talk], suppressed: frozenset[str]) -> list[Finding]:
+    return [
+        Finding(talk.call.nine_at, f"{talk.call.number}: pressed 9 in the message, and is not suppressed")
+        for talk in spoken
+        if talk.opted_out and talk.call.number not in suppressed
+    ]
 
 
 def of_the_carrier(records: Iterable[Record], calls: Iterable[CarrierCall]) -> list[Record]:
@@ -127,16 +314,11 @@ def of_the_carrier(records: Iterable[Record], calls: Iterable[CarrierCall]) -> l
     surplus.subtract(call.number for call in calls)
     found = []
     for record in kept:
-        if record.result == TRUNK_FAULT and surplus[record.number] > 0:
+        if record.result == Result.TRUNK_FAULT and surplus[record.number] > 0:
             surplus[record.number] -= 1
         else:
             found.append(record)
     return found
-
-
-def is_cut(call: CarrierCall) -> bool:
-    """Whether our side ended a call that a person had answered: here only the person may."""
-    return call.answered_human and call.ended_by == "caller"
 
 
 def is_silent(call: CarrierCall) -> bool:
@@ -145,6 +327,23 @@ def is_silent(call: CarrierCall) -> bool:
     if not call.answered_human or call.answered_at is None or until is None:
         return False
     return until - call.answered_at > SILENCE_S + MEASURING_S
+
+
+def _silence(call: CarrierCall) -> Finding:
+    return Finding(call.answered_at, _words(call, "silence"))
+
+
+def _cut(talk: Talk) -> Finding:
+    return Finding(talk.call.ended_at, _words(talk.call, "cut"))
+
+
+def _alone(talk: Talk, allowed_s: float) -> Finding | None:
+    """The finding of a person who was without the agent for too long."""
+    gap = talk.gap
+    if gap is None or gap.seconds <= allowed_s + MEASURING_S:
+        return None
+    words = f"alone for {gap.seconds:.1f} s from +{gap.began - talk.call.came_at:.3f}"
+    return Finding(gap.began, _words(talk.call, words))
 
 
 def _words(call: CarrierCall, what: str) -> str:
