@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ CALL = re.compile(
 )
 
 
+@cache
 def commands() -> TyperGroup:
+    """The tree of all commands; making it takes a while."""
     found = typer.main.get_command(build())
     assert isinstance(found, TyperGroup)
     return found
