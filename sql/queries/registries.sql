@@ -33,10 +33,11 @@ left join registry_loads d on d.id = l.load_id
 where not l.by_area;
 
 -- name: registry_reassigned_of
--- Finds the newest answer of the reassigned-numbers database for each of these numbers.
-select distinct on (number) number, answer, asked_since, answered_at from registry_reassigned
+-- Finds the answers of the reassigned-numbers database for these numbers: of equal ones about one date the newest.
+select number, answer, asked_since, max(answered_at) as answered_at from registry_reassigned
 where number = any($1::text[])
-order by number, answered_at desc, asked_since desc;
+group by number, answer, asked_since
+order by number, answered_at, asked_since;
 
 -- name: registry_check
 -- Tells which lists in force name one number.

@@ -535,4 +535,16 @@ async def test_answers_are_taken_in_once_and_whole(conn: Conn, tmp_path: Path) -
     with pytest.raises(RegistryError, match="in the future"):
         await take_answers(conn, file, NOW + DAY, NOW, "tester")
     facts = await registry_facts(conn, ["+12122000000"])
-    assert facts.reassigned["+12122000000"].answer == "no"
+    assert [each.answer for each in facts.reassigned["+12122000000"]] == ["no"]
+
+
+async def test_all_answers_about_a_number_count_each_question_s_newest(conn: Conn, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    for days, row in ((30, "2020-01-01,yes"), (20, "2020-01-01,yes"), (10, "2026-11-10,no")):
+        file.write_text(f"2072000000,{row}\n")
+        await take_answers(conn, file, NOW - days * DAY, NOW, "tester")
+    facts = await registry_facts(conn, ["+12072000000", "+12072000001"])
+    assert {
+        number: [str(each.asked_since) for each in found] for number, found in facts.reassigned.items()
+    } == {"+12072000000": ["2020-01-01", "2026-11-10"]}
+    assert [each.answered_at for each in facts.reassigned["+12072000000"]] == [NOW - 20 * DAY, NOW - 10 * DAY]
