@@ -184,7 +184,9 @@ def soak(
     )
     for leak in figures["leaks"]:
         say(f"left behind: {leak}")
-    if figures["leaks"]:
+    for what in figures["unshown"]:
+        say(f"not shown: {what}")
+    if figures["leaks"] or figures["unshown"]:
         raise typer.Exit(2)
 
 

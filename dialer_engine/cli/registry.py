@@ -114,6 +114,12 @@ def change(
         f"{report.name}: {report.added:,} added, {report.removed:,} removed, {report.already:,} were so "
         f"before; version {report.version} with {report.numbers:,} numbers is in force"
     )
+    if report.stale:
+        codes = ", ".join(map(str, report.stale))
+        say(
+            f"{report.name}: area codes {codes} stay as old as they were: their numbers are not of the download that "
+            "this change list continues; load them with 'dialer registry import --partial'"
+        )
 
 
 async def _change(config: Config, request: LoadRequest) -> ChangeReport:

@@ -1,6 +1,7 @@
 """The abandonment ledgers of all campaigns in memory: read at the start, kept up with every end.
 
-Campaigns of one seller and offer share a budget, because the law sees one campaign in them. On several nodes a campaign
+Campaigns of one seller and offer share a budget, because the law sees one campaign in them: those of the configuration
+and those that were renamed or taken out of it, whose calls the law goes on counting. On several nodes a campaign
 has a pool on each: a line of one node cannot go to an agent of another, so what is at risk is counted by pool. The
 numbers are those of `store.ledger`; what happens while the engine runs is counted here at once, so that pacing
 never waits for the database.
@@ -35,7 +36,14 @@ from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.plan import CampaignPlan
-from dialer_engine.store.ledger import LOOK_BACK, LegalCampaign, doubtful, legal_campaigns, load_ledger
+from dialer_engine.store.ledger import (
+    LOOK_BACK,
+    LegalCampaign,
+    campaign_ids,
+    doubtful,
+    legal_campaigns,
+    load_ledger,
+)
 from dialer_engine.store.pool import Connection
 
 UNANSWERED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING})
@@ -73,27 +81,42 @@ class Ledgers:
         self._legal: Mapping[int, LegalCampaign] = {}
         self._together: dict[LegalCampaign, Ledger] = {}
         self._plans: Mapping[str, CampaignPlan] = {}
+        self._ids: Mapping[str, int] = {}
         self._open: dict[str, tuple[int, str, date]] = {}
         self._early: dict[str, bool] = {}
 
     # --- reading ----------------------------------------------------------------------------------
 
     async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> None:
-        """Read the ledgers of campaigns not known yet and put all together anew by seller and offer."""
-        since = self._now() - LOOK_BACK
-        for plan in plans.values():
-            known = plan.campaign_id in self._own
-            if not known:
-                ledger = await load_ledger(conn, plan.campaign_id, self.country_of, since)
-                for call in await doubtful(conn, plan.campaign_id, self.country_of, since):
-                    self._open[call.attempt_id] = (plan.campaign_id, call.country, call.day)
-                self._own[plan.campaign_id] = ledger
-        self.begin(plans, await legal_campaigns(conn))
+        """Read the ledgers of campaigns not known yet and put all together anew by seller and offer.
 
-    def begin(self, plans: Mapping[str, CampaignPlan], legal: Mapping[int, LegalCampaign]) -> None:
-        """Put the campaigns together by seller and offer; a new one begins with nothing counted."""
+        A campaign that is in no configuration any more is read when it is one with a configured one in law.
+        """
+        since = self._now() - LOOK_BACK
+        legal, ids = await legal_campaigns(conn), await campaign_ids(conn)
+        wanted = {legal[plan.campaign_id] for plan in plans.values()}
+        for campaign_id in sorted(
+            each for each, its in legal.items() if its in wanted and each not in self._own
+        ):
+            ledger = await load_ledger(conn, campaign_id, self.country_of, since)
+            for call in await doubtful(conn, campaign_id, self.country_of, since):
+                self._open[call.attempt_id] = (campaign_id, call.country, call.day)
+            self._own[campaign_id] = ledger
+        self.begin(plans, legal, ids)
+
+    def begin(
+        self,
+        plans: Mapping[str, CampaignPlan],
+        legal: Mapping[int, LegalCampaign],
+        ids: Mapping[str, int] | None = None,
+    ) -> None:
+        """Put the campaigns together by seller and offer; a new one begins with nothing counted.
+
+        `ids` names campaigns without a plan, whose calls may still be up.
+        """
         self._legal = legal
         self._plans = {**self._plans, **plans}
+        self._ids = {**self._ids, **(ids or {}), **{name: plan.campaign_id for name, plan in plans.items()}}
         self._together = {}
         for plan in plans.values():
             self._own.setdefault(plan.campaign_id, Ledger())
@@ -114,9 +137,9 @@ class Ledgers:
 
     def ended(self, call: Call) -> None:
         """Count an ended attempt."""
-        plan = self._plans.get(call.campaign)
+        campaign_id = self._ids.get(call.campaign)
         a = call.attempt
-        if plan is None or a.ended_at is None:
+        if campaign_id is None or a.ended_at is None:
             return
         times = CallTimes(
             a.originated_at,
@@ -131,9 +154,9 @@ class Ledgers:
         day = (a.answered_at or a.originated_at or call.reservation.reserved_at).date()
         country = self.country_of(call.reservation.number[2:5])
         counts = counts_of(times)
-        self._add(plan.campaign_id, country, day, counts)
+        self._add(campaign_id, country, day, counts)
         if counts.doubtful:
-            self._open[call.id] = (plan.campaign_id, country, day)
+            self._open[call.id] = (campaign_id, country, day)
             if call.id in self._early:
                 self.disposed(call.id, person=self._early.pop(call.id))
         self._early.pop(call.id, None)
@@ -148,7 +171,8 @@ class Ledgers:
             self._add(*where, Counts(connected=1, doubtful=-1))
 
     def _add(self, campaign_id: int, country: str, day: date, counts: Counts) -> None:
-        for ledger in (self._own.get(campaign_id), self._together.get(self._legal[campaign_id])):
+        legal = self._legal.get(campaign_id)
+        for ledger in (self._own.get(campaign_id), self._together.get(legal) if legal else None):
             if ledger is not None:
                 ledger.add(country, day, counts)
 
@@ -186,7 +210,7 @@ class Ledgers:
 
     def _siblings(self, legal: LegalCampaign) -> Iterable[str]:
         """Return the campaigns of one seller and offer that may have lines up."""
-        return (name for name, plan in self._plans.items() if self._legal.get(plan.campaign_id) == legal)
+        return (name for name, each in self._ids.items() if self._legal.get(each) == legal)
 
     def exposure(self, campaign: str, node: str) -> Exposure:
         """Return a pool's lines by country and the agents who can take them; on a node that is away nobody can."""

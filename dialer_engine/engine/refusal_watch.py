@@ -8,16 +8,18 @@ lists and the stops in the database. Reservations read both themselves and need 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
-from dialer_engine.core.gate import EmergencyStop, Facts, Limits, Outcome
+from dialer_engine.core.gate import Facts, GateContext, Limits, Outcome
 from dialer_engine.core.gate.rules import emergency_stop
 from dialer_engine.engine.plan import gate_context
 from dialer_engine.store import stops
+from dialer_engine.store.consent import consents_of
 from dialer_engine.store.stops import LivePlace
 from dialer_engine.store.suppress import live_suppressed
 
@@ -54,19 +56,28 @@ class RefusalWatch:
         async with self.pool.acquire() as conn:
             for number in await live_suppressed(conn):
                 self.floor.suppressed(number)
-            await self._stopped(conn)
+            context = gate_context(self.floor.registry.config, None, _NO_LIMITS, self.floor.means.clock.now())
+            for attempt_id in await stopped_calls(conn, context):
+                self.floor.dispatcher.cancel(attempt_id, "calls into the region are stopped")
 
-    async def _stopped(self, conn: Connection) -> None:
-        in_force = await stops.in_force(conn)
-        if not in_force:
-            return
-        for live in await stops.unanswered(conn):
-            if self._is_stopped(live, in_force):
-                self.floor.dispatcher.cancel(live.attempt_id, "calls into the region are stopped")
 
-    def _is_stopped(self, live: LivePlace, in_force: tuple[EmergencyStop, ...]) -> bool:
-        strict = [replace(stop, exempts_consent=False) for stop in in_force]
-        clock = self.floor.means.clock.now()
-        context = gate_context(self.floor.registry.config, None, _NO_LIMITS, clock, strict)
-        facts = Facts(live.number, live.regions, live.zones)
-        return emergency_stop.check(facts, context).outcome is not Outcome.allow
+async def stopped_calls(conn: Connection, context: GateContext) -> list[str]:
+    """Return the attempts that nobody answered yet and that a stop in force forbids, judged as a reservation is.
+
+    A stop that exempts consent spares whoever has one of the Member that calls.
+    """
+    in_force = await stops.in_force(conn)
+    if not in_force:
+        return []
+    now = replace(context, stops=in_force)
+    by_member: defaultdict[int, list[LivePlace]] = defaultdict(list)
+    for live in await stops.unanswered(conn):
+        by_member[live.member_id].append(live)
+    found = []
+    for member_id, calls in by_member.items():
+        consents = await consents_of(conn, [live.number for live in calls], member_id)
+        for live in calls:
+            facts = Facts(live.number, live.regions, live.zones, consents=consents.get(live.number, ()))
+            if emergency_stop.check(facts, now).outcome is not Outcome.allow:
+                found.append(live.attempt_id)
+    return found

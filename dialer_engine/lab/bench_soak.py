@@ -13,6 +13,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dialer_engine.lab.agents import Manners
@@ -77,8 +78,9 @@ async def bench_soak(
         after = await _still(lab)
         lab.ledger.read()
         records = [json.loads(line) for line in (await export(lab)).splitlines() if line.startswith("{")]
-        sent = sum(record["originated_at"] is not None for record in records)
-        return SoakResult(before, after, lab.ledger.count, sent, seconds, samples, idle)
+        kept = Counter(record["called_number"] for record in records if record["originated_at"] is not None)
+        placed = Counter(call.number for call in lab.ledger.calls)
+        return SoakResult(before, after, placed, kept, seconds, samples, idle)
 
 
 async def _watch(lab: World, attempts: int, tell: Tell) -> list[Sample]:

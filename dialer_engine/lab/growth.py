@@ -14,6 +14,8 @@ from math import sqrt
 from statistics import fmean, linear_regression, stdev
 
 STRETCHES = 8
+LEAST = 2 * STRETCHES + 1
+"""So many points an interval needs."""
 STUDENT = 2.365
 """95 % of Student's t with STRETCHES - 1 degrees of freedom lie within so many standard errors."""
 Point = tuple[float, float]
@@ -48,9 +50,9 @@ def growth(points: Sequence[Point]) -> Growth:
 
 def _stretches(points: Sequence[Point]) -> list[Sequence[Point]]:
     """Cut into stretches of as many steps each; a point between two belongs to both, so that no step is lost."""
-    steps = len(points) - 1
-    if steps < 2 * STRETCHES:
+    if len(points) < LEAST:
         return []
+    steps = len(points) - 1
     ends = [steps * n // STRETCHES for n in range(STRETCHES + 1)]
     return [points[ends[n] : ends[n + 1] + 1] for n in range(STRETCHES)]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dialer_engine.lab.growth import Growth, growth
+from dialer_engine.lab.growth import LEAST, Growth, growth
 
 WARM_UP = 0.25
 """The first quarter of the calls fills caches and pools: it says nothing about growth."""
@@ -49,15 +50,28 @@ class Still:
 
 @dataclass(slots=True)
 class SoakResult:
-    """What was seen: `samples` while calls were made, `idle` ones with agents on duty and no calls."""
+    """What was seen: `samples` while calls were made, `idle` ones with agents on duty and no calls.
+
+    `placed` counts the calls at the carrier by number, `kept` the records of calls that left.
+    """
 
     before: Still
     after: Still
-    calls: int
-    records: int
+    placed: Mapping[str, int]
+    kept: Mapping[str, int]
     seconds: float
     samples: list[Sample] = field(default_factory=list)
     idle: list[Sample] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        """How many calls the carrier saw."""
+        return sum(self.placed.values())
+
+    @property
+    def records(self) -> int:
+        """How many records of calls that left the engine kept."""
+        return sum(self.kept.values())
 
     @property
     def warm(self) -> list[Sample]:
@@ -96,7 +110,26 @@ class SoakResult:
     @property
     def leaks(self) -> list[str]:
         """What is there after the last call and was not before, and what grows beyond chance, in words."""
-        return [*self._left_behind(), *self._growing()]
+        return [*self._left_behind(), *self._of_numbers(), *self._growing()]
+
+    @property
+    def unshown(self) -> list[str]:
+        """What this run cannot tell, in words: growth that may be above the goal or has no interval at all."""
+        found = []
+        for each, samples, when in self._judged():
+            if each.half is None:
+                why = (
+                    f"{len(samples)} samples, {LEAST} are needed"
+                    if len(samples) < LEAST
+                    else "nothing moved for long"
+                )
+                found.append(f"how memory grows {when}: {why}; run longer")
+            elif each.slope - each.half <= GOAL_MB_PER_HOUR < each.slope + each.half:
+                found.append(
+                    f"that memory grows by less than {GOAL_MB_PER_HOUR:g} MB an hour {when}: it may be "
+                    f"{each.slope + each.half:.2f}, more samples are needed; run longer"
+                )
+        return found
 
     def _left_behind(self) -> list[str]:
         found = [
@@ -108,28 +141,48 @@ class SoakResult:
             )
             if after > before
         ]
-        start, last = self.warm[0] if self.warm else self.before.engine, self.after.engine
-        for name, least, count in (
-            ("tasks", min(start.tasks, self.before.engine.tasks), last.tasks),
-            ("descriptors", start.descriptors, last.descriptors),
-            ("threads", start.threads, last.threads),
+        first, last = self.before.engine, self.after.engine
+        start = self.warm[0] if self.warm else first
+        for name, before, busy, count in (
+            ("tasks", first.tasks, start.tasks, last.tasks),
+            ("descriptors", first.descriptors, start.descriptors, last.descriptors),
+            ("threads", first.threads, start.threads, last.threads),
         ):
+            # What a busy moment holds for its calls must not hide what is left of them.
+            least = min(before, busy)
             if count > least + SLACK:
-                found.append(f"{count - least} {name} more than after the warm-up")
-        if self.records != self.calls:
-            found.append(f"{self.calls} calls at the carrier, {self.records} records")
+                found.append(f"{count - least} {name} more than before the first call or after the warm-up")
+        return found
+
+    def _of_numbers(self) -> list[str]:
+        """Each number is called once and has one record; sums would hide one that is missing behind one too many."""
+        numbers = sorted(self.placed.keys() | self.kept.keys())
+        twice = [each for each in numbers if self.placed.get(each, 0) > 1]
+        other = [each for each in numbers if self.placed.get(each, 0) != self.kept.get(each, 0)]
+        found = [f"{len(twice)} numbers were called more than once, such as {twice[0]}"] if twice else []
+        if other:
+            counts = (
+                f"{self.placed.get(other[0], 0)} calls at the carrier, {self.kept.get(other[0], 0)} records"
+            )
+            found.append(
+                f"{len(other)} numbers have not a record for each call, such as {other[0]}: {counts}"
+            )
         return found
 
     def _growing(self) -> list[str]:
-        """Only what is surely above the goal counts: the whole interval lies there."""
+        """What is surely above the goal: the whole interval lies there."""
         return [
-            f"memory grows by {found.slope:.2f} ±{found.half:.2f} MB an hour {when}"
-            for found, when in (
-                (self.of_member, f"at {MEMBER_CALLS_PER_S:g} calls a second"),
-                (self.idle_per_hour, "without calls"),
-            )
-            if found.half is not None and found.slope - found.half > GOAL_MB_PER_HOUR
+            f"memory grows by {each.slope:.2f} ±{each.half:.2f} MB an hour {when}"
+            for each, _, when in self._judged()
+            if each.half is not None and each.slope - each.half > GOAL_MB_PER_HOUR
         ]
+
+    def _judged(self) -> tuple[tuple[Growth, list[Sample], str], ...]:
+        """The growths that have a goal, each with its samples and when it happens."""
+        return (
+            (self.of_member, self.warm, f"at {MEMBER_CALLS_PER_S:g} calls a second"),
+            (self.idle_per_hour, self.idle, "without calls"),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The figures under the names that checks expect; growths as `slope` and `half` the 95 % interval."""
@@ -143,6 +196,7 @@ class SoakResult:
             "mb_per_hour_of_member": self.of_member.as_json(),
             "mb_per_hour_idle": self.idle_per_hour.as_json(),
             "leaks": self.leaks,
+            "unshown": self.unshown,
             "before": asdict(self.before),
             "after": asdict(self.after),
             "samples": [asdict(each) for each in self.samples],

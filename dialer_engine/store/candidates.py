@@ -180,6 +180,6 @@ def _candidate(
         business=row["business"],
         lists=known.registries.hits.get(number, ()),
         list_states=known.registries.states(number),
-        reassigned=known.registries.reassigned.get(number),
+        reassigned=known.registries.reassigned.get(number, ()),
     )
     return Candidate(row["contact_id"], row["number_id"], number, facts, row["list_id"])

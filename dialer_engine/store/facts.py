@@ -82,5 +82,5 @@ def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live:
         business=bool(row and row["business"]),
         lists=known.registries.hits.get(number, ()),
         list_states=known.registries.states(number),
-        reassigned=known.registries.reassigned.get(number),
+        reassigned=known.registries.reassigned.get(number, ()),
     )

@@ -58,6 +58,11 @@ async def doubtful(
     return [Doubtful(r["attempt_id"], country_of(r["called_number"][2:5]), r["day"]) for r in rows]
 
 
+async def campaign_ids(conn: Connection) -> Mapping[str, int]:
+    """Return every campaign's id by its name, of campaigns that are in no configuration any more too."""
+    return {row["name"]: row["id"] for row in await conn.fetch(sql("ledger_groups"))}
+
+
 async def legal_campaigns(conn: Connection) -> Mapping[int, LegalCampaign]:
     """Return for every campaign's id the legal campaign it is part of (same seller and offer)."""
     return {

@@ -31,9 +31,10 @@ class StopRecord:
 
 @dataclass(frozen=True, slots=True)
 class LivePlace:
-    """A live attempt that nobody answered yet, with the hints to where its contact is."""
+    """A live attempt of a Member that nobody answered yet, with the hints to where its contact is."""
 
     attempt_id: str
+    member_id: int
     number: str
     regions: tuple[str, ...]
     zones: tuple[str, ...]
@@ -76,6 +77,6 @@ async def history(conn: Connection) -> list[StopRecord]:
 async def unanswered(conn: Connection) -> list[LivePlace]:
     """Return the live attempts that nobody answered yet."""
     return [
-        LivePlace(str(row["id"]), row["number"], tuple(row["regions"]), tuple(row["zones"]))
+        LivePlace(str(row["id"]), row["member_id"], row["number"], tuple(row["regions"]), tuple(row["zones"]))
         for row in await conn.fetch(sql("live_with_places"))
     ]

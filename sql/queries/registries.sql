@@ -33,10 +33,11 @@ left join registry_loads d on d.id = l.load_id
 where not l.by_area;
 
 -- name: registry_reassigned_of
--- Finds the newest answer of the reassigned-numbers database for each of these numbers.
-select distinct on (number) number, answer, asked_since, answered_at from registry_reassigned
+-- Finds the answers of the reassigned-numbers database for these numbers: of equal ones about one date the newest.
+select number, answer, asked_since, max(answered_at) as answered_at from registry_reassigned
 where number = any($1::text[])
-order by number, answered_at desc, asked_since desc;
+group by number, answer, asked_since
+order by number, answered_at, asked_since;
 
 -- name: registry_check
 -- Tells which lists in force name one number.
@@ -65,7 +66,13 @@ order by l.name;
 
 -- name: registry_areas_of
 -- Lists the area codes of a list.
-select npa, load_id, as_of, numbers from registry_areas where list_id = $1 order by npa;
+select a.npa, a.load_id, a.as_of, a.numbers, d.account
+from registry_areas a join registry_loads d on d.id = a.load_id
+where a.list_id = $1 order by a.npa;
+
+-- name: registry_last_download
+-- Tells of when an account's newest download of a list is; null when there is none.
+select max(as_of) from registry_loads where list_id = $1 and account = $2;
 
 -- name: registry_turn
 -- Takes the right to change a list; false while somebody else changes it.
@@ -139,6 +146,12 @@ insert into registry_areas (list_id, npa, load_id, as_of, numbers)
 select $1, w.npa, $2, $3, w.numbers from unnest($4::smallint[], $5::bigint[]) as w(npa, numbers)
 on conflict (list_id, npa) do update
     set load_id = excluded.load_id, as_of = excluded.as_of, numbers = excluded.numbers;
+
+-- name: registry_set_numbers
+-- Records how many numbers area codes have after a change list that does not continue them: they stay as old.
+update registry_areas a set numbers = w.numbers
+from unnest($2::smallint[], $3::bigint[]) as w(npa, numbers)
+where a.list_id = $1 and a.npa = w.npa;
 
 -- name: registry_in_force
 -- Puts a load in force: from this commit on every question is answered from it.

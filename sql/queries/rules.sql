@@ -25,8 +25,8 @@ update queue set state = 'due', next_at = '-infinity', held_rule = null, held_re
 where state = 'held' and held_rule = 'emergency_stop';
 
 -- name: live_with_places
--- Lists the live attempts that nobody answered yet, with the hints to where their contacts are.
-select a.id, a.number, c.regions, c.zones
+-- Lists the live attempts that nobody answered yet, each with its Member and the hints to where its contact is.
+select a.id, a.member_id, a.number, c.regions, c.zones
 from attempts a join contacts c on c.id = a.contact_id
 where a.ended_at is null and a.answered_at is null;
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, WALL, Conn, Member, World, end_of, make_world, put_contacts, request
+from store_support import NOON, WALL, Conn, Member, World, end_of, gate, make_world, put_contacts, request
 
 from dialer_engine.contacts.consent_file import import_consents
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut
 from dialer_engine.core.gate.rulebook import Loosening
+from dialer_engine.engine.refusal_watch import stopped_calls
 from dialer_engine.settings.rules import SHIPPED, load_rule_set
 from dialer_engine.store import consent, rule_sets, stops, suppress
 from dialer_engine.store.attempts import write
@@ -265,6 +266,30 @@ async def test_a_stop_that_exempts_consent_leaves_those_people(conn: Conn) -> No
     got = await reserve(conn, request(world))
     assert [one.number for one in got.reserved] == [TEXAS]
     assert got.held == {"emergency_stop": 1}
+    assert await stopped_calls(conn, gate()) == [], "who may be reserved may go on ringing"
+
+
+async def test_a_stop_ends_the_unanswered_calls_that_it_forbids_and_no_others(conn: Conn) -> None:
+    texan, georgian, foreign = "+12105550102", "+14045550101", "+12105550103"
+    world = await world_of(conn, [TEXAS], [texan], [georgian], [foreign])
+    acme = world.members["acme"]
+    other = (await make_world(conn, members={"bolt": Member("Bolt")})).members["bolt"]
+    bought = consent.NewConsent(TEXAS, ConsentKind.ebr_purchase, GIVEN, "shop")
+    await consent.add(conn, acme, [bought], WALL, who="op")
+    await consent.add(conn, other, [replace(bought, number=foreign)], WALL, who="op")
+    ids = {one.number: one.attempt_id for one in (await reserve(conn, request(world))).reserved}
+    assert await stopped_calls(conn, gate()) == []
+    await stops.stop(conn, "US-TX", "hurricane", WALL, who="op", exempts_consent=True)
+    assert set(await stopped_calls(conn, gate())) == {ids[texan], ids[foreign]}
+    await consent.revoke(conn, TEXAS, acme, "sms", WALL, who="called party")
+    assert set(await stopped_calls(conn, gate())) == {ids[TEXAS], ids[texan], ids[foreign]}
+    await stops.resume(conn, "US-TX", "over", WALL, who="op")
+    await stops.stop(conn, "US-TX", "flood", WALL, who="op")
+    bought_again = replace(bought, since=NOON - timedelta(days=1))
+    await consent.add(conn, acme, [bought_again], WALL, who="op")
+    assert set(await stopped_calls(conn, gate())) == {ids[TEXAS], ids[texan], ids[foreign]}, "spares nobody"
+    await conn.execute("update attempts set answered_at = now() where number <> $1", TEXAS)
+    assert await stopped_calls(conn, gate()) == [ids[TEXAS]]
 
 
 async def test_unanswered_calls_are_listed_with_their_places(conn: Conn) -> None:
@@ -273,6 +298,7 @@ async def test_unanswered_calls_are_listed_with_their_places(conn: Conn) -> None
     (live,) = (await reserve(conn, request(world))).reserved
     (place,) = await stops.unanswered(conn)
     assert (place.attempt_id, place.number) == (live.attempt_id, TEXAS)
+    assert place.member_id == world.members["acme"]
     assert (place.regions, place.zones) == (("US-LA",), ("America/Chicago",))
     await conn.execute("update attempts set answered_at = now()")
     assert await stops.unanswered(conn) == []

@@ -75,6 +75,30 @@ async def test_an_emergency_stop_ends_ringing_and_keeps_everybody_away_until_it_
         await until_ringing(made)
 
 
+async def test_a_stop_that_exempts_consent_leaves_the_ringing_of_those_people() -> None:
+    async with lab(POWER, table(RINGS), 12) as made:
+        await run_sql(
+            made,
+            "insert into consents (member_id, number, kind, since, source, recorded_at, recorded_by) "
+            "select member_id, number, 'ebr_purchase', timestamptz '2026-01-01', 'shop', now(), 'op' "
+            "from contact_numbers",
+        )
+        await begin(made)
+        await until_ringing(made)
+        stop = ("rules", "stop", "TX", "--reason", "hurricane", "--except-consent")
+        await made.engine.run(*stop, "--config", str(made.config))
+        await asyncio.sleep(3.0)
+        assert await ringing(made) > 0
+        ended = "select 1 from cdrs where cause_text = 'calls into the region are stopped'"
+        assert await rows(made, ended) == []
+        await run_sql(
+            made,
+            "insert into consent_revocations (consent_id, at, channel, who) "
+            "select id, now(), 'sms', 'called party' from consents",
+        )
+        assert await until_quiet(made) < WITHIN_S
+
+
 async def test_a_list_changed_by_somebody_else_ends_the_ringing_within_a_second_or_so() -> None:
     """Nobody tells this engine: another one, or a person with SQL, wrote the entry."""
     async with lab(PROGRESSIVE, table(RINGS), 1) as made:

@@ -1,77 +1,39 @@
 """Loading registries into a real Postgres: whole versions, refusals that change nothing, swaps."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from store_support import load_shipped, make_world, put_contacts
+from registry_support import (
+    DAY,
+    MANY,
+    NOW,
+    OTHER,
+    PLAN,
+    RULES,
+    SAN,
+    Conn,
+    bring,
+    in_force,
+    on_list,
+    own,
+    text,
+)
+from store_support import make_world, put_contacts
 
 from dialer_engine.contacts.registry.answers import take_answers
-from dialer_engine.contacts.registry.apply import ChangeReport, apply
 from dialer_engine.contacts.registry.files import RegistryError
-from dialer_engine.contacts.registry.load import LoadReport, LoadRequest, load
+from dialer_engine.contacts.registry.load import LoadRequest, load
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import connect
 from dialer_engine.store.registry.facts import lists_naming, registry_facts
 from dialer_engine.store.registry.lists import subscribe, subscriptions, unsubscribe, unwaive, waive
-from dialer_engine.store.registry.loads import area_numbers, recount, turn
+from dialer_engine.store.registry.loads import turn
 from dialer_engine.store.registry.overview import overview
 from dialer_engine.store.registry.scrub import scrub
 
 pytestmark = pytest.mark.postgres
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
-SAN, OTHER = "10203040", "55667788"
-Conn = asyncpg.Connection  # type: ignore[type-arg]
-RULES, PLAN = load_shipped()
-
-
-def text(npa: int, numbers: Iterable[int]) -> str:
-    return "".join(f"{npa},{number:07d}\n" for number in numbers)
-
-
-NUMBERS = st.integers(2_000_000, 2_030_000)
-MANY = range(2_000_000, 9_000_000, 701)
-
-
-def write(file: Path, content: str | bytes) -> None:
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-async def bring(
-    conn: Conn, file: Path, content: str | bytes, name: str = "us_national", **changes: object
-) -> LoadReport:
-    """Load a file with this content as the account's download."""
-    write(file, content)
-    base: dict[str, object] = {
-        "name": name,
-        "files": (file,),
-        "as_of": NOW - DAY,
-        "now": NOW,
-        "who": "tester",
-        "account": SAN,
-    }
-    return await load(conn, LoadRequest(**(base | changes)), PLAN)  # type: ignore[arg-type]
-
-
-async def own(conn: Conn, *codes: int, name: str = "us_national") -> None:
-    await subscribe(conn, name, SAN, None, codes or None, NOW, "tester")
-
-
-async def on_list(conn: Conn, npa: int, numbers: Iterable[int]) -> list[bool]:
-    return [bool(await lists_naming(conn, f"+1{npa}{number:07d}")) for number in numbers]
-
-
-async def in_force(conn: Conn, name: str = "us_national") -> tuple[int | None, int]:
-    row = await conn.fetchrow("select id, load_id from registry_lists where name = $1", name)
-    assert row is not None
-    return row["load_id"], sum((await recount(conn, row["id"])).values())
 
 
 async def test_a_list_is_loaded_asked_and_replaced(conn: Conn, tmp_path: Path) -> None:
@@ -296,105 +258,6 @@ async def test_lists_without_area_codes_come_in_any_order_and_as_tables(conn: Co
         await bring(conn, tmp_path / "x.txt", "2125551234\n", "texas", **loose)
 
 
-async def changed(conn: Conn, file: Path, content: str, **more: object) -> ChangeReport:
-    write(file, content)
-    base: dict[str, object] = {
-        "name": "us_national",
-        "files": (file,),
-        "as_of": NOW,
-        "now": NOW,
-        "who": "tester",
-        "account": SAN,
-    }
-    return await apply(conn, LoadRequest(**(base | more)))  # type: ignore[arg-type]
-
-
-async def test_a_change_list_adds_and_removes(conn: Conn, tmp_path: Path) -> None:
-    await own(conn, 212, 305)
-    await bring(conn, tmp_path / "a.txt", text(212, MANY) + text(305, [2000000]))
-    lines = "212,2000001,2026-11-22,A\n212,2000000,2026-11-22,D\n"
-    lines += "305,2000000,2026-11-22,D\n305,5550000,2026-11-22,A\n"
-    report = await changed(conn, tmp_path / "c.txt", lines)
-    assert (report.added, report.removed, report.already, report.numbers) == (2, 2, 0, len(MANY) + 1)
-    assert await on_list(conn, 212, [2000000, 2000001, 2000701]) == [False, True, True]
-    assert await on_list(conn, 305, [2000000, 5550000]) == [False, True]
-    list_id = await conn.fetchval("select id from registry_lists where name = 'us_national'")
-    assert await recount(conn, list_id) == await area_numbers(conn, list_id) == {212: len(MANY), 305: 1}
-    facts = await registry_facts(conn, ["+12122000001"])
-    assert facts.states("+12122000001")[0].as_of == NOW
-    assert facts.hits["+12122000001"][0].version == str(report.version)
-
-
-@pytest.mark.parametrize(
-    ("content", "more", "what"),
-    [
-        ("212,2000001,A\n407,2000000,A\n", {}, "c.txt:2: area code 407"),
-        ("212,2000001,A\n212,2000", {}, "c.txt:2: .*cut off"),
-        ("212,2000001,2026-12-24,A\n", {}, "later than the download"),
-        ("212,2000001,A\n", {"as_of": NOW - DAY}, "is not older"),
-        ("212,2000001,A\n", {"account": OTHER}, "has no subscription"),
-        ("".join(f"212,{n:07d},A\n" for n in MANY), {}, "does not continue the version in force"),
-    ],
-)
-async def test_a_change_list_that_does_not_fit_changes_nothing(
-    conn: Conn, tmp_path: Path, content: str, more: dict[str, object], what: str
-) -> None:
-    await own(conn, 212)
-    await bring(conn, tmp_path / "a.txt", text(212, MANY))
-    before = await in_force(conn)
-    with pytest.raises(RegistryError, match=what):
-        await changed(conn, tmp_path / "c.txt", content, **more)
-    assert await in_force(conn) == before
-
-
-async def test_a_change_list_needs_a_full_list_first(conn: Conn, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="needs a full list"):
-        await changed(conn, tmp_path / "c.txt", "212,2000001,A\n")
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from((212, 305, 416)), st.sets(st.integers(2_000_000, 2_030_000), min_size=1), min_size=1
-    ),
-    st.lists(
-        st.tuples(st.sampled_from((212, 305)), st.integers(2_000_000, 2_030_000), st.booleans()), max_size=30
-    ),
-)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_bits_in_the_database_are_the_set(
-    pg_url: str,
-    tmp_path: Path,
-    areas: dict[int, set[int]],
-    changes: list[tuple[int, int, bool]],
-) -> None:
-    asyncio.run(_compare(pg_url, tmp_path, areas, changes))
-
-
-async def _compare(
-    url: str, tmp_path: Path, areas: dict[int, set[int]], changes: list[tuple[int, int, bool]]
-) -> None:
-    conn = await connect(url, batch=True)
-    await own(conn, *areas)
-    whole = "".join(text(npa, sorted(numbers)) for npa, numbers in sorted(areas.items()))
-    total = sum(map(len, areas.values()))
-    await conn.execute("update registry_lists set load_id = null")
-    await bring(conn, tmp_path / "dnc.txt", whole, numbers=total)
-    model = {(npa, number) for npa, numbers in areas.items() for number in numbers}
-    mine = [(npa, number, add) for npa, number, add in changes if npa in areas]
-    if mine:
-        lines = "".join(f"{npa},{number:07d},{'A' if add else 'D'}\n" for npa, number, add in mine)
-        await changed(conn, tmp_path / "c.txt", lines)
-        for npa, number, add in mine:
-            (model.add if add else model.discard)((npa, number))
-    near = {(npa, number + step) for npa, number in model for step in (-1, 0, 1)} | {
-        (n, m) for n, m, _ in mine
-    }
-    asked = [f"+1{npa}{number:07d}" for npa, number in near]
-    facts = await registry_facts(conn, asked)
-    assert set(facts.hits) == {f"+1{npa}{number:07d}" for npa, number in model}
-    await conn.close()
-
-
 async def test_subscriptions_and_waivers_are_kept_and_audited(conn: Conn) -> None:
     world = await make_world(conn)
     member = world.members["acme"]
@@ -460,4 +323,16 @@ async def test_answers_are_taken_in_once_and_whole(conn: Conn, tmp_path: Path) -
     with pytest.raises(RegistryError, match="in the future"):
         await take_answers(conn, file, NOW + DAY, NOW, "tester")
     facts = await registry_facts(conn, ["+12122000000"])
-    assert facts.reassigned["+12122000000"].answer == "no"
+    assert [each.answer for each in facts.reassigned["+12122000000"]] == ["no"]
+
+
+async def test_all_answers_about_a_number_count_each_question_s_newest(conn: Conn, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    for days, row in ((30, "2020-01-01,yes"), (20, "2020-01-01,yes"), (10, "2026-11-10,no")):
+        file.write_text(f"2072000000,{row}\n")
+        await take_answers(conn, file, NOW - days * DAY, NOW, "tester")
+    facts = await registry_facts(conn, ["+12072000000", "+12072000001"])
+    assert {
+        number: [str(each.asked_since) for each in found] for number, found in facts.reassigned.items()
+    } == {"+12072000000": ["2020-01-01", "2026-11-10"]}
+    assert [each.answered_at for each in facts.reassigned["+12072000000"]] == [NOW - 20 * DAY, NOW - 10 * DAY]

@@ -3,13 +3,32 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
-from store_support import NOON, WALL, Campaign, Conn, end_of, fictional, make_world, put_contacts, request
+from store_support import (
+    NOON,
+    WALL,
+    Campaign,
+    Conn,
+    end_of,
+    fictional,
+    load_shipped,
+    make_world,
+    put_contacts,
+    request,
+)
 
 from dialer_engine.core.budget import Budget, Exposure
+from dialer_engine.core.gate import Limits
 from dialer_engine.core.ledger import CallTimes, Counts, counts_of
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.ledger import Ledgers
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.prompts import Prompt
+from dialer_engine.settings import models as settings_models
 from dialer_engine.store.attempts import AttemptEnd, Disposed, dispose, write
+from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.ledger import doubtful, legal_campaigns, load_ledger
 from dialer_engine.store.reserve import Reservation, reserve
@@ -156,6 +175,44 @@ async def test_campaigns_of_one_seller_and_offer_are_one(conn: Conn) -> None:
     ids = world.campaigns
     assert legal[ids["a"]] == legal[ids["b"]]
     assert len({legal[ids[name]] for name in campaigns}) == 4
+
+
+async def test_a_renamed_campaign_goes_on_with_the_budget_of_its_seller_and_offer(conn: Conn) -> None:
+    """The file of `spring` is renamed to `summer` and the engine starts anew."""
+    world = await make_world(conn)
+    talks = await talked(conn, world, 20)
+    await dispose(conn, [disposed(call) for call in talks[:19]])
+    await put_contacts(conn, world.members["acme"], "june", [[f"+1214555010{n}"] for n in range(2)])
+    lost = (await reserve(conn, request(world, 2))).reserved
+    await write(conn, [], [end(r, (0.0, 1.0, 5.0, None, None, 16.1, "abandoned", "engine")) for r in lost], 1)
+    await sync_campaigns(conn, {"summer": Campaign(), "other": Campaign(offer="windows")})
+    ids = {row["name"]: row["id"] for row in await conn.fetch("select id, name from campaigns")}
+    assert ids["summer"] != ids["spring"]
+    ledgers = Ledgers(Dispatcher(NOBODY, NOBODY), load_shipped()[1], ["main"], lambda: WALL)
+    await ledgers.load(conn, {name: plan(name, ids[name]) for name in ("summer", "other")})
+    ledger = ledgers.together("summer")
+    assert ledger.counts("US", WALL.date()) == Counts(connected=19, abandoned=2, doubtful=1)
+    assert ledger.first_days["US"] == WALL.date(), "the period goes on"
+    assert ledgers.budget("summer", "main").left["US"] == 0
+    assert ledgers.budget("other", "main").left["US"] == 2, "another offer is another campaign"
+    ledgers.disposed(talks[19].attempt_id, person=True)
+    assert ledger.counts("US", WALL.date()) == Counts(connected=20, abandoned=2)
+
+
+NOBODY: Any = None
+"""A dispatcher without calls tells nobody anything."""
+
+
+def plan(name: str, campaign_id: int) -> CampaignPlan:
+    given = {
+        "name": name,
+        "member": "acme",
+        "lists": ["june"],
+        "trunks": ["main"],
+        "caller_ids": ["+12105550177"],
+    }
+    settings = settings_models.Campaign.model_validate(given)
+    return CampaignPlan(settings, campaign_id, 1, Prompt("x", "v"), Limits(3, 6, {}))
 
 
 async def test_a_record_says_all_that_the_sales_rule_asks_for(conn: Conn) -> None:

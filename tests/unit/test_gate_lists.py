@@ -232,17 +232,73 @@ def answer(word: str, days_ago: float = 5) -> ReassignedAnswer:
 def test_reassigned_numbers(
     number: str, found: ReassignedAnswer | None, outcome: Outcome, words: str
 ) -> None:
-    verdict = reassigned.check(Facts(number, reassigned=found), asked())
+    verdict = reassigned.check(Facts(number, reassigned=(found,) if found else ()), asked())
     assert verdict.outcome is outcome
     assert words in verdict.reason
 
 
 def test_who_agreed_after_the_answer_is_the_present_owner() -> None:
     later = Consent(ConsentKind.express_written, NOON - DAY, "web form")
-    facts = Facts(NEW_YORK, reassigned=answer("yes"), consents=(later,))
+    facts = Facts(NEW_YORK, reassigned=(answer("yes"),), consents=(later,))
     assert reassigned.check(facts, asked()).outcome is Outcome.allow
     before = replace(facts, consents=(consent(ConsentKind.express_written, 90),))
     assert reassigned.check(before, asked()).outcome is Outcome.block
+
+
+def about(word: str, since: str, days_ago: float) -> ReassignedAnswer:
+    return replace(answer(word, days_ago), asked_since=date.fromisoformat(since))
+
+
+LONG_AGO, OLDER, OLD_DAY, BETWEEN = "2020-01-01", "2023-01-01", f"{NOON.date() - 900 * DAY}", "2025-06-01"
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "words"),
+    [
+        pytest.param([("no", OLD_DAY, 5)], Outcome.allow, "not given up since", id="the very date"),
+        pytest.param([("no", OLDER, 5)], Outcome.allow, "not given up since", id="an earlier date"),
+        pytest.param([("no", BETWEEN, 5)], Outcome.block, f"ask about {OLD_DAY}", id="too late a date"),
+        pytest.param([("yes", OLDER, 9), ("no", BETWEEN, 5)], Outcome.block, "given up", id="no for another"),
+        pytest.param([("yes", OLDER, 9), ("no", OLDER, 5)], Outcome.block, "given up", id="taken back"),
+        pytest.param([("yes", OLDER, 9), ("no", OLD_DAY, 5)], Outcome.allow, "not given up", id="before it"),
+        pytest.param([("yes", OLDER, 5), ("no", OLD_DAY, 5)], Outcome.allow, "not given up", id="on one day"),
+        pytest.param([("yes", OLDER, 5), ("no", OLD_DAY, 9)], Outcome.block, "given up", id="yes is newer"),
+        pytest.param([("yes", BETWEEN, 5)], Outcome.block, "given up", id="yes about a later date"),
+        pytest.param([("no", OLD_DAY, 9), ("no", BETWEEN, 5)], Outcome.allow, "not given up", id="both"),
+        pytest.param([("no", OLD_DAY, 46), ("no", BETWEEN, 5)], Outcome.block, "older than", id="too old"),
+        pytest.param([("no", OLD_DAY, 46), ("no", OLDER, 5)], Outcome.allow, "not given up", id="asked anew"),
+        pytest.param([("no", OLD_DAY, 9), ("no_data", LONG_AGO, 5)], Outcome.allow, "not given", id="vaguer"),
+        pytest.param([("no", OLDER, 9), ("no_data", OLD_DAY, 5)], Outcome.block, "not a no", id="data lost"),
+        pytest.param([("no_data", BETWEEN, 5)], Outcome.block, "ask about", id="no data about a later date"),
+        pytest.param(
+            [("yes", LONG_AGO, 30), ("no", OLDER, 20), ("no_data", OLD_DAY, 5)],
+            *(Outcome.block, "given up"),
+            id="what overtook the yes is lost",
+        ),
+    ],
+)
+def test_an_answer_counts_about_the_date_that_is_relied_on(
+    found: list[tuple[str, str, float]], outcome: Outcome, words: str
+) -> None:
+    signed = consent(ConsentKind.express_written, 900)
+    facts = Facts(MAINE, reassigned=tuple(about(*each) for each in found), consents=(signed,))
+    for answers in (facts.reassigned, facts.reassigned[::-1]):
+        verdict = reassigned.check(replace(facts, reassigned=answers), asked())
+        assert (verdict.outcome, words in verdict.reason) == (outcome, True), verdict.reason
+
+
+def test_another_member_s_later_question_hides_no_yes() -> None:
+    """The consent is of 900 days ago; somebody else asks about last week."""
+    signed = consent(ConsentKind.express_written, 900)
+    answers = (about("yes", LONG_AGO, 20), about("no", f"{NOON.date() - 7 * DAY}", 2))
+    for number in (MAINE, NEW_YORK):
+        facts = Facts(number, reassigned=answers, consents=(signed,))
+        assert reassigned.check(facts, asked()).outcome is Outcome.block
+        bought = consent(ConsentKind.ebr_purchase, 3)
+        theirs = reassigned.check(replace(facts, consents=(signed, bought)), asked())
+        assert (theirs.outcome, theirs.evidence[0]) == (Outcome.allow, ("answer", "no"))
+        nobody = replace(facts, consents=(replace(signed, revoked_at=NOON - DAY),))
+        assert reassigned.check(nobody, asked()).outcome is Outcome.block, "a yes stands without a consent"
 
 
 def test_in_maine_the_lab_needs_no_answer() -> None:

@@ -176,6 +176,21 @@ def test_one_offer_of_one_seller_is_one_measure() -> None:
     assert together.ledgers.budget("spring", "main").left["US"] == 0
 
 
+def test_calls_of_a_campaign_that_was_renamed_are_counted_in_what_it_is_one_with() -> None:
+    desk = Desk(alice="spring")
+    legal = {**one(), 3: LegalCampaign(1, "Acme", "roofs"), 4: LegalCampaign(1, "Acme", "gone")}
+    plans = {"spring": plan("spring", 1), "summer": plan("summer", 2)}
+    desk.ledgers.begin(plans, legal, {"autumn": 3, "other": 4})
+    desk.ring("x", campaign="autumn", number="+12105550101")
+    desk.ring("y", campaign="other", number="+12105550102")
+    assert desk.ledgers.budget("spring", "main").left["US"] == 2 - 1, "a line of it that is up is at risk"
+    for attempt_id in ("x", "y"):
+        desk.answer(attempt_id)
+        desk.hang_up(attempt_id, 20)
+    assert desk.counts() == desk.counts("summer") == Counts(abandoned=1)
+    assert desk.ledgers.budget("spring", "main").left["US"] == 1
+
+
 def test_lines_of_the_other_campaign_and_promised_ones_are_at_risk_too() -> None:
     desk = Desk(one(), alice="spring")
     desk.ledgers.together("spring").add("US", START.date(), Counts(connected=1000))

@@ -18,6 +18,10 @@ START = Still(
 )
 
 
+ONCE = {f"+12105{n:06d}": 1 for n in range(1000)}
+"""A thousand numbers, each called once."""
+
+
 def soaked(kb_per_call: float = 0.0, mb_per_idle_s: float = 0.0) -> SoakResult:
     """A thousand calls, ten a second; the first quarter fills caches whatever comes later. Then 100 s without calls."""
     samples = [
@@ -29,7 +33,7 @@ def soaked(kb_per_call: float = 0.0, mb_per_idle_s: float = 0.0) -> SoakResult:
         for n in range(0, 101, 5)
     ]
     after = replace(START, engine=replace(samples[-1], tasks=19))
-    return SoakResult(START, after, 1000, 1000, 100.0, samples, idle)
+    return SoakResult(START, after, dict(ONCE), dict(ONCE), 100.0, samples, idle)
 
 
 def test_growth_is_measured_after_the_warm_up() -> None:
@@ -43,7 +47,18 @@ def test_growth_is_measured_after_the_warm_up() -> None:
 
 
 def test_nothing_left_behind() -> None:
-    assert soaked().leaks == []
+    result = soaked()
+    assert (result.calls, result.records) == (1000, 1000)
+    assert result.leaks == result.unshown == result.as_json()["unshown"] == []
+
+
+def test_what_a_busy_moment_holds_hides_nothing() -> None:
+    result = soaked()
+    result.samples = [replace(each, descriptors=60, threads=40) for each in result.samples]
+    result.after = replace(result.after, engine=replace(result.after.engine, descriptors=55, threads=20))
+    few, many = result.leaks
+    assert few.startswith("30 descriptors more")
+    assert many.startswith("15 threads more")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +68,8 @@ def test_nothing_left_behind() -> None:
         ("2 bridges more", {"bridges": 4}),
         ("1 sessions at the database more", {"sessions": 13}),
         ("12 tasks more", {"engine": Sample(100.0, 1000, 75.0, 28, 31, 7)}),
-        ("30 descriptors more", {"engine": Sample(100.0, 1000, 75.0, 58, 19, 7)}),
-        ("18 threads more", {"engine": Sample(100.0, 1000, 75.0, 28, 19, 25)}),
+        ("33 descriptors more", {"engine": Sample(100.0, 1000, 75.0, 58, 19, 7)}),
+        ("20 threads more", {"engine": Sample(100.0, 1000, 75.0, 28, 19, 25)}),
     ],
 )
 def test_what_is_left_behind_is_named(what: str, change: dict[str, object]) -> None:
@@ -77,10 +92,60 @@ def test_growth_by_the_hour_is_named() -> None:
 
 
 def test_a_little_growth_is_within_the_goal() -> None:
-    assert soaked(0.09, 0.0002).leaks == []
+    result = soaked(0.09, 0.0002)
+    assert result.leaks == result.unshown == []
+
+
+def test_too_few_samples_show_nothing() -> None:
+    result = soaked(5.0, 0.5)
+    result.samples = result.samples[:37]
+    result.idle = result.idle[:16]
+    calls, idle = result.unshown
+    assert result.leaks == []
+    assert calls == "how memory grows at 2.8 calls a second: 12 samples, 17 are needed; run longer"
+    assert idle == "how memory grows without calls: 16 samples, 17 are needed; run longer"
+
+
+def test_a_standstill_shows_nothing() -> None:
+    result = soaked()
+    stuck = result.samples[40]
+    result.samples[40:60] = [replace(stuck, at=stuck.at + n) for n in range(20)]
+    [told] = result.unshown
+    assert told.startswith("how memory grows at 2.8 calls a second: nothing moved for long")
+
+
+def test_an_interval_that_reaches_above_the_goal_shows_nothing() -> None:
+    """One step in the middle: a slope below the goal, with an interval as wide as itself or wider."""
+    result = soaked()
+    result.idle = [
+        replace(each, rss_mb=each.rss_mb + (0.02 if n > 10 else 0.0)) for n, each in enumerate(result.idle)
+    ]
+    growth = result.idle_per_hour
+    assert growth.half is not None
+    assert growth.slope - growth.half < 1.0 < growth.slope + growth.half
+    [told] = result.unshown
+    assert told.startswith("that memory grows by less than 1 MB an hour without calls: it may be ")
+    assert result.leaks == []
 
 
 def test_a_call_without_a_record_is_named() -> None:
     result = soaked()
-    result.records = 999
-    assert result.leaks == ["1000 calls at the carrier, 999 records"]
+    del result.kept["+12105000007"]  # type: ignore[attr-defined]
+    assert result.leaks == [
+        "1 numbers have not a record for each call, such as +12105000007: 1 calls at the carrier, 0 records"
+    ]
+
+
+def test_a_record_too_many_does_not_make_up_for_a_missing_one() -> None:
+    result = soaked()
+    result.kept = {**ONCE, "+12105000007": 0, "+12105000008": 2}
+    assert result.calls == result.records
+    [leak] = result.leaks
+    assert leak.startswith("2 numbers have not a record for each call, such as +12105000007")
+
+
+def test_a_number_that_was_called_twice_is_named() -> None:
+    result = soaked()
+    twice = {**ONCE, "+12105000007": 2, "+12105000008": 0}
+    result.placed = result.kept = twice
+    assert result.leaks == ["1 numbers were called more than once, such as +12105000007"]

@@ -1,9 +1,13 @@
-"""Apply a change list to the version in force, or refuse it whole when it does not continue that version."""
+"""Apply a change list to the version in force, or refuse it whole when it does not continue that version.
+
+A change list tells what changed since its account's last download, in the area codes that the account subscribes to.
+Only those whose numbers come from that very download are up to date afterwards; all others stay as old as they are.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dialer_engine.contacts.registry import change, verify
 from dialer_engine.contacts.registry import xml as tagged
@@ -14,9 +18,12 @@ from dialer_engine.core.registry import LINES, Block, pack
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.lists import RegistryList, audit, subscriptions
 from dialer_engine.store.registry.loads import (
+    AreaState,
     LoadRecord,
     area_numbers,
+    areas_of,
     finish,
+    last_download,
     read_blocks,
     requeue,
     turn,
@@ -31,7 +38,11 @@ _Wanted = dict[int, dict[int, bool]]
 
 @dataclass(frozen=True, slots=True)
 class ChangeReport:
-    """What a change list did; `already` counts changes that were so before."""
+    """What a change list did; `already` counts changes that were so before.
+
+    `numbers` counts the whole list; `stale` are the account's area codes that were not brought up to date, because
+    their numbers are not those of the download that the change list continues.
+    """
 
     name: str
     version: int
@@ -40,6 +51,7 @@ class ChangeReport:
     already: int
     numbers: int
     files: tuple[FileRecord, ...]
+    stale: tuple[int, ...] = ()
 
 
 async def apply(conn: Connection, request: LoadRequest) -> ChangeReport:
@@ -57,28 +69,56 @@ async def apply(conn: Connection, request: LoadRequest) -> ChangeReport:
 async def _apply(conn: Connection, request: LoadRequest, target: RegistryList, where: str) -> ChangeReport:
     if target.as_of is None or not target.by_area:
         raise RegistryError(f"{where}: a change list needs a full list of {target.name} first; load that")
-    if request.as_of <= target.as_of:
-        raise RegistryError(f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is not older")
     subscribed = await subscriptions(conn, request.name)
-    verify.check_account(where, request.account, subscribed)
+    mine = verify.check_account(where, request.account, subscribed)
+    account = mine[0].account
     for file in request.files:
-        verify.check_file_name(str(file), file.name, request.account or "", subscribed)
-    areas = await area_numbers(conn, target.id)
+        verify.check_file_name(str(file), file.name, account, subscribed)
+    all_areas = await areas_of(conn, target.id)
+    covered = {npa: area for npa, area in all_areas.items() if any(each.covers(npa) for each in mine)}
+    former = await _continued(conn, target, request, account, covered, where)
+    stale = tuple(npa for npa, area in covered.items() if (area.account, area.as_of) != (account, former))
+    areas = {npa: area.numbers for npa, area in covered.items()}
     files = tuple(record_of(file) for file in request.files)
-    wanted = _collect(request, areas)
+    wanted = _collect(request, areas, all_areas)
     async with conn.transaction():
         added, removed, already = await _change_areas(conn, target, wanted, areas)
         _check_fits(where, added + removed, already)
-        head = ("change", request.account, request.as_of, request.now, request.who)
+        head = ("change", account, request.as_of, request.now, request.who)
         record = LoadRecord(*head, [asdict(file) for file in files], added, removed)
-        version = await finish(conn, target.id, target.side, areas, record)
-        detail = {"version": version, "added": added, "removed": removed, "account": request.account}
+        version = await finish(conn, target.id, target.side, areas, record, stale)
+        detail = {"version": version, "added": added, "removed": removed, "account": account, "stale": stale}
         await audit(conn, request.now, request.who, "registry.change", request.name, detail)
     await requeue(conn)
-    return ChangeReport(request.name, version, added, removed, already, sum(areas.values()), files)
+    numbers = sum((await area_numbers(conn, target.id)).values())
+    return ChangeReport(request.name, version, added, removed, already, numbers, files, stale)
 
 
-def _collect(request: LoadRequest, areas: Mapping[int, int]) -> _Wanted:
+async def _continued(
+    conn: Connection,
+    target: RegistryList,
+    request: LoadRequest,
+    account: str,
+    covered: Mapping[int, AreaState],
+    where: str,
+) -> datetime:
+    """Return of when the download is that the change list continues; RegistryError when it can continue none."""
+    former = await last_download(conn, target.id, account)
+    if former is None:
+        what = f"a change list needs a full list of {target.name} of account {account} first; load that"
+        raise RegistryError(f"{where}: {what}")
+    if request.as_of <= former:
+        raise RegistryError(f"{where}: is of {request.as_of:%Y-%m-%d}; the version in force is not older")
+    newer = [npa for npa, area in covered.items() if area.as_of > request.as_of]
+    if newer:
+        raise RegistryError(
+            f"{where}: is of {request.as_of:%Y-%m-%d}; area code {newer[0]} is newer already, by another account's "
+            f"download of {covered[newer[0]].as_of:%Y-%m-%d}; download a change list of today"
+        )
+    return former
+
+
+def _collect(request: LoadRequest, areas: Mapping[int, int], known: Container[int]) -> _Wanted:
     """Return the last state of every changed number; RegistryError for what cannot belong to this list."""
     wanted: defaultdict[int, dict[int, bool]] = defaultdict(dict)
     latest = request.as_of + timedelta(days=1)
@@ -86,7 +126,8 @@ def _collect(request: LoadRequest, areas: Mapping[int, int]) -> _Wanted:
         for part in parts(file):
             for each in _read(part):
                 if each.npa not in areas:
-                    raise part.refuse(each.line, f"area code {each.npa} is not part of the version in force")
+                    whole = "subscription" if each.npa in known else "version in force"
+                    raise part.refuse(each.line, f"area code {each.npa} is not part of the {whole}")
                 if each.at is not None and each.at > latest:
                     raise part.refuse(each.line, f"a change of {each.at:%Y-%m-%d}, later than the download")
                 wanted[each.npa][each.number] = each.add

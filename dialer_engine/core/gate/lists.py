@@ -82,9 +82,10 @@ class ListState:
 
 @dataclass(frozen=True, slots=True)
 class ReassignedAnswer:
-    """The newest answer of the reassigned-numbers database: was the number given up since `asked_since`?
+    """An answer of the reassigned-numbers database: was the number given up between `asked_since` and the answer?
 
-    Only `no` protects the caller; `no_data` is not a no.
+    Only `no` protects the caller, if it was asked about the date of the consent or an earlier one; `no_data` is not
+    a no.
     """
 
     answer: Literal["yes", "no", "no_data"]

@@ -40,7 +40,7 @@ class Facts:
     this campaign's attempts to this contact. `on_show`: an agent is looking at the contact or the number.
     `person_attempts` are the starts of every attempt in the last 24 hours to any number of the same person, of any
     campaign; `business` is a number of a business. `lists` name the number, `list_states` are all lists that its
-    area code needs or has, and `reassigned` is the newest answer of the reassigned-numbers database.
+    area code needs or has, and `reassigned` are the answers of the reassigned-numbers database, whoever asked.
     """
 
     number: str
@@ -57,7 +57,7 @@ class Facts:
     on_show: bool = False
     lists: tuple[ListHit, ...] = ()
     list_states: tuple[ListState, ...] = ()
-    reassigned: ReassignedAnswer | None = None
+    reassigned: tuple[ReassignedAnswer, ...] = ()
     consents: tuple[Consent, ...] = ()
     person_attempts: tuple[datetime, ...] = ()
     business: bool = False

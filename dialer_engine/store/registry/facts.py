@@ -24,7 +24,7 @@ class RegistryFacts:
     hits: Mapping[str, tuple[ListHit, ...]] = field(default_factory=dict)
     areas: Mapping[str, tuple[ListState, ...]] = field(default_factory=dict)
     whole: tuple[ListState, ...] = ()
-    reassigned: Mapping[str, ReassignedAnswer] = field(default_factory=dict)
+    reassigned: Mapping[str, tuple[ReassignedAnswer, ...]] = field(default_factory=dict)
 
     def states(self, number: str) -> tuple[ListState, ...]:
         """Return the state of every list for a number's area code."""
@@ -44,7 +44,7 @@ async def registry_facts(
     hits = await conn.fetch(sql("registry_hits"), *_split(known)) if loaded else []
     answers = await conn.fetch(sql("registry_reassigned_of"), known)
     areas, whole = _states(states)
-    return RegistryFacts(_hits(hits), areas, whole, {row["number"]: _answer(row) for row in answers})
+    return RegistryFacts(_hits(hits), areas, whole, _answers(answers))
 
 
 def _split(numbers: Sequence[str]) -> tuple[list[str], list[int], list[int], list[int]]:
@@ -76,8 +76,12 @@ def _states(
     return {npa: tuple(states) for npa, states in areas.items()}, tuple(whole)
 
 
-def _answer(row: asyncpg.Record) -> ReassignedAnswer:
-    return ReassignedAnswer(row["answer"], row["asked_since"], row["answered_at"])
+def _answers(rows: Sequence[asyncpg.Record]) -> dict[str, tuple[ReassignedAnswer, ...]]:
+    found: defaultdict[str, list[ReassignedAnswer]] = defaultdict(list)
+    for row in rows:
+        answer = ReassignedAnswer(row["answer"], row["asked_since"], row["answered_at"])
+        found[row["number"]].append(answer)
+    return {number: tuple(answers) for number, answers in found.items()}
 
 
 async def lists_naming(conn: Connection, number: str) -> tuple[str, ...]:

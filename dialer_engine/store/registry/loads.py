@@ -7,7 +7,7 @@ until every transaction that began before is over. Small lists are replaced with
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +36,15 @@ class LoadRecord:
     files: Sequence[Mapping[str, object]]
     added: int | None = None
     removed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AreaState:
+    """How many numbers an area code has, of when (UTC) they are, and whose download brought them."""
+
+    numbers: int
+    as_of: datetime
+    account: str | None
 
 
 @asynccontextmanager
@@ -90,18 +99,27 @@ class Build:
 
 
 async def finish(
-    conn: Connection, list_id: int, side: int, areas: Mapping[int, int], record: LoadRecord
+    conn: Connection,
+    list_id: int,
+    side: int,
+    areas: Mapping[int, int],
+    record: LoadRecord,
+    stale: Collection[int] = (),
 ) -> int:
-    """Record a load with its numbers per area code, put it in force and return its number."""
+    """Record a load with its numbers per area code, put it in force and return its number.
+
+    Area codes in `stale` were changed but not brought up to date: they keep their age and the load it comes from.
+    """
     files = json.dumps(list(record.files), default=str)
     head = (list_id, record.kind, record.account, record.as_of, record.loaded_at, record.loaded_by)
     total = sum(areas.values())
     load_id: int = await conn.fetchval(
         sql("registry_record_load"), *head, files, total, record.added, record.removed
     )
-    codes = sorted(areas)
-    counts = [areas[npa] for npa in codes]
-    await conn.execute(sql("registry_set_areas"), list_id, load_id, record.as_of, codes, counts)
+    fresh, old = sorted(areas.keys() - set(stale)), sorted(areas.keys() & set(stale))
+    counts = [areas[npa] for npa in fresh]
+    await conn.execute(sql("registry_set_areas"), list_id, load_id, record.as_of, fresh, counts)
+    await conn.execute(sql("registry_set_numbers"), list_id, old, [areas[npa] for npa in old])
     await conn.execute(sql("registry_in_force"), list_id, side, load_id)
     return load_id
 
@@ -148,7 +166,19 @@ async def requeue(conn: Connection) -> None:
 
 async def area_numbers(conn: Connection, list_id: int) -> dict[int, int]:
     """Return how many numbers each area code of a list has, as recorded."""
-    return {row["npa"]: row["numbers"] for row in await conn.fetch(sql("registry_areas_of"), list_id)}
+    return {npa: area.numbers for npa, area in (await areas_of(conn, list_id)).items()}
+
+
+async def areas_of(conn: Connection, list_id: int) -> dict[int, AreaState]:
+    """Return what each area code of a list has."""
+    rows = await conn.fetch(sql("registry_areas_of"), list_id)
+    return {row["npa"]: AreaState(row["numbers"], row["as_of"], row["account"]) for row in rows}
+
+
+async def last_download(conn: Connection, list_id: int, account: str) -> datetime | None:
+    """Return of when (UTC) an account's newest download of a list is, None when none was ever loaded."""
+    at: datetime | None = await conn.fetchval(sql("registry_last_download"), list_id, account)
+    return at
 
 
 async def recount(conn: Connection, list_id: int) -> dict[int, int]:

@@ -1,10 +1,16 @@
 """A number that was given up since the contact's consent belongs to somebody else now.
 
-Only the answer `no` of the reassigned-numbers database protects the caller; `no data` is not a no. Where the
-law asks for the query before every solicitation (Maine), a number without a fresh `no` is not called.
+Only the answer `no` of the reassigned-numbers database protects the caller, and only about the date of the consent or
+relationship relied on or an earlier one (47 CFR 64.1200(m)); `no data` is not a no. Where the law asks for the query
+before every solicitation (Maine), a number without a fresh `no` is not called.
+
+Answers of all Members count together, each about its own date. A `yes` stands until the present owner agreed, after it
+was given; or until a later `no` about a later date that covers what is relied on: the number was given up between the
+two dates, before that consent. A `no` about an even later date, or one that only takes the `yes` back, changes nothing.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from dialer_engine.core.gate.lists import REASSIGNED, ReassignedAnswer
 from dialer_engine.core.gate.model import Facts, GateContext, Verdict
@@ -21,16 +27,22 @@ _NOT_ASKED = allow(NAME, "the reassigned-numbers database need not be asked")
 
 def check(facts: Facts, context: GateContext) -> Verdict:
     """Refuse a number that was given up, and one without an answer where an answer is required."""
-    answer = facts.reassigned
-    if answer is not None and answer.answer == "yes" and not _agreed_since(facts, answer, context):
-        return block(NAME, f"given up since {answer.asked_since.isoformat()}", **_evidence(answer))
+    relied = _relied_on(facts, context)
+    about = [each for each in facts.reassigned if relied is None or each.asked_since <= relied.date()]
+    nos = [each for each in about if each.answer == "no" and not _lost(each, about)]
+    yeses = [each for each in facts.reassigned if each.answer == "yes"]
+    agreed = [each for each in yeses if relied is not None and relied > each.answered_at]
+    given_up = _newest(each for each in yeses if each not in agreed and not _overtaken(each, nos, relied))
+    if given_up is not None:
+        return block(NAME, f"given up since {given_up.asked_since.isoformat()}", **_evidence(given_up))
+    answer = _newest([*nos, *agreed]) or _newest(about)
     limit = _limit_days(facts, context)
     if limit is None:
         return _NOT_ASKED if answer is None else allow(NAME, _text(answer), **_evidence(answer))
     if answer is None:
         if context.lab:
             return allow(NAME, "the reassigned-numbers database was not asked, and this is the lab")
-        return block(NAME, "the reassigned-numbers database must be asked about this number first")
+        return _not_answered(facts, relied)
     if answer.answer == "no_data":
         return block(
             NAME, "the reassigned-numbers database has no data, which is not a no", **_evidence(answer)
@@ -41,9 +53,39 @@ def check(facts: Facts, context: GateContext) -> Verdict:
     return allow(NAME, _text(answer), **_evidence(answer))
 
 
-def _agreed_since(facts: Facts, answer: ReassignedAnswer, context: GateContext) -> bool:
-    """Tell whether the number's present owner agreed after the answer."""
-    return any(each.since > answer.answered_at and each.valid_at(context.now) for each in facts.consents)
+def _relied_on(facts: Facts, context: GateContext) -> datetime | None:
+    """Return when the number's owner last agreed or did business, None when nothing on record counts now."""
+    return max((each.since for each in facts.consents if each.valid_at(context.now)), default=None)
+
+
+def _newest(answers: Iterable[ReassignedAnswer]) -> ReassignedAnswer | None:
+    return max(answers, key=lambda each: (each.answered_at, each.asked_since), default=None)
+
+
+def _overtaken(yes: ReassignedAnswer, nos: Iterable[ReassignedAnswer], relied: datetime | None) -> bool:
+    """Tell whether a later `no` shows that the number was given up before the date relied on."""
+    return relied is not None and any(
+        no.answered_at >= yes.answered_at and no.asked_since > yes.asked_since for no in nos
+    )
+
+
+def _lost(no: ReassignedAnswer, about: Iterable[ReassignedAnswer]) -> bool:
+    """Tell whether the database has no data any more where it said `no` before."""
+    return any(
+        each.answer == "no_data" and each.answered_at > no.answered_at and each.asked_since >= no.asked_since
+        for each in about
+    )
+
+
+def _not_answered(facts: Facts, relied: datetime | None) -> Verdict:
+    other = _newest(facts.reassigned)
+    if other is None or relied is None:
+        return block(NAME, "the reassigned-numbers database must be asked about this number first")
+    reason = (
+        f"the reassigned-numbers database was asked about the time since {other.asked_since.isoformat()} only; "
+        f"ask about {relied.date().isoformat()}, the date of the consent or relationship"
+    )
+    return block(NAME, reason, **_evidence(other))
 
 
 def _limit_days(facts: Facts, context: GateContext) -> int | None:
