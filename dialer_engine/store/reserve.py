@@ -3,8 +3,9 @@
 Why it is safe
 --------------
 * Due rows are taken with `for update skip locked`, so two reservations never look at the same contact.
-* Every number looked at is locked by a try-lock of the transaction, so two campaigns (or two Members' lists)
-  never decide on the same number at the same time: caps and results read here stay true until the commit.
+* Every number looked at, and every other one of the same persons, is locked by a try-lock of the transaction,
+  so two campaigns (or two Members' lists) never decide on the same number or person at the same time: caps and
+  results read here stay true until the commit.
 * A suppression takes, just before it commits, the exclusive form of a lock that every reservation holds in
   its shared form from before it reads the lists until it commits. So a suppression that is committed before
   a reservation is seen by it, and a reservation committed before a suppression is seen by the cancelling
@@ -255,9 +256,13 @@ def judge(
     """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
     choices: list[_Choice] = []
     holds: list[Aside] = []
+    chosen: set[str] = set()
     for group in groups:
         if len(choices) == limit:
             break
+        if not chosen.isdisjoint(group[0].person):
+            holds.append(_same_person(group[0], request))
+            continue
         verdict = _judge_contact(group, request)
         if isinstance(verdict, Aside):
             holds.append(verdict)
@@ -266,7 +271,14 @@ def judge(
             holds.append(_no_room(verdict, request))
             continue
         choices.append(verdict)
+        chosen |= verdict.candidate.person
     return choices, holds
+
+
+def _same_person(candidate: Candidate, request: ReserveRequest) -> Aside:
+    """Of a person's contacts one is called at a time; what that call counts for is read before the next one."""
+    reason = "the same person is being called as another contact"
+    return Aside(candidate.contact_id, request.now + RETRY_UNKNOWN, "live_call", reason)
 
 
 def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | Aside:

@@ -58,7 +58,7 @@ update queue set state = 'due', next_at = $2, held_rule = null, held_reason = nu
 where campaign_id = $1 and state = 'held' and ($3::text is null or held_rule = $3);
 
 -- name: queue_requeue_number
--- Makes contacts with this number due again after a suppression was taken away.
+-- Makes contacts of the persons with this number due again after a suppression was taken away.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-from contact_numbers n
-where n.number = any($1::text[]) and q.contact_id = n.contact_id and q.state = 'held';
+from persons_numbers($1::text[]) p join contact_numbers n on n.member_id = p.member_id and n.number = p.number
+where q.contact_id = n.contact_id and q.state = 'held';

@@ -22,7 +22,8 @@ with due as materialized (
     for update skip locked
 )
 select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
-       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine,
+       exists (select 1 from person_links l where l.member_id = n.member_id and l.number = n.number) as linked
 from due d
 join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id
@@ -37,11 +38,22 @@ with shown as materialized (
     for update
 )
 select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
-       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine,
+       exists (select 1 from person_links l where l.member_id = n.member_id and l.number = n.number) as linked
 from shown d
 join contacts c on c.id = d.contact_id
 left join contact_numbers n on n.contact_id = d.contact_id
 order by n.position, n.id;
+
+-- name: linked_numbers
+-- Lists all numbers of the persons whom these contacts are, where other contacts or rows belong to them too; `mine` is
+-- false while a reservation looks at the number. Locks nothing unless $2 says so.
+select c.id as contact_id, p.number,
+       case when $2::boolean then pg_try_advisory_xact_lock(7204603, hashtext(p.number)) else true end as mine
+from contacts c
+cross join lateral persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+where c.id = any($1::bigint[])
+order by c.id, p.number;
 
 -- name: number_suppressions
 -- Finds what forbids these numbers, for everybody or for this Member.
