@@ -39,7 +39,8 @@ class Asked(Protocol):
 class Candidate:
     """One number of a due contact; `facts` is None when the contact has no number that could be called.
 
-    `person` are all numbers of the person, where they stand on several contacts or were named by several rows.
+    `person` are all numbers of the person, where they stand on several contacts or were named by several rows. Not
+    `listed`: the contact's list was taken away from the campaign, and none of its numbers is called.
     """
 
     contact_id: int
@@ -48,6 +49,7 @@ class Candidate:
     facts: Facts | None
     list_id: int = 0
     person: frozenset[str] = field(default=frozenset(), repr=False)
+    listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ async def load_shown(conn: Connection, asked: Asked, contact_id: int, number: st
     rows = await conn.fetch(sql("reserve_take_shown"), asked.campaign_id, contact_id)
     groups = await candidates_of(conn, rows, asked, lock=True)
     nothing = [Candidate(contact_id, 0, "", None)]
-    return [[each for each in group if each.number == number] or nothing for group in groups]
+    return [
+        [each for each in group if each.number == number or not each.listed] or nothing for group in groups
+    ]
 
 
 async def candidates_of(
@@ -180,6 +184,8 @@ def _candidates(
     rows: Sequence[asyncpg.Record], person: Person, known: NumberFacts, history: _History
 ) -> list[Candidate]:
     contact = rows[0]["contact_id"]
+    if not rows[0]["listed"]:
+        return [Candidate(contact, 0, "", None, listed=False)]
     alive = [
         row
         for row in rows
