@@ -10,11 +10,17 @@ create table person_links (
     primary key (member_id, number, import_id, row_number)
 );
 create index person_links_of_row on person_links (import_id, row_number);
+create index person_links_of_number on person_links (number);
 
 -- All numbers of the persons who have one of these numbers, of one Member or (null) of every Member: what stands on
--- one contact or in one row is one person's, and so on from there.
+-- one contact or in one row is one person's, and so on from there: the nearest 40 for each given number, so that a
+-- file whose every row shares a number with the next one does not stop the calls. (PL/pgSQL keeps the planner from taking it apart: it
+-- would expect thousands of numbers and read whole tables.)
 create function persons_numbers(given text[], member bigint default null)
-returns table (member_id bigint, number text) language sql stable as $$
+returns table (member_id bigint, number text) language plpgsql stable rows 10 as $$
+#variable_conflict use_column
+begin
+    return query
     with recursive person(member_id, number) as (
         (select n.member_id, n.number from contact_numbers n
          where n.number = any(given) and (member is null or n.member_id = member)
@@ -32,7 +38,8 @@ returns table (member_id bigint, number text) language sql stable as $$
             from person_links l join person_links o on o.import_id = l.import_id and o.row_number = l.row_number
             where l.member_id = p.member_id and l.number = p.number) x
     )
-    select p.member_id, p.number from person p
+    select p.member_id, p.number from person p limit 40 * cardinality(given);
+end
 $$;
 
 -- Whether a row still says something: its own contact is here, or two of its numbers stand on contacts.

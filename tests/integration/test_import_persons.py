@@ -1,6 +1,7 @@
 """A person whose numbers come in several rows: opt-outs, caps and one call at a time hold for all of them."""
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,15 @@ async def test_a_chain_of_rows_in_one_file_is_one_person(conn: Conn, tmp_path: P
     assert (report.contacts, report.numbers, report.same_person) == (3, 4, 2)
     assert await contacts(conn) == [[A, B], [C], [D]]
     assert set(await person_numbers(conn, D, None)) == {A, B, C, D}
+
+
+async def test_a_chain_without_end_costs_no_more_than_a_person(conn: Conn, tmp_path: Path) -> None:
+    """A column that slipped by a row binds each row to the next: that many numbers are nobody's."""
+    numbers = [f"+1210555{n:04d}" for n in range(100, 200)]
+    await take(conn, tmp_path, *(f"{a},{b}," for a, b in pairwise(numbers)))
+    assert set(await person_numbers(conn, numbers[0], None)) == set(numbers[:40])
+    world = await ready(conn)
+    assert (await reserve(conn, request(world, 5))).reserved
 
 
 async def test_the_same_file_again_changes_nothing(conn: Conn, tmp_path: Path) -> None:
