@@ -113,6 +113,13 @@ def lines(report: ImportReport) -> list[str]:
     if report.numbers_left_out:
         out.append("numbers of accepted contacts left out")
         out += [f"  {count:,}  {reason}" for reason, count in report.numbers_left_out.items()]
+    if report.same_person:
+        shown = ", ".join(f"{row:,}" for row in report.same_person_rows)
+        more = report.same_person - len(report.same_person_rows)
+        out.append(
+            f"{report.same_person:,} rows share a number with another contact and count as one person with it, for "
+            f"opt-outs, attempts per person and calls at a time: row {shown}{f' and {more:,} more' if more else ''}"
+        )
     if report.rejected_file is not None:
         out.append(f"rejected rows are in {report.rejected_file}")
     if report.import_id is not None:

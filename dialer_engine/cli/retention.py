@@ -28,6 +28,7 @@ _NAMES = {
     "previews": "previews of contacts",
     "writers": "engines that ended, as the database remembers how far they had written",
     "leads": "contacts who were never called",
+    "links": "numbers of rows that made several contacts one person, and do so no more",
 }
 
 

@@ -3,6 +3,10 @@
 The rows stream through a few thousand at a time into temporary tables by COPY; what stands twice, in the file
 or on the Member's lists, is found there by set operations. One transaction ends in either the contacts, their
 numbers and the record of the import, or, after any fault and in a dry run, in no change.
+
+A number stands on one contact of a Member. A row that loses one to another contact, and has more, says that those
+numbers are one person's: that is kept (`person_links`), so that an opt-out, the cap per person and the one call at a
+time hold for all of them, while each row stays a contact of its own.
 """
 
 import itertools
@@ -27,6 +31,10 @@ from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
 SAMPLE_ROWS = 50
+MOST_OF_A_PERSON = 20
+"""A number that rows name beside more others than these is a switchboard's or an office's, not a person's own."""
+ROWS_TOLD = 20
+"""So many row numbers at most are told of a kind of row."""
 Progress = Callable[[int], None]
 """Called with the number of rows read so far."""
 
@@ -51,7 +59,11 @@ class ImportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What came of it; `reasons` count rejected rows, `numbers_left_out` single numbers of accepted rows."""
+    """What came of it; `reasons` count rejected rows, `numbers_left_out` single numbers of accepted rows.
+
+    `same_person` counts rows, accepted or not, that make several contacts one person; `same_person_rows` are the first
+    of them, the file's first record being 1.
+    """
 
     import_id: int | None
     rows: int
@@ -64,6 +76,8 @@ class ImportReport:
     has_header: bool
     reasons: Mapping[str, int] = field(default_factory=dict)
     numbers_left_out: Mapping[str, int] = field(default_factory=dict)
+    same_person: int = 0
+    same_person_rows: tuple[int, ...] = ()
     rejected_file: Path | None = None
     dry_run: bool = False
 
@@ -123,6 +137,7 @@ async def _import(
         raise ContactsError(f"{request.file}: the import could not be recorded")
     await conn.execute(sql("import_contacts"), request.member_id, list_id, row["id"])
     await conn.execute(sql("import_numbers"), request.member_id)
+    await conn.execute(sql("import_links_keep"), row["id"], request.member_id)
     report = await _report(conn, request, source, columns, row, count)
     fresh = await _rejected(conn, request, source, columns, row["rejected"])
     return (report if fresh is None else replace(report, rejected_file=_rejected_file(request))), fresh
@@ -147,6 +162,18 @@ async def _settle(conn: Connection, member_id: int) -> None:
     await conn.execute(sql("import_drop_repeated"))
     await conn.execute(sql("import_drop_known"), member_id)
     await conn.execute(sql("import_drop_unreachable"))
+    await _link(conn, member_id)
+
+
+async def _link(conn: Connection, member_id: int) -> None:
+    """Find the rows that make several contacts one person."""
+    await conn.execute(sql("import_links_find"), member_id)
+    await conn.execute(sql("import_links_analyze"))
+    await conn.execute(sql("import_links_drop_lone"))
+    await conn.execute(sql("import_links_drop_shared"), member_id, MOST_OF_A_PERSON)
+    await conn.execute(sql("import_links_drop_lone"))
+    await conn.execute(sql("import_links_drop_known"), member_id)
+    await conn.execute(sql("import_links_explain"))
 
 
 async def _rejected(
@@ -171,6 +198,7 @@ async def _report(
 ) -> ImportReport:
     reasons = await conn.fetch(sql("import_reasons"))
     left_out = await conn.fetch(sql("import_numbers_left_out"))
+    [bound] = await conn.fetch(sql("import_links_told"), ROWS_TOLD)
     return ImportReport(
         import_id=None if request.dry_run else row["id"],
         rows=count,
@@ -183,6 +211,8 @@ async def _report(
         has_header=columns.has_header,
         reasons={r["reason"]: r["n"] for r in reasons},
         numbers_left_out={r["reason"]: r["n"] for r in left_out},
+        same_person=bound["n"],
+        same_person_rows=tuple(bound["first"]),
         dry_run=request.dry_run,
     )
 

@@ -45,7 +45,7 @@ async def undo(
     """Take an import back: the given one, or the list's newest. One transaction.
 
     Contacts that were called stay for their records' sake, and only when `keep_called` says so; else nothing
-    is changed and ContactsError counts them.
+    is changed and ContactsError counts them. What the other rows said of whose numbers are one person's is forgotten.
     """
     async with conn.transaction():
         row = await _find(conn, import_id, member, list_name)
@@ -62,6 +62,7 @@ async def undo(
                 "give --keep-called to take only the others back"
             )
         done = await conn.execute(sql("undo_delete"), *scope)
+        await conn.execute(sql("undo_links"), row["id"])
         await conn.execute(sql("undo_record"), row["id"], at, who)
     return Undone(row["id"], row["list"], row["file_name"], int(done.split()[-1]), called)
 

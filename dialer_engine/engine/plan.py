@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dialer_engine.core.gate import CampaignHours, EmergencyStop, GateContext, Limits
 from dialer_engine.core.gate.model import Dialing
 from dialer_engine.engine.prompts import Prompt
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign, Disposition
+from dialer_engine.store.queue import settings_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class CampaignPlan:
     prompt: Prompt
     limits: Limits
     script: str | None = field(default=None, repr=False)
+    held_under: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -93,4 +95,30 @@ def gate_context(
         strict_predictive=campaign.strict_predictive,
         territories=frozenset(campaign.territories),
         business=campaign.audience == "businesses",
+    )
+
+
+def held_under(config: Config, campaign: Campaign) -> str:
+    """Return the settings that refusals of the gate go by, per rule: other settings, other verdicts.
+
+    Only rules that refuse until something changes stand here; what waits is looked at again by itself.
+    """
+    limits = limits_of(campaign)
+    context = gate_context(config, campaign, limits, datetime.min.replace(tzinfo=UTC))
+    message = [context.strict_predictive, context.dialing == "manual"]
+    retry = {
+        result: None if delay is None else delay.total_seconds() for result, delay in limits.retry.items()
+    }
+    return settings_text(
+        {
+            "number_class": [sorted(context.territories), context.lab],
+            "registry": context.business,
+            "list_freshness": [context.business, context.lab],
+            "reassigned": context.lab,
+            "wireless": message,
+            "automated_dialing": [context.dialing, context.business],
+            "announcing_device": message,
+            "contact_attempts": limits.per_contact_total,
+            "retry_delay": retry,
+        }
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.plan import CampaignPlan, limits_of
+from dialer_engine.engine.plan import CampaignPlan, held_under, limits_of
 from dialer_engine.engine.prompts import Prompt, drop_prompts
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.prompts import PromptError
@@ -19,6 +19,7 @@ from dialer_engine.settings.models import Campaign
 from dialer_engine.store import directory, rule_sets
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.pool import Connection, Pool
+from dialer_engine.store.queue import settle_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
         await rule_sets.remember(
             conn, config.rules.version, config.rule_texts, config.rules.loosened, utc_now()
         )
+        verdicts_by = {name: held_under(config, campaign) for name, campaign in config.campaigns.items()}
+        for name, settings in verdicts_by.items():
+            await settle_held(conn, ids[name], settings)
     plans = {
         name: CampaignPlan(
             *(
@@ -83,6 +87,7 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
                 prompts[name],
                 limits_of(campaign),
                 scripts[name],
+                verdicts_by[name],
             )
         )
         for name, campaign in config.campaigns.items()

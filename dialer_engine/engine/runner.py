@@ -313,6 +313,7 @@ class Runner:
             budget=self.ledgers.budget(self.plan.name, node),
             spare=self._spare,
             shown=showing.on_show if showing else None,
+            held_under=self.plan.held_under,
         )
 
     def _depart(

@@ -1,8 +1,8 @@
 """What the gate must know about the contacts a reservation looks at, read for the whole batch at once."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
@@ -37,13 +37,30 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One number of a due contact; `facts` is None when the contact has no number that could be called."""
+    """One number of a due contact; `facts` is None when the contact has no number that could be called.
+
+    `person` are all numbers of the person, where they stand on several contacts or were named by several rows. Not
+    `listed`: the contact's list was taken away from the campaign, and none of its numbers is called.
+    """
 
     contact_id: int
     number_id: int
     number: str
     facts: Facts | None
     list_id: int = 0
+    person: frozenset[str] = field(default=frozenset(), repr=False)
+    listed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The numbers of a person who is more than one contact; not `mine`: a reservation looks at one of them."""
+
+    numbers: tuple[str, ...] = field(default=(), repr=False)
+    mine: bool = True
+
+
+ALONE = Person()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +82,13 @@ class NumberFacts:
     consents: Mapping[str, tuple[Consent, ...]]
     registries: RegistryFacts
 
-    def suppressions_of(self, number: str, person: Sequence[str]) -> tuple[SuppressionHit, ...]:
+    def suppressions_of(self, number: str, person: Collection[str]) -> tuple[SuppressionHit, ...]:
         """Return what forbids a number: its own entries, and those of the same person's other numbers."""
         others = (hit for other in person if other != number for hit in self.suppressions.get(other, ()))
         moved = (replace(hit, other_number=True) for hit in others)
         return (*self.suppressions.get(number, ()), *moved)
 
-    def attempts_of(self, person: Sequence[str]) -> tuple[datetime, ...]:
+    def attempts_of(self, person: Iterable[str]) -> tuple[datetime, ...]:
         """Return the last 24 hours' attempts to all numbers of a person, in order."""
         return tuple(sorted(at for number in set(person) for at in self.recent.get(number, ())))
 
@@ -79,28 +96,50 @@ class NumberFacts:
 async def load_candidates(conn: Connection, asked: Asked, limit: int) -> list[list[Candidate]]:
     """Take up to `limit` due contacts and return each one's numbers, least tried first."""
     rows = await conn.fetch(sql("reserve_take"), asked.campaign_id, asked.now, limit)
-    return await candidates_of(conn, rows, asked)
+    return await candidates_of(conn, rows, asked, lock=True)
 
 
 async def load_shown(conn: Connection, asked: Asked, contact_id: int, number: str) -> list[list[Candidate]]:
     """Take the contact that an agent is dialing and return it with the one number that was shown."""
     rows = await conn.fetch(sql("reserve_take_shown"), asked.campaign_id, contact_id)
-    groups = await candidates_of(conn, rows, asked)
+    groups = await candidates_of(conn, rows, asked, lock=True)
     nothing = [Candidate(contact_id, 0, "", None)]
-    return [[each for each in group if each.number == number] or nothing for group in groups]
+    return [
+        [each for each in group if each.number == number or not each.listed] or nothing for group in groups
+    ]
 
 
 async def candidates_of(
-    conn: Connection, rows: Sequence[asyncpg.Record], asked: Asked
+    conn: Connection, rows: Sequence[asyncpg.Record], asked: Asked, *, lock: bool = False
 ) -> list[list[Candidate]]:
-    """Return the numbers of contacts that were read, each contact's least tried first, with all facts."""
+    """Return the numbers of contacts that were read, each contact's least tried first, with all facts.
+
+    `lock`: the numbers of the same persons' other contacts are locked too, as the contacts' own ones are already.
+    """
     if not rows:
         return []
-    numbers = [row["number"] for row in rows if row["number"] is not None]
+    persons = await persons_of(conn, {row["contact_id"] for row in rows if row["linked"]}, lock=lock)
+    own = {row["number"] for row in rows if row["number"] is not None}
+    numbers = list(own.union(*(person.numbers for person in persons.values())))
     known = await number_facts(conn, numbers, asked.member_id, asked.now)
     history = await _history(conn, {row["contact_id"] for row in rows}, asked.campaign_id)
     by_contact = groupby(rows, key=itemgetter("contact_id"))
-    return [_candidates(list(group), known, history) for _, group in by_contact]
+    return [
+        _candidates(list(group), persons.get(contact, ALONE), known, history) for contact, group in by_contact
+    ]
+
+
+async def persons_of(conn: Connection, contacts: Iterable[int], *, lock: bool = False) -> dict[int, Person]:
+    """Return the persons whom these contacts are, with all their numbers."""
+    wanted = list(contacts)
+    if not wanted:
+        return {}
+    rows = await conn.fetch(sql("linked_numbers"), wanted, lock)
+    grouped = {contact: list(group) for contact, group in groupby(rows, key=itemgetter("contact_id"))}
+    return {
+        contact: Person(tuple(row["number"] for row in group), all(row["mine"] for row in group))
+        for contact, group in grouped.items()
+    }
 
 
 async def contact_is_live(conn: Connection, contact_id: int) -> bool:
@@ -141,8 +180,12 @@ async def _history(conn: Connection, contacts: set[int], campaign_id: int) -> _H
     )
 
 
-def _candidates(rows: Sequence[asyncpg.Record], known: NumberFacts, history: _History) -> list[Candidate]:
+def _candidates(
+    rows: Sequence[asyncpg.Record], person: Person, known: NumberFacts, history: _History
+) -> list[Candidate]:
     contact = rows[0]["contact_id"]
+    if not rows[0]["listed"]:
+        return [Candidate(contact, 0, "", None, listed=False)]
     alive = [
         row
         for row in rows
@@ -151,14 +194,18 @@ def _candidates(rows: Sequence[asyncpg.Record], known: NumberFacts, history: _Hi
     if not alive:
         return [Candidate(contact, 0, "", None)]
     alive.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
-    return [_candidate(row, rows, known, history) for row in alive]
+    return [_candidate(row, rows, person, known, history) for row in alive]
 
 
 def _candidate(
-    row: asyncpg.Record, rows: Sequence[asyncpg.Record], known: NumberFacts, history: _History
+    row: asyncpg.Record,
+    rows: Sequence[asyncpg.Record],
+    linked: Person,
+    known: NumberFacts,
+    history: _History,
 ) -> Candidate:
     number = row["number"]
-    person = [each["number"] for each in rows]
+    person = {*(each["number"] for each in rows), *linked.numbers}
     # This number is not dead, so the result was another number's: its "never again" must not hold this one.
     dead_elsewhere = row["last_result"] == "not_in_service"
     facts = Facts(
@@ -173,8 +220,12 @@ def _candidate(
         contact_final=False,
         number_live=number in known.live or not row["mine"],
         # While another reservation looks at any number of this person, their attempts cannot be counted.
-        contact_live=row["contact_id"] in history.live or not all(each["mine"] for each in rows),
-        on_show=number in known.shown or row["contact_id"] in history.shown,
+        contact_live=row["contact_id"] in history.live
+        or not known.live.isdisjoint(linked.numbers)
+        or not (linked.mine and all(each["mine"] for each in rows)),
+        on_show=number in known.shown
+        or row["contact_id"] in history.shown
+        or not known.shown.isdisjoint(linked.numbers),
         consents=known.consents.get(number, ()),
         person_attempts=known.attempts_of(person),
         business=row["business"],
@@ -182,4 +233,6 @@ def _candidate(
         list_states=known.registries.states(number),
         reassigned=known.registries.reassigned.get(number, ()),
     )
-    return Candidate(row["contact_id"], row["number_id"], number, facts, row["list_id"])
+    return Candidate(
+        row["contact_id"], row["number_id"], number, facts, row["list_id"], frozenset(linked.numbers)
+    )

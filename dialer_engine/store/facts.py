@@ -6,7 +6,14 @@ from datetime import datetime
 import asyncpg
 
 from dialer_engine.core.gate import EmergencyStop, Facts
-from dialer_engine.store.candidates import NumberFacts, contact_is_live, number_facts
+from dialer_engine.store.candidates import (
+    ALONE,
+    NumberFacts,
+    Person,
+    contact_is_live,
+    number_facts,
+    persons_of,
+)
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.stops import in_force
@@ -39,17 +46,18 @@ async def facts_for(
     stops = await in_force(conn)
     if not rows:
         known = await number_facts(conn, [number], None, now)
-        return [NumberInCampaign(_facts(number, None, known, live=False), stops=stops)]
+        return [NumberInCampaign(_facts(number, None, ALONE, known, live=False), stops=stops)]
     return [await _entry(conn, number, row, now, stops) for row in rows]
 
 
 async def _entry(
     conn: Connection, number: str, row: asyncpg.Record, now: datetime, stops: tuple[EmergencyStop, ...]
 ) -> NumberInCampaign:
-    known = await number_facts(conn, row["numbers"], row["member_id"], now)
+    person = (await persons_of(conn, [row["contact_id"]]))[row["contact_id"]]
+    known = await number_facts(conn, person.numbers, row["member_id"], now)
     live = await contact_is_live(conn, row["contact_id"])
     return NumberInCampaign(
-        facts=_facts(number, row, known, live=live),
+        facts=_facts(number, row, person, known, live=live),
         member=row["member"],
         list=row["list"],
         campaign=row["campaign"],
@@ -62,23 +70,26 @@ async def _entry(
     )
 
 
-def _facts(number: str, row: asyncpg.Record | None, known: NumberFacts, *, live: bool) -> Facts:
-    person = row["numbers"] if row else [number]
+def _facts(
+    number: str, row: asyncpg.Record | None, person: Person, known: NumberFacts, *, live: bool
+) -> Facts:
+    numbers = person.numbers or (number,)
+    others = frozenset(numbers).difference(row["numbers"] if row else numbers)
     return Facts(
         number=number,
         regions=tuple(row["regions"]) if row else (),
         zones=tuple(row["zones"]) if row else (),
-        suppressions=known.suppressions_of(number, person),
+        suppressions=known.suppressions_of(number, numbers),
         recent_attempts=known.recent.get(number, ()),
         contact_attempts=row["tries"] if row else 0,
         last_result=row["last_result"] if row else None,
         last_attempt_at=row["last_attempt_at"] if row else None,
         contact_final=bool(row and row["final"]),
         number_live=number in known.live,
-        contact_live=live,
-        on_show=number in known.shown,
+        contact_live=live or not known.live.isdisjoint(others),
+        on_show=not known.shown.isdisjoint({number, *others}),
         consents=known.consents.get(number, ()),
-        person_attempts=known.attempts_of(person),
+        person_attempts=known.attempts_of(numbers),
         business=bool(row and row["business"]),
         lists=known.registries.hits.get(number, ()),
         list_states=known.registries.states(number),

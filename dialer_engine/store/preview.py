@@ -26,7 +26,6 @@ from dialer_engine.store.reserve import (
     open_pass,
     outlook,
     put_aside,
-    with_stops,
 )
 from dialer_engine.store.sql import sql
 
@@ -80,9 +79,8 @@ async def _transaction(
     held: Counter[str] = Counter()
     looked_at = 0
     async with conn.transaction():
-        await open_pass(conn, request.asked)
+        asked = await open_pass(conn, request.asked)
         await conn.execute(sql("previews_clear"), request.asked.campaign_id, request.asked.epoch)
-        asked = await with_stops(conn, request.asked)
         while looked_at < MOST_EXAMINED:
             wanted = min(1 + asked.spare + looked_at, MOST_EXAMINED - looked_at)
             groups = await load_candidates(conn, asked, wanted)

@@ -1,12 +1,15 @@
 """A campaign's queue: filled from its lists piece by piece, and counted."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
+REQUEUED_AT_ONCE = 10_000
+"""Contacts that are made due again by one statement: so many take well below the time a command may take."""
 COUNT_LIMIT = 100_000
 """No count goes beyond this: counting must cost the same for a thousand contacts and for ten million."""
 
@@ -40,7 +43,37 @@ async def queue_counts(conn: Connection, campaign_id: int, now: datetime) -> Que
     return QueueCounts(counts["due"], counts["waiting"], counts["done"], counts["unfilled"], held)
 
 
-async def requeue_held(conn: Connection, campaign_id: int, now: datetime, rule: str | None = None) -> int:
-    """Make held contacts due again, of one rule or of all, after rules or lists changed; return how many."""
-    done = await conn.execute(sql("queue_requeue"), campaign_id, now, rule)
+async def requeue_held(
+    conn: Connection, campaign_id: int, rules: Collection[str], most: int | None = None
+) -> int:
+    """Make up to `most` contacts due again that these rules held (None: all of them); return how many."""
+    done = await conn.execute(sql("queue_requeue"), campaign_id, list(rules), most)
     return int(done.split()[-1])
+
+
+def settings_text(verdicts: Mapping[str, object]) -> str:
+    """Return the settings that each rule's verdict goes by, rule -> anything JSON knows, as one comparable text."""
+    return json.dumps(verdicts, sort_keys=True)
+
+
+async def settle_held(conn: Connection, campaign_id: int, held_under: str) -> int:
+    """Make contacts due again whose rule went by other settings when it held them; return how many.
+
+    `held_under` is `settings_text` of the settings that count from now on. Until they are in force everywhere, a
+    reservation that still goes by others holds nothing for long: see `store.reserve.open_pass`.
+    """
+    before = await conn.fetchval(sql("queue_held_under"), campaign_id)
+    if before == held_under:
+        return 0
+    known = json.loads(before) if before else {}
+    other = [
+        rule for rule, text in json.loads(held_under).items() if rule not in known or known[rule] != text
+    ]
+    freed = 0
+    while (count := await requeue_held(conn, campaign_id, other, REQUEUED_AT_ONCE)) > 0:
+        freed += count
+        if count < REQUEUED_AT_ONCE:
+            break
+    async with conn.transaction():
+        await conn.execute(sql("queue_hold_under"), campaign_id, held_under)
+        return freed + await requeue_held(conn, campaign_id, other)

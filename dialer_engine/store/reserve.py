@@ -3,8 +3,9 @@
 Why it is safe
 --------------
 * Due rows are taken with `for update skip locked`, so two reservations never look at the same contact.
-* Every number looked at is locked by a try-lock of the transaction, so two campaigns (or two Members' lists)
-  never decide on the same number at the same time: caps and results read here stay true until the commit.
+* Every number looked at, and every other one of the same persons, is locked by a try-lock of the transaction,
+  so two campaigns (or two Members' lists) never decide on the same number or person at the same time: caps and
+  results read here stay true until the commit.
 * A suppression takes, just before it commits, the exclusive form of a lock that every reservation holds in
   its shared form from before it reads the lists until it commits. So a suppression that is committed before
   a reservation is seen by it, and a reservation committed before a suppression is seen by the cancelling
@@ -58,7 +59,9 @@ class ReserveRequest:
     `budget` is how many calls may be abandoned in which country; None: no ledger is kept. `spare` is how many
     contacts to look at beyond `limit`, as many as were held the last time: a second look costs as much again.
     `lease` is the name under which `epoch` was given: the reservation is refused once another engine has it.
-    `shown` asks for this one contact and no other: its agent looked at it and dials.
+    `shown` asks for this one contact and no other: its agent looked at it and dials. `held_under` are the settings
+    that verdicts go by (`store.queue.settle_held`; None: not known). `unsettled`: the database has others already,
+    which are about to be taken over, so nothing is held for longer than RETRY_UNKNOWN.
     """
 
     campaign_id: int
@@ -75,6 +78,8 @@ class ReserveRequest:
     spare: int = SPARE
     lease: str | None = None
     shown: OnShow | None = None
+    held_under: str | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,7 @@ async def _dial(conn: Connection, request: ReserveRequest, shown: OnShow) -> Res
     """Reserve the call to a contact on show, by what the gate says now and not when it was shown."""
     caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
     async with conn.transaction():
-        await open_pass(conn, request)
-        request = await with_stops(conn, request)
+        request = await open_pass(conn, request)
         if not await conn.fetchval(sql("preview_take"), shown.preview_id):
             return ReserveResult(why_not="the contact is not held for this agent any more")
         groups = await load_shown(conn, request, shown.contact_id, shown.number)
@@ -189,8 +193,7 @@ async def _transaction(
     admission = _admission(request, earlier)
     caller_ids = CallerIds(request.campaign_id, request.wall.date(), request.caller_ids)
     async with conn.transaction():
-        await open_pass(conn, request)
-        request = await with_stops(conn, request)
+        request = await open_pass(conn, request)
         while len(reserved) < request.limit and looked_at < MOST_EXAMINED:
             # Most contacts are allowed; when many are held, the next pass looks at more of them.
             wanted = min(request.limit - len(reserved) + request.spare + looked_at, MOST_EXAMINED - looked_at)
@@ -208,23 +211,24 @@ async def _transaction(
     return reserved, held, looked_at
 
 
-async def open_pass(conn: Connection, request: ReserveRequest) -> None:
-    """Open a transaction that asks the gate. Raises StaleEpoch when a newer engine owns the campaign."""
+async def open_pass(conn: Connection, request: ReserveRequest) -> ReserveRequest:
+    """Open a transaction that asks the gate; return the request with what the database says about it.
+
+    Raises StaleEpoch when a newer engine owns the campaign.
+    """
     if request.lease is not None:
         await guard(conn, request.lease, request.epoch)
     await conn.execute(sql("reserve_open"))
     await conn.execute(sql("reserve_raise_epoch"), request.campaign_id, request.epoch)
-    epoch = await conn.fetchval(sql("reserve_epoch"), request.campaign_id)
-    if epoch is None:
+    row = await conn.fetchrow(sql("reserve_epoch"), request.campaign_id)
+    if row is None:
         raise UnknownName(f"campaign {request.campaign_id} is not in the database")
-    if epoch > request.epoch:
-        raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {epoch}")
-
-
-async def with_stops(conn: Connection, request: ReserveRequest) -> ReserveRequest:
-    """Put the emergency stops that are committed now before the gate, beside those the caller knows."""
+    if row["epoch"] > request.epoch:
+        raise StaleEpoch(f"campaign {request.campaign_id} belongs to an engine of epoch {row['epoch']}")
+    # The emergency stops that are committed now go before the gate, beside those the caller knows.
     stops = (*request.context.stops, *await in_force(conn))
-    return replace(request, context=replace(request.context, stops=stops))
+    unsettled = request.held_under is not None and request.held_under != row["held_under"]
+    return replace(request, context=replace(request.context, stops=stops), unsettled=unsettled)
 
 
 def _admission(request: ReserveRequest, earlier: Sequence[Reservation]) -> Admission | None:
@@ -255,9 +259,13 @@ def judge(
     """Ask the gate about each contact's numbers in order until `limit` are allowed; the rest stays due."""
     choices: list[_Choice] = []
     holds: list[Aside] = []
+    chosen: set[str] = set()
     for group in groups:
         if len(choices) == limit:
             break
+        if not chosen.isdisjoint(group[0].person):
+            holds.append(_same_person(group[0], request))
+            continue
         verdict = _judge_contact(group, request)
         if isinstance(verdict, Aside):
             holds.append(verdict)
@@ -266,12 +274,21 @@ def judge(
             holds.append(_no_room(verdict, request))
             continue
         choices.append(verdict)
+        chosen |= verdict.candidate.person
     return choices, holds
+
+
+def _same_person(candidate: Candidate, request: ReserveRequest) -> Aside:
+    """Of a person's contacts one is called at a time; what that call counts for is read before the next one."""
+    reason = "the same person is being called as another contact"
+    return Aside(candidate.contact_id, request.now + RETRY_UNKNOWN, "live_call", reason)
 
 
 def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | Aside:
     later: list[Aside] = []
     for candidate in group:
+        if not candidate.listed:
+            return Aside(candidate.contact_id, None, "list", "its list was taken away from the campaign")
         if candidate.facts is None:
             later.append(Aside(candidate.contact_id, None, "number", "no number left to call"))
             continue
@@ -354,12 +371,13 @@ def _lost(choices: Sequence[_Choice], placed: Sequence[Reservation], request: Re
 
 async def put_aside(conn: Connection, request: ReserveRequest, holds: Sequence[Aside]) -> None:
     """Write down what was kept back and why."""
+    longest = request.now + RETRY_UNKNOWN if request.unsettled else None
     if holds:
         await conn.execute(
             sql("reserve_hold"),
             request.campaign_id,
             [h.contact_id for h in holds],
-            [h.next_at for h in holds],
+            [h.next_at or longest for h in holds],
             [h.rule for h in holds],
             [h.reason for h in holds],
         )

@@ -65,11 +65,15 @@ def _jobs(policy: Policy, now: datetime) -> list[_Job]:
     if policy.lead_months is not None:
         leads = months_before(now, policy.lead_months) - _MARGIN
         jobs.append(_Job("leads", leads, sql("retention_leads_due"), sql("retention_leads")))
+        jobs.append(_Job("links", leads, sql("retention_links_due"), sql("retention_links")))
     return jobs
 
 
 async def due(conn: Connection, policy: Policy, now: datetime) -> Mapping[str, int]:
-    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `previews`, `writers` and `leads`."""
+    """Count what a run at `now` (UTC) would delete: `records`, `audit`, `pacing`, `previews`, `writers` and `leads`.
+
+    `links` are numbers that bind contacts together as one person; a run also deletes those of the leads it deletes.
+    """
     return {job.name: await conn.fetchval(job.count, job.before) for job in _jobs(policy, now)}
 
 

@@ -35,11 +35,8 @@ on conflict do nothing
 returning consent_id;
 
 -- name: person_numbers
--- Lists all numbers of the persons that have one of these numbers: of one Member's contacts, or (null) of all.
-select distinct o.number
-from contact_numbers n join contact_numbers o on o.contact_id = n.contact_id
-where n.number = any($1::text[]) and ($2::bigint is null or n.member_id = $2)
-order by o.number;
+-- Lists all numbers of the persons that have one of these numbers: with one Member, or (null) with all.
+select distinct number from persons_numbers($1::text[], $2::bigint) order by number;
 
 -- name: requeue_after_consent
 -- Lets contacts that were held for want of a consent be looked at again.

@@ -11,6 +11,8 @@ create temp table stage_contacts (
 ) on commit drop;
 create temp table stage_numbers (row_number bigint, position smallint, label text, number text) on commit drop;
 create temp table stage_problems (row_number bigint, position smallint, reason text) on commit drop;
+create temp table stage_lost (row_number bigint, position smallint, number text) on commit drop;
+create temp table stage_links (row_number bigint, position smallint, number text, owner bigint) on commit drop;
 
 -- name: import_analyze
 -- Tells the planner how much was staged.
@@ -24,7 +26,9 @@ with doubled as (
     from stage_numbers
 ), gone as (
     delete from stage_numbers n using doubled d where n.ctid = d.ctid and d.turn > 1
-    returning n.row_number, n.position
+    returning n.row_number, n.position, n.number
+), lost as (
+    insert into stage_lost select row_number, position, number from gone
 )
 insert into stage_problems select row_number, position, 'stands earlier in this file' from gone;
 
@@ -33,7 +37,9 @@ insert into stage_problems select row_number, position, 'stands earlier in this 
 with gone as (
     delete from stage_numbers n using contact_numbers k
     where k.member_id = $1 and k.number = n.number
-    returning n.row_number, n.position
+    returning n.row_number, n.position, n.number
+), lost as (
+    insert into stage_lost select row_number, position, number from gone
 )
 insert into stage_problems select row_number, position, 'stands on a list of this Member already' from gone;
 
@@ -41,6 +47,82 @@ insert into stage_problems select row_number, position, 'stands on a list of thi
 -- Takes out contacts without a number.
 delete from stage_contacts c
 where not exists (select 1 from stage_numbers n where n.row_number = c.row_number);
+
+-- name: import_links_find
+-- Finds rows that lost a number to another contact, with all their numbers and the contact that has each of them.
+with named as (
+    select row_number, position, number from stage_lost
+    union all
+    select n.row_number, n.position, n.number from stage_numbers n
+    where n.row_number in (select row_number from stage_lost)
+)
+insert into stage_links
+select d.row_number, d.position, d.number, coalesce(k.contact_id, c.id)
+from named d
+left join contact_numbers k on k.member_id = $1 and k.number = d.number
+left join stage_numbers s on s.number = d.number
+left join stage_contacts c on c.row_number = s.row_number
+where d.row_number in (select row_number from named group by row_number having count(*) > 1);
+
+-- name: import_links_analyze
+-- Tells the planner how much was found.
+analyze stage_links;
+
+-- name: import_links_drop_lone
+-- Takes out rows whose numbers all stand on one contact: that binds them already.
+delete from stage_links where row_number in (
+    select row_number from stage_links group by row_number having count(distinct owner) < 2);
+
+-- name: import_links_drop_shared
+-- Takes out numbers that rows name beside more than $2 others: a switchboard's or an office's, no person's.
+with pairs as (
+    select a.number, b.number as other
+    from stage_links a join stage_links b on b.row_number = a.row_number and b.number <> a.number
+    union
+    select l.number, m.number
+    from person_links l join person_links m on m.import_id = l.import_id and m.row_number = l.row_number
+    where l.member_id = $1 and l.number in (select number from stage_links) and m.number <> l.number
+), gone as (
+    delete from stage_links
+    where number in (select number from pairs group by number having count(*) > $2)
+    returning row_number, position
+)
+update stage_problems p set reason = p.reason || ', beside many other numbers: not taken for a person''s own'
+from gone g where p.row_number = g.row_number and p.position = g.position;
+
+-- name: import_links_drop_known
+-- Takes out rows that tell nothing new: another row, whose contact is here, named all these numbers before.
+with wanted as (
+    select row_number, number, count(*) over (partition by row_number) as size from stage_links
+), covered as (
+    select w.row_number, l.import_id, l.row_number as by_row
+    from wanted w join person_links l on l.member_id = $1 and l.number = w.number
+    group by w.row_number, l.import_id, l.row_number
+    having count(*) = min(w.size)
+)
+delete from stage_links g using covered v
+where g.row_number = v.row_number and exists (
+    select 1 from person_links o
+    join contact_numbers n on n.member_id = o.member_id and n.number = o.number
+    join contacts c on c.id = n.contact_id
+    where o.import_id = v.import_id and o.row_number = v.by_row
+      and c.import_id = v.import_id and c.row_number = v.by_row);
+
+-- name: import_links_explain
+-- Says of rejected rows that their numbers bind contacts together.
+insert into stage_problems
+select distinct g.row_number, 0, 'its numbers count as one person''s now' from stage_links g
+where not exists (select 1 from stage_contacts c where c.row_number = g.row_number);
+
+-- name: import_links_keep
+-- Keeps what these rows named together: their numbers are one person's, on whichever contact they stand.
+insert into person_links (import_id, row_number, member_id, number)
+select $1, row_number, $2, number from stage_links;
+
+-- name: import_links_told
+-- Counts the rows that bind contacts together and lists the first of them.
+select count(*) as n, coalesce((array_agg(row_number order by row_number))[:$1], '{}') as first
+from (select distinct row_number from stage_links) g;
 
 -- name: import_record
 -- Records the import and returns its id.
@@ -131,6 +213,16 @@ where c.id between $1 and $2 and c.import_id = $3
 delete from contacts c
 where c.id between $1 and $2 and c.import_id = $3
   and not exists (select 1 from attempts a where a.contact_id = c.id);
+
+-- name: undo_links
+-- Forgets what this import's rows named together, except the rows of contacts that stay.
+delete from person_links l
+where l.import_id = $1 and not exists (
+    select 1 from person_links o
+    join contact_numbers n on n.member_id = o.member_id and n.number = o.number
+    join contacts c on c.id = n.contact_id
+    where o.import_id = l.import_id and o.row_number = l.row_number
+      and c.import_id = l.import_id and c.row_number = l.row_number);
 
 -- name: undo_record
 -- Remembers who undid the import.

@@ -22,7 +22,8 @@ with picked as materialized (
     limit $4
 )
 select p.id as contact_id, coalesce(p.tries, 0) as tries, p.last_result, p.last_attempt_at, p.list_id,
-       p.regions, p.zones, p.business, n.id as number_id, n.number, n.position, true as mine
+       p.regions, p.zones, p.business, n.id as number_id, n.number, n.position, true as mine,
+       exists (select 1 from person_links l where l.member_id = n.member_id and l.number = n.number) as linked, true as listed
 from picked p left join contact_numbers n on n.contact_id = p.id
 order by p.id, n.position, n.id;
 

@@ -53,12 +53,27 @@ from (select 1 from campaign_lists l
       where l.campaign_id = $1 and l.active limit $3) u;
 
 -- name: queue_requeue
--- Makes held contacts due again, all of a campaign or those of one rule; the gate looks at them anew.
-update queue set state = 'due', next_at = $2, held_rule = null, held_reason = null
-where campaign_id = $1 and state = 'held' and ($3::text is null or held_rule = $3);
+-- Makes up to $3 contacts of a campaign due again that these rules held; the gate looks at them anew.
+with held as (
+    select contact_id from queue
+    where campaign_id = $1 and held_rule = any($2::text[]) and state = 'held'
+    limit $3
+    for update skip locked
+)
+update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+from held h where q.campaign_id = $1 and q.contact_id = h.contact_id;
+
+-- name: queue_held_under
+-- Reads the settings under which a campaign's contacts were held.
+select held_under from campaigns where id = $1;
+
+-- name: queue_hold_under
+-- Remembers the settings under which a campaign's contacts are held from now on: waits for the reservations under way
+-- and keeps new ones out until this transaction ends.
+update campaigns set held_under = $2 where id = $1;
 
 -- name: queue_requeue_number
--- Makes contacts with this number due again after a suppression was taken away.
+-- Makes contacts of the persons with this number due again after a suppression was taken away.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-from contact_numbers n
-where n.number = any($1::text[]) and q.contact_id = n.contact_id and q.state = 'held';
+from persons_numbers($1::text[]) p join contact_numbers n on n.member_id = p.member_id and n.number = p.number
+where q.contact_id = n.contact_id and q.state = 'held';

@@ -7,14 +7,15 @@ select pg_advisory_xact_lock_shared(7204602);
 update campaigns set epoch = $2 where id = $1 and epoch < $2;
 
 -- name: reserve_epoch
--- Reads the epoch and keeps it from rising until the reservation is committed.
-select epoch from campaigns where id = $1 for share;
+-- Reads the epoch and the settings that verdicts go by, and keeps both, and the campaign's lists, as they are until the
+-- reservation is committed.
+select epoch, held_under from campaigns where id = $1 for share;
 
 -- name: reserve_take
 -- Takes due contacts that nobody else holds, with their numbers; `mine` is false while another reservation
--- looks at the same number.
+-- looks at the same number, `listed` once the contact's list was taken away from the campaign.
 with due as materialized (
-    select contact_id, next_at, tries, last_result, last_attempt_at
+    select contact_id, list_id, next_at, tries, last_result, last_attempt_at
     from queue
     where campaign_id = $1 and next_at <= $2
     order by next_at, contact_id
@@ -22,26 +23,42 @@ with due as materialized (
     for update skip locked
 )
 select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
-       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine,
+       exists (select 1 from person_links l where l.member_id = n.member_id and l.number = n.number) as linked,
+       coalesce(o.active, false) as listed
 from due d
 join contacts c on c.id = d.contact_id
+left join campaign_lists o on o.campaign_id = $1 and o.list_id = d.list_id
 left join contact_numbers n on n.contact_id = d.contact_id
 order by d.next_at, d.contact_id, n.position, n.id;
 
 -- name: reserve_take_shown
 -- Takes the contact that is on show and being dialed, like `reserve_take`; whatever it waits for, its agent decides.
 with shown as materialized (
-    select contact_id, tries, last_result, last_attempt_at
+    select contact_id, list_id, tries, last_result, last_attempt_at
     from queue
     where campaign_id = $1 and contact_id = $2 and state = 'due'
     for update
 )
 select d.contact_id, d.tries, d.last_result, d.last_attempt_at, c.list_id, c.regions, c.zones, c.business,
-       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine
+       n.id as number_id, n.number, n.position, pg_try_advisory_xact_lock(7204603, hashtext(n.number)) as mine,
+       exists (select 1 from person_links l where l.member_id = n.member_id and l.number = n.number) as linked,
+       coalesce(o.active, false) as listed
 from shown d
 join contacts c on c.id = d.contact_id
+left join campaign_lists o on o.campaign_id = $1 and o.list_id = d.list_id
 left join contact_numbers n on n.contact_id = d.contact_id
 order by n.position, n.id;
+
+-- name: linked_numbers
+-- Lists all numbers of the persons whom these contacts are, where other contacts or rows belong to them too; `mine` is
+-- false while a reservation looks at the number. Locks nothing unless $2 says so.
+select c.id as contact_id, p.number,
+       case when $2::boolean then pg_try_advisory_xact_lock(7204603, hashtext(p.number)) else true end as mine
+from contacts c
+cross join lateral persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+where c.id = any($1::bigint[])
+order by c.id, p.number;
 
 -- name: number_suppressions
 -- Finds what forbids these numbers, for everybody or for this Member.

@@ -55,6 +55,26 @@ with old as (
 )
 select count(*) from gone;
 
+-- name: retention_links_due
+-- Counts numbers of rows imported before $1 that bind no contacts together any more.
+select count(*) from person_links l
+join imports i on i.id = l.import_id
+where i.imported_at < $1 and not row_binds(l.import_id, l.row_number);
+
+-- name: retention_links
+-- Deletes up to $2 numbers of rows imported before $1 that bind no contacts together any more.
+with old as (
+    select l.member_id, l.number, l.import_id, l.row_number from person_links l
+    join imports i on i.id = l.import_id
+    where i.imported_at < $1 and not row_binds(l.import_id, l.row_number)
+    limit $2
+), gone as (
+    delete from person_links l using old o
+    where (l.member_id, l.number, l.import_id, l.row_number) = (o.member_id, o.number, o.import_id, o.row_number)
+    returning 1
+)
+select count(*) from gone;
+
 -- name: retention_previews_due
 -- Counts the previews that ended before $1.
 select count(*) from previews where ended_at < $1;

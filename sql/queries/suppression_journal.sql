@@ -69,8 +69,9 @@ with given as (
     returning s.number
 ), due as (
     update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-    from contact_numbers n
-    where n.number in (select number from removed) and q.contact_id = n.contact_id and q.state = 'held'
+    from persons_numbers(array(select number from removed)) p
+    join contact_numbers n on n.member_id = p.member_id and n.number = p.number
+    where q.contact_id = n.contact_id and q.state = 'held'
 )
 select count(*) from logged;
 

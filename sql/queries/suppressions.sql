@@ -44,7 +44,9 @@ where l.number = $1 order by l.id desc;
 select a.id, a.number from attempts a
 where a.ended_at is null and ($2::bigint is null or a.member_id = $2)
   and (a.number = any($1::text[])
-       or a.contact_id in (select contact_id from contact_numbers where number = any($1::text[])));
+       or a.contact_id in (select n.contact_id
+                           from persons_numbers($1::text[], $2::bigint) p
+                           join contact_numbers n on n.member_id = p.member_id and n.number = p.number));
 
 -- name: opt_outs_add
 -- Takes opt-outs in; `new` are those not taken in before. An attempt that stands here tells number and Member; of one
@@ -81,4 +83,9 @@ where exists (select 1 from contact_numbers n
               where n.contact_id = a.contact_id
               union all
               select 1 from suppressions s
-              where s.number = a.number and (s.member_id is null or s.member_id = a.member_id));
+              where s.number = a.number and (s.member_id is null or s.member_id = a.member_id))
+   or exists (select 1 from contact_numbers n
+              join person_links l on l.member_id = n.member_id and l.number = n.number
+              cross join lateral persons_numbers(array[n.number], n.member_id) p
+              join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = a.member_id)
+              where n.contact_id = a.contact_id);

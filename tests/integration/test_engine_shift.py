@@ -243,3 +243,18 @@ async def test_commands_of_a_running_engine() -> None:
         assert "the engine has ended" in await made.engine.run("stop", *where, config)
         with pytest.raises(Exception, match=r"no engine answers here\. Start it with: dialer run"):
             await made.engine.run("status", *where, config)
+
+
+async def test_a_reload_looks_again_at_what_a_changed_setting_held() -> None:
+    hold = (
+        "insert into queue (campaign_id, contact_id, list_id, state, held_rule) select k.id, c.id, c.list_id, 'held', "
+        "(array['contact_attempts', 'internal_suppression'])[c.row_number - 1] "
+        "from campaigns k, contacts c where c.row_number in (2, 3) returning 1"
+    )
+    async with lab(PROGRESSIVE, table(HUMAN), 2, on_duty=False) as made:
+        assert len(await rows(made, hold)) == 2
+        yaml = made.config / "campaigns" / f"{CAMPAIGN}.yaml"
+        yaml.write_text(yaml.read_text().replace("per_number_24h", "per_contact_total: 7, per_number_24h"))
+        await made.engine.run("reload", "--config", str(made.config))
+        left = await rows(made, "select held_rule from queue where state = 'held'")
+        assert [row["held_rule"] for row in left] == ["internal_suppression"]

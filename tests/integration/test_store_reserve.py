@@ -225,8 +225,8 @@ async def test_blocked_contacts_come_back_when_rules_change(conn: Conn) -> None:
     blocked = await reserve(conn, request(world, context=strict))
     assert blocked.held == {"number_class": 4}
     spring = world.campaigns["spring"]
-    assert await requeue_held(conn, spring, NOON, "calling_hours") == 0
-    assert await requeue_held(conn, spring, NOON, "number_class") == 4
+    assert await requeue_held(conn, spring, ["calling_hours"]) == 0
+    assert await requeue_held(conn, spring, ["number_class"]) == 4
     assert len((await reserve(conn, request(world))).reserved) == 4
 
 

@@ -1,6 +1,7 @@
 """The time to reserve must not depend on the length of the list: the plans that make it so."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ pytestmark = pytest.mark.postgres
 
 async def plan_of(conn: Conn, name: str, *arguments: object) -> list[dict[str, Any]]:
     """Run a query and return the nodes of its plan, with what they really read."""
+    return await nodes_of(conn, sql(name), *arguments)
+
+
+async def nodes_of(conn: Conn, statement: str, *arguments: object) -> list[dict[str, Any]]:
     async with conn.transaction():
-        text = await conn.fetchval(f"explain (analyze, format json) {sql(name)}", *arguments)
+        text = await conn.fetchval(f"explain (analyze, format json) {statement}", *arguments)
     nodes: list[dict[str, Any]] = []
     pending = [json.loads(text)[0]["Plan"]]
     while pending:
@@ -70,3 +75,36 @@ async def test_a_reservation_fills_only_what_it_needs(conn: Conn) -> None:
     counts = await queue_counts(conn, world.campaigns["spring"], NOON)
     assert counts.due == 450
     assert counts.unfilled == 4_500 < COUNT_LIMIT
+
+
+async def test_a_persons_numbers_cost_no_more_in_a_long_list(conn: Conn) -> None:
+    """Neither many contacts nor many rows that bind some of them."""
+    world = await make_world(conn)
+    acme, spring = world.members["acme"], world.campaigns["spring"]
+    ids = await put_contacts(conn, acme, "june", ordinary(20_000))
+    await conn.execute(
+        "insert into person_links (import_id, row_number, member_id, number)"
+        " select 1, (n.contact_id - $1) / 2, n.member_id, n.number from contact_numbers n"
+        " where n.contact_id < $1 + 10000",
+        ids[0],
+    )
+    while await fill(conn, spring, NOON, 10_000):
+        pass
+    assert (await reserve(conn, request(world, 20))).held == {"live_call": 19}, (
+        "they are one person two by two"
+    )
+    await conn.execute("analyze")
+    number = await conn.fetchval("select number from contact_numbers where contact_id = $1", ids[0] + 1)
+    body: str = await conn.fetchval("select prosrc from pg_proc where proname = 'persons_numbers'")
+    body = body.partition("return query")[2].rpartition("end")[0].strip().rstrip(";")
+    body = re.sub(r"\bmember\b", "$2::bigint", re.sub(r"\bgiven\b", "$1::text[]", body))
+    for member in (acme, None):
+        assert most_rows(await nodes_of(conn, body, [number], member)) <= 10
+    for query, arguments in (
+        ("reserve_take", (spring, NOON, 50)),
+        ("linked_numbers", (ids[:20], False)),
+        ("suppressed_live", ([number], acme)),
+        ("queue_requeue_number", ([number],)),
+        ("live_suppressed", ()),
+    ):
+        assert most_rows(await plan_of(conn, query, *arguments)) <= 50, query
