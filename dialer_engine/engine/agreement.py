@@ -160,8 +160,8 @@ class Agreement:
         fresh = [
             each for each in live if each.attempt_id in ours and each.attempt_id not in floor.dispatcher.calls
         ]
-        kept = [floor.adopt(attempt, seen) for attempt in fresh]
-        floor.care_for_lonely()
+        kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
+        floor.adoption.care_for_lonely()
         floor.end_lost_shifts(node, on_record)
         floor.dispose_forgotten(undisposed)
         if live:
