@@ -5,6 +5,7 @@ The moments between two answers cannot be hit in a real Asterisk.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +32,8 @@ NUMBER = "+12105550100"
 class Asterisk:
     """Answers the real commands: what goes through the websocket in order, lists at once, as the real one does.
 
-    `meanwhile` is what happens right after an answer was made.
+    `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
+    who are `offline` answer no OPTIONS.
     """
 
     app: str = "dialer"
@@ -40,11 +42,18 @@ class Asterisk:
     bridges: dict[str, list[str]] = field(default_factory=dict)
     started: str = "2026-01-01T00:00:00.000+0000"
     meanwhile: dict[str, Doing] = field(default_factory=dict)
+    sound: set[str] = field(default_factory=set)
+    packets: Counter[str] = field(default_factory=Counter)
+    offline: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def fetch(self, path: str) -> bytes:
-        lists = {"/channels": [self._channel(id) for id in self.up], "/bridges": self._bridges()}
+        lists = {
+            "/channels": [self._channel(id) for id in self.up],
+            "/bridges": self._bridges(),
+            "/endpoints/PJSIP": [self._endpoint(agent) for agent in sorted({*self.legs.values()})],
+        }
         body = json.dumps(lists[path]).encode()
         self._happens(path)
         await self.request("GET", "/asterisk/ping")
@@ -76,6 +85,8 @@ class Asterisk:
         elif kind == "channels" and method == "DELETE":
             self.end(id)
             return b""
+        elif what == "rtp_statistics":
+            return self._rtp(id)
         elif what.startswith("snoop/"):
             id, what = what.removeprefix("snoop/"), ""
             self.up[id] = "Up"
@@ -111,6 +122,17 @@ class Asterisk:
             "language": "en",
             "protocol_id": "",
         }
+
+    def _endpoint(self, agent: str) -> dict[str, Any]:
+        state = "offline" if agent in self.offline else "online"
+        return {"channel_ids": [], "resource": agent, "state": state, "technology": "PJSIP"}
+
+    def _rtp(self, id: str) -> bytes:
+        self.packets[id] += id in self.sound
+        words = ("local_ssrc", "remote_ssrc", "rxoctetcount", "rxploss", "txcount", "txoctetcount", "txploss")
+        return json.dumps(
+            {**dict.fromkeys(words, 0), "channel_uniqueid": id, "rxcount": self.packets[id]}
+        ).encode()
 
     def _bridges(self) -> list[dict[str, Any]]:
         words = ("bridge_class", "bridge_type", "creationtime", "creator", "name", "technology")
