@@ -239,7 +239,7 @@ class Engine:
 
     def _make_stations(self, trunks: Trunks) -> None:
         owned = self.ownership
-        awakening = Awakening(
+        self.awakening = Awakening(
             owned,
             self.tasks,
             lambda node, event: self.floor.translator.on_event(node, event),
@@ -247,7 +247,7 @@ class Engine:
             self._resynchronise,
         )
         self.stations = make_stations(
-            self.config, self.node, self.sounds, trunks, awakening.on_event, self._on_link, owned.holds
+            self.config, self.node, self.sounds, trunks, self.awakening.on_event, self._on_link, owned.holds
         )
 
     def _make_floor(self, trunks: Trunks) -> None:
@@ -414,6 +414,8 @@ class Engine:
             await asyncio.gather(*(station.ping(within_s) for station in up))
 
     def _on_link(self, node: str, up: bool) -> None:
+        if up:
+            self.awakening.link_up(node)
         if not self.closing:
             self.agreement.on_link(node, up)
 
