@@ -93,11 +93,13 @@ class Engine:
     # --- start ------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Bring everything up; on any failure what was opened is closed again and the error is raised."""
+        """Bring everything up, or close what was opened and raise why not; Displaced if another engine took over."""
         try:
             await self._start()
         except BaseException:
             await self._closing.aclose()
+            if self.displaced:
+                raise self._displacement() from None
             raise
 
     async def _start(self) -> None:
@@ -440,7 +442,10 @@ class Engine:
             await self._drain()
         await self.close()
         if self.displaced:
-            raise Displaced(f"another engine has taken over {self.ownership.name}; this one has ended")
+            raise self._displacement()
+
+    def _displacement(self) -> Displaced:
+        return Displaced(f"another engine has taken over {self.ownership.name}; this one has ended")
 
     def hand_over(self, wait_s: float) -> None:
         """Drain; leave to a standby as soon as no call needs this engine, else after `wait_s` at most."""
