@@ -151,7 +151,9 @@ async def _run(engine: Daemon) -> None:
     await asyncio.wait((starting, interrupted), return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
         starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
+        (ended,) = await asyncio.gather(starting, return_exceptions=True)
+        if isinstance(ended, Displaced):  # no request to stop: the service manager is to start it again
+            raise ended
         return
     interrupted.cancel()
     starting.result()

@@ -28,7 +28,13 @@ TAKES_BACK_S = 1.85
 """The dialplan takes a claimed call back so long after its answer, unless it was joined and kept."""
 JOIN_WITHIN_S = 1.0
 """A join and what keeps it have at least this long, also in a busy Asterisk. An engine that dies between what puts the
-time-out off and the join leaves silence for so long."""
+time-out off and the join leaves silence for so long.
+
+One window stays open. Asterisk reads the commands of a session one by one. An engine that is killed in the few
+milliseconds between its reading of the join and of the keep loses the keep: after a reset, or a reply that cannot be
+written, Asterisk drops the rest of the session. Then the dialplan takes the talk back into the drop message. With the
+keep first the same loss would be the join's, and leave silence without any time-out. See docs/decisions/0017."""
+LOOK_AGAIN_S = 1.0
 KEEP_AGAIN_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 """The channel is gone, or has left the application."""
@@ -116,7 +122,11 @@ class AsteriskActions:
         try:
             channel = await self._commands(call).channel(call.id)
         except AriError as error:
-            log.warning("channel could not be looked up; the next comparison decides", why=str(error))
+            log.warning("channel could not be looked up; a comparison decides", why=str(error))
+            await asyncio.sleep(
+                LOOK_AGAIN_S
+            )  # what is refused is not asked for again and again without a pause
+            self.on_doubt(call.node)
             return
         if channel is None:
             self._feed(call, life.Vanished(utc_now()))

@@ -235,6 +235,11 @@ class Legs:
                 self._dead.add(channel_id)
                 self._hang_up(self.node_of[channel_id], channel_id, "hang up an empty leg")
 
+    def talks(self, channel_id: str) -> bool:
+        """Whether the agent of a leg has a customer at this moment."""
+        seat = self._seat_of(self.by_channel.get(channel_id, ""))
+        return seat is not None and seat.state is SeatState.IN_CALL
+
     def log_out(self, agent: str) -> bool:
         """Hang up the agent's leg; returns False when the agent is not on duty."""
         channel = self.by_agent.get(agent)

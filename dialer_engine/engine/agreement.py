@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,6 +32,8 @@ from dialer_engine.store.pool import Pool
 log = structlog.get_logger(__name__)
 
 RECONCILE_RETRY_S = 0.5
+BROKEN_RETRY_S = 2.0
+"""Pause after a fault of the program, which may well be there the next time: a node is not left down for it."""
 SETTLE_S = 5.0
 """At the start a node that answers is not kept waiting longer than this for one that does not."""
 
@@ -54,6 +56,7 @@ class Agreement:
     _away: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _unowned: set[str] = field(default_factory=set)
     _blind: set[str] = field(default_factory=set)
+    _soon: set[str] = field(default_factory=set)
 
     # --- the links --------------------------------------------------------------------------------
 
@@ -90,8 +93,10 @@ class Agreement:
     # --- agreeing ---------------------------------------------------------------------------------
 
     def settle_soon(self, node: str) -> None:
-        """Compare with a node in the background."""
-        self.tasks.spawn(self.settle(self.stations[node]), f"compare with asterisk {node}")
+        """Compare with a node in the background; one comparison that has not begun yet is enough for all who ask."""
+        if node not in self._soon:
+            self._soon.add(node)
+            self.tasks.spawn(self.settle(self.stations[node]), f"compare with asterisk {node}")
 
     def lease_is_back(self) -> None:
         """Nobody else owned the calls meanwhile: calls may leave, and what was left alone is ours after all."""
@@ -102,26 +107,39 @@ class Agreement:
 
     async def settle(self, station: Station) -> None:
         """Compare until it has worked; once more later for what was on its way at that moment."""
-        while station.client.connected:
-            try:
-                async with station.settling:
-                    if not station.recovered:
-                        await self.recover(station)
-                    if not await self._compare(station):
-                        return
-            except (AriError, *AWAY) as error:
-                log.warning(
-                    "comparison with asterisk failed, trying again", node=station.name, why=str(error)
-                )
-                await asyncio.sleep(RECONCILE_RETRY_S)
-            else:
-                station.up = station.client.connected
-                self._tell_blockers()
-                if station.name in self._blind:
-                    self._blind.discard(station.name)
-                    self.floor.translator.chairs.missed(station.name)
-                self.tasks.spawn(self._look_twice(station), "second comparison with asterisk")
-                return
+        try:
+            while station.client.connected and not await self._try(station):
+                pass
+        finally:
+            self._soon.discard(station.name)
+
+    async def _try(self, station: Station) -> bool:
+        """Compare once; False, after a pause, when it has to be tried again."""
+        pause = RECONCILE_RETRY_S
+        try:
+            async with station.settling:
+                self._soon.discard(station.name)
+                if not station.recovered:
+                    await self.recover(station)
+                if await self._compare(station):
+                    self._agreed(station)
+                return True
+        except (AriError, *AWAY) as error:
+            log.warning("comparison with asterisk failed, trying again", node=station.name, why=str(error))
+        except Exception:
+            log.exception("comparison with asterisk broke, trying again", node=station.name)
+            pause = BROKEN_RETRY_S
+        self._soon.add(station.name)
+        await asyncio.sleep(pause)
+        return False
+
+    def _agreed(self, station: Station) -> None:
+        station.up = station.client.connected
+        self._tell_blockers()
+        if station.name in self._blind:
+            self._blind.discard(station.name)
+            self.floor.translator.chairs.missed(station.name)
+        self.tasks.spawn(self._look_twice(station), "second comparison with asterisk")
 
     async def _look_twice(self, station: Station) -> None:
         await asyncio.sleep(JOIN_TAKES_S * 1.5)
@@ -150,24 +168,28 @@ class Agreement:
         async with self.pool.acquire() as conn:
             self.floor.know_paused(await paused_on_record(conn))
 
-    async def _take_over(self, node: str, seen: Seen) -> None:
+    async def _take_over(self, node: str, seen: Seen, still: Callable[[], bool] = lambda: True) -> bool:
+        """Take over what is live there as it was seen; False when that is not `still` so once the database has told."""
         floor = self.floor
         async with self.pool.acquire() as conn:
             live = await live_attempts(conn, node)
             ours = await adopt(conn, [attempt.attempt_id for attempt in live], self.epoch)
             on_record = await agents_on_record(conn, node)
             undisposed = await talks_without_disposition(conn, node)
+        if not still():
+            return False
         fresh = [
             each for each in live if each.attempt_id in ours and each.attempt_id not in floor.dispatcher.calls
         ]
-        kept = [floor.adopt(attempt, seen) for attempt in fresh]
-        floor.care_for_lonely()
+        kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
+        floor.adoption.care_for_lonely()
         floor.end_lost_shifts(node, on_record)
         floor.dispose_forgotten(undisposed)
         if live:
             log.info(
                 "attempts of an earlier engine", node=node, adopted=sum(kept), closed=len(kept) - sum(kept)
             )
+        return True
 
     async def recover_present(self) -> None:
         """Take over from every node whose link is up; one that does not answer comes later, as if it were away.
@@ -227,14 +249,22 @@ class Agreement:
         self.tasks.spawn(self.give_up(self.stations[node]), f"give up {node}")
 
     async def give_up(self, station: Station) -> None:
-        """Take a node for lost: end what is known to be there."""
+        """Take a node for lost: end what is known to be there.
+
+        What an earlier engine left there may have to wait for the database. Once the link is back it is not given up
+        any more: what is there is compared.
+        """
         log.error("node stays away and counts as lost", node=station.name, after_s=self.lost_after_s)
         seen = self.floor.give_up(station.name)
         while not station.recovered and not station.client.connected:
             try:
-                await self._learn_pauses()
-                await self._take_over(station.name, seen)
-                station.recovered = True
+                async with station.settling:
+                    if station.recovered or station.client.connected:
+                        return
+                    await self._learn_pauses()
+                    station.recovered = await self._take_over(
+                        station.name, seen, lambda: not station.client.connected
+                    )
             except AWAY as error:
                 log.warning("calls of a lost node wait for the database", node=station.name, why=str(error))
                 await asyncio.sleep(RECONCILE_RETRY_S * 10)

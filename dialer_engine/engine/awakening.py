@@ -2,7 +2,8 @@
 
 A frozen engine wakes up with its socket full of old news. Acted upon at once, they would let it hang up or move calls
 that another engine may have adopted meanwhile. When too many gather they are forgotten and the link is dropped: the
-comparison after the reconnect finds what they would have told.
+comparison after the reconnect finds what they would have told. So it does whenever a link comes back: what was said on
+the one before is older than that comparison, and would undo it.
 """
 
 from __future__ import annotations
@@ -31,25 +32,39 @@ class Awakening:
     displaced: Callable[[], bool]
     resynchronise: Callable[[str], None] = lambda why: None  # of all links
     _kept: list[tuple[str, object]] = field(default_factory=list)
+    _looking: bool = False
 
     def on_event(self, node: str, event: object) -> None:
         """Take one event of a node's link, in order."""
-        if not self._kept and not self.ownership.woken:
+        if not self._looking and not self.ownership.woken:
             self.deliver(node, event)
             return
-        if not self._kept:
+        if not self._looking:
             log.warning("this process did not run for a while; looking whether another engine has taken over")
+            self._looking = True
             self.tasks.spawn(self._look(), "events after a freeze")
         self._kept.append((node, event))
         if len(self._kept) >= MOST_KEPT:
-            # The first one stays, as the mark that somebody looks; it is as old as the others and harmless.
-            del self._kept[1:]
+            self._kept.clear()
             self.resynchronise(f"{MOST_KEPT} events waited for the lease")
 
+    def link_up(self, node: str) -> None:
+        """A node's link came back, and everything is compared there: forget what was said on the one before."""
+        self._kept = [kept for kept in self._kept if kept[0] != node]
+
     async def _look(self) -> None:
-        while self.ownership.woken:
-            await self.ownership.looked()
-        kept, self._kept = self._kept, []
+        try:
+            while self.ownership.woken:
+                await self.ownership.looked()
+        finally:
+            self._looking = False
+            kept, self._kept = self._kept, []
         for node, event in kept:
             if not self.displaced():
-                self.deliver(node, event)
+                self._deliver(node, event)
+
+    def _deliver(self, node: str, event: object) -> None:
+        try:
+            self.deliver(node, event)
+        except Exception:
+            log.exception("an event that was kept could not be handled", node=node, what=type(event).__name__)

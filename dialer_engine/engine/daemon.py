@@ -93,11 +93,13 @@ class Engine:
     # --- start ------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Bring everything up; on any failure what was opened is closed again and the error is raised."""
+        """Bring everything up, or close what was opened and raise why not; Displaced if another engine took over."""
         try:
             await self._start()
         except BaseException:
             await self._closing.aclose()
+            if self.displaced:
+                raise self._displacement() from None
             raise
 
     async def _start(self) -> None:
@@ -239,7 +241,7 @@ class Engine:
 
     def _make_stations(self, trunks: Trunks) -> None:
         owned = self.ownership
-        awakening = Awakening(
+        self.awakening = Awakening(
             owned,
             self.tasks,
             lambda node, event: self.floor.translator.on_event(node, event),
@@ -247,7 +249,7 @@ class Engine:
             self._resynchronise,
         )
         self.stations = make_stations(
-            self.config, self.node, self.sounds, trunks, awakening.on_event, self._on_link, owned.holds
+            self.config, self.node, self.sounds, trunks, self.awakening.on_event, self._on_link, owned.holds
         )
 
     def _make_floor(self, trunks: Trunks) -> None:
@@ -414,6 +416,8 @@ class Engine:
             await asyncio.gather(*(station.ping(within_s) for station in up))
 
     def _on_link(self, node: str, up: bool) -> None:
+        if up:
+            self.awakening.link_up(node)
         if not self.closing:
             self.agreement.on_link(node, up)
 
@@ -438,7 +442,10 @@ class Engine:
             await self._drain()
         await self.close()
         if self.displaced:
-            raise Displaced(f"another engine has taken over {self.ownership.name}; this one has ended")
+            raise self._displacement()
+
+    def _displacement(self) -> Displaced:
+        return Displaced(f"another engine has taken over {self.ownership.name}; this one has ended")
 
     def hand_over(self, wait_s: float) -> None:
         """Drain; leave to a standby as soon as no call needs this engine, else after `wait_s` at most."""

@@ -29,6 +29,7 @@ class Departures:
         self._line = line
         self._queue: deque[tuple[str, Send]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._pumping = False
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -39,7 +40,19 @@ class Departures:
         self.pump()
 
     def pump(self) -> None:
-        """Send what may leave now and set the timer for the next; called again at word of an earlier call."""
+        """Send what may leave now and set the timer for the next; called again at word of an earlier call.
+
+        Such a word may come while one is sent, or instead of it: who may not leave ends at once. Then this goes on.
+        """
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            self._pump()
+        finally:
+            self._pumping = False
+
+    def _pump(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -7,15 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from dialer_engine.core import attempt as life
-from dialer_engine.core.attempt import Attempt, Phase
-from dialer_engine.core.audio import Audio
 from dialer_engine.core.seat import Seat
 from dialer_engine.engine.actions import AsteriskActions
+from dialer_engine.engine.adoption import Adoption
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.board import Board
-from dialer_engine.engine.call import Call, FinishedCall
+from dialer_engine.engine.call import FinishedCall
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.desk import Desks
@@ -28,7 +26,7 @@ from dialer_engine.engine.places import Place, Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews
 from dialer_engine.engine.record import Records
-from dialer_engine.engine.recovery import Before, Seen, agree, end_of, reconcile, resume
+from dialer_engine.engine.recovery import Before, Seen, agree, reconcile
 from dialer_engine.engine.registry import Registry
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
@@ -38,9 +36,8 @@ from dialer_engine.engine.trunk_watch import TrunkWatch
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.store.agents import OFF, StateChange
-from dialer_engine.store.attempts import LiveAttempt, Talk
+from dialer_engine.store.attempts import Talk
 from dialer_engine.store.pool import Pool
-from dialer_engine.store.reserve import Reservation
 
 
 @dataclass(slots=True)
@@ -80,7 +77,7 @@ class Floor:
     desks: Desks = field(init=False)
     surroundings: EngineSurroundings = field(init=False)
     translator: Translator = field(init=False)
-    _alone: list[tuple[str, str]] = field(default_factory=list)
+    adoption: Adoption = field(init=False)
 
     def __post_init__(self) -> None:
         means, config = self.means, self.registry.config
@@ -115,6 +112,9 @@ class Floor:
         self.dispatcher.on_seat = self._seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
         self._open_desks()
+        self.adoption = Adoption(
+            self.dispatcher, self.legs, self.trunks, lambda campaign: self.registry.plans.get(campaign)
+        )
         self.translator = Translator(self.dispatcher, self.legs, self.watch, self.audio)
         self.watch.wake = self.campaigns.wake_all
         self.dispatcher.on_change = self._changed
@@ -220,65 +220,6 @@ class Floor:
         agree(self.dispatcher, self.legs, node, seen, Before.now(self.dispatcher, self.legs, node))
         return seen
 
-    def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
-        """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown)."""
-        call = self._hold(live)
-        resumed = resume(call, seen)
-        agent = (resumed or call.attempt).agent
-        talked = agent is not None and (resumed or call.attempt).phase is Phase.BRIDGED
-        if agent is not None and talked and agent in self.legs.by_agent:
-            self.dispatcher.reseat(call, agent)
-        if resumed is None:
-            self.dispatcher.feed(call.id, end_of(call.attempt, seen, utc_now()))
-            return False
-        call.attempt = resumed
-        if talked:
-            self.dispatcher.keep(call)
-        if agent is not None and talked and agent not in self.legs.by_agent:
-            self._alone.append((call.id, agent))
-        elif resumed.phase is Phase.UNCLAIMED:
-            self.dispatcher.rescue(call)
-        elif resumed.phase in (Phase.DIALING, Phase.RINGING):
-            self.dispatcher.take_seat(call)
-        return True
-
-    def care_for_lonely(self) -> None:
-        """Customers whose agents left meanwhile: others go on, once it is known who is free; or the message."""
-        lonely, self._alone = self._alone, []
-        for attempt_id, agent in lonely:
-            self.dispatcher.left_alone(attempt_id, utc_now(), vanished=True)
-            self.dispatcher.dispose(attempt_id, agent, None, utc_now())
-
-    def end_forgotten(self, live: Iterable[LiveAttempt]) -> int:
-        """End attempts of ours that the database has live but nobody holds: they would lock their numbers."""
-        forgotten = [attempt for attempt in live if attempt.attempt_id not in self.dispatcher.calls]
-        for attempt in forgotten:
-            self._hold(attempt)
-            now = utc_now()
-            unsent = attempt.state == Phase.RESERVED
-            event = life.Cancel(now, "the call never left") if unsent else life.Vanished(now)
-            self.dispatcher.feed(attempt.attempt_id, event)
-        return len(forgotten)
-
-    def _hold(self, live: LiveAttempt) -> Call:
-        """Take an attempt into the dispatcher's hands as the database knows it."""
-        plan = self.registry.plans.get(live.campaign)
-        attempt = attempt_of(live, plan.settings.ring_seconds if plan else None)
-        call = Call(
-            reservation_of(live),
-            live.campaign,
-            attempt,
-            live.reserved_at,
-            plan,
-            live.last_event,
-            live.dialed_by,
-        )
-        line = self.trunks.lines.get(live.trunk)
-        if line is not None:
-            line.active += 1
-        self.dispatcher.adopt(call)
-        return call
-
     def dispose_forgotten(self, talks: Iterable[Talk]) -> None:
         """Give the default disposition to talks whose agent was in wrap when an engine ended."""
         for talk in talks:
@@ -291,34 +232,3 @@ class Floor:
         for agent_id in on_record:
             if ids.get(agent_id) not in self.legs.by_agent:
                 self.means.writer.put(StateChange(agent_id, OFF, utc_now(), node))
-
-
-def reservation_of(live: LiveAttempt) -> Reservation:
-    """Return the reservation of an attempt as the database knows it."""
-    return Reservation(
-        attempt_id=live.attempt_id,
-        contact_id=live.contact_id,
-        number_id=live.number_id,
-        number=live.number,
-        caller_id=live.caller_id,
-        trunk=live.trunk,
-        node=live.node,
-        reserved_at=live.reserved_at,
-        local_time=live.local_time,
-    )
-
-
-def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
-    """Return the pure attempt as the database last knew it."""
-    return Attempt(
-        id=live.attempt_id,
-        phase=Phase(live.state),
-        originated_at=live.originated_at,
-        ring_seconds=ring_seconds,
-        ringing_at=live.ringing_at,
-        answered_at=live.answered_at,
-        message_at=live.message_at,
-        joined_at=live.joined_at,
-        agent=live.agent,
-        audio=Audio(live.audio or Audio.UNKNOWN),
-    )

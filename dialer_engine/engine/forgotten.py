@@ -49,6 +49,6 @@ class Forgotten:
         ours = [each for each in live if each.epoch == self.floor.means.epoch]
         suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
         forgotten = [each for each in ours if each.attempt_id in suspects & before]
-        if self.floor.end_forgotten(forgotten):
+        if self.floor.adoption.end_forgotten(forgotten):
             log.error("attempts that nobody held were ended", count=len(forgotten))
         return suspects

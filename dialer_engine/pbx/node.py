@@ -41,7 +41,7 @@ from dialer_engine.pbx.process import (
     spawn,
     terminate,
 )
-from dialer_engine.pbx.rtp_ports import turn_ports
+from dialer_engine.pbx.rtp_ports import ports_served, turn_ports
 from dialer_engine.settings.home import demote, give
 
 __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
@@ -134,9 +134,11 @@ class Node:
             log.warning("host_name_unresolved", problem=problem)
         if self.alive():
             await self._adopt()
+            ports_served(self.config)
             return True
         await asyncio.to_thread(self._start)
         await self._wait_ready()
+        ports_served(self.config)
         return False
 
     async def _adopt(self) -> None:

@@ -73,7 +73,7 @@ def asked(made: World) -> Counter[str]:
     """How often the engine has asked each agent's phone within its call."""
     lines = made.engine.log.read_text().splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
-    return Counter(each["agent"] for each in told if "it is asked whether" in each["event"])
+    return Counter(each["agent"] for each in told if "is asked within its call" in each["event"])
 
 
 async def test_a_phone_that_died_while_the_engine_was_dead_has_no_seat_any_more() -> None:

@@ -1,14 +1,20 @@
-"""One node that does not answer keeps no engine from its start."""
+"""When nodes are compared, given up and found again, and one that does not answer keeps no engine from its start."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from test_adoption import Next, live
 
+from dialer_engine.core.seat import SeatState
 from dialer_engine.engine import agreement
 from dialer_engine.engine.agreement import Agreement
+from dialer_engine.engine.recovery import Seen
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.errors import AriTimeout
@@ -18,6 +24,9 @@ pytestmark = pytest.mark.unit
 
 class Link:
     connected = True
+
+    def give_way(self, why: str) -> None:
+        raise AssertionError(why)
 
 
 class Post:
@@ -84,3 +93,136 @@ async def test_with_no_node_up_it_waits_on(monkeypatch: pytest.MonkeyPatch) -> N
         async with asyncio.timeout(0.3):
             await made.settle_all()
     await made.tasks.close()
+
+
+# --- a node that comes back, or breaks ----------------------------------------------------------------
+
+
+class Database:
+    """A pool that gives nobody a connection before it is `back`."""
+
+    def __init__(self) -> None:
+        self.back = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def acquire(self) -> AsyncIterator[None]:
+        self.asked.set()
+        await self.back.wait()
+        yield None
+
+
+class Engine:
+    """A new engine, its one node and its database; alice talks with `x` there since an earlier engine."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.rig, self.database = Next(), Database()
+        self.rig.asterisk.seat("leg", "alice")
+        self.rig.left("x", "alice")
+        self.looks = self.broken = 0
+        self.post: Any = Post("main")
+        self.post.settling, self.post.recovered = asyncio.Lock(), False
+        floor: Any = SimpleNamespace(
+            dispatcher=self.rig.dispatcher,
+            adoption=self.rig.adoption,
+            compare=self.compare,
+            give_up=lambda node: Seen.nothing(),
+            know_paused=lambda ids: None,
+            end_lost_shifts=lambda node, on_record: None,
+            dispose_forgotten=lambda talks: None,
+            watch=SimpleNamespace(link_lost=lambda node: None),
+            translator=SimpleNamespace(chairs=SimpleNamespace(missed=lambda node: None)),
+        )
+        nodes: Any = {"main": self.post}
+        pool: Any = self.database
+        self.made = Agreement(nodes, floor, pool, 2, Blockers(), self.rig.tasks, 0.02)
+        self.made.begun = True
+
+        async def nothing(*asked: Any) -> set[int]:
+            return set()
+
+        async def the_talk(*asked: Any) -> list[Any]:
+            return [live("x")]
+
+        async def all_of_them(conn: Any, ids: list[str], epoch: int) -> set[str]:
+            return set(ids)
+
+        for name in ("paused_on_record", "agents_on_record", "talks_without_disposition"):
+            patch.setattr(agreement, name, nothing)
+        patch.setattr(agreement, "live_attempts", the_talk)
+        patch.setattr(agreement, "adopt", all_of_them)
+
+    async def compare(self, station: Any, *, hang_up_orphans: bool = True) -> Seen:
+        self.looks += 1
+        if self.looks <= self.broken:
+            raise ZeroDivisionError("a fault of the program")
+        return await self.rig.compare(hang_up_orphans=hang_up_orphans)
+
+    def link(self, up: bool) -> None:
+        self.post.client.connected = up
+        self.made.on_link("main", up)
+
+    async def is_up(self) -> None:
+        for _ in range(500):
+            if self.post.up:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("the node is still down")
+
+    @property
+    def talk(self) -> tuple[SeatState, str | None]:
+        seat = self.rig.dispatcher.seats["alice"]
+        return seat.state, seat.attempt
+
+
+@pytest.fixture
+async def engine(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
+    made = Engine(monkeypatch)
+    yield made
+    await made.rig.tasks.close()
+
+
+async def test_a_node_that_is_back_before_the_database_is_not_given_up(engine: Engine) -> None:
+    engine.link(False)
+    await engine.database.asked.wait()  # it counts as lost, and what was there waits for the database
+    engine.link(True)
+    await asyncio.sleep(0.05)
+    engine.database.back.set()
+    await engine.is_up()
+    assert (engine.rig.results, engine.talk) == ([], (SeatState.IN_CALL, "x"))
+    assert "x" in engine.rig.asterisk.up
+
+
+async def test_a_node_that_stays_away_is_given_up_once_the_database_is_back(engine: Engine) -> None:
+    engine.link(False)
+    await engine.database.asked.wait()
+    engine.database.back.set()
+    await asyncio.sleep(0.05)
+    assert engine.post.recovered
+    assert engine.rig.results == [("x", "node_lost")]
+
+
+async def test_a_fault_in_a_comparison_leaves_no_node_down(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "BROKEN_RETRY_S", 0.05)
+    engine.broken = 3
+    engine.database.back.set()
+    engine.link(True)
+    await engine.is_up()
+    assert engine.talk == (SeatState.IN_CALL, "x")
+
+
+async def test_many_doubts_at_once_are_one_comparison(engine: Engine) -> None:
+    engine.database.back.set()
+    engine.post.recovered = True
+    async with engine.post.settling:
+        for _ in range(50):
+            engine.made.settle_soon("main")
+        await asyncio.sleep(0)
+    await engine.is_up()
+    assert engine.looks == 1
+    engine.made.settle_soon("main")
+    engine.made.settle_soon("main")
+    await asyncio.sleep(0.05)
+    assert engine.looks == 2

@@ -10,6 +10,7 @@ import pytest
 from dispatch_support import START, Floor, reservation
 
 from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.engine import actions
 from dialer_engine.engine.actions import AsteriskActions
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
@@ -33,8 +34,10 @@ class Line:
         self.answers: dict[str, list[AriError]] = {}
         self.open = asyncio.Event()
 
-    async def request(self, method: str, path: str, *, query: Mapping[str, str], **more: Any) -> bytes:
-        what = " ".join((path.rpartition("/")[2], query.get("value", ""))).strip()
+    async def request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, **more: Any
+    ) -> bytes:
+        what = " ".join((path.rpartition("/")[2], (query or {}).get("value", ""))).strip()
         self.asked.append(what)
         await self.open.wait()
         if answers := self.answers.get(what):
@@ -122,6 +125,20 @@ async def test_a_join_whose_outcome_is_lost_is_looked_at() -> None:
     joining, doubts = Joining(0.005), []
     joining.actions.on_doubt = doubts.append
     await joining.join(add=[LOST])
+    await joining.settled()
+    assert doubts == ["main"]
+    assert joining.call.phase is Phase.JOINING
+
+
+@pytest.mark.parametrize("error", [LOST, AriTimeout("no reply"), AriRefused(500, "Internal Server Error")])
+async def test_a_call_that_cannot_be_looked_up_is_compared(
+    error: AriError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.01)
+    joining, doubts = Joining(0.005), []
+    joining.actions.on_doubt = doubts.append
+    joining.line.answers = {"x": [error]}
+    joining.actions.look_up(joining.call)
     await joining.settled()
     assert doubts == ["main"]
     assert joining.call.phase is Phase.JOINING

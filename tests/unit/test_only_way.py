@@ -131,8 +131,10 @@ def _runner() -> ast.Module:
 
 def test_reservations_come_from_the_gates_transaction_or_are_of_calls_already_up() -> None:
     made = callers(plain("Reservation"))
-    assert made == {("store/reserve.py", "_reservations"), ("engine/floor.py", "reservation_of")}
-    assert callers(plain("reservation_of")) == {("engine/floor.py", "_hold")}, "recovery, which sends nothing"
+    assert made == {("store/reserve.py", "_reservations"), ("engine/adoption.py", "reservation_of")}
+    assert callers(plain("reservation_of")) == {("engine/adoption.py", "_hold")}, (
+        "recovery, which sends nothing"
+    )
     assert callers(plain("_reservations")) == {("store/reserve.py", "_place")}
     assert callers(plain("_Choice")) == {("store/reserve.py", "_judge_contact")}
 

@@ -142,4 +142,36 @@ async def test_too_many_events_after_a_freeze_are_forgotten_and_compared_instead
     frozen.known.set()
     for _ in range(5):
         await asyncio.sleep(0)
-    assert delivered == [0, MOST_KEPT, MOST_KEPT + 1, MOST_KEPT + 2]
+    assert delivered == [MOST_KEPT, MOST_KEPT + 1, MOST_KEPT + 2]
+
+
+async def test_what_was_said_on_a_link_before_is_forgotten_when_it_is_back() -> None:
+    """It is older than the comparison that follows: an arrival of a leg that is dead by now ends the one that lives."""
+    frozen, delivered = Frozen(), list[tuple[str, object]]()
+    awakening = Awakening(frozen, Tasks(), lambda *told: delivered.append(told), lambda: False)  # type: ignore[arg-type]
+    awakening.on_event("main", "old")
+    awakening.on_event("other", "of another link")
+    awakening.link_up("main")
+    awakening.on_event("main", "new")
+    frozen.known.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    awakening.on_event("main", "later")
+    assert delivered == [("other", "of another link"), ("main", "new"), ("main", "later")]
+
+
+async def test_an_event_that_cannot_be_handled_takes_no_others_with_it() -> None:
+    frozen, delivered = Frozen(), list[object]()
+
+    def deliver(node: str, event: object) -> None:
+        if event == "bad":
+            raise ValueError(event)
+        delivered.append(event)
+
+    awakening = Awakening(frozen, Tasks(), deliver, lambda: False)  # type: ignore[arg-type]
+    for event in ("bad", "good"):
+        awakening.on_event("main", event)
+    frozen.known.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert delivered == ["good"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dialer_engine.pbx.instance import NodeConfig
-from dialer_engine.pbx.rtp_ports import ports_in_use, turn_ports
+from dialer_engine.pbx.rtp_ports import ports_in_use, ports_served, turn_ports
 from dialer_engine.settings.home import service_user
 
 pytestmark = pytest.mark.unit
@@ -23,14 +23,38 @@ def conf(config: NodeConfig) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(("rtpstart", "rtpend"))]
 
 
+def begin(config: NodeConfig) -> None:
+    turn_ports(config)
+    ports_served(config)
+
+
 def test_each_start_takes_the_other_half_and_what_runs_keeps_its_own(config: NodeConfig) -> None:
     first, second = (20000, 20499), (20500, 20999)
     assert ports_in_use(config) == first
-    turn_ports(config)
+    begin(config)
     assert ports_in_use(config) == ports_in_use(config) == second
     assert conf(config) == ["rtpstart = 20500", "rtpend = 20999"]
-    turn_ports(config)
+    begin(config)
     assert ports_in_use(config) == first
+    assert conf(config) == ["rtpstart = 20000", "rtpend = 20499"]
+
+
+@pytest.mark.parametrize("failed", [1, 2, 3])
+def test_starts_that_fail_never_lead_back_to_the_ports_of_the_calls_before(
+    config: NodeConfig, failed: int
+) -> None:
+    begin(config)
+    served = ports_in_use(config)
+    for _ in range(failed):
+        turn_ports(config)
+        assert ports_in_use(config) != served
+    begin(config)
+    assert ports_in_use(config) != served
+
+
+def test_an_instance_that_did_not_note_what_it_served_with_turns_too(config: NodeConfig) -> None:
+    config.path("rtp-half").write_text("second", encoding="utf-8")
+    turn_ports(config)
     assert conf(config) == ["rtpstart = 20000", "rtpend = 20499"]
 
 

@@ -13,6 +13,7 @@ from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS, BreakerState
 from dialer_engine.core.outcome import Result
+from dialer_engine.core.slots import CallSlots
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.audio_check import AudioCheck
 from dialer_engine.engine.call import Call
@@ -291,6 +292,27 @@ async def test_calls_leave_in_order_one_at_each_word_and_a_cancelled_one_takes_n
             break
         await asyncio.sleep(0.01)
     assert gate.left == ["a", "c"], "the timer let it go, b had no turn"
+
+
+async def test_a_long_queue_whose_calls_may_not_leave_any_more_ends_at_once() -> None:
+    """The end of each is a word for which the queue waits, and so asks for the next."""
+    line, names = Line(max_channels=2000), [f"call {number}" for number in range(1000)]
+    line.main.slots.begin(time.monotonic())
+    dispatcher = line.floor.dispatcher
+
+    def send(name: str) -> bool:
+        dispatcher.cancel(name, "dialing stopped before the call left")
+        return False
+
+    for name in names:
+        dispatcher.adopt(Call(reservation(name), "spring", Attempt(name), utc_now()))
+        line.main.active += 1
+        line.main.queue.add(name, lambda name=name: send(name))  # type: ignore[misc]
+    assert len(line.main.queue) == len(names)
+    line.main.slots = CallSlots(50.0)
+    line.main.queue.pump()
+    assert (len(line.main.queue), dispatcher.calls, line.main.active) == (0, {}, 0)
+    assert [ended[0] for ended in line.floor.book.ended] == names
 
 
 CHANNEL = ari.Channel(

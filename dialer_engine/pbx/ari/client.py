@@ -50,6 +50,11 @@ _DISPLACED_DELAY = 2.5
 _TELL_EVERY = 20
 _CONNECT_TIMEOUT = 5.0
 _FIRST_TRIES = 5
+_CLOSE_TIMEOUT = 2.0
+"""A peer that goes on sending and never answers the end of the connection is not waited for."""
+_MOST_IN_VAIN = 3
+_IN_VAIN_TIMEOUTS = 2
+"""A link is dropped after so many commands in vain, and so many time-outs, without a reply to anything."""
 _JITTER = random.SystemRandom()
 
 
@@ -95,7 +100,9 @@ class AriClient:
         self._up = asyncio.Event()
         self._closing = False
         self._displaced = False
-        self._closer: asyncio.Task[bool] | None = None
+        self._closer: asyncio.Task[None] | None = None
+        self._vain = 0
+        self._vain_since: float | None = None
         self.counts: Counter[str] = Counter()
         self.beat = time.monotonic()
 
@@ -130,7 +137,7 @@ class AriClient:
         self._closing = True
         task, self._task = self._task, None
         if self._socket is not None:
-            await self._socket.close()
+            await _close(self._socket)
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -195,7 +202,7 @@ class AriClient:
             return
         self.counts["resynchronised"] += 1
         log.error("ari_link_dropped", url=self._base_url, why=why)
-        self._closer = asyncio.create_task(socket.close())
+        self._closer = asyncio.create_task(_close(socket))
 
     async def _exchange(
         self,
@@ -206,12 +213,15 @@ class AriClient:
         timeout: float | None,
     ) -> bytes:
         seconds = self._reply_timeout if timeout is None else timeout
+        if self._vain_since is None:
+            self._vain_since = time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 await socket.send_str(text)
                 answer = await reply
         except TimeoutError:
             self.counts["timeouts"] += 1
+            self._in_vain()
             raise AriTimeout(f"{command}: no reply from Asterisk within {seconds:g} s") from None
         except (ConnectionError, aiohttp.ClientError) as error:
             raise AriLinkLost(f"{command}: the connection to Asterisk broke ({error})") from error
@@ -219,6 +229,16 @@ class AriClient:
             reason = failure_text(answer.message_body) or answer.reason_phrase
             raise AriRefused(answer.status_code, reason, command)
         return answer.message_body.encode("utf-8")
+
+    def _in_vain(self) -> None:
+        """A command had no reply in its time: drop a link on which nothing was answered since the first such one."""
+        self._vain += 1
+        silent = time.monotonic() - (self._vain_since or time.monotonic())
+        if self._vain >= _MOST_IN_VAIN and silent >= _IN_VAIN_TIMEOUTS * self._reply_timeout:
+            self.resynchronise(f"no command was answered for {silent:.0f} s")
+
+    def _answered(self) -> None:
+        self._vain, self._vain_since = 0, None
 
     async def _first_connect(self) -> _Connection:
         for _ in range(_FIRST_TRIES - 1):
@@ -246,7 +266,7 @@ class AriClient:
             return socket, await prove(socket, self.app, self._event_types)
         except BaseException:
             self.counts["deaf_connections"] += 1
-            await socket.close()
+            await _close(socket)
             raise
 
     def _explain(self, error: BaseException) -> str:
@@ -267,6 +287,7 @@ class AriClient:
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse, early: list[Incoming]) -> None:
         self._socket = socket
+        self._answered()
         self.beat = time.monotonic()
         self._up.set()
         self._report(True)
@@ -278,7 +299,7 @@ class AriClient:
                     self._take(message.data)
         finally:
             self._down()
-            await socket.close()
+            await _close(socket)
         if not self._closing:
             reason = str(socket.exception() or f"close code {socket.close_code}")
             log.warning("ari_link_lost", url=self._base_url, reason=reason)
@@ -321,6 +342,7 @@ class AriClient:
             self._deliver(message)
 
     def _settle(self, reply: Reply) -> None:
+        self._answered()
         waiting = self._waiting.get(reply.request_id)
         if waiting is None or waiting.done():
             self.counts["late_replies"] += 1
@@ -344,7 +366,7 @@ class AriClient:
         self._displaced = True
         log.error("ari_application_taken", app=self.app, why=why)
         if self._socket is not None:
-            self._closer = asyncio.create_task(self._socket.close())
+            self._closer = asyncio.create_task(_close(self._socket))
 
     def _replaced(self) -> None:
         """Another engine took the application: this socket would get no event any more."""
@@ -393,6 +415,13 @@ class AriClient:
         except Exception:
             self.counts["handler_errors"] += 1
             log.exception("ari_link_handler_failed", up=up)
+
+
+async def _close(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """End a connection in an orderly way, or else at once."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT):
+            await socket.close()
 
 
 def _handshake_text(status: int, user: str, app: str) -> str:

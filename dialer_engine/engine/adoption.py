@@ -1,0 +1,142 @@
+"""Takes over what an earlier engine left: calls where they stand, talks with their agents, and what nobody holds.
+
+A talk goes on only with an agent whose leg is on the call's own node and waits there for nothing else. An agent who
+went on elsewhere meanwhile, whose new leg is not in its bridge yet, or who has another customer by now is not the one
+who talks: the customer is alone, another agent goes on or the message plays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.audio import Audio
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.recovery import Seen, end_of, resume
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.store.attempts import LiveAttempt
+from dialer_engine.store.reserve import Reservation
+
+WAITS = frozenset({SeatState.READY, SeatState.PAUSED})
+"""What a seat is, right after its leg was found, that may have a talk."""
+
+
+@dataclass(slots=True)
+class Adoption:
+    """Puts attempts that the database has live into the dispatcher's hands."""
+
+    dispatcher: Dispatcher
+    legs: Legs
+    trunks: Trunks
+    plan_of: Callable[[str], CampaignPlan | None]
+    _alone: list[str] = field(default_factory=list)
+
+    def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
+        """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown).
+
+        A talk that is not with its agent any more has the default disposition: nobody else will give one.
+        """
+        call = self._hold(live)
+        resumed = resume(call, seen)
+        attempt = resumed or call.attempt
+        talked = attempt.phase is Phase.BRIDGED
+        together = talked and attempt.agent is not None and self._is_with(attempt.agent, call.node)
+        if together and attempt.agent is not None:
+            self.dispatcher.reseat(call, attempt.agent)
+        if resumed is None:
+            self.dispatcher.feed(call.id, end_of(call.attempt, seen, utc_now()))
+        else:
+            self._resume(call, resumed, alone=talked and not together)
+        if attempt.joined_at is not None and not together:
+            self.dispatcher.dispose(call.id, attempt.agent or "", None, utc_now())
+        return resumed is not None
+
+    def _is_with(self, agent: str, node: str) -> bool:
+        """Whether an agent's leg is on a node, in its bridge, and nothing else is going on there."""
+        leg, seat = self.legs.by_agent.get(agent, ""), self.dispatcher.seats.get(agent)
+        return self.legs.node_of.get(leg) == node and seat is not None and seat.state in WAITS
+
+    def _resume(self, call: Call, resumed: Attempt, *, alone: bool) -> None:
+        call.attempt = resumed
+        if resumed.phase is Phase.BRIDGED:
+            self.dispatcher.keep(call)
+        if alone:
+            self._alone.append(call.id)
+        elif resumed.phase is Phase.UNCLAIMED:
+            self.dispatcher.rescue(call)
+        elif resumed.phase in (Phase.DIALING, Phase.RINGING):
+            self.dispatcher.take_seat(call)
+
+    def care_for_lonely(self) -> None:
+        """Customers whose agents left meanwhile: others go on, once it is known who is free; or the message."""
+        lonely, self._alone = self._alone, []
+        for attempt_id in lonely:
+            self.dispatcher.left_alone(attempt_id, utc_now(), vanished=True)
+
+    def end_forgotten(self, live: Iterable[LiveAttempt]) -> int:
+        """End attempts of ours that the database has live but nobody holds: they would lock their numbers."""
+        forgotten = [attempt for attempt in live if attempt.attempt_id not in self.dispatcher.calls]
+        for attempt in forgotten:
+            self._hold(attempt)
+            now = utc_now()
+            unsent = attempt.state == Phase.RESERVED
+            event = life.Cancel(now, "the call never left") if unsent else life.Vanished(now)
+            self.dispatcher.feed(attempt.attempt_id, event)
+        return len(forgotten)
+
+    def _hold(self, live: LiveAttempt) -> Call:
+        """Take an attempt into the dispatcher's hands as the database knows it."""
+        plan = self.plan_of(live.campaign)
+        attempt = attempt_of(live, plan.settings.ring_seconds if plan else None)
+        call = Call(
+            reservation_of(live),
+            live.campaign,
+            attempt,
+            live.reserved_at,
+            plan,
+            live.last_event,
+            live.dialed_by,
+        )
+        line = self.trunks.lines.get(live.trunk)
+        if line is not None:
+            line.active += 1
+        self.dispatcher.adopt(call)
+        return call
+
+
+def reservation_of(live: LiveAttempt) -> Reservation:
+    """Return the reservation of an attempt as the database knows it."""
+    return Reservation(
+        attempt_id=live.attempt_id,
+        contact_id=live.contact_id,
+        number_id=live.number_id,
+        number=live.number,
+        caller_id=live.caller_id,
+        trunk=live.trunk,
+        node=live.node,
+        reserved_at=live.reserved_at,
+        local_time=live.local_time,
+    )
+
+
+def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
+    """Return the pure attempt as the database last knew it."""
+    return Attempt(
+        id=live.attempt_id,
+        phase=Phase(live.state),
+        originated_at=live.originated_at,
+        ring_seconds=ring_seconds,
+        ringing_at=live.ringing_at,
+        answered_at=live.answered_at,
+        message_at=live.message_at,
+        joined_at=live.joined_at,
+        agent=live.agent,
+        audio=Audio(live.audio or Audio.UNKNOWN),
+    )

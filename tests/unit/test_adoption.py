@@ -1,0 +1,186 @@
+"""Taking over the talks of an earlier engine: who sits with whom, and who is alone."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from dispatch_support import START, at
+from recovery_support import NUMBER, Rig
+
+from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Phase
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.adoption import Adoption
+from dialer_engine.engine.agents import bridge_of
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.recovery import Seen
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.store.attempts import LiveAttempt
+
+pytestmark = pytest.mark.unit
+
+TALK: dict[str, Any] = {"answered_at": at(4), "joined_at": at(5), "agent_id": 1, "agent": "alice"}
+
+
+def live(attempt_id: str, phase: Phase = Phase.BRIDGED, **known: Any) -> LiveAttempt:
+    """An attempt as the database has it: by default a talk of alice's."""
+    begun: dict[str, Any] = {
+        "attempt_id": attempt_id,
+        "campaign_id": 1,
+        "campaign": "spring",
+        "member_id": 1,
+        "contact_id": 1,
+        "number_id": 1,
+        "number": NUMBER,
+        "caller_id": "+12105550199",
+        "trunk": "main",
+        "node": "main",
+        "epoch": 1,
+        "state": phase.value,
+        "local_time": "",
+        "reserved_at": START,
+        "originated_at": at(1),
+        "ringing_at": at(2),
+        "message_at": None,
+        "dialed_by": None,
+        "audio": None,
+        "last_event": 5,
+    }
+    return LiveAttempt(**(begun | TALK | known))
+
+
+class Next(Rig):
+    """An engine that finds what another one left."""
+
+    def __init__(self, *others: str) -> None:
+        super().__init__(*others)
+        self.adoption = Adoption(self.dispatcher, self.legs, Trunks({}), lambda campaign: None)
+
+    def left(self, customer: str, agent: str, node: str = "main") -> None:
+        """A customer is in an agent's bridge on a node."""
+        asterisk = self.asterisks[node]
+        asterisk.up[customer] = "Up"
+        asterisk.bridges.setdefault(bridge_of(agent), []).append(customer)
+
+    async def take_over(self, *attempts: LiveAttempt, node: str = "main", seen: Seen | None = None) -> None:
+        seen = seen or await self.compare(node, hang_up_orphans=False)
+        for attempt in attempts:
+            self.adoption.adopt(attempt, seen)
+        self.adoption.care_for_lonely()
+        await self.quiet()
+
+    def answer(self, attempt_id: str) -> None:
+        """A call of this engine is answered and offered."""
+        self.asterisk.up[attempt_id] = "Up"
+        self.have(attempt_id, Phase.RINGING)
+        self.dispatcher.feed(attempt_id, life.Answered(utc_now()))
+        self.dispatcher.feed(attempt_id, life.Offered(utc_now()))
+
+    def asked_for(self, attempt_id: str, node: str = "main") -> list[str]:
+        """What was asked for a customer's channel."""
+        return [what for what in self.asterisks[node].asked if f"/channels/{attempt_id}" in what]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Next]:
+    made = Next("other")
+    yield made
+    await made.tasks.close()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_talk_goes_on_with_its_agent(engine: Next, paused: bool) -> None:
+    if paused:
+        engine.legs.paused.add("alice")
+    engine.asterisk.seat("leg", "alice")
+    engine.left("x", "alice")
+    await engine.take_over(live("x"))
+    assert (engine.state("alice"), engine.phase("x")) == (SeatState.IN_CALL, Phase.BRIDGED)
+    assert engine.dispatcher.seats["alice"].pause_wanted is paused
+    assert engine.book.dispositions == []
+
+
+async def test_an_agent_who_dialed_in_on_another_node_meanwhile_gets_no_customer_of_the_first(
+    engine: Next,
+) -> None:
+    engine.asterisks["other"].seat("new", "alice")
+    await engine.compare("other")
+    engine.asterisk.seat("old", "alice")
+    engine.left("x", "alice")
+    await engine.take_over(live("x"))
+    assert "old" not in engine.asterisk.up, "the first leg is hung up"
+    seat = engine.dispatcher.seats["alice"]
+    assert (seat.state, seat.node, seat.attempt) == (SeatState.READY, "other", None)
+    assert engine.phase("x") is Phase.UNCLAIMED
+    assert engine.asked_for("x")[-1] == "POST /channels/x/continue", "the message plays"
+    engine.dispatcher.feed("x", life.Gone(utc_now(), 16))
+    assert engine.book.dispositions == [("x", "spring", "alice", None)]
+
+
+async def test_another_agent_of_the_node_goes_on_in_that_ones_place(engine: Next) -> None:
+    engine.asterisks["other"].seat("new", "alice")
+    await engine.compare("other")
+    engine.asterisk.seat("old", "alice")
+    engine.asterisk.seat("leg", "bob")
+    engine.left("x", "alice")
+    await engine.take_over(live("x"))
+    assert (engine.state("alice"), engine.state("bob")) == (SeatState.READY, SeatState.RESERVED)
+    assert "x" in engine.asterisk.bridges[bridge_of("bob")]
+
+
+async def test_an_agent_who_is_just_dialing_in_gets_no_customer_of_before_and_then_only_one(
+    engine: Next,
+) -> None:
+    engine.left("x", "alice")
+    seen = await engine.compare(hang_up_orphans=False)
+    engine.asterisk.up["new"], engine.asterisk.legs["new"] = "Up", "alice"
+    engine.legs.arrived("main", "new", "alice")
+    await engine.take_over(live("x"), seen=seen)
+    assert engine.dispatcher.illegal == {}
+    assert engine.phase("x") is Phase.UNCLAIMED
+    assert engine.state("alice") is SeatState.READY
+    engine.answer("y")
+    assert engine.dispatcher.calls["y"].attempt.agent == "alice"
+    assert engine.asked_for("x")[-1] == "POST /channels/x/continue"
+
+
+async def test_an_agent_who_has_another_customer_by_now_keeps_that_one(engine: Next) -> None:
+    engine.asterisk.seat("leg", "alice")
+    await engine.compare()
+    engine.answer("y")
+    engine.left("x", "alice")
+    await engine.take_over(live("x"))
+    assert (engine.state("alice"), engine.dispatcher.seats["alice"].attempt) == (SeatState.RESERVED, "y")
+    assert engine.phase("x") is Phase.UNCLAIMED
+
+
+async def test_a_talk_that_ended_while_its_agent_stayed_is_in_wrap(engine: Next) -> None:
+    engine.asterisk.seat("leg", "alice")
+    await engine.take_over(live("x"))
+    assert [state for _, state in engine.book.seats] == ["ready", "reserved", "in_call", "wrap", "ready"]
+    assert engine.results == [("x", "bridged")]
+    assert engine.book.dispositions == [("x", "spring", "alice", None)], "one, when the wrap time is over"
+
+
+@pytest.mark.parametrize(
+    ("phase", "known"),
+    [
+        (Phase.BRIDGED, {}),
+        (Phase.JOINING, {"agent": "bob", "agent_id": 2}),
+        (Phase.MESSAGE, {"agent": None, "agent_id": None, "message_at": at(60)}),
+    ],
+)
+async def test_a_talk_that_ended_and_whose_agent_left_has_the_default_disposition(
+    engine: Next, phase: Phase, known: dict[str, Any]
+) -> None:
+    await engine.take_over(live("x", phase, **known))
+    assert engine.results == [("x", "bridged")]
+    assert [(given[0], given[3]) for given in engine.book.dispositions] == [("x", None)]
+    assert engine.book.disposed_numbers == [NUMBER]
+    assert engine.dispatcher.campaign_of_attempt("x") == "", "nobody waits for another one"
+
+
+async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
+    await engine.take_over(live("x", Phase.RINGING, answered_at=None, joined_at=None, agent=None))
+    assert engine.results == [("x", "unknown")]
+    assert engine.book.dispositions == []
