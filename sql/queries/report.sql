@@ -1,10 +1,14 @@
 -- name: report_campaigns
--- Sums up each campaign and day (UTC): results, abandonment, waiting for an agent, talking.
+-- Sums up each campaign and day (UTC) of reservation: results, abandonment as the ledger counts it, waiting for an
+-- agent, talking.
 select c.campaign, (c.reserved_at at time zone 'UTC')::date as day,
        count(*) as attempts,
        count(*) filter (where c.answered_at is not null) as answered,
        count(*) filter (where c.result = 'bridged') as bridged,
-       count(*) filter (where c.result = 'abandoned') as abandoned,
+       count(*) filter (where c.result = 'abandoned') as result_abandoned,
+       count(*) filter (where l.standing in ('connected', 'abandoned')) as live,
+       count(*) filter (where l.standing = 'abandoned') as abandoned,
+       count(*) filter (where l.standing = 'doubtful') as doubtful,
        count(*) filter (where c.result = 'hung_up') as hung_up,
        count(*) filter (where c.result = 'no_answer') as no_answer,
        count(*) filter (where c.result = 'busy') as busy,
@@ -17,9 +21,10 @@ select c.campaign, (c.reserved_at at time zone 'UTC')::date as day,
        count(*) filter (where c.answer_to_agent_ms > 2000) as wait_over_2s,
        coalesce(sum(c.talk_ms), 0)::bigint as talk_ms
 from cdrs c
+join ledger_calls l on l.attempt_id = c.attempt_id and l.reserved_at >= $1 and l.reserved_at < $2
 where c.reserved_at >= $1 and c.reserved_at < $2 and ($3::text is null or c.campaign = $3)
-group by c.campaign, day
-order by day, c.campaign;
+group by 1, 2
+order by 2, 1;
 
 -- name: report_agents
 -- Sums up each agent per campaign and day (UTC): seconds waiting, talking, in wrap-up and paused, and calls.
