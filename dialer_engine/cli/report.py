@@ -51,7 +51,7 @@ async def _read(
     async with database(config) as conn:
         return (
             await campaign_days(conn, start, end, campaign),
-            await agent_days(conn, start, end, campaign),
+            await agent_days(conn, start, end, utc_now(), campaign),
         )
 
 

@@ -77,8 +77,11 @@ async def campaign_days(
 
 
 async def agent_days(
-    conn: Connection, start: datetime, end: datetime, campaign: str | None = None
+    conn: Connection, start: datetime, end: datetime, now: datetime, campaign: str | None = None
 ) -> list[AgentDay]:
-    """Return the sums per agent, campaign and day between two moments (UTC)."""
-    rows = await conn.fetch(sql("report_agents"), start, end, campaign)
+    """Return the sums per agent, campaign and day between two moments (UTC), as far as they are past at `now`.
+
+    A state that nothing has ended goes on until an engine of this database was last heard of.
+    """
+    rows = await conn.fetch(sql("report_agents"), start, end, campaign, now)
     return [AgentDay(**dict(row)) for row in rows]
