@@ -19,14 +19,21 @@ from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_
 @asynccontextmanager
 async def database(config: Config) -> AsyncIterator[Connection]:
     """Connect to the configuration's database, up to date and with its Members; start the embedded one."""
-    url = ensure_database(config.settings, home())
-    await ensure_migrated(url)
-    conn = await connect(url, batch=True)
-    try:
+    async with database_as_it_is(config) as conn:
         await sync_members(conn, config.settings.members)
         await compare_if_behind(conn, home(), datetime.now(UTC))
         yield conn
         await flush_if_kept(conn, home(), datetime.now(UTC))
+
+
+@asynccontextmanager
+async def database_as_it_is(config: Config) -> AsyncIterator[Connection]:
+    """Connect as `database` does and bring none of the settings into it, for a command that only asks."""
+    url = ensure_database(config.settings, home())
+    await ensure_migrated(url)
+    conn = await connect(url, batch=True)
+    try:
+        yield conn
     finally:
         await conn.close()
 

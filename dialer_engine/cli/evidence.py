@@ -103,7 +103,7 @@ async def _write(
         asked = Asked(number, campaign_id, campaign, *span)
         sounds = home() / "sounds"
         return await write_pack(
-            conn, asked, target, country_of, made_at=utc_now(), made_by=who(), sounds=sounds
+            conn, asked, target, country_of, config.rules, made_at=utc_now(), made_by=who(), sounds=sounds
         )
 
 

@@ -21,13 +21,13 @@ from dialer_engine.cli.common import (
     print_json,
     read_config,
 )
-from dialer_engine.cli.database import database
+from dialer_engine.cli.database import database_as_it_is
 from dialer_engine.cli.terminal import new_console, say
 from dialer_engine.cli.why import gate_clock
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import gate_context, limits_of
 from dialer_engine.settings.load import Config
-from dialer_engine.store.directory import member_id_of, sync_campaigns
+from dialer_engine.store.directory import known_ids
 from dialer_engine.store.measured import measured, measured_looks
 from dialer_engine.store.plan import Question, Survey, survey
 from dialer_engine.store.stops import in_force
@@ -121,15 +121,16 @@ def _forecast(
 
 async def _survey(config: Config, name: str, now: datetime, sample: int) -> tuple[Survey, plan_forecast.Seen]:
     campaign = config.campaigns[name]
-    async with database(config) as conn:
-        ids = await sync_campaigns(conn, config.campaigns)
-        member = await member_id_of(conn, campaign.member)
+    async with database_as_it_is(config) as conn:
+        ids = await known_ids(conn, name, campaign)
         stops = await in_force(conn)
         context = gate_context(config, campaign, limits_of(campaign), now, stops)
-        found = await survey(conn, Question(ids[name], member, now, context), sample, utc_now())
+        found = await survey(
+            conn, Question(ids.campaign_id, ids.member_id, ids.list_ids, now, context), sample, utc_now()
+        )
         since = utc_now() - plan_forecast.MEASURED_OVER
-        calls, sent = await measured(conn, ids[name], since, float(campaign.ring_seconds))
-        return found, plan_forecast.Seen(calls, sent, await measured_looks(conn, ids[name], since))
+        calls, sent = await measured(conn, ids.campaign_id, since, float(campaign.ring_seconds))
+        return found, plan_forecast.Seen(calls, sent, await measured_looks(conn, ids.campaign_id, since))
 
 
 def document(campaign: str, found: Survey, now: datetime) -> dict[str, Any]:

@@ -51,7 +51,7 @@ async def _read(
     async with database(config) as conn:
         return (
             await campaign_days(conn, start, end, campaign),
-            await agent_days(conn, start, end, campaign),
+            await agent_days(conn, start, end, utc_now(), campaign),
         )
 
 
@@ -67,11 +67,24 @@ def as_plain(row: CampaignDay | AgentDay) -> dict[str, Any]:
 
 def campaign_table(days: list[CampaignDay]) -> Table:
     """Lay the campaigns' days out as a table."""
-    table = Table(title="Campaigns (days in UTC; waits from answer to agent)")
+    table = Table(
+        title="Campaigns (days in UTC; live and abandoned as the law counts; waits from answer to agent)"
+    )
     for name in ("Day", "Campaign"):
         table.add_column(name)
     for name in (
-        *("Attempts", "Answered", "Bridged", "Abandoned", "Rate", "p50 ms", "p95 ms", "p99 ms", "> 2 s"),
+        *(
+            "Attempts",
+            "Answered",
+            "Bridged",
+            "Live",
+            "Abandoned",
+            "Rate",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "> 2 s",
+        ),
         "Talk h",
     ):
         table.add_column(name, justify="right")
@@ -84,6 +97,7 @@ def campaign_table(days: list[CampaignDay]) -> Table:
                 f"{d.attempts:,}",
                 f"{d.answered:,}",
                 f"{d.bridged:,}",
+                f"{d.live:,}",
                 f"{d.abandoned:,}",
             ),
             f"{d.abandoned_share:.1%}",

@@ -26,7 +26,7 @@ from dialer_engine.settings.home import HomeError, home
 from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
 from dialer_engine.settings.models import Settings
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.facts import NumberInCampaign, facts_for
+from dialer_engine.store.facts import NumberInCampaign, facts_for, facts_off_list
 from dialer_engine.store.locate import database_url
 from dialer_engine.store.pool import connect, explain
 
@@ -112,20 +112,24 @@ async def _entries(
     number: str, campaign: str | None, clock: datetime, config: Config
 ) -> tuple[list[NumberInCampaign], str | None]:
     try:
-        found = await _stored(number, clock, config.settings)
+        return await _stored(number, campaign, clock, config), None
     except StoreError as error:
         return [NumberInCampaign(Facts(number), campaign=campaign)], str(error)
-    if campaign is None:
-        return found, None
-    mine = [entry for entry in found if entry.campaign == campaign]
-    return mine or [NumberInCampaign(found[0].facts)], None
 
 
-async def _stored(number: str, clock: datetime, settings: Settings) -> list[NumberInCampaign]:
-    url = database_url(settings, home())
+async def _stored(
+    number: str, campaign: str | None, clock: datetime, config: Config
+) -> list[NumberInCampaign]:
+    """Return what the database knows; of a campaign that has the number on no list, what its Member would be told."""
+    url = database_url(config.settings, home())
     connection = await connect(url)
     try:
-        return await facts_for(connection, number, None, clock)
+        found = await facts_for(connection, number, None, clock)
+        if campaign is None:
+            return found
+        mine = [entry for entry in found if entry.campaign == campaign]
+        member = config.campaigns[campaign].member
+        return mine or [await facts_off_list(connection, number, member, clock)]
     except (asyncpg.PostgresError, OSError, TimeoutError) as error:
         raise explain(error, url) from error
     finally:

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
@@ -43,6 +44,7 @@ class Agreement:
     """The comparisons of one engine with its stations.
 
     After `lost_after_s` seconds without a link a node is lost; a talk there may go on, but nobody knows of it.
+    `heard_until` (UTC) is when the engine before this one was last heard of, None when there was none.
     """
 
     stations: Mapping[str, Station]
@@ -52,6 +54,7 @@ class Agreement:
     blockers: Blockers
     tasks: Tasks
     lost_after_s: float
+    heard_until: datetime | None = None
     begun: bool = False
     _away: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _unowned: set[str] = field(default_factory=set)
@@ -183,7 +186,7 @@ class Agreement:
         ]
         kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
         floor.adoption.care_for_lonely()
-        floor.end_lost_shifts(node, on_record)
+        floor.end_lost_shifts(node, on_record, self.heard_until)
         floor.dispose_forgotten(undisposed)
         if live:
             log.info(

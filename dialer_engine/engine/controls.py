@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,15 +14,18 @@ import dialer_engine
 from dialer_engine.engine.campaigns import UnknownCampaign
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
-from dialer_engine.engine.registry import Registry, read_agents, read_registry
+from dialer_engine.engine.registry import Prepared, Registry, prepare, read_agents, write_registry
 from dialer_engine.engine.status import agents_status, campaigns_status, devices, nodes_status, trunks_status
 from dialer_engine.pbx.instance import NodeError
 from dialer_engine.pbx.prompts import PromptError
+from dialer_engine.pbx.render import AgentAccount
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.changes import changed, restart_needed
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.store import directory
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.line import AWAY
+from dialer_engine.store.pool import Connection
 
 if TYPE_CHECKING:
     from dialer_engine.engine.daemon import Engine
@@ -107,14 +111,15 @@ class Controls:
             raise Refused(f"nothing was changed:\n{error}") from error
         self._refuse_restart(engine.config, config)
         try:
-            registry = await read_registry(config, engine.pool, engine.bundle, engine.home / "sounds")
-            await self._apply(registry)
-            async with engine.pool.acquire() as conn:
-                await engine.floor.ledgers.load(conn, registry.plans)
+            prepared = await prepare(config, engine.pool, engine.bundle, engine.home / "sounds")
+            await self._apply(config, prepared.accounts)
+            registry = await self._write(config, prepared)
         except (StoreError, PromptError, RenderError, NodeError) as error:
             raise Refused(f"nothing was changed: {error}") from error
+        except AWAY as error:
+            why = f"{type(error).__name__}: {error}"
+            raise Refused(f"not reloaded ({why}); say dialer reload again once that is mended") from error
         changes = changed(engine.config, config)
-        await self._stop_removed(engine.floor.registry, registry)
         self._set_clock(engine.config, config)
         engine.config = config
         engine.floor.take(registry)
@@ -130,12 +135,25 @@ class Controls:
         else:
             self._engine.steady.confirm()
 
-    async def _stop_removed(self, old: Registry, new: Registry) -> None:
+    async def _write(self, config: Config, prepared: Prepared) -> Registry:
+        """Bring a configuration into the database in one transaction; when that fails Asterisk goes back too."""
+        engine = self._engine
+        old = engine.floor.registry
+        try:
+            async with engine.pool.acquire() as conn, conn.transaction():
+                registry = await write_registry(conn, config, prepared)
+                await self._stop_removed(conn, old, registry)
+                await engine.floor.ledgers.load(conn, registry.plans)
+                return registry
+        except BaseException:
+            await self._put_back(old)
+            raise
+
+    async def _stop_removed(self, conn: Connection, old: Registry, new: Registry) -> None:
         """A campaign that is gone must not start by itself when its file comes back."""
-        async with self._engine.pool.acquire() as conn:
-            for name in old.plans.keys() - new.plans.keys():
-                campaign_id = old.plans[name].campaign_id
-                await directory.set_campaign_state(conn, campaign_id, "stopped", utc_now(), who=OPERATOR)
+        for name in old.plans.keys() - new.plans.keys():
+            campaign_id = old.plans[name].campaign_id
+            await directory.set_campaign_state(conn, campaign_id, "stopped", utc_now(), who=OPERATOR)
 
     def _refuse_restart(self, old: Config, new: Config) -> None:
         needed = restart_needed(old, new)
@@ -154,7 +172,7 @@ class Controls:
             async with engine.pool.acquire() as conn:
                 agents = await read_agents(conn)
             registry = Registry(old.config, old.plans, agents, old.states)
-            await self._apply(registry)
+            await self._apply(registry.config, registry.accounts)
         except (StoreError, RenderError, NodeError) as error:
             raise Refused(str(error)) from error
         engine.floor.take(registry)
@@ -162,10 +180,31 @@ class Controls:
             engine.floor.legs.log_out(name)
         return {"agents": sorted(agents)}
 
-    async def _apply(self, registry: Registry) -> None:
-        """Let Asterisk know trunks and agents; without effect on an Asterisk that somebody else runs."""
-        if self._engine.node is not None:
+    async def _apply(self, config: Config, accounts: Sequence[AgentAccount]) -> None:
+        """Let Asterisk know trunks and agents; without effect on an Asterisk that somebody else runs.
+
+        Raises RenderError, NodeError or OSError; Asterisk has then been given what it had before.
+        """
+        if self._engine.node is None:
+            return
+        try:
+            await self._engine.node.apply(config.settings.trunks, accounts)
+        except (NodeError, OSError):
+            await self._put_back(self._engine.floor.registry)
+            raise
+
+    async def _put_back(self, registry: Registry) -> None:
+        """Give Asterisk the trunks and agents back that are in use; one that does not take them is logged."""
+        if self._engine.node is None:
+            return
+        try:
             await self._engine.node.apply(registry.config.settings.trunks, registry.accounts)
+        except (RenderError, NodeError, OSError) as error:
+            log.error(
+                "asterisk could not be given its trunks and agents back",
+                why=str(error),
+                remedy="dialer reload, once the settings are right",
+            )
 
     # --- agents, numbers, end ---------------------------------------------------------------------
 

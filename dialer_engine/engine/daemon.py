@@ -274,6 +274,7 @@ class Engine:
             self.blockers,
             self.tasks,
             self.config.settings.asterisk.lost_after_seconds,
+            owned.heard_until,
         )
         self.floor.actions.on_doubt = self.agreement.settle_soon
         owned.on_change = self.agreement.lease_is_back

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from dialer_engine.core.seat import Seat
@@ -226,9 +227,16 @@ class Floor:
             if talk.attempt_id not in self.dispatcher.calls:
                 self.records.disposition(talk.attempt_id, talk.campaign, talk.agent, None, utc_now())
 
-    def end_lost_shifts(self, node: str, on_record: set[int]) -> None:
-        """Record the end of shifts that the database has open on a node but whose legs are gone."""
+    def end_lost_shifts(
+        self, node: str, on_record: Mapping[int, datetime], heard_until: datetime | None
+    ) -> None:
+        """Record the end of shifts that the database has open on a node but whose legs are gone.
+
+        Nobody knows when they left. A shift ends when the engine before was last heard of (`heard_until`, UTC; None
+        when there was none), or with the last record of it (agent's id -> UTC) when that is later.
+        """
         ids = {agent.id: agent.name for agent in self.registry.agents.values()}
-        for agent_id in on_record:
+        for agent_id, recorded in on_record.items():
             if ids.get(agent_id) not in self.legs.by_agent:
-                self.means.writer.put(StateChange(agent_id, OFF, utc_now(), node))
+                at = min(max(recorded, heard_until or recorded), utc_now())
+                self.means.writer.put(StateChange(agent_id, OFF, at, node))

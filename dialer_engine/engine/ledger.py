@@ -121,7 +121,8 @@ class Ledgers:
         for plan in plans.values():
             self._own.setdefault(plan.campaign_id, Ledger())
         for campaign_id, own in self._own.items():
-            self._together.setdefault(self._legal[campaign_id], Ledger()).take(own)
+            if campaign_id in legal:  # one that a refused reload made is not in the database
+                self._together.setdefault(legal[campaign_id], Ledger()).take(own)
 
     def country_of(self, npa: str) -> str:
         """Return the country of an area code."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -48,12 +48,16 @@ def lease_name(asterisk: AsteriskSettings) -> str:
 
 
 class Ownership:
-    """The lease of an engine's nodes in one database."""
+    """The lease of an engine's nodes in one database.
+
+    `heard_until` is when its owner before renewed it last, by the database's clock; None when it never had one.
+    """
 
     def __init__(self, url: str, name: str, owner: str, watermark: Watermark | None = None) -> None:
         self.name = name
         self.owner = owner
         self.epoch = 0
+        self.heard_until: datetime | None = None
         self.watermark = watermark or Watermark(name)
         self.on_lost: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
@@ -94,6 +98,7 @@ class Ownership:
         async with self._lock:
             conn = await self._connection()
             await self.watermark.look(conn)
+            self.heard_until = self.watermark.seen
             asked = now()
             self.epoch = await lease.take(conn, self.name, self.owner, LEASE_TTL, FAMILY)
             self._clock.renew(asked)

@@ -57,42 +57,60 @@ class Registry:
         return {name: agent.member_id for name, agent in self.agents.items()}
 
 
-async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path) -> Registry:
-    """Bring Members and campaigns into the database, read the agents, make the recordings.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a registry needs from the disk, made and read before anything is written; by campaign, and the agents."""
 
-    Raises StoreError or PromptError; nothing in use is changed before all of it has succeeded.
+    prompts: Mapping[str, Prompt]
+    scripts: Mapping[str, KeptText | None]
+    agents: Mapping[str, Agent]
+
+    @property
+    def accounts(self) -> list[AgentAccount]:
+        """All agents' SIP accounts."""
+        return [agent.account for agent in self.agents.values()]
+
+
+async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path) -> Registry:
+    """Make the recordings, bring Members and campaigns into the database: all of it or nothing.
+
+    Raises StoreError or PromptError.
     """
+    prepared = await prepare(config, pool, bundle, sounds)
+    async with pool.acquire() as conn, conn.transaction():
+        return await write_registry(conn, config, prepared)
+
+
+async def prepare(config: Config, pool: Pool, bundle: Bundle, sounds: Path) -> Prepared:
+    """Make the recordings, read the scripts and the agents; writes nothing into the database. Raises PromptError."""
     prompts = await asyncio.to_thread(drop_prompts, config, bundle, sounds)
+    scripts = await asyncio.to_thread(_scripts, config)
     async with pool.acquire() as conn:
-        members = await directory.sync_members(conn, config.settings.members)
-        ids = await directory.sync_campaigns(conn, config.campaigns)
-        states = await directory.campaign_states(conn)
-        agents = await read_agents(conn)
-        scripts = {
-            name: await _remember(conn, ids[name], campaign, prompts[name])
-            for name, campaign in config.campaigns.items()
-        }
-        await rule_sets.remember(
-            conn, config.rules.version, config.rule_texts, config.rules.loosened, utc_now()
+        return Prepared(prompts, scripts, await read_agents(conn))
+
+
+async def write_registry(conn: Connection, config: Config, prepared: Prepared) -> Registry:
+    """Inside a transaction: bring Members, campaigns, recordings, scripts and rules into the database.
+
+    Raises StoreError; the transaction must then be rolled back.
+    """
+    members = await directory.sync_members(conn, config.settings.members)
+    ids = await directory.sync_campaigns(conn, config.campaigns)
+    states = await directory.campaign_states(conn)
+    plans = {}
+    for name, campaign in config.campaigns.items():
+        prompt, script = prepared.prompts[name], prepared.scripts[name]
+        await _remember(conn, ids[name], campaign, prompt, script)
+        text = script.content if script is not None else None
+        member = members[campaign.member]
+        verdicts_by = held_under(config, campaign)
+        await settle_held(conn, ids[name], verdicts_by)
+        plans[name] = CampaignPlan(
+            campaign, ids[name], member, prompt, limits_of(campaign), text, verdicts_by
         )
-        verdicts_by = {name: held_under(config, campaign) for name, campaign in config.campaigns.items()}
-        for name, settings in verdicts_by.items():
-            await settle_held(conn, ids[name], settings)
-    plans = {
-        name: CampaignPlan(
-            *(
-                campaign,
-                ids[name],
-                members[campaign.member],
-                prompts[name],
-                limits_of(campaign),
-                scripts[name],
-                verdicts_by[name],
-            )
-        )
-        for name, campaign in config.campaigns.items()
-    }
-    return Registry(config, plans, agents, states)
+    rules = config.rules
+    await rule_sets.remember(conn, rules.version, config.rule_texts, rules.loosened, utc_now())
+    return Registry(config, plans, prepared.agents, states)
 
 
 async def read_agents(conn: Connection) -> dict[str, Agent]:
@@ -101,17 +119,21 @@ async def read_agents(conn: Connection) -> dict[str, Agent]:
     return {row.name: Agent(row.id, row.name, row.password, row.member_id) for row in rows}
 
 
-async def _remember(conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt) -> str | None:
-    """Keep the campaign's recording and script by their versions, for its call records; return the script."""
+async def _remember(
+    conn: Connection, campaign_id: int, campaign: Campaign, prompt: Prompt, script: KeptText | None
+) -> None:
+    """Keep the campaign's recording and script by their versions, for its call records."""
     now = utc_now()
     recording = KeptText(prompt.version, "drop_message", prompt.content, f"{Path(prompt.path).name}.wav")
     await keep_text(conn, recording, now)
-    script = await asyncio.to_thread(_script, campaign)
     if script is not None:
         await keep_text(conn, script, now)
     version = script.version if script is not None else None
     await set_record_fields(conn, campaign_id, campaign.telemarketer, version, campaign.caller_id_proof)
-    return script.content if script is not None else None
+
+
+def _scripts(config: Config) -> dict[str, KeptText | None]:
+    return {name: _script(campaign) for name, campaign in config.campaigns.items()}
 
 
 def _script(campaign: Campaign) -> KeptText | None:

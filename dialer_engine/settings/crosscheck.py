@@ -57,6 +57,7 @@ def check_campaign(
     path = ("drop_message", "callback_number")
     yield from _check_number(document, path, message.get("callback_number"), plan, lab)
     yield from _check_prompt(document, message.get("prompt"))
+    yield from _check_script(document, document.content.get("script"))
 
 
 def is_loopback(host: str) -> bool:
@@ -129,16 +130,31 @@ def _check_number(
 def _check_prompt(document: Document, prompt: Tree) -> Iterator[Problem]:
     if not isinstance(prompt, str):
         return
-    file = document.file.parent / Path(prompt).expanduser()
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(12)
-    except OSError as error:
-        what = f"{file} cannot be read: {error.strerror}"
-    else:
-        what = "" if (start[:4], start[8:]) == (b"RIFF", b"WAVE") else f"{file} is not a wav recording"
+    file, content, what = _content(document, prompt, 12)
+    if not what and (content[:4], content[8:]) != (b"RIFF", b"WAVE"):
+        what = f"{file} is not a wav recording"
     if what:
         yield document.problem(("drop_message", "prompt"), what, "a wav file")
+
+
+def _check_script(document: Document, script: Tree) -> Iterator[Problem]:
+    if not isinstance(script, str):
+        return
+    file, content, what = _content(document, script, -1)
+    if b"\0" in content:
+        what = f"{file} is not a text in UTF-8: it has zero bytes"
+    if what:
+        yield document.problem(("script",), what, "a text file, or no script")
+
+
+def _content(document: Document, path: str, size: int) -> tuple[Path, bytes, str]:
+    """Return a file that a setting names, so many of its first bytes (-1: all), and why it cannot be read."""
+    file = document.file.parent / Path(path).expanduser()
+    try:
+        with file.open("rb") as stream:
+            return file, stream.read(size), ""
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        return file, b"", f"{file} cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def _check_lab(document: Document) -> Iterator[Problem]:

@@ -10,9 +10,9 @@ from dialer_engine.store.sql import sql
 OFF = "off"
 
 
-async def agents_on_record(conn: Connection, node: str) -> set[int]:
-    """Return the agents whose session on a node is still open."""
-    return {row["agent_id"] for row in await conn.fetch(sql("sessions_of_node"), node)}
+async def agents_on_record(conn: Connection, node: str) -> dict[int, datetime]:
+    """Return the agents whose session on a node is still open, with the newest moment (UTC) recorded in it."""
+    return {row["agent_id"]: row["known_until"] for row in await conn.fetch(sql("sessions_of_node"), node)}
 
 
 async def nodes_on_record(conn: Connection) -> set[str]:

@@ -112,6 +112,21 @@ async def list_id_of(conn: Connection, member_id: int, name: str) -> int:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class KnownIds:
+    """The ids under which the database knows a campaign of the settings; 0, or no list, for what it does not know."""
+
+    campaign_id: int
+    member_id: int
+    list_ids: Sequence[int]
+
+
+async def known_ids(conn: Connection, name: str, campaign: CampaignLike) -> KnownIds:
+    """Look up a campaign, its Member and the lists that its settings name; nothing is made or changed."""
+    [row] = await conn.fetch(sql("campaign_known"), name, campaign.member, campaign.lists)
+    return KnownIds(row["campaign_id"], row["member_id"], row["list_ids"])
+
+
 async def campaign_states(conn: Connection) -> dict[str, CampaignState]:
     """Return the state of every campaign in the database by its name."""
     return {row["name"]: row["state"] for row in await conn.fetch(sql("campaign_states"))}

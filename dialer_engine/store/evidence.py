@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,11 +19,12 @@ from typing import Any
 import msgspec
 
 from dialer_engine.core.chain import START
-from dialer_engine.core.ledger import Ledger, allowed
+from dialer_engine.core.gate import RuleBook
+from dialer_engine.core.ledger import AbandonLimit, Counts, Ledger, allowed, limits_in_force, period_start
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.evidence_files import MANIFEST, PackFiles, file_hash, plain, seal_of
 from dialer_engine.store.evidence_page import write_page
-from dialer_engine.store.ledger import load_ledger
+from dialer_engine.store.ledger import legal_campaigns, load_ledger
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
@@ -91,15 +92,20 @@ async def write_pack(
     asked: Asked,
     target: Path,
     country_of: CountryOf,
+    rules: RuleBook,
     *,
     made_at: datetime,
     made_by: str,
     sounds: Path | None = None,
 ) -> Pack:
-    """Write a pack into the new directory `target`, where it appears only when it is whole."""
+    """Write a pack into the new directory `target`, where it appears only when it is whole.
+
+    A campaign's pack holds nothing that is about other Members than those it called for. The abandonment ledger is
+    judged by the limits that `rules` have in force. Raises StoreError when the directory cannot be written.
+    """
     draft = _draft(target)
     try:
-        periods = await _ledgers(conn, asked, country_of)
+        periods = await _ledgers(conn, asked, country_of, rules)
         with PackFiles(draft) as files:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 for section in SECTIONS:
@@ -143,33 +149,51 @@ async def _rows(conn: Connection, section: str, asked: Asked) -> AsyncIterator[d
         yield {name: plain(value) for name, value in row.items()}
 
 
-async def _ledgers(conn: Connection, asked: Asked, country_of: CountryOf) -> list[dict[str, Any]]:
+async def _ledgers(
+    conn: Connection, asked: Asked, country_of: CountryOf, rules: RuleBook
+) -> list[dict[str, Any]]:
+    """Return the ledgers of the campaigns in question, each with all that are one campaign in law with it."""
+    legal = await legal_campaigns(conn)
+    names = {row["id"]: row["name"] for row in await conn.fetch(sql("campaign_states"))}
+    called = [row["id"] for row in await conn.fetch(sql("evidence_campaigns"), *asked.arguments)]
     rows: list[dict[str, Any]] = []
-    for campaign in await conn.fetch(sql("evidence_campaigns"), *asked.arguments):
-        ledger = await load_ledger(conn, campaign["id"], country_of, None)
-        rows += _periods(campaign["name"], ledger)
+    for one in dict.fromkeys(legal[campaign_id] for campaign_id in called):
+        together, parts = Ledger(), [campaign_id for campaign_id in legal if legal[campaign_id] == one]
+        for campaign_id in parts:
+            together.take(await load_ledger(conn, campaign_id, country_of, None))
+        head = {
+            "campaign": ", ".join(sorted(names[campaign_id] for campaign_id in parts)),
+            "seller": one.seller,
+            "offer": one.offer,
+        }
+        rows += [head | period for period in _periods(together, rules)]
     return rows
 
 
-def _periods(campaign: str, ledger: Ledger) -> list[dict[str, Any]]:
-    """Return one row per country and period, with what the law allowed in it."""
-    found = {}
-    for country, day in sorted(ledger.days):
-        start = ledger.period(country, day)
-        counts, limit = ledger.counts(country, day), ledger.limits[country]
-        found[country, start] = {
-            "campaign": campaign,
-            "country": country,
-            "period_from": start.isoformat(),
-            "limit": f"{float(limit.share):.1%} of live answers per "
-            + ("calendar month" if limit.period == "month" else f"{limit.days} days"),
-            "live_answers": counts.live,
-            "counted_abandoned": counts.counted_abandoned,
-            "allowed": allowed(limit, counts.live),
-            "within": counts.counted_abandoned <= allowed(limit, counts.live),
-            **asdict(counts),
-        }
-    return list(found.values())
+def _periods(ledger: Ledger, rules: RuleBook) -> list[dict[str, Any]]:
+    """Return one row per country and period, with what the law allowed on the last day of it that had calls."""
+    sums: dict[tuple[str, date], Counts] = {}
+    limits: dict[tuple[str, date], AbandonLimit] = {}
+    for (country, day), counts in sorted(ledger.days.items(), key=lambda each: each[0]):
+        limit = limits_in_force(rules, day)[country]
+        start = period_start(limit, ledger.first_days[country], day)
+        sums[country, start] = sums.get((country, start), Counts()) + counts
+        limits[country, start] = limit
+    return [_period(*key, counts, limits[key]) for key, counts in sums.items()]
+
+
+def _period(country: str, start: date, counts: Counts, limit: AbandonLimit) -> dict[str, Any]:
+    return {
+        "country": country,
+        "period_from": start.isoformat(),
+        "limit": f"{float(limit.share):.1%} of live answers per "
+        + ("calendar month" if limit.period == "month" else f"{limit.days} days"),
+        "live_answers": counts.live,
+        "counted_abandoned": counts.counted_abandoned,
+        "allowed": allowed(limit, counts.live),
+        "within": counts.counted_abandoned <= allowed(limit, counts.live),
+        **asdict(counts),
+    }
 
 
 def _copy_recordings(files: PackFiles, sounds: Path | None) -> None:

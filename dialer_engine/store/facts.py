@@ -43,11 +43,19 @@ async def facts_for(
     A number on no list gives one entry, with the entries that forbid it to everybody.
     """
     rows = await conn.fetch(sql("facts_contacts"), number, campaign_id)
-    stops = await in_force(conn)
     if not rows:
-        known = await number_facts(conn, [number], None, now)
-        return [NumberInCampaign(_facts(number, None, ALONE, known, live=False), stops=stops)]
+        return [await facts_off_list(conn, number, None, now)]
+    stops = await in_force(conn)
     return [await _entry(conn, number, row, now, stops) for row in rows]
+
+
+async def facts_off_list(
+    conn: Connection, number: str, member: str | None, now: datetime
+) -> NumberInCampaign:
+    """Return the facts of a number as if it were on a list of this Member (short name), of nobody when None."""
+    member_id = await conn.fetchval(sql("member_id"), member) if member is not None else None
+    known = await number_facts(conn, [number], member_id, now)
+    return NumberInCampaign(_facts(number, None, ALONE, known, live=False), stops=await in_force(conn))
 
 
 async def _entry(

@@ -23,10 +23,14 @@ PACE_OVER = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whose contacts are asked about, at `now` on the gate's clock."""
+    """Whose contacts are asked about, those of the lists `list_ids`, at `now` on the gate's clock.
+
+    A campaign or Member that is not in the database has the id 0: nothing is known of it there.
+    """
 
     campaign_id: int
     member_id: int
+    list_ids: Sequence[int]
     now: datetime
     context: GateContext
 
@@ -63,7 +67,7 @@ class Survey:
 
 async def survey(conn: Connection, question: Question, sample: int, wall: datetime) -> Survey:
     """Ask the gate about a campaign's open contacts, about `sample` of them when there are more."""
-    [row] = await conn.fetch(sql("plan_size"), question.campaign_id)
+    [row] = await conn.fetch(sql("plan_size"), question.campaign_id, question.list_ids)
     found = Survey(row["open"], row["live"], row["done"])
     found.step = max(1, -(-found.open // max(1, sample)))
     last = 0
@@ -78,7 +82,8 @@ async def survey(conn: Connection, question: Question, sample: int, wall: dateti
 
 
 async def _groups(conn: Connection, question: Question, last: int, step: int) -> list[list[Candidate]]:
-    rows = await conn.fetch(sql("plan_take"), question.campaign_id, last, step, BATCH)
+    about = (question.campaign_id, question.list_ids)
+    rows = await conn.fetch(sql("plan_take"), *about, last, step, BATCH)
     return await candidates_of(conn, rows, question)
 
 

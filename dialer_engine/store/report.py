@@ -9,14 +9,22 @@ from dialer_engine.store.sql import sql
 
 @dataclass(frozen=True, slots=True)
 class CampaignDay:
-    """One campaign on one day (UTC); waits are from the answer to the agent."""
+    """One campaign on one day (UTC) by the moment of reservation; waits are from the answer to the agent.
+
+    `live`, `abandoned` and `doubtful` are those of the abandonment ledger (`core.ledger`): a talk counts as live once
+    its disposition says that a person was there, a join after 2 s as abandoned. `bridged`, `result_abandoned` and
+    those that follow count every attempt once, by its result.
+    """
 
     campaign: str
     day: date
     attempts: int
     answered: int
     bridged: int
+    result_abandoned: int
+    live: int
     abandoned: int
+    doubtful: int
     hung_up: int
     no_answer: int
     busy: int
@@ -31,13 +39,12 @@ class CampaignDay:
 
     @property
     def abandoned_share(self) -> float:
-        """Abandoned calls as a share of the live answers: those bridged and those abandoned."""
-        live = self.bridged + self.abandoned
-        return self.abandoned / live if live else 0.0
+        """Abandoned calls as a share of the live answers, 0 to 1, as the law counts both; 0 without any."""
+        return self.abandoned / self.live if self.live else 0.0
 
     @property
     def over_2s_share(self) -> float:
-        """Share of the bridged calls that waited longer than 2 s for the agent."""
+        """Share of the calls joined to an agent that waited longer than 2 s for the agent."""
         return self.wait_over_2s / self.joined if self.joined else 0.0
 
 
@@ -70,8 +77,11 @@ async def campaign_days(
 
 
 async def agent_days(
-    conn: Connection, start: datetime, end: datetime, campaign: str | None = None
+    conn: Connection, start: datetime, end: datetime, now: datetime, campaign: str | None = None
 ) -> list[AgentDay]:
-    """Return the sums per agent, campaign and day between two moments (UTC)."""
-    rows = await conn.fetch(sql("report_agents"), start, end, campaign)
+    """Return the sums per agent, campaign and day between two moments (UTC), as far as they are past at `now`.
+
+    A state that nothing has ended goes on until an engine of this database was last heard of.
+    """
+    rows = await conn.fetch(sql("report_agents"), start, end, campaign, now)
     return [AgentDay(**dict(row)) for row in rows]

@@ -54,6 +54,11 @@ class Watermark:
         self._fell = False
         self._saving = asyncio.Lock()
 
+    @property
+    def seen(self) -> datetime | None:
+        """The last renewal that `look` found, by whomever; None before, and when nobody ever took the lease."""
+        return self._seen
+
     async def look(self, conn: Connection) -> bool:
         """Compare with the lease as it stands there now, whoever owns it; return whether it is behind."""
         known = self._renewed

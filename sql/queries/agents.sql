@@ -39,8 +39,9 @@ where a.id = s.id and a.ended_at is null and a.started_at <= s.at
   and not exists (select 1 from agent_states n where n.session_id = a.id and n.at > s.at);
 
 -- name: sessions_of_node
--- Finds who is on duty on a node according to the records.
-select agent_id from agent_sessions where node = $1 and ended_at is null;
+-- Finds who is on duty on a node according to the records, and what the last moment is that is known of each shift.
+select s.agent_id, greatest(s.started_at, (select max(at) from agent_states where session_id = s.id)) as known_until
+from agent_sessions s where s.node = $1 and s.ended_at is null;
 
 -- name: sessions_nodes
 -- Finds the nodes on which somebody is on duty according to the records.

@@ -49,6 +49,13 @@ update queue q set state = 'held', next_at = null, held_rule = 'list',
 from dropped d
 where q.campaign_id = $1 and q.list_id = d.list_id and q.state in ('due', 'held');
 
+-- name: campaign_known
+-- Finds a campaign ($1), a Member ($2) and the lists of the Member with these names ($3); 0 for what is not there.
+select coalesce((select id from campaigns where name = $1), 0) as campaign_id,
+       coalesce((select id from members where key = $2), 0) as member_id,
+       array(select l.id from lists l join members m on m.id = l.member_id
+             where m.key = $2 and l.name = any($3::text[]) order by l.id) as list_ids;
+
 -- name: campaign_states
 -- Lists the campaigns with id and state.
 select id, name, state from campaigns order by name;

@@ -31,25 +31,33 @@ where ($1::text is null or a.number = $1) and ($2::bigint is null or a.campaign_
 order by d.at, d.id;
 
 -- name: evidence_suppressions
--- Lists the do-not-call entries in force for the number, or for the numbers the campaign called.
+-- Lists the do-not-call entries in force for the number, or those for the numbers the campaign called that hold for
+-- everybody or for the Members it called for.
+with ours as (
+    select distinct member_id from attempts where campaign_id = $2 and reserved_at >= $3 and reserved_at < $4)
 select s.number, m.key as member, s.source, s.since, s.note
 from suppressions s left join members m on m.id = s.member_id
 where s.number = $1
-   or ($1::text is null and s.number in (
+   or ($1::text is null and (s.member_id is null or s.member_id in (select member_id from ours)) and s.number in (
        select a.number from attempts a where a.campaign_id = $2 and a.reserved_at >= $3 and a.reserved_at < $4))
 order by s.number, s.since, s.id;
 
 -- name: evidence_suppression_log
 -- Lists every change of those entries.
+with ours as (
+    select distinct member_id from attempts where campaign_id = $2 and reserved_at >= $3 and reserved_at < $4)
 select l.number, l.action, m.key as member, l.source, l.at, l.who, l.note, l.token
 from suppression_log l left join members m on m.id = l.member_id
 where l.number = $1
-   or ($1::text is null and l.number in (
+   or ($1::text is null and (l.member_id is null or l.member_id in (select member_id from ours)) and l.number in (
        select a.number from attempts a where a.campaign_id = $2 and a.reserved_at >= $3 and a.reserved_at < $4))
 order by l.id;
 
 -- name: evidence_consents
--- Lists the consents and relationships of those numbers with their evidence, and how they ended.
+-- Lists the consents and relationships of those numbers with their evidence, and how they ended; a campaign's are those
+-- given to the Members it called for.
+with ours as (
+    select distinct member_id from attempts where campaign_id = $2 and reserved_at >= $3 and reserved_at < $4)
 select c.id, m.key as member, c.number, c.kind, c.since, c.source, c.purpose, c.text_shown, c.evidence, c.person,
        c.recorded_at, c.recorded_by, r.at as revoked_at, r.channel as revoked_by_channel, r.who as revoked_by,
        r.note as revoked_note
@@ -57,16 +65,29 @@ from consents c
 join members m on m.id = c.member_id
 left join consent_revocations r on r.consent_id = c.id
 where c.number = $1
-   or ($1::text is null and c.number in (
+   or ($1::text is null and c.member_id in (select member_id from ours) and c.number in (
        select a.number from attempts a where a.campaign_id = $2 and a.reserved_at >= $3 and a.reserved_at < $4))
 order by c.number, c.since, c.id;
 
 -- name: evidence_list_versions
--- Lists what was loaded of every outside list before $4: its account, dates, files and row counts.
-select l.name as list, v.id as version, v.kind, v.account, v.as_of, v.loaded_at, v.loaded_by, v.files, v.numbers,
-       v.added, v.removed
-from registry_loads v join registry_lists l on l.id = v.list_id
-where v.loaded_at < $4 and ($1::text is null or true) and ($2::bigint is null or true) and $3::timestamptz is not null
+-- Lists what was loaded of every outside list before $4: its account, dates, files and row counts. For a campaign the
+-- accounts, and the names of files, which may hold them, are shown when they are subscribed for everybody or the Members it
+-- called for.
+with ours as (
+    select distinct member_id from attempts where campaign_id = $2 and reserved_at >= $3 and reserved_at < $4)
+select l.name as list, v.id as version, v.kind, case when k.shown then v.account end as account, v.as_of, v.loaded_at,
+       v.loaded_by,
+       case when k.shown then v.files
+            else (select coalesce(jsonb_agg(f - 'name'), '[]') from jsonb_array_elements(v.files) f) end as files,
+       v.numbers, v.added, v.removed
+from registry_loads v
+join registry_lists l on l.id = v.list_id
+cross join lateral (
+    select $1::text is not null or v.account is null or exists (
+        select from registry_subscriptions s
+        where s.account = v.account and (s.member_id is null or s.member_id in (select member_id from ours))) as shown
+) k
+where v.loaded_at < $4
 order by v.id;
 
 -- name: evidence_reassigned
@@ -106,10 +127,23 @@ where since < $4 and coalesce(ended_at, 'infinity') >= $3
 order by since, id;
 
 -- name: evidence_audit
--- Lists who changed what in the span.
-select at, who, action, object, detail from audit
-where at >= $3 and at < $4 and ($1::text is null or true) and ($2::bigint is null or true)
-order by at, id;
+-- Lists who changed what in the span; for a campaign what is about it, the Members it called for, or everybody. Of loads
+-- of lists the account is shown as in the list versions; what was refused may name any account and changed nothing.
+with ours as (
+    select distinct member_id from attempts where campaign_id = $2 and reserved_at >= $3 and reserved_at < $4)
+select u.at, u.who, u.action, u.object,
+       case when $1::text is not null or u.action not in ('registry.load', 'registry.change') or exists (
+                select from registry_subscriptions s
+                where s.account = u.detail ->> 'account'
+                  and (s.member_id is null or s.member_id in (select member_id from ours)))
+            then u.detail else u.detail - 'account' end as detail
+from audit u
+where u.at >= $3 and u.at < $4
+  and ($1::text is not null or case
+          when u.action = 'campaign state' then u.object = $2::text
+          when u.action = 'registry.refused' then false
+          else u.detail ->> 'member_id' is null or u.detail ->> 'member_id' in (select member_id::text from ours) end)
+order by u.at, u.id;
 
 -- name: evidence_campaigns
 -- Lists the campaigns the attempts belong to.

@@ -1,25 +1,23 @@
 -- name: plan_size
--- Counts a campaign's contacts, on its lists now, by what the queue says: untried and waiting ones are `open`.
+-- Counts the contacts of the lists $2 by what the queue of the campaign $1 says: untried and waiting ones are `open`.
 select count(*) filter (where q.state is null or q.state in ('due', 'held')) as open,
        count(*) filter (where q.state = 'live') as live,
        count(*) filter (where q.state = 'done') as done
-from campaign_lists l
-join contacts c on c.list_id = l.list_id
-left join queue q on q.campaign_id = l.campaign_id and q.contact_id = c.id
-where l.campaign_id = $1 and l.active;
+from contacts c
+left join queue q on q.campaign_id = $1 and q.contact_id = c.id
+where c.list_id = any($2::bigint[]);
 
 -- name: plan_take
--- Reads the next contacts to ask the gate about, with their numbers, and locks nothing; every $3rd contact is a
--- sample that does not depend on the order of import.
+-- Reads the next contacts of the lists $2 to ask the gate about, with their numbers, and locks nothing; every $4th
+-- contact is a sample that does not depend on the order of import.
 with picked as materialized (
     select c.id, c.list_id, c.regions, c.zones, c.business, q.tries, q.last_result, q.last_attempt_at
-    from campaign_lists l
-    join contacts c on c.list_id = l.list_id
-    left join queue q on q.campaign_id = l.campaign_id and q.contact_id = c.id
-    where l.campaign_id = $1 and l.active and c.id > $2 and (q.state is null or q.state in ('due', 'held'))
-      and ($3::integer = 1 or abs(hashint8(c.id)::bigint) % $3::integer = 0)
+    from contacts c
+    left join queue q on q.campaign_id = $1 and q.contact_id = c.id
+    where c.list_id = any($2::bigint[]) and c.id > $3 and (q.state is null or q.state in ('due', 'held'))
+      and ($4::integer = 1 or abs(hashint8(c.id)::bigint) % $4::integer = 0)
     order by c.id
-    limit $4
+    limit $5
 )
 select p.id as contact_id, coalesce(p.tries, 0) as tries, p.last_result, p.last_attempt_at, p.list_id,
        p.regions, p.zones, p.business, n.id as number_id, n.number, n.position, true as mine,

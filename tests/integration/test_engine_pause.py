@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from engine_support import (
@@ -131,11 +132,14 @@ async def test_a_wish_in_the_wrap_up_counts_when_the_engine_dies_in_it_and_who_d
         await again(made)
         await left_in_peace(made, 1)
         await kill(made)
+        killed = datetime.now(UTC)
         next(iter(made.phones.agents.values())).leave()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(3.0)
         await made.engine.start()
         await made.engine.ready()
         await until_state(made, "offline")
+        [shift] = await rows(made, "select ended_at from agent_sessions")
+        assert abs(shift["ended_at"] - killed) < timedelta(seconds=2), "as long as an engine could know of it"
         await made.phones.go_on_duty(60.0)
         await until_state(made, "in_call")
 

@@ -4,16 +4,32 @@ import csv
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, WALL, Campaign, Conn, end_of, fictional, make_world, put_contacts, request
+from store_support import (
+    NOON,
+    WALL,
+    Campaign,
+    Conn,
+    Member,
+    World,
+    end_of,
+    fictional,
+    load_shipped,
+    make_world,
+    put_contacts,
+    request,
+)
 
 from dialer_engine.core.chain import START, Chain
-from dialer_engine.store import suppress
+from dialer_engine.core.gate import ConsentKind, RuleBook
+from dialer_engine.store import consent, suppress
 from dialer_engine.store.attempts import AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.directory import audit
 from dialer_engine.store.errors import StoreError
@@ -21,6 +37,7 @@ from dialer_engine.store.evidence import SECTIONS, Asked, Pack, write_pack
 from dialer_engine.store.evidence_files import file_hash, seal_of
 from dialer_engine.store.evidence_verify import verify, verify_with_database
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
+from dialer_engine.store.registry import lists
 from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
@@ -64,7 +81,10 @@ async def called(conn: Conn) -> int:
     return campaign
 
 
-async def make(conn: Conn, directory: Path, number: str | None = None, **changes: object) -> Pack:
+async def make(
+    conn: Conn, directory: Path, number: str | None = None, rules: RuleBook | None = None, **changes: object
+) -> Pack:
+    rules = rules or load_shipped()[0]
     campaign = None if number else await conn.fetchval("select id from campaigns where name = 'spring'")
     span = {"start": datetime(2020, 1, 1, tzinfo=UTC), "end": datetime(2030, 1, 1, tzinfo=UTC)} | changes
     asked = Asked(number, campaign, None if number else "spring", **span)  # type: ignore[arg-type]
@@ -72,7 +92,7 @@ async def make(conn: Conn, directory: Path, number: str | None = None, **changes
     sounds.mkdir(parents=True, exist_ok=True)
     (sounds / "spring-prompt01.wav").write_bytes(b"RIFF")
     return await write_pack(
-        conn, asked, directory, country_of, made_at=WALL, made_by="ann", sounds=sounds.parent
+        conn, asked, directory, country_of, rules, made_at=WALL, made_by="ann", sounds=sounds.parent
     )
 
 
@@ -105,6 +125,88 @@ async def test_a_campaigns_pack_holds_everything(conn: Conn, tmp_path: Path) -> 
     records = [json.loads(line)["of"] for line in (pack.directory / "records.jsonl").read_text().splitlines()]
     assert len(records) == sum(pack.sections.values())
     assert {r["section"] for r in records} == set(found)
+
+
+async def other_members(conn: Conn, world: World) -> None:
+    """What another Member, and everybody, has about the same number, lists and time."""
+    bolt = world.members["bolt"]
+    for member, source in ((bolt, "bolts-own"), (world.members["acme"], "key 9"), (None, "everybody")):
+        await suppress.add(conn, NUMBER, member, source, WALL, who="ann")
+        if member is not None:
+            given = consent.NewConsent(
+                NUMBER, ConsentKind.express, WALL, source, "calls", "text", "file", "Ann"
+            )
+            await consent.add(conn, member, [given], WALL, who="ann")
+    for member, account in ((bolt, "66677788"), (world.members["acme"], "12345678"), (None, "99999999")):
+        await lists.subscribe(conn, "us_national", account, member, None, WALL, "ann")
+        await conn.execute(
+            "insert into registry_loads (list_id, kind, account, as_of, loaded_at, loaded_by, files, numbers)"
+            " select id, 'full', $1, $2, $2, 'ann', jsonb_build_array(jsonb_build_object('name', $1 || '.txt',"
+            " 'sha256', 'f00')), 1 from registry_lists",
+            account,
+            WALL,
+        )
+        await lists.audit(conn, WALL, "ann", "registry.load", "us_national", {"account": account})
+        await lists.audit(conn, WALL, "ann", "registry.refused", "us_national", {"reason": account})
+    for name in ("winter", "spring"):
+        await audit(conn, WALL, "ann", "campaign state", str(world.campaigns[name]), {"state": name})
+    await audit(conn, WALL, "ann", "rules in force", "v2", {})
+
+
+async def test_a_campaigns_pack_holds_nothing_of_other_members(conn: Conn, tmp_path: Path) -> None:
+    campaigns = {"spring": Campaign(), "winter": Campaign(member="bolt")}
+    world = await make_world(conn, campaigns, {"acme": Member(), "bolt": Member("Bolt")})
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    [one] = (await reserve(conn, request(world, 1))).reserved
+    await write(conn, [], [end_of(one)], 1)
+    await other_members(conn, world)
+    pack = await make(conn, tmp_path / "pack")
+    records = (pack.directory / "records.jsonl").read_text()
+    for theirs in ("bolt", "66677788", "winter"):
+        assert theirs not in records
+    assert {row["source"] for row in table(pack, "suppressions")} == {"key 9", "everybody"}
+    assert {row["source"] for row in table(pack, "suppression_log")} == {"key 9", "everybody"}
+    assert {row["source"] for row in table(pack, "consents")} == {"key 9"}
+    loads = [(row["account"], "f00" in row["files"]) for row in table(pack, "list_versions")]
+    assert loads == [("", True), ("12345678", True), ("99999999", True)], (
+        "what was loaded is shown all the same"
+    )
+    did = Counter(row["action"] for row in table(pack, "audit"))
+    assert did == {"registry.subscribe": 2, "registry.load": 3, "campaign state": 1, "rules in force": 1}
+    number = await make(conn, tmp_path / "number", number=NUMBER)
+    assert (number.sections["suppressions"], number.sections["consents"]) == (3, 2), "all about a number"
+    assert "66677788" in (number.directory / "records.jsonl").read_text()
+
+
+async def test_the_ledger_is_judged_as_the_engine_judges_it(conn: Conn, tmp_path: Path) -> None:
+    """By seller and offer, which two campaigns share, and by the limits that the rules have in force."""
+    campaigns = {
+        "spring": Campaign(),
+        "autumn": Campaign(lists=("july",)),
+        "other": Campaign(offer="gutters"),
+    }
+    world = await make_world(conn, campaigns)
+    numbers, answered = fictional(4), WALL + timedelta(seconds=5)
+    await put_contacts(conn, world.members["acme"], "june", numbers[:2])
+    await put_contacts(conn, world.members["acme"], "july", numbers[2:])
+    for name in ("spring", "autumn"):
+        asked = request(world, 2, campaign_id=world.campaigns[name])
+        ends = [
+            end_of(one, "abandoned", answered_at=answered) for one in (await reserve(conn, asked)).reserved
+        ]
+        assert len(ends) == 2
+        await write(conn, [], ends, 1)
+    shipped, _ = load_shipped()
+    [row] = shipped.terms["US"]
+    rules = replace(shipped, terms={**shipped.terms, "US": (replace(row, abandon_limit=0.01),)})
+    [period] = table(await make(conn, tmp_path / "pack", rules=rules), "ledger")
+    assert (period["campaign"], period["seller"], period["offer"]) == (
+        "autumn, spring",
+        "Acme",
+        "roof repair",
+    )
+    assert (period["counted_abandoned"], period["allowed"], period["within"]) == ("4", "1", "False")
+    assert period["limit"] == "1.0% of live answers per 30 days"
 
 
 async def test_the_page_is_readable_and_runs_nothing(conn: Conn, tmp_path: Path) -> None:

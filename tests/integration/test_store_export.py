@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from dialer_engine.cli.app import build
 from dialer_engine.store.attempts import Disposed, dispose, write
 from dialer_engine.store.cdr import CdrQuery, export
+from dialer_engine.store.ledger import load_ledger
 from dialer_engine.store.report import campaign_days
 from dialer_engine.store.reserve import reserve
 
@@ -92,11 +93,30 @@ async def test_an_empty_export_still_names_its_columns(conn: Conn) -> None:
 async def test_report_sums(conn: Conn) -> None:
     await some_calls(conn)
     [day] = await campaign_days(conn, ALWAYS.start, ALWAYS.end)
-    assert (day.attempts, day.answered, day.bridged, day.abandoned, day.no_answer) == (10, 7, 6, 1, 3)
-    assert day.abandoned_share == pytest.approx(1 / 7)
+    assert (day.attempts, day.answered, day.bridged, day.result_abandoned, day.no_answer) == (10, 7, 6, 1, 3)
     assert day.wait_p50_ms == 35
     assert day.over_2s_share == pytest.approx(1 / 6)
     assert await campaign_days(conn, ALWAYS.start, ALWAYS.end, "autumn") == []
+
+
+async def test_the_report_counts_abandonment_as_the_ledger_does(conn: Conn) -> None:
+    """A machine and talks without a disposition are no live answers; who waited longer than 2 s was abandoned."""
+    world = await some_calls(conn)
+    [day] = await campaign_days(conn, ALWAYS.start, ALWAYS.end)
+    assert (day.live, day.abandoned, day.doubtful) == (3, 2, 4)
+    attempts = await conn.fetch("select attempt_id::text as id from cdrs order by answer_to_agent_ms")
+    said = [("machine", False), ("no", True), ("no", True), ("no", True)]
+    given = [
+        Disposed(row["id"], code, code, "agent", WALL, WALL, final=True, person=person)
+        for row, (code, person) in zip(attempts[1:5], said, strict=True)
+    ]
+    await dispose(conn, given)
+    [day] = await campaign_days(conn, ALWAYS.start, ALWAYS.end)
+    assert (day.live, day.abandoned, day.doubtful) == (6, 2, 1)
+    assert day.abandoned_share == pytest.approx(1 / 3)
+    ledger = await load_ledger(conn, world.campaigns["spring"], lambda npa: "US", None)
+    counts = ledger.counts("US", WALL.date())
+    assert (counts.live, counts.counted_abandoned, counts.doubtful) == (day.live, day.abandoned, day.doubtful)
 
 
 @pytest.fixture

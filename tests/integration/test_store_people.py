@@ -45,6 +45,8 @@ from dialer_engine.store.sql import sql
 pytestmark = pytest.mark.postgres
 
 TTL = timedelta(seconds=30)
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+"""After everything that happens here."""
 
 
 def opt_out(directory: Path, attempt: str, number: str, **more: object) -> Path:
@@ -154,11 +156,44 @@ async def test_shifts_and_states_make_the_agents_report(conn: Conn) -> None:
     await agents.record_states(conn, changes[:3])
     await agents.record_states(conn, changes[:3])  # written again after a lost reply
     await agents.record_states(conn, changes[3:])
-    [row] = await agent_days(conn, day - timedelta(hours=1), day + timedelta(hours=1))
+    [row] = await agent_days(conn, day - timedelta(hours=1), day + timedelta(hours=1), LATER)
     assert (row.agent, row.campaign, row.calls) == ("ana", "spring", 1)
     assert (row.wait_s, row.talk_s, row.wrap_s, row.paused_s) == (121, 120, 15, 60)
     assert row.calls_per_hour == pytest.approx(3600 / 256)
     assert await conn.fetchval("select ended_at from agent_sessions") == day + timedelta(seconds=316)
+
+
+async def test_the_agents_report_counts_no_minute_that_nobody_knows_of(conn: Conn) -> None:
+    """An open state ends at the report's end, now, or when an engine was last heard of; what began earlier counts."""
+    world = await make_world(conn)
+    agent = await add_agent(conn, world.members["acme"], "ana", "secret")
+    attempt = "5b6a35c2-6c58-4a0e-8d2d-0f6a0a2f8f11"
+    minute = timedelta(minutes=1)
+    for state, at in (("ready", 0), ("in_call", 10), ("paused", 30)):
+        await agents.record_states(
+            conn,
+            [
+                agents.StateChange(
+                    agent, state, WALL + at * minute, "main", world.campaigns["spring"], attempt
+                )
+            ],
+        )
+
+    async def minutes(start: int, end: int, now: int) -> tuple[float, float, float, int]:
+        [row] = await agent_days(conn, WALL + start * minute, WALL + end * minute, WALL + now * minute)
+        return row.wait_s / 60, row.talk_s / 60, row.paused_s / 60, row.calls
+
+    assert await minutes(-60, 600, 40) == (10, 20, 10, 1), "the report's end is in the future"
+    assert await minutes(-60, 35, 40) == (10, 20, 5, 1)
+    assert await minutes(5, 20, 40) == (5, 10, 0, 1), "ready since before the report's beginning"
+    assert await minutes(20, 600, 40) == (0, 10, 10, 0), "the call began earlier"
+    assert await minutes(35, 600, 40) == (0, 0, 5, 0)
+    await lease.take(conn, "engine:main", "one", TTL)
+    await conn.execute("update leases set heartbeat_at = $1", WALL + 32 * minute)
+    assert await minutes(-60, 6000, 900) == (10, 20, 2, 1), "the engine has ended"
+    await agents.record_states(conn, [agents.StateChange(agent, "off", WALL + 33 * minute, "main")])
+    assert await minutes(-60, 6000, 900) == (10, 20, 3, 1)
+    assert await agent_days(conn, WALL + 40 * minute, WALL + 60 * minute, WALL + 900 * minute) == []
 
 
 async def test_going_off_and_coming_back_are_two_sessions(conn: Conn) -> None:
@@ -186,7 +221,8 @@ async def test_going_off_and_coming_back_are_two_sessions(conn: Conn) -> None:
         (other, None),
         (agent, None),
     ]
-    assert await agents.agents_on_record(conn, "main") == {agent, other}
+    known = {agent: WALL + timedelta(seconds=30), other: WALL + timedelta(seconds=1)}
+    assert await agents.agents_on_record(conn, "main") == known
     assert (
         await conn.fetchval("select count(distinct session_id) from agent_states where agent_id = $1", agent)
         == 2
@@ -235,7 +271,7 @@ async def test_a_wish_in_a_talk_or_wrap_up_changes_no_report(conn: Conn) -> None
             for state, second in plan
         ],
     )
-    [row] = await agent_days(conn, WALL - timedelta(hours=1), WALL + timedelta(seconds=200))
+    [row] = await agent_days(conn, WALL - timedelta(hours=1), WALL + timedelta(seconds=200), LATER)
     assert (row.calls, row.wait_s, row.talk_s, row.wrap_s, row.paused_s) == (1, 60, 100, 20, 20)
     wraps = await conn.fetch(sql("plan_measured_wraps"), spring, WALL - timedelta(hours=1), 10)
     assert [row["seconds"] for row in wraps] == [20]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, Campaign, make_world, put_contacts
+from store_support import NOON, Campaign, Member, make_world, put_contacts
 
 from dialer_engine.cli.why import find_out
 from dialer_engine.cli.why_text import answer_lines, as_json
 from dialer_engine.core.gate import Outcome
 from dialer_engine.settings.load import Config, load_config
+from dialer_engine.store import stops
 from dialer_engine.store.suppress import add
 
 pytestmark = pytest.mark.postgres
@@ -82,6 +83,31 @@ async def test_a_number_on_no_list_is_still_answered(
     assert question.entry.campaign is None
     assert question.decision.allowed
     assert "on none of the lists in question" in list(answer_lines(answer))
+
+
+async def test_a_number_on_none_of_a_campaigns_lists_is_asked_about_for_its_member(
+    conn: "asyncpg.Connection[asyncpg.Record]", config: Config
+) -> None:
+    """Another Member's campaign, which sorts first, has the number; what was told to that Member is not looked at."""
+    members = {"aaa": Member("Another"), "acme": Member()}
+    campaigns = {"alpha": Campaign(member="aaa"), "spring": Campaign()}
+    world = await make_world(conn, campaigns, members)
+    await put_contacts(conn, world.members["aaa"], "june", [[NUMBER]])
+    await add(conn, NUMBER, world.members["aaa"], "request", NOON, who="test")
+    assert await blocking(config, "spring") is None
+    await stops.stop(conn, "US-TX", "a storm", NOON, who="test")
+    assert await blocking(config, "spring") == "emergency_stop"
+    await stops.resume(conn, "US-TX", "over", NOON, who="test")
+    for number in (NUMBER, "+12125550144"):  # on another's list, and on nobody's
+        await add(conn, number, world.members["acme"], "key 9", NOON, who="test")
+        assert await blocking(config, "spring", number) == "member_suppression"
+
+
+async def blocking(config: Config, campaign: str, number: str = NUMBER) -> str | None:
+    """The rule that refuses the number to a campaign that does not have it."""
+    (question,) = (await find_out(number, campaign, config)).questions
+    assert question.entry.campaign is None
+    return question.decision.blocking.rule if question.decision.blocking is not None else None
 
 
 async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str, config: Config) -> None:

@@ -275,6 +275,18 @@ def test_a_ledger_takes_in_another() -> None:
     assert one.first_days["US"] == START.date() - timedelta(days=1)
 
 
+def test_a_campaign_of_a_reload_that_was_rolled_back_does_not_stop_the_next_one() -> None:
+    desk = Desk(alice="spring")
+    desk.on_duty("alice")
+    plans = {"spring": plan("spring", 1), "summer": plan("summer", 2)}
+    new = LegalCampaign(1, "Acme", "gutters")
+    desk.ledgers.begin({**plans, "autumn": plan("autumn", 3)}, {**separate(), 3: new})
+    desk.ledgers.begin({**plans, "autumn": plan("autumn", 4)}, {**separate(), 4: new})
+    talk(desk, "one")
+    assert desk.counts() == Counts(connected=1)
+    assert desk.counts("autumn") == Counts()
+
+
 def test_limits_are_those_of_the_rules_in_force() -> None:
     rules, _ = load_rules(SHIPPED)
     shipped = limits_in_force(rules, START.date())

@@ -195,6 +195,8 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
             "5:1: member: the key 'member' stands here a second time; allowed: once; first in line 1",
         ),
         ("drop_message: {prompt: gone.wav}", "5:24: drop_message.prompt: "),
+        ("script: gone.txt", "5:9: script: "),
+        ("script: .", "5:9: script: "),
         (
             "drop_message: {callback_number: 210-226-0100}",
             "5:33: drop_message.callback_number: '210-226-0100' is not a",
@@ -297,6 +299,16 @@ def test_prompts_must_be_recordings(tmp_path: Path) -> None:
     (tmp_path / "drop.wav").write_bytes(b"ID3\x04 an mp3")
     error = only(write_config(tmp_path, spring=CAMPAIGN + "drop_message: {prompt: ../drop.wav}\n"))
     assert "drop.wav is not a wav recording; allowed: a wav file" in error
+
+
+def test_scripts_must_be_there_and_be_texts(tmp_path: Path) -> None:
+    error = only(write_config(tmp_path, spring=CAMPAIGN + "script: ../gone.txt\n"))
+    assert "gone.txt cannot be read: No such file or directory; allowed: a text file, or no script" in error
+    (tmp_path / "script.txt").write_bytes("Hello".encode("utf-16"))
+    error = only(write_config(tmp_path, spring=CAMPAIGN + "script: ../script.txt\n"))
+    assert "script.txt is not a text in UTF-8: it has zero bytes" in error
+    (tmp_path / "script.txt").write_text("Hello")
+    assert load_config(tmp_path).campaigns["spring"].script is not None
 
 
 def test_all_errors_of_all_files_come_at_once(tmp_path: Path) -> None:
