@@ -128,7 +128,7 @@ class Engine:
             compare=self.compare,
             give_up=lambda node: Seen.nothing(),
             know_paused=lambda ids: None,
-            end_lost_shifts=lambda node, on_record: None,
+            end_lost_shifts=lambda node, on_record, heard_until: None,
             dispose_forgotten=lambda talks: None,
             watch=SimpleNamespace(link_lost=lambda node: None),
             translator=SimpleNamespace(chairs=SimpleNamespace(missed=lambda node: None)),
