@@ -146,7 +146,7 @@ async def _import(
 async def _stage(
     conn: Connection, request: ImportRequest, source: Source, columns: Columns, progress: Progress
 ) -> int:
-    reader = staging.Reader(columns, request.plan, request.rules.zones, request.lab)
+    reader = staging.Reader(columns, request.plan, request.rules.zones, request.lab, source.delimiter)
     count = 0
     for batch in reader.batches(_data_rows(source, columns)):
         await staging.copy(conn, batch)

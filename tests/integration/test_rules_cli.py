@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from cli_support import Commands, commands_on
 
-from dialer_engine.cli.app import build
 from dialer_engine.settings.rules import SHIPPED
 
 pytestmark = pytest.mark.postgres
@@ -18,35 +17,10 @@ OWN = (
 )
 
 
-class Commands:
-    """Runs commands on one configuration and keeps what they said."""
-
-    def __init__(self, config: Path) -> None:
-        self.config = config
-        self._app = build(("rules", "consent", "dnc"))
-
-    def run(self, *words: str, status: int = 0) -> str:
-        done = CliRunner().invoke(self._app, [*words, "--config", str(self.config)])
-        assert done.exit_code == status, done.output
-        return done.output
-
-    def refused(self, *words: str) -> str:
-        return self.run(*words, status=1)
-
-
 @pytest.fixture
 def commands(tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """A configuration over the test's database."""
-    monkeypatch.setenv("DIALER_HOME", str(tmp_path / "home"))
-    directory = tmp_path / "config"
-    directory.mkdir()
-    (directory / "dialer.yaml").write_text(
-        "members: {acme: {name: Acme, callback_number: +18005550100}}\n"
-        "trunks: {main: {host: 127.0.0.1}}\n"
-        f"database: {{url: '{pg_url}'}}\n",
-        encoding="utf-8",
-    )
-    return Commands(directory)
+    return commands_on(tmp_path, pg_url, monkeypatch)
 
 
 # --- rules ----------------------------------------------------------------------------------------
