@@ -1,5 +1,7 @@
 """Files that are taken in and written by commands, as a person brings and names them."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,51 @@ def test_contacts_behind_a_quotation_mark_are_rejected(commands: Commands, tmp_p
     assert "2 rows: 1 contacts" in told
     assert "1  a cell of several lines holds what looks like another row" in told
     assert "2104440112,Al" in (tmp_path / "june.rejected.csv").read_text()
+
+
+# --- where files are written ----------------------------------------------------------------------
+
+REJECTING = "phone,name\n2104440111,Bob\nnone,Al\n"
+
+
+def test_rejected_rows_replace_neither_the_source_nor_what_is_no_file(
+    commands: Commands, tmp_path: Path
+) -> None:
+    file, link, pipe, directory = (tmp_path / name for name in ("june.csv", "link", "pipe", "directory"))
+    file.write_text(REJECTING)
+    (tmp_path / "other.csv").write_text("other")
+    link.symlink_to("other.csv")
+    os.mkfifo(pipe)
+    directory.mkdir()
+    words = ("list", "import", str(file), "--member", "acme", "--list", "june", "--rejected")
+    for target, why in (
+        (file, "is the file to be imported"),
+        (link, "is a link"),
+        (pipe, "is a directory or device"),
+        (directory, "is a directory or device"),
+        (file / "below", "cannot be written"),
+    ):
+        assert f"{target}: {why}" in commands.refused(*words, str(target))
+    assert file.read_text() == REJECTING
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    assert "no lists yet" in commands.run("list", "ls")
+    (tmp_path / "old.csv").write_text("of an earlier import")
+    commands.run(*words, str(tmp_path / "old.csv"))
+    assert "none,Al,not a phone number" in (tmp_path / "old.csv").read_text()
+
+
+def test_an_export_goes_through_links_and_to_devices(commands: Commands, tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "cdr.csv", tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(target)
+    commands.run("cdr", "export", "-o", str(link))
+    assert link.is_symlink()
+    assert target.read_text().startswith("attempt_id,")
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(pipe.read_text)
+        commands.run("cdr", "export", "-o", str(pipe))
+        assert reading.result(timeout=10).startswith("attempt_id,")
+    assert pipe.is_fifo()
+    assert "Is a directory" in commands.refused("cdr", "export", "-o", str(tmp_path))
+    assert "No such file" in commands.refused("cdr", "export", "-o", str(tmp_path / "no" / "where.csv"))

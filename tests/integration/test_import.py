@@ -228,6 +228,19 @@ async def test_missing_file_and_unwritable_report(conn: Conn, tmp_path: Path) ->
     assert await conn.fetchval("select count(*) from contacts") == 0
 
 
+async def test_an_import_that_stands_names_its_rejected_rows_where_they_are(
+    conn: Conn, tmp_path: Path
+) -> None:
+    put(tmp_path / "a.csv", PLAIN + "x,y,bad,\n")
+    world = await make_world(conn)
+    target = tmp_path / "late"
+    request = a_request(tmp_path / "a.csv", world.members["acme"], rejected_file=target)
+    report = await import_list(conn, request, lambda rows: target.mkdir())
+    assert (await sizes(conn, "contacts"), report.contacts) == ([2], 2)
+    assert report.rejected_file is not None
+    assert "not a phone number" in report.rejected_file.read_text()
+
+
 async def test_dry_run_counts_and_writes_nothing(conn: Conn, tmp_path: Path) -> None:
     report = await take(conn, tmp_path / "a.csv", PLAIN + "x,y,bad,\n", dry_run=True)
     assert (report.contacts, report.rejected, report.import_id) == (2, 1, None)
