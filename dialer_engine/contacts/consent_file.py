@@ -64,6 +64,8 @@ def _read(file: Path, at: datetime) -> Iterator[NewConsent]:
     bad: list[str] = []
     for line, cells in records:
         try:
+            if any(cells[len(header) :]):
+                raise ValueError(f"has {len(cells)} columns, the header has {len(header)}")
             row = {n: cells[i].strip() if i < len(cells) else "" for n, i in places.items()}
             good.append(_consent(row, file, at))
         except ValueError as error:

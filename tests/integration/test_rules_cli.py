@@ -148,5 +148,8 @@ def test_a_file_of_consents_with_an_error_changes_nothing(commands: Commands, tm
     told = commands.refused("consent", "import", str(file), "--member", "acme")
     assert f"{file}:3: kind 'maybe'" in told
     assert "no consent is recorded" in commands.run("consent", "show", NUMBER)
-    file.write_text("number,kind,since\n2105550143,express,2026-05-01\n")
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01,Bob\n")
+    told = commands.refused("consent", "import", str(file), "--member", "acme")
+    assert f"{file}:2: has 4 columns, the header has 3" in told
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01,,\n")
     assert "1 rows: 1 consents recorded" in commands.run("consent", "import", str(file), "--member", "acme")
