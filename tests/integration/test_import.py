@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, WALL, Campaign, Conn, load_shipped, make_world, request, sizes
+from store_support import NOON, WALL, Campaign, Conn, Member, load_shipped, make_world, request, sizes
 
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
@@ -314,6 +314,16 @@ async def test_undo_leaves_the_queue_row_of_a_call_that_is_reserved_meanwhile(
     assert [row["contact_id"] for row in await conn.fetch("select contact_id from queue")] == [
         call.contact_id
     ]
+
+
+async def test_undo_of_another_members_or_lists_import_is_refused(conn: Conn, tmp_path: Path) -> None:
+    report = await take(conn, tmp_path / "a.csv", PLAIN)
+    await make_world(conn, members={"acme": Member(), "bolt": Member("Bolt")})
+    for member, name in (("bolt", None), (None, "july"), ("acme", "july"), ("bolt", "june")):
+        with pytest.raises(ContactsError, match=rf"import {report.import_id}, .*: there is no import"):
+            await undo(conn, report.import_id, member, name, WALL, who="op")
+    assert await sizes(conn, "contacts") == [2]
+    assert (await undo(conn, report.import_id, "acme", "june", WALL, who="op")).removed == 2
 
 
 async def test_undo_takes_only_its_own_import_back(conn: Conn, tmp_path: Path) -> None:
