@@ -101,3 +101,9 @@ def test_an_export_goes_through_links_and_to_devices(commands: Commands, tmp_pat
     assert pipe.is_fifo()
     assert "Is a directory" in commands.refused("cdr", "export", "-o", str(tmp_path))
     assert "No such file" in commands.refused("cdr", "export", "-o", str(tmp_path / "no" / "where.csv"))
+
+
+def test_a_first_number_written_as_a_link_is_not_lost(commands: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "dnc.csv"
+    file.write_text("tel:+12105550111\n2105550112\n")
+    assert "2 rows: 2 numbers added" in commands.run("dnc", "import", str(file))
