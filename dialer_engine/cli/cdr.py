@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, read_config
-from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.database import check_names, database, moment
 from dialer_engine.cli.terminal import exported, say
 from dialer_engine.settings.load import Config
 from dialer_engine.store.cdr import CdrQuery, Format, export
@@ -77,6 +77,7 @@ def _is_device(output: Path) -> bool:
 
 async def _export(config: Config, query: CdrQuery, target: Path | None, form: Format) -> int:
     async with database(config) as conn:
+        await check_names(conn, config, campaign=query.campaign, member=query.member)
         if target is None:
             return await export(conn, query, exported(), form)
         with target.open("w", encoding="utf-8", newline="") as file:

@@ -10,7 +10,7 @@ import typer
 
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
-from dialer_engine.store.directory import sync_members
+from dialer_engine.store.directory import campaign_id_of, member_id_of, sync_members
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import Connection, connect
 from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_kept
@@ -29,6 +29,19 @@ async def database(config: Config) -> AsyncIterator[Connection]:
         await flush_if_kept(conn, home(), datetime.now(UTC))
     finally:
         await conn.close()
+
+
+async def check_names(
+    conn: Connection, config: Config, *, campaign: str | None = None, member: str | None = None
+) -> None:
+    """Make sure that names given to narrow a command down are those of something; UnknownName tells what there is.
+
+    A campaign of the settings that never ran is known: there is only nothing of it yet.
+    """
+    if campaign is not None and campaign not in config.campaigns:
+        await campaign_id_of(conn, campaign)
+    if member is not None:
+        await member_id_of(conn, member)
 
 
 def who() -> str:

@@ -8,7 +8,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
-from dialer_engine.cli.database import database, who
+from dialer_engine.cli.database import check_names, database, who
 from dialer_engine.cli.terminal import new_console, say, say_json
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.source import NAME_OF_DELIMITER
@@ -172,6 +172,7 @@ def ls(
 
 async def _ls(config: Config, member: str | None) -> list[ListRow]:
     async with database(config) as conn:
+        await check_names(conn, config, member=member)
         return await all_lists(conn, member)
 
 

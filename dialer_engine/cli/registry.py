@@ -24,7 +24,7 @@ from dialer_engine.contacts.registry.answers import take_answers
 from dialer_engine.contacts.registry.apply import ChangeReport, apply
 from dialer_engine.contacts.registry.load import LoadReport, LoadRequest, load
 from dialer_engine.settings.load import Config
-from dialer_engine.store.directory import member_id_of
+from dialer_engine.store.directory import check_list, member_id_of
 from dialer_engine.store.registry import lists
 from dialer_engine.store.registry.facts import lists_naming
 from dialer_engine.store.registry.loads import area_numbers, recount
@@ -219,6 +219,7 @@ def scrub_(
 
 async def _scrub(config: Config, member: str, name: str) -> Scrubbed:
     async with database(config) as conn:
+        await check_list(conn, member, name)
         return await scrub(conn, member, name)
 
 
