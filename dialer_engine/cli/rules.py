@@ -14,7 +14,8 @@ from dialer_engine.cli.database import database, who
 from dialer_engine.cli.rules_text import changes, described, difference_lines, upcoming_lines
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.settings.load import Config
+from dialer_engine.settings.load import ENGINE_FILE, Config
+from dialer_engine.settings.own_rules import OWN_RULES
 from dialer_engine.settings.rules import (
     RulesError,
     RuleSet,
@@ -35,6 +36,8 @@ ExemptOption = Annotated[
     bool, typer.Option("--except-consent", help="Go on calling people with a consent or relationship.")
 ]
 
+_OF_CONFIGURATION = (ENGINE_FILE, OWN_RULES, "rules")
+
 
 def show(
     region: RegionArgument = None,
@@ -47,7 +50,7 @@ def show(
     known = sorted(rules.book.regions)
     if region is not None and region.upper() not in known:
         raise fail(f"no rule for {region!r}; regions are: {', '.join(known)}")
-    found = [described(rules.book, each, day) for each in known if region in (None, each, each.lower())]
+    found = [described(rules.book, each, day) for each in known if region is None or region.upper() == each]
     if as_json:
         document = {"date": day.isoformat(), "version": rules.book.version, "regions": found}
         say_json(document)
@@ -176,9 +179,14 @@ def _known_region(config: Config, text: str) -> str:
 
 
 def _rules_of(place: Path) -> RuleSet:
-    """Read a directory of rule files, or the rules of a configuration directory."""
+    """Read a directory of rule files, or the rules of a configuration directory; a mistyped place is an error."""
     if all((place / f"{name}.csv").exists() for name in ("calling_rules", "area_codes")):
         return _load(place, own_rules_file(place.parent))
+    if place != DEFAULT_CONFIG and not any((place / name).exists() for name in _OF_CONFIGURATION):
+        raise fail(
+            f"{place}: holds neither calling_rules.csv with area_codes.csv nor a configuration "
+            f"({', '.join(_OF_CONFIGURATION)}); name a directory that does"
+        )
     return _load(rules_directory(place), own_rules_file(place))
 
 

@@ -39,6 +39,7 @@ def test_show_tells_a_regions_rules_with_source_and_confidence(commands: Command
     assert "lists at most 31 days old" in str(everything["regions"])
     national = next(each for each in everything["regions"] if each["region"] == "US")
     assert "us_national" in national["rules"]["lists needed"]
+    assert commands.run("rules", "show", "us-FL", "--at", "2026-11-23") == told
     assert "no rule for 'TT'" in commands.refused("rules", "show", "TT")
 
 
@@ -69,6 +70,20 @@ def test_check_of_a_directory_that_is_spoiled(commands: Commands, tmp_path: Path
         text = file.read_text(encoding="utf-8")
         (directory / file.name).write_text(text.replace("US,AL,Alabama,08:00", "US,AL,Alabama,8am"))
     assert "calling_rules.csv:4: '8am' is not a time" in commands.refused("rules", "check", str(directory))
+
+
+def test_a_place_without_rules_is_no_place_with_the_shipped_ones(commands: Commands, tmp_path: Path) -> None:
+    places = tmp_path / "typo", tmp_path / "empty", tmp_path / "half"
+    for place in places[1:]:
+        place.mkdir()
+    (places[2] / "calling_rules.csv").write_bytes((SHIPPED / "calling_rules.csv").read_bytes())
+    for place in map(str, places):
+        why = f"{place}: holds neither calling_rules.csv with area_codes.csv nor a configuration"
+        assert why in commands.refused("rules", "check", place)
+        assert why in commands.refused("rules", "diff", place)
+        assert why in commands.refused("rules", "diff", str(SHIPPED), place)
+    assert "no errors" in commands.run("rules", "check", str(SHIPPED))
+    assert "no errors" in commands.run("rules", "check", str(commands.config))
 
 
 def test_diff_compares_with_the_shipped_rules_and_with_a_directory(
