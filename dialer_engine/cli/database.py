@@ -4,7 +4,7 @@ import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import typer
 
@@ -14,6 +14,9 @@ from dialer_engine.store.directory import campaign_id_of, member_id_of, sync_mem
 from dialer_engine.store.locate import ensure_database, ensure_migrated
 from dialer_engine.store.pool import Connection, connect
 from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_kept
+
+DAY = timedelta(days=1)
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @asynccontextmanager
@@ -58,10 +61,20 @@ def moment(text: str | None, default: datetime, *, end: bool = False) -> datetim
         return default
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(
             f"{text!r} is neither a date (2026-06-10) nor a moment (ISO 8601)"
         ) from error
-    whole_day = end and len(text) == len("2026-06-10")
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.astimezone(UTC) + (timedelta(days=1) if whole_day else timedelta(0))
+    if not (end and _is_date(text)):
+        return found
+    return found + DAY if found < LAST - DAY else LAST
+
+
+def _is_date(text: str) -> bool:
+    """Tell whether a moment is written as a date alone, in any of the forms of ISO 8601."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

@@ -50,7 +50,8 @@ def import_(
         raise fail(f"--list: a name is one line of 1 to {LONGEST_LIST_NAME} characters, none of them unseen")
     settings = read_config(config)
     pairs = _pairs(mapping or [])
-    options = _Options(file, list_name, pairs, encoding, rejected, dry_run)
+    # As a campaign's settings read the name.
+    options = _Options(file, list_name.strip(), pairs, encoding, rejected, dry_run)
     report = carry_out(_import(settings, member, options))
     if as_json:
         say_json(asdict(report))

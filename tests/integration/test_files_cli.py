@@ -103,6 +103,13 @@ def test_an_export_goes_through_links_and_to_devices(commands: Commands, tmp_pat
     assert "No such file" in commands.refused("cdr", "export", "-o", str(tmp_path / "no" / "where.csv"))
 
 
+def test_a_list_has_the_name_that_a_campaign_gives_it(commands: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "june.csv"
+    file.write_text("phone\n2104440111\n")
+    commands.run("list", "import", str(file), "--member", "acme", "--list", " june ")
+    assert '"list": "june"' in commands.run("list", "ls", "--json")
+
+
 def test_a_first_number_written_as_a_link_is_not_lost(commands: Commands, tmp_path: Path) -> None:
     file = tmp_path / "dnc.csv"
     file.write_text("tel:+12105550111\n2105550112\n")

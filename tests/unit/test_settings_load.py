@@ -121,8 +121,8 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
             "5:9: agents: 'bob' is not possible; allowed: all, or a list of names in [ ]; did you mean",
         ),
         (
-            "agents: [Bob]",
-            "5:10: agents[0]: 'Bob' is not a name; allowed: 1 to 32 characters of a-z, 0-9, _ and -; did ",
+            "agents: [Bob Ross]",
+            "5:10: agents[0]: 'Bob Ross' is not an agent's name; allowed: 1 to 32 letters, digits, _ and -, the ",
         ),
         ("agents: []", "5:9: agents: an empty list is not enough"),
         ("agents: [a, a]", "5:13: agents[1]: 'a' stands here a second time; allowed: each once"),
