@@ -2,17 +2,18 @@
 
 import getpass
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 import typer
 
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import campaign_id_of, member_id_of, sync_members
 from dialer_engine.store.locate import ensure_database, ensure_migrated
-from dialer_engine.store.pool import Connection, connect
+from dialer_engine.store.pool import Connection, connect, interrupted
 from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_kept
 
 DAY = timedelta(days=1)
@@ -21,17 +22,30 @@ LAST = datetime.max.replace(tzinfo=UTC)
 
 @asynccontextmanager
 async def database(config: Config) -> AsyncIterator[Connection]:
-    """Connect to the configuration's database, up to date and with its Members; start the embedded one."""
+    """Connect to the configuration's database, up to date and with its Members; start the embedded one.
+
+    StoreError says what went wrong in the middle of the work, such as a connection that was lost.
+    """
     url = ensure_database(config.settings, home())
-    await ensure_migrated(url)
-    conn = await connect(url, batch=True)
+    with in_words():
+        await ensure_migrated(url)
+        conn = await connect(url, batch=True)
+        try:
+            await sync_members(conn, config.settings.members)
+            await compare_if_behind(conn, home(), datetime.now(UTC))
+            yield conn
+            await flush_if_kept(conn, home(), datetime.now(UTC))
+        finally:
+            await conn.close()
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turn an error of the database in the middle of work into StoreError."""
     try:
-        await sync_members(conn, config.settings.members)
-        await compare_if_behind(conn, home(), datetime.now(UTC))
-        yield conn
-        await flush_if_kept(conn, home(), datetime.now(UTC))
-    finally:
-        await conn.close()
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise interrupted(error) from error
 
 
 async def check_names(

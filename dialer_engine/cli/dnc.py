@@ -14,6 +14,7 @@ from dialer_engine.cli.common import (
     carry_out,
     engine,
     fail,
+    not_blank,
     read_config,
 )
 from dialer_engine.cli.database import database, who
@@ -32,7 +33,7 @@ MemberOption = Annotated[
     str | None, typer.Option("--member", "-m", help="Only this Member; default nobody here may call it.")
 ]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept in the log.")]
-SourceOption = Annotated[str, typer.Option("--source", help="Where it comes from.")]
+SourceOption = Annotated[str, typer.Option("--source", callback=not_blank, help="Where it comes from.")]
 
 
 def add(

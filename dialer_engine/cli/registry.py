@@ -207,7 +207,7 @@ def scrub_(
     """Compare a contact list with every list in force; changes nothing, the gate checks each call anyway."""
     found = carry_out(_scrub(read_config(config), member, name))
     if write is not None:
-        write.write_text("number,list\n" + "".join(f"{a},{b}\n" for a, b in found.hits), encoding="utf-8")
+        _write_hits(write, found)
     if as_json:
         print_json(found.by_list())
         return
@@ -215,6 +215,13 @@ def scrub_(
         say(f"{listed}: {count:,} numbers")
     if not found.hits:
         say("no number of this list is on any list in force")
+
+
+def _write_hits(file: Path, found: Scrubbed) -> None:
+    try:
+        file.write_text("number,list\n" + "".join(f"{a},{b}\n" for a, b in found.hits), encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{file}: cannot be written ({error.strerror}); name another with --write") from error
 
 
 async def _scrub(config: Config, member: str, name: str) -> Scrubbed:

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    fail,
+    not_blank,
+    read_config,
+)
 from dialer_engine.cli.database import database, who
 from dialer_engine.cli.rules_text import changes, described, difference_lines, upcoming_lines
 from dialer_engine.cli.terminal import say, say_json
@@ -27,7 +35,7 @@ from dialer_engine.store import stops
 
 RegionArgument = Annotated[str | None, typer.Argument(help="A region such as US-FL, CA-ON, US or CA.")]
 StopArgument = Annotated[str, typer.Argument(help="A region such as US-LA, or a country: US, CA.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
+ReasonOption = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why; kept for ever.")]
 DayOption = Annotated[str | None, typer.Option("--at", help="On this local date; default today.")]
 PlaceArgument = Annotated[
     Path | None, typer.Argument(help="A directory of rules or a configuration; default this configuration.")

@@ -209,6 +209,7 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def _decode_sample(path: Path, head: bytes, encoding: str) -> str:
     try:
+        "a".encode(encoding)  # a codec that is none of text, such as hex, is refused here
         sample = codecs.getincrementaldecoder(encoding)().decode(head)
     except LookupError as error:
         raise ContactsError(f"{encoding!r} is not an encoding; try utf-8, cp1252 or utf-16") from error

@@ -6,11 +6,13 @@ They read the YAML's own tree and not the models, so that one wrong value does n
 import ipaddress
 import re
 from collections.abc import Iterator
-from pathlib import Path
+
+from pydantic_core import PydanticCustomError
 
 from dialer_engine.core.numbers import NumberClass, NumberPlan, classify
 from dialer_engine.settings.explain import nearest
 from dialer_engine.settings.problems import Problem
+from dialer_engine.settings.values import expanded
 from dialer_engine.settings.yaml_text import Document, Steps, Tree
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
@@ -129,7 +131,10 @@ def _check_number(
 def _check_prompt(document: Document, prompt: Tree) -> Iterator[Problem]:
     if not isinstance(prompt, str):
         return
-    file = document.file.parent / Path(prompt).expanduser()
+    try:
+        file = document.file.parent / expanded(prompt)
+    except PydanticCustomError:
+        return  # the model says so
     try:
         with file.open("rb") as stream:
             start = stream.read(12)

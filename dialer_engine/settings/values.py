@@ -170,9 +170,21 @@ def _is_address(value: str) -> bool:
     return True
 
 
+def expanded(text: str) -> Path:
+    """A path with `~` and `~name` replaced; refused when no such user exists or no file can be called that."""
+    try:
+        if "\0" not in text:
+            return Path(text).expanduser()
+    except RuntimeError:
+        raise refuse(
+            f"'{text}' begins with the name of no user here", "a path such as ~/file or /file"
+        ) from None
+    raise refuse("the path has a zero byte", "a path without one")
+
+
 def _resolve_path(value: Path, info: ValidationInfo) -> Path:
     """Paths are relative to the file that names them, not to where the command was typed."""
-    path = value.expanduser()
+    path = expanded(str(value))
     directory = (info.context or {}).get("directory")
     return path if directory is None or path.is_absolute() else Path(directory) / path
 

@@ -69,6 +69,12 @@ def test_an_ordinary_cell_hides_nothing(cell: str) -> None:
     assert not hides_rows(["2105550111", cell], ",")
 
 
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "base64", "klingon"])
+def test_a_codec_that_is_no_encoding_of_text_is_refused(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(ContactsError, match=f"'{encoding}' is not an encoding"):
+        inspect(put(tmp_path, "phone\n2105550111\n"), encoding)
+
+
 HIDING = 'number,since,answer\n2125551234,"2026-01-01\n2125551235,2026-01-01,no\n"2125551236",2026-01-01,no\n'
 
 

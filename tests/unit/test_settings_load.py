@@ -73,6 +73,13 @@ def test_paths_are_relative_to_their_file(tmp_path: Path) -> None:
             "databse:\n  pool: 3\n",
             "12:1: databse: unknown key 'databse'; allowed: members, trunks, accounts, database, ",
         ),
+        ('"[x]": 1\n', "12:1: [x]: unknown key '[x]'"),
+        ('"<all>": {a: b}\n', "12:1: <all>: unknown key '<all>'"),
+        (
+            "control: {socket: ~nosuchuser/c.sock}\n",
+            "12:19: control.socket: '~nosuchuser/c.sock' begins with the name of no user here; allowed: ",
+        ),
+        ('control: {socket: "a\\0b"}\n', "12:19: control.socket: the path has a zero byte; allowed: "),
         ("sip_port: 5061\n", "12:1: sip_port: unknown key 'sip_port'; "),
         (
             "database: 5\n",
@@ -195,6 +202,11 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
             "5:1: member: the key 'member' stands here a second time; allowed: once; first in line 1",
         ),
         ("drop_message: {prompt: gone.wav}", "5:24: drop_message.prompt: "),
+        (
+            "drop_message: {prompt: ~nosuchuser/x.wav}",
+            "5:24: drop_message.prompt: '~nosuchuser/x.wav' begins with the name of no user here",
+        ),
+        ('drop_message: {prompt: "x\\0.wav"}', "5:24: drop_message.prompt: the path has a zero byte"),
         (
             "drop_message: {callback_number: 210-226-0100}",
             "5:33: drop_message.callback_number: '210-226-0100' is not a",
