@@ -19,6 +19,7 @@ from dialer_engine.cli.common import (
     reachable,
     read_config,
 )
+from dialer_engine.cli.database import in_words
 from dialer_engine.cli.desk import desk
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
@@ -88,9 +89,10 @@ async def _add(config: Config, name: str, member: str | None, password: str) -> 
     await ensure_migrated(url)
     conn = await connect(url)
     try:
-        await directory.sync_members(conn, config.settings.members)
-        member_id = await directory.member_id_of(conn, member) if member else None
-        await directory.add_agent(conn, member_id, name, password)
+        with in_words():
+            await directory.sync_members(conn, config.settings.members)
+            member_id = await directory.member_id_of(conn, member) if member else None
+            await directory.add_agent(conn, member_id, name, password)
     finally:
         await conn.close()
 
@@ -113,7 +115,8 @@ def remove(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
 async def _remove(config: Config, name: str) -> None:
     conn = await connect(ensure_database(config.settings, home()))
     try:
-        await directory.remove_agent(conn, name, utc_now())
+        with in_words():
+            await directory.remove_agent(conn, name, utc_now())
     finally:
         await conn.close()
 

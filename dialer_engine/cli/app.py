@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import typer
 
-from dialer_engine.cli.terminal import say
+from dialer_engine.cli.terminal import say, say_text
 from dialer_engine.core.text import storable
+from dialer_engine.settings.home import HomeError
 
 COMMANDS = (
     "demo",
@@ -45,6 +46,7 @@ COMMANDS = (
 )
 """Modules of this package in the order of `dialer --help`; each has `register(app)`."""
 
+_FAILED = 1
 _USAGE = 2
 _OWN_WORDS = {"list": "list_", "test": "checks", "reload": "status"}
 
@@ -90,4 +92,8 @@ def main() -> None:
     _refuse_unreadable(sys.argv[1:])
     word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     module = _OWN_WORDS.get(word, word)
-    build((module,) if module in COMMANDS else COMMANDS)()
+    try:
+        build((module,) if module in COMMANDS else COMMANDS)()
+    except HomeError as error:
+        say_text(str(error), err=True)
+        raise SystemExit(_FAILED) from error

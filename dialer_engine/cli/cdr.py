@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, read_config
-from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.database import check_names, database, moment
 from dialer_engine.cli.terminal import exported, say
 from dialer_engine.settings.load import Config
 from dialer_engine.store.cdr import CdrQuery, Format, export
@@ -47,20 +47,37 @@ def export_(
 
 
 async def _to_file(config: Config, query: CdrQuery, output: Path, form: Format) -> int:
-    """Write beside the target and rename: a half-written export is never taken for a whole one."""
-    fresh = output.with_name(f"{output.name}.{os.getpid()}.part")
+    """Write beside the target and rename: a half-written export is never taken for a whole one.
+
+    A link keeps its place, and what is no file (a device, a pipe) is written to as it is.
+    """
     try:
-        count = await _export(config, query, fresh, form)
-        fresh.replace(output)
+        if _is_device(output):
+            return await _export(config, query, output, form)
+        target, fresh = _names(output)
+        try:
+            count = await _export(config, query, fresh, form)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise fail(f"{output}: cannot be written ({error.strerror})") from error
-    finally:
-        fresh.unlink(missing_ok=True)
     return count
+
+
+def _names(output: Path) -> tuple[Path, Path]:
+    """The file behind every link, and the unfinished one beside it."""
+    target = output.resolve()
+    return target, target.with_name(f"{target.name}.{os.getpid()}.part")
+
+
+def _is_device(output: Path) -> bool:
+    return (output.exists() and not output.is_file()) or output.absolute().parts[:2] == ("/", "dev")
 
 
 async def _export(config: Config, query: CdrQuery, target: Path | None, form: Format) -> int:
     async with database(config) as conn:
+        await check_names(conn, config, campaign=query.campaign, member=query.member)
         if target is None:
             return await export(conn, query, exported(), form)
         with target.open("w", encoding="utf-8", newline="") as file:

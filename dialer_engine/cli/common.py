@@ -34,6 +34,24 @@ def carry_out(doing: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(doing)
     except EXPECTED as error:
         raise fail(str(error)) from error
+    except BrokenPipeError:
+        raise  # whoever read standard output had enough; that is no error to tell
+    except OSError as error:
+        raise fail(_in_words(error)) from error
+
+
+def _in_words(error: OSError) -> str:
+    if isinstance(error, TimeoutError):
+        return "there was no answer in time; look whether it was done, and try again"
+    what = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {what}" if error.filename else what
+
+
+def not_blank(text: str) -> str:
+    """Refuse an option without words: they are kept with the record."""
+    if not text.strip():
+        raise typer.BadParameter("say it in words; they are kept with the record")
+    return text
 
 
 def fail(message: str) -> typer.Exit:

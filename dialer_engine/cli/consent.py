@@ -15,6 +15,7 @@ from dialer_engine.cli.common import (
     carry_out,
     engine,
     fail,
+    not_blank,
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
@@ -35,13 +36,17 @@ AnyMemberOption = Annotated[
 ]
 KindOption = Annotated[ConsentKind, typer.Option("--kind", help="How strong it is.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="When it was given; default now.")]
-SourceOption = Annotated[str, typer.Option("--source", help="Where it comes from, such as a form's address.")]
+SourceOption = Annotated[
+    str, typer.Option("--source", callback=not_blank, help="Where it comes from, such as a form's address.")
+]
 PurposeOption = Annotated[str, typer.Option("--purpose", help="What for.")]
 TextOption = Annotated[str, typer.Option("--text", help="The words the person agreed to.")]
 EvidenceOption = Annotated[str, typer.Option("--evidence", help="Where the original is kept.")]
 PersonOption = Annotated[str, typer.Option("--person", help="Who gave it.")]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Kept with the revocation.")]
-ChannelOption = Annotated[str, typer.Option("--channel", help="How it was said: letter, email, sms ...")]
+ChannelOption = Annotated[
+    str, typer.Option("--channel", callback=not_blank, help="How it was said: letter, email, sms ...")
+]
 
 
 def add(

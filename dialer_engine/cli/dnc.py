@@ -8,16 +8,19 @@ import typer
 
 from dialer_engine.cli.common import (
     DEFAULT_CONFIG,
+    FAILED,
     ConfigOption,
     JsonOption,
     carry_out,
     engine,
     fail,
+    not_blank,
     read_config,
 )
 from dialer_engine.cli.database import database, who
-from dialer_engine.cli.terminal import say, say_json
+from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.contacts.phone import read_notation
+from dialer_engine.contacts.source import HIDES_ROWS
 from dialer_engine.contacts.suppression_file import SuppressionImport, import_suppressions
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
@@ -30,7 +33,7 @@ MemberOption = Annotated[
     str | None, typer.Option("--member", "-m", help="Only this Member; default nobody here may call it.")
 ]
 NoteOption = Annotated[str | None, typer.Option("--note", help="Why; kept in the log.")]
-SourceOption = Annotated[str, typer.Option("--source", help="Where it comes from.")]
+SourceOption = Annotated[str, typer.Option("--source", callback=not_blank, help="Where it comes from.")]
 
 
 def add(
@@ -114,6 +117,10 @@ def import_(
         say(f"  row {row}: {reason}", err=True)
     if done.unreadable:
         say(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
+    if done.hiding:
+        say_text("\n".join(f"{file}:{line}: {HIDES_ROWS}" for line in done.hiding[:10]), err=True)
+        say("the numbers of such rows can still be called: mend the file and import it again", err=True)
+        raise typer.Exit(FAILED)
 
 
 async def _import(

@@ -22,7 +22,7 @@ from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
-from dialer_engine.settings.home import home, service_user, unreachable
+from dialer_engine.settings.home import HomeError, home, service_user, unreachable
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.settings.rules import load_zones
 from dialer_engine.store.errors import StoreError
@@ -67,7 +67,10 @@ async def _configuration(config: Path) -> Finding:
 
 
 async def _home(config: Path) -> Finding:
-    barrier = unreachable(home(), service_user()) if home().exists() else None
+    try:
+        barrier = unreachable(home(), service_user()) if home().exists() else None
+    except HomeError as error:
+        return Finding("home", CRITICAL, str(error))
     if barrier is not None:
         words = f"{service_user().name!r} may not enter {barrier}; set DIALER_HOME to another place"
         return Finding("home", CRITICAL, words)

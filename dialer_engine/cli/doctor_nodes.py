@@ -16,7 +16,7 @@ from dialer_engine.pbx.instance import NodeError, load_secrets
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.reach import PROGRAM, RECORDING, Seen, facts_of, look
 from dialer_engine.settings.asterisk import ExternalNode
-from dialer_engine.settings.home import home, service_user
+from dialer_engine.settings.home import HomeError, home, service_user
 from dialer_engine.settings.load import Config, SettingsError, load_config
 
 MOST_APART_S = 0.5
@@ -40,7 +40,7 @@ async def lent(config: Path) -> Finding:
         seen = await look(node.ari_url, secrets.ari_user, secrets.ari_password)
     except SettingsError:
         return Finding("node", WARNING, "not looked at: the configuration has errors")
-    except NodeError as error:
+    except (HomeError, NodeError) as error:
         return Finding("node", CRITICAL, str(error))
     return Finding("node", OK, f"{node.name}: Asterisk {seen.version} serves at {node.ari_url}")
 

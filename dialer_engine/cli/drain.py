@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +31,7 @@ def drain(
 async def _drain(config: Path, wait_s: float) -> None:
     pid = int((await engine(config).post("/drain", {"wait_s": wait_s}))["pid"])
     say("the engine places no more calls and hands over")
-    await asyncio.to_thread(wait_until_gone, pid)
+    await wait_until_gone(pid)
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
-from dialer_engine.cli.database import database, who
+from dialer_engine.cli.database import check_names, database, who
 from dialer_engine.cli.terminal import new_console, say, say_json
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.source import NAME_OF_DELIMITER
@@ -50,7 +50,8 @@ def import_(
         raise fail(f"--list: a name is one line of 1 to {LONGEST_LIST_NAME} characters, none of them unseen")
     settings = read_config(config)
     pairs = _pairs(mapping or [])
-    options = _Options(file, list_name, pairs, encoding, rejected, dry_run)
+    # As a campaign's settings read the name.
+    options = _Options(file, list_name.strip(), pairs, encoding, rejected, dry_run)
     report = carry_out(_import(settings, member, options))
     if as_json:
         say_json(asdict(report))
@@ -172,6 +173,7 @@ def ls(
 
 async def _ls(config: Config, member: str | None) -> list[ListRow]:
     async with database(config) as conn:
+        await check_names(conn, config, member=member)
         return await all_lists(conn, member)
 
 

@@ -24,7 +24,7 @@ from dialer_engine.contacts.registry.answers import take_answers
 from dialer_engine.contacts.registry.apply import ChangeReport, apply
 from dialer_engine.contacts.registry.load import LoadReport, LoadRequest, load
 from dialer_engine.settings.load import Config
-from dialer_engine.store.directory import member_id_of
+from dialer_engine.store.directory import check_list, member_id_of
 from dialer_engine.store.registry import lists
 from dialer_engine.store.registry.facts import lists_naming
 from dialer_engine.store.registry.loads import area_numbers, recount
@@ -207,7 +207,7 @@ def scrub_(
     """Compare a contact list with every list in force; changes nothing, the gate checks each call anyway."""
     found = carry_out(_scrub(read_config(config), member, name))
     if write is not None:
-        write.write_text("number,list\n" + "".join(f"{a},{b}\n" for a, b in found.hits), encoding="utf-8")
+        _write_hits(write, found)
     if as_json:
         print_json(found.by_list())
         return
@@ -217,8 +217,16 @@ def scrub_(
         say("no number of this list is on any list in force")
 
 
+def _write_hits(file: Path, found: Scrubbed) -> None:
+    try:
+        file.write_text("number,list\n" + "".join(f"{a},{b}\n" for a, b in found.hits), encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{file}: cannot be written ({error.strerror}); name another with --write") from error
+
+
 async def _scrub(config: Config, member: str, name: str) -> Scrubbed:
     async with database(config) as conn:
+        await check_list(conn, member, name)
         return await scrub(conn, member, name)
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from dialer_engine.cli import report_pacing
 from dialer_engine.cli.cdr import CampaignOption, FromOption, ToOption
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, read_config
-from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.database import check_names, database, moment
 from dialer_engine.cli.terminal import new_console, say_json
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
@@ -49,6 +49,7 @@ async def _read(
     config: Config, start: Any, end: Any, campaign: str | None
 ) -> tuple[list[CampaignDay], list[AgentDay]]:
     async with database(config) as conn:
+        await check_names(conn, config, campaign=campaign)
         return (
             await campaign_days(conn, start, end, campaign),
             await agent_days(conn, start, end, utc_now(), campaign),

@@ -21,7 +21,7 @@ from dialer_engine.cli.common import (
     print_json,
     read_config,
 )
-from dialer_engine.cli.database import database, moment
+from dialer_engine.cli.database import check_names, database, moment
 from dialer_engine.cli.pacing_plot import plot
 from dialer_engine.cli.terminal import exported, new_console, say
 from dialer_engine.core.pacing.history import BINS, EDGES
@@ -91,6 +91,7 @@ async def _read(
     config: Config, span: tuple[datetime, datetime], campaign: str | None, fine: timedelta | None
 ) -> tuple[list[Span], list[RiskBin], list[Span]]:
     async with database(config) as conn:
+        await check_names(conn, config, campaign=campaign)
         return (
             await spans(conn, *span, HOUR, campaign),
             await calibration(conn, *span, campaign),

@@ -9,12 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    fail,
+    not_blank,
+    read_config,
+)
 from dialer_engine.cli.database import database, who
 from dialer_engine.cli.rules_text import changes, described, difference_lines, upcoming_lines
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.settings.load import Config
+from dialer_engine.settings.load import ENGINE_FILE, Config
+from dialer_engine.settings.own_rules import OWN_RULES
 from dialer_engine.settings.rules import (
     RulesError,
     RuleSet,
@@ -26,7 +35,7 @@ from dialer_engine.store import stops
 
 RegionArgument = Annotated[str | None, typer.Argument(help="A region such as US-FL, CA-ON, US or CA.")]
 StopArgument = Annotated[str, typer.Argument(help="A region such as US-LA, or a country: US, CA.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
+ReasonOption = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why; kept for ever.")]
 DayOption = Annotated[str | None, typer.Option("--at", help="On this local date; default today.")]
 PlaceArgument = Annotated[
     Path | None, typer.Argument(help="A directory of rules or a configuration; default this configuration.")
@@ -34,6 +43,8 @@ PlaceArgument = Annotated[
 ExemptOption = Annotated[
     bool, typer.Option("--except-consent", help="Go on calling people with a consent or relationship.")
 ]
+
+_OF_CONFIGURATION = (ENGINE_FILE, OWN_RULES, "rules")
 
 
 def show(
@@ -47,7 +58,7 @@ def show(
     known = sorted(rules.book.regions)
     if region is not None and region.upper() not in known:
         raise fail(f"no rule for {region!r}; regions are: {', '.join(known)}")
-    found = [described(rules.book, each, day) for each in known if region in (None, each, each.lower())]
+    found = [described(rules.book, each, day) for each in known if region is None or region.upper() == each]
     if as_json:
         document = {"date": day.isoformat(), "version": rules.book.version, "regions": found}
         say_json(document)
@@ -176,9 +187,14 @@ def _known_region(config: Config, text: str) -> str:
 
 
 def _rules_of(place: Path) -> RuleSet:
-    """Read a directory of rule files, or the rules of a configuration directory."""
+    """Read a directory of rule files, or the rules of a configuration directory; a mistyped place is an error."""
     if all((place / f"{name}.csv").exists() for name in ("calling_rules", "area_codes")):
         return _load(place, own_rules_file(place.parent))
+    if place != DEFAULT_CONFIG and not any((place / name).exists() for name in _OF_CONFIGURATION):
+        raise fail(
+            f"{place}: holds neither calling_rules.csv with area_codes.csv nor a configuration "
+            f"({', '.join(_OF_CONFIGURATION)}); name a directory that does"
+        )
     return _load(rules_directory(place), own_rules_file(place))
 
 

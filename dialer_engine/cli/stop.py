@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -43,15 +42,15 @@ async def _stop(config: Path, now: bool) -> None:
         if now:
             await client.post("/shutdown")
         say("the engine is draining")
-        await asyncio.to_thread(wait_until_gone, pid)
+        await wait_until_gone(pid)
     except EngineNotRunning:
         say("no engine is running")
 
 
-def wait_until_gone(pid: int) -> None:
+async def wait_until_gone(pid: int) -> None:
     """Wait for the process and not for its socket: records are still written after that has closed."""
-    while _lives(pid):
-        time.sleep(LOOK_S)
+    while _lives(pid):  # noqa: ASYNC110 - another process has no event
+        await asyncio.sleep(LOOK_S)
     say("the engine has ended")
 
 

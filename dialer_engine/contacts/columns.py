@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer_engine.contacts.errors import ContactsError
-from dialer_engine.contacts.phone import looks_like_phone
+from dialer_engine.contacts.phone import UNREADABLE, looks_like_phone, read_notation
 
 PHONE = "phone"
 IGNORE = "ignore"
 _NAMES: Mapping[str, str] = {
     PHONE: "phone phonenumber telephone telephonenumber tel mobile mobilephone mobilenumber cell cellphone "
+    "phoneno phonenum telephoneno telephonenum telno telnum mobileno mobilenum cellno cellnum cellnumber contactno "
     "cellular home homephone work workphone businessphone office officephone number msisdn contactnumber "
     "dayphone eveningphone primaryphone altphone alternatephone secondaryphone otherphone landline "
     "telefono telefonofijo celular movil telefonocasa telefonotrabajo numero numerodetelefono "
@@ -34,6 +35,10 @@ NAMES: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, 
 FIELDS = tuple(NAMES)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TRAILING_DIGITS = re.compile(r"\d+$")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PHONE_WORD = re.compile("phone|tel|mobile|cell", re.IGNORECASE)
+_NO_PHONE_PART = re.compile("account|acct|order|invoice|policy|contract|customer|reference", re.IGNORECASE)
+_NO_PHONE_WORDS = frozenset({"acc", "id", "ids", "case", "ref", "date"})
 LONGEST_NAME = 40
 
 
@@ -72,9 +77,15 @@ def choose(sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]]) ->
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
-    if any(looks_like_phone(cell) for cell in first):
+    if any(_holds_number(cell) for cell in first):
         return False
     return bool(rest) or any(_field_of(cell) for cell in first)
+
+
+def _holds_number(cell: str) -> bool:
+    """Tell whether a cell is a number, also one that nobody can call, such as one with an extension."""
+    long = sum(letter.isdigit() for letter in cell) >= 10
+    return looks_like_phone(cell) or (long and read_notation(cell)[1] != UNREADABLE)
 
 
 def _guess(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[int, str]:
@@ -84,11 +95,26 @@ def _guess(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[int, str
         if found and (found == PHONE or found not in guessed.values()):
             guessed[index] = found
     if PHONE not in guessed.values():
-        guessed |= {i: PHONE for i in range(len(names)) if _share(rows, i, looks_like_phone) >= 0.5}
+        guessed |= dict.fromkeys(_phones_by_content(names, rows), PHONE)
     if "email" not in guessed.values():
         mail = next((i for i in range(len(names)) if _share(rows, i, _is_mail) >= 0.5), None)
         guessed |= {} if mail is None or mail in guessed else {mail: "email"}
     return guessed
+
+
+def _phones_by_content(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Columns that hold phone numbers: those whose header says so, else those whose header names nothing else."""
+    found = [i for i in range(len(names)) if _share(rows, i, looks_like_phone) >= 0.5]
+    named = [i for i in found if _PHONE_WORD.search(names[i])]
+    return named or [i for i in found if not _names_something_else(names[i])]
+
+
+def _names_something_else(header: str) -> bool:
+    """Tell whether a header stands above numbers that only look like phone numbers."""
+    words = {word.lower() for word in _WORD.findall(header)}
+    return bool(
+        words & _NO_PHONE_WORDS or _NO_PHONE_PART.search(header) or _field_of(header) == "external_id"
+    )
 
 
 def _share(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> float:
@@ -133,7 +159,8 @@ def _columns(
     phones = tuple((i, _label(names[i])) for i, what in guessed.items() if what == PHONE)
     if not phones:
         raise ContactsError(
-            f"no phone column found (columns: {', '.join(names)}); name it with --map phone=COLUMN"
+            f"no phone column found (columns: {', '.join(names)}); name it with --map phone=COLUMN "
+            "(do-not-call numbers: --column COLUMN)"
         )
     fields = {what: i for i, what in guessed.items() if what != PHONE}
     extra = tuple((i, name) for i, name in enumerate(names) if i not in guessed and i not in ignored)

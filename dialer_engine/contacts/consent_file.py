@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.phone import read_notation
-from dialer_engine.contacts.source import inspect, rows
+from dialer_engine.contacts.source import inspect, whole_rows
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.core.text import storable
 from dialer_engine.store.consent import NewConsent, add
@@ -50,7 +50,7 @@ async def import_consents(
 
 
 def _read(file: Path, at: datetime) -> Iterator[NewConsent]:
-    records = rows(inspect(file))
+    records = whole_rows(inspect(file))
     _, header = next(records, (1, []))
     places = {name.strip().casefold(): index for index, name in enumerate(header)}
     unknown = sorted(set(places) - {*NEEDED, *OTHERS})
@@ -64,6 +64,8 @@ def _read(file: Path, at: datetime) -> Iterator[NewConsent]:
     bad: list[str] = []
     for line, cells in records:
         try:
+            if any(cells[len(header) :]):
+                raise ValueError(f"has {len(cells)} columns, the header has {len(header)}")
             row = {n: cells[i].strip() if i < len(cells) else "" for n, i in places.items()}
             good.append(_consent(row, file, at))
         except ValueError as error:

@@ -21,7 +21,7 @@ import msgspec
 from dialer_engine.contacts import staging
 from dialer_engine.contacts.columns import Columns, choose
 from dialer_engine.contacts.errors import ContactsError
-from dialer_engine.contacts.rejected import write_rejected
+from dialer_engine.contacts.rejected import check_target, write_rejected
 from dialer_engine.contacts.source import Source, inspect, rows
 from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
@@ -96,6 +96,7 @@ async def import_list(
     """Import a file in one transaction; ContactsError says what is wrong with it."""
     source = inspect(request.file, request.encoding)
     columns = choose(_sample(source), request.mapping)
+    check_target(_rejected_file(request), request.file)
     fresh: Path | None = None
     try:
         async with conn.transaction():
@@ -110,8 +111,15 @@ async def import_list(
         if fresh is not None:
             fresh.unlink(missing_ok=True)
         raise
-    if fresh is not None and report.rejected_file is not None:
-        fresh.replace(report.rejected_file)
+    return report if fresh is None else _named(report, fresh)
+
+
+def _named(report: ImportReport, fresh: Path) -> ImportReport:
+    """Give the file of rejected rows its name; the import stands, so the file stays where that fails."""
+    try:
+        fresh.replace(report.rejected_file or fresh)
+    except OSError:
+        return replace(report, rejected_file=fresh)
     return report
 
 
@@ -146,7 +154,7 @@ async def _import(
 async def _stage(
     conn: Connection, request: ImportRequest, source: Source, columns: Columns, progress: Progress
 ) -> int:
-    reader = staging.Reader(columns, request.plan, request.rules.zones, request.lab)
+    reader = staging.Reader(columns, request.plan, request.rules.zones, request.lab, source.delimiter)
     count = 0
     for batch in reader.batches(_data_rows(source, columns)):
         await staging.copy(conn, batch)

@@ -16,6 +16,7 @@ _CLEAN = re.compile(
     r"[\s']*(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[ .-]?)([2-9]\d\d)[ .-]?(\d{4})(?:\.0)?\s*",
     re.ASCII,
 )
+_TEL = re.compile(r"\s*tel:", re.IGNORECASE)
 _SPREADSHEET = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
 REASONS: Mapping[NumberClass, str] = {
     NumberClass.fictional: "fictional number (555-01XX)",
@@ -52,7 +53,8 @@ def read_notation(text: str) -> tuple[str | None, str]:
 
 
 def looks_like_phone(text: str) -> bool:
-    """Tell whether a cell could be a phone number: used to guess columns."""
+    """Tell whether a cell could be a phone number, perhaps as `tel:...`: used to guess columns."""
+    text = _TEL.sub("", text)
     digits = sum(letter.isdigit() for letter in text)
     return 10 <= digits <= 15 and len(text) <= 24 and not re.search(r"[A-Za-z@/:]", text)
 

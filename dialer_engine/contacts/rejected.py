@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,23 @@ from dialer_engine.store.safe_csv import SafeWriter
 from dialer_engine.store.sql import sql
 
 REASON = "rejected because"
+
+
+def check_target(target: Path, source: Path) -> None:
+    """Refuse a file for rejected rows that would replace the source, or something that is no file."""
+    try:
+        kind = target.lstat().st_mode
+        if not stat.S_ISREG(kind):
+            what = "a link" if stat.S_ISLNK(kind) else "a directory or device"
+            raise ContactsError(f"{target}: is {what}; name a file with --rejected")
+        if target.samefile(source):
+            raise ContactsError(f"{target}: is the file to be imported; name another with --rejected")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ContactsError(
+            f"{target}: cannot be written ({error.strerror}); name another file with --rejected"
+        ) from error
 
 
 async def write_rejected(conn: Connection, source: Source, columns: Columns, target: Path) -> Path:

@@ -3,20 +3,25 @@
 import codecs
 import csv
 import io
+import itertools
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.contacts.phone import looks_like_phone
 from dialer_engine.core.text import storable
 
+HIDES_ROWS = "a cell of several lines holds what looks like another row: is a quotation mark not closed?"
 SAMPLE_BYTES = 64 * 1024
 LONGEST_LINE = 1024 * 1024  # characters; keeps memory flat when a file has no line ends
 DELIMITERS = (",", ";", "\t", "|")
 NAME_OF_DELIMITER = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+_END = "\0"  # stands behind the last line; `storable` leaves none in the file's own text
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 _EXCEL_HINT = re.compile(r"sep=(.)\r?\n?\Z")
 _NOT_TEXT: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF"),
@@ -66,17 +71,56 @@ def inspect(path: Path, encoding: str | None = None) -> Source:
 
 def rows(source: Source) -> Iterator[tuple[int, list[str]]]:
     """Read the file's records with their numbers, the first record being 1; blank ones are left out."""
-    number = 0
+    return ((number, cells) for number, _, cells in records(source))
+
+
+def whole_rows(source: Source) -> Iterator[tuple[int, list[str]]]:
+    """Read the file's records as `rows` does; ContactsError at the first one that hides others."""
+    for number, line, cells in records(source):
+        if hides_rows(cells, source.delimiter):
+            raise ContactsError(f"{source.path}:{line}: {HIDES_ROWS} Else put that cell on one line")
+        yield number, cells
+
+
+def hides_rows(cells: Sequence[str], delimiter: str) -> bool:
+    """Tell whether a cell of several lines holds a piece of a row with a phone number.
+
+    A quotation mark that is opened and not closed takes in all rows as far as the next one.
+    """
+    long_cells = (cell for cell in cells if "\n" in cell or "\r" in cell)
+    lines = (line for cell in long_cells for line in _LINE_BREAK.split(cell))
+    return any(
+        looks_like_phone(part.strip(' "'))
+        for line in lines
+        if delimiter in line or '"' in line
+        for part in line.split(delimiter)
+    )
+
+
+def records(source: Source) -> Iterator[tuple[int, int, list[str]]]:
+    """Read the file's records with their numbers and their first lines, both from 1; blank ones are left out.
+
+    ContactsError when the last record ends within quotation marks: it has taken in what follows it.
+    """
+    number, line = 0, 1
     with source.path.open("r", encoding=source.encoding, newline="") as file:
-        reader = csv.reader(_lines(source, file), delimiter=source.delimiter)
+        reader = csv.reader(itertools.chain(_lines(source, file), (_END,)), delimiter=source.delimiter)
         try:
             for cells in reader:
+                if cells == [_END]:
+                    return
+                if cells and cells[-1].endswith(_END):
+                    raise ContactsError(
+                        f"{source.path}:{line}: a quotation mark is opened in this row and never closed; "
+                        "close it, or take it away"
+                    )
                 number += 1
                 if any(cells) and not (source.hinted and number == 1):
-                    yield number, cells
+                    yield number, line, cells
+                line = reader.line_num + 1
         except csv.Error as error:
             raise ContactsError(
-                f"{source.path}:{reader.line_num}: {error}; is a quotation mark opened and never closed?"
+                f"{source.path}:{line}: {error}; is a quotation mark opened and never closed?"
             ) from error
         except UnicodeError as error:
             raise ContactsError(
@@ -165,6 +209,7 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def _decode_sample(path: Path, head: bytes, encoding: str) -> str:
     try:
+        "a".encode(encoding)  # a codec that is none of text, such as hex, is refused here
         sample = codecs.getincrementaldecoder(encoding)().decode(head)
     except LookupError as error:
         raise ContactsError(f"{encoding!r} is not an encoding; try utf-8, cp1252 or utf-16") from error

@@ -10,6 +10,7 @@ import msgspec
 from dialer_engine.contacts.columns import Columns
 from dialer_engine.contacts.phone import read_number
 from dialer_engine.contacts.regions import region_hints, zone_hints
+from dialer_engine.contacts.source import HIDES_ROWS, hides_rows
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.store.pool import Connection
 
@@ -47,6 +48,7 @@ class Reader:
     plan: NumberPlan
     zones: Container[str]
     lab: bool
+    delimiter: str = ","
 
     def batches(self, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Batch]:
         """Read rows in batches; the header, when there is one, must have been taken off."""
@@ -58,6 +60,9 @@ class Reader:
             yield batch
 
     def _read(self, batch: Batch, row: int, cells: list[str]) -> None:
+        if hides_rows(cells, self.delimiter):
+            batch.problems.append((row, 0, HIDES_ROWS))
+            return
         width = len(self.columns.columns)
         if len(cells) > width and any(cells[width:]):
             reason = f"has {len(cells)} columns, the file has {width}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dialer_engine.contacts.columns import PHONE, choose
 from dialer_engine.contacts.phone import read_notation
-from dialer_engine.contacts.source import inspect, rows
+from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.suppress import insert, live_suppressed, take_turn
 
@@ -23,13 +23,17 @@ MOST_SHOWN = 100
 
 @dataclass(slots=True)
 class SuppressionImport:
-    """What came of it; `to_cancel` are the numbers with calls under way."""
+    """What came of it; `to_cancel` are the numbers with calls under way.
+
+    `hiding` are the first lines, from 1, of rows that have taken in others; the numbers of those are not known.
+    """
 
     rows: int = 0
     added: int = 0
     known: int = 0
     unreadable_count: int = 0
     unreadable: list[tuple[int, str]] = field(default_factory=list)
+    hiding: list[int] = field(default_factory=list)
     to_cancel: list[str] = field(default_factory=list)
 
 
@@ -62,10 +66,17 @@ def _batches(file: Path, column: str | None, done: SuppressionImport) -> Iterato
     sample = [cells for _, cells in itertools.islice(rows(source), SAMPLE_ROWS)]
     columns = choose(sample, [(PHONE, column)] if column else [])
     places = [index for index, _ in columns.phones]
-    records = itertools.islice(rows(source), 1 if columns.has_header else 0, None)
-    while piece := list(itertools.islice(records, BATCH)):
+    data = itertools.islice(_seen(source, done), 1 if columns.has_header else 0, None)
+    while piece := list(itertools.islice(data, BATCH)):
         done.rows += len(piece)
         yield list(dict.fromkeys(_numbers(piece, places, done)))
+
+
+def _seen(source: Source, done: SuppressionImport) -> Iterator[tuple[int, list[str]]]:
+    for number, line, cells in records(source):
+        if hides_rows(cells, source.delimiter) and len(done.hiding) < MOST_SHOWN:
+            done.hiding.append(line)
+        yield number, cells
 
 
 def _numbers(

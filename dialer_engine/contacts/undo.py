@@ -44,6 +44,8 @@ async def undo(
 ) -> Undone:
     """Take an import back: the given one, or the list's newest. One transaction.
 
+    Member and list, where given, must be those of the given import; without one both are needed.
+
     Contacts that were called stay for their records' sake, and only when `keep_called` says so; else nothing
     is changed and ContactsError counts them. What the other rows said of whose numbers are one person's is forgotten.
     """
@@ -77,7 +79,12 @@ async def _find(
 ) -> asyncpg.Record:
     row = await conn.fetchrow(sql("undo_find"), import_id, member, list_name)
     if row is None:
-        where = f"import {import_id}" if import_id is not None else f"list {list_name!r} of {member!r}"
+        given = (
+            f"import {import_id}" if import_id is not None else "",
+            f"list {list_name!r}" if list_name is not None else "",
+            f"Member {member!r}" if member is not None else "",
+        )
+        where = ", ".join(filter(None, given))
         raise ContactsError(f"{where}: there is no import to take back; see 'dialer list ls'")
     if row["undone_at"] is not None:
         raise ContactsError(f"import {row['id']}: was taken back at {row['undone_at']:%Y-%m-%d %H:%M} UTC")

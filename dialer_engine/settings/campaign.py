@@ -10,6 +10,7 @@ from dialer_engine.settings.base import Model
 from dialer_engine.settings.values import (
     E164,
     WEEKDAYS,
+    AgentName,
     ConfigPath,
     Duration,
     Line,
@@ -204,7 +205,7 @@ def _agents_kind(value: object) -> str:
 
 
 AgentChoice = Annotated[
-    Annotated[list[Name], Field(min_length=1), Tag("<list>")] | Annotated[Literal["all"], Tag("<all>")],
+    Annotated[list[AgentName], Field(min_length=1), Tag("<list>")] | Annotated[Literal["all"], Tag("<all>")],
     Discriminator(_agents_kind),
 ]
 

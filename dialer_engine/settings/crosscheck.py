@@ -8,9 +8,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic_core import PydanticCustomError
+
 from dialer_engine.core.numbers import NumberClass, NumberPlan, classify
 from dialer_engine.settings.explain import nearest
 from dialer_engine.settings.problems import Problem
+from dialer_engine.settings.values import expanded
 from dialer_engine.settings.yaml_text import Document, Steps, Tree
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
@@ -130,7 +133,10 @@ def _check_number(
 def _check_prompt(document: Document, prompt: Tree) -> Iterator[Problem]:
     if not isinstance(prompt, str):
         return
-    file, content, what = _content(document, prompt, 12)
+    found = _content(document, prompt, 12)
+    if found is None:
+        return
+    file, content, what = found
     if not what and (content[:4], content[8:]) != (b"RIFF", b"WAVE"):
         what = f"{file} is not a wav recording"
     if what:
@@ -140,21 +146,30 @@ def _check_prompt(document: Document, prompt: Tree) -> Iterator[Problem]:
 def _check_script(document: Document, script: Tree) -> Iterator[Problem]:
     if not isinstance(script, str):
         return
-    file, content, what = _content(document, script, -1)
+    found = _content(document, script, -1)
+    if found is None:
+        return
+    file, content, what = found
     if b"\0" in content:
         what = f"{file} is not a text in UTF-8: it has zero bytes"
     if what:
         yield document.problem(("script",), what, "a text file, or no script")
 
 
-def _content(document: Document, path: str, size: int) -> tuple[Path, bytes, str]:
-    """Return a file that a setting names, so many of its first bytes (-1: all), and why it cannot be read."""
-    file = document.file.parent / Path(path).expanduser()
+def _content(document: Document, path: str, size: int) -> tuple[Path, bytes, str] | None:
+    """Return a file that a setting names, so many of its first bytes (-1: all), and why it cannot be read.
+
+    None for what is no path: the model says so.
+    """
+    try:
+        file = document.file.parent / expanded(path)
+    except PydanticCustomError:
+        return None
     try:
         with file.open("rb") as stream:
             return file, stream.read(size), ""
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        return file, b"", f"{file} cannot be read: {getattr(error, 'strerror', None) or error}"
+    except OSError as error:
+        return file, b"", f"{file} cannot be read: {error.strerror}"
 
 
 def _check_lab(document: Document) -> Iterator[Problem]:

@@ -39,7 +39,11 @@ def _explain_one(document: Document, known: list[Key], detail: Any) -> Problem:
 
 def _path_in(document: Document, location: Sequence[Step]) -> tuple[Steps, bool]:
     """The part of pydantic's location that the user wrote; pydantic adds marks of its own such as '[key]'."""
-    path = tuple(step for step in location if not (isinstance(step, str) and step[:1] in ("[", "<")))
+    path: Steps = ()
+    for step in location:
+        mark = isinstance(step, str) and step[:1] in ("[", "<")
+        if not mark or (*path, step) in document.keys:
+            path = (*path, step)
     return path, "[key]" in location
 
 

@@ -37,10 +37,16 @@ class Demotion(TypedDict, total=False):
 
 
 def home() -> Path:
-    """The run-time directory: DIALER_HOME, else /var/lib/dialer for root, else the user's data directory."""
+    """The run-time directory: DIALER_HOME, else /var/lib/dialer for root, else the user's data directory.
+
+    HomeError when DIALER_HOME begins with the `~name` of nobody.
+    """
     chosen = os.environ.get("DIALER_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise HomeError(f"DIALER_HOME: {chosen}: no user of that name has a directory here") from error
     if os.geteuid() == 0:
         return ROOT_HOME
     data = os.environ.get("XDG_DATA_HOME")

@@ -28,7 +28,9 @@ _HOST = re.compile(
 )
 _ASTERISK_UNSAFE = re.compile(r"[;\[\]]|\$[{\[]")
 
+_AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 NAME_ALLOWED = "1 to 32 characters of a-z, 0-9, _ and -"
+AGENT_ALLOWED = "1 to 32 letters, digits, _ and -, the first a letter or digit"
 E164_ALLOWED = "a number in E.164 form, for the US and Canada +1 and ten digits, such as +12105550100"
 DURATION_ALLOWED = "a number with s, m, h or d such as '90s', '30m', '4h', '2d'"
 
@@ -112,6 +114,13 @@ def _check_name(value: str) -> str:
     raise refuse(f"'{value}' is not a name", NAME_ALLOWED, suggestion)
 
 
+def _check_agent(value: str) -> str:
+    if _AGENT.fullmatch(value):
+        return value
+    suggestion = re.sub(r"[^A-Za-z0-9_-]+", "-", value).strip("-_")[:32]
+    raise refuse(f"'{value}' is not an agent's name", AGENT_ALLOWED, suggestion)
+
+
 def _check_line(value: str) -> str:
     if not value.strip() or not one_line(value):
         raise refuse(
@@ -161,9 +170,21 @@ def _is_address(value: str) -> bool:
     return True
 
 
+def expanded(text: str) -> Path:
+    """A path with `~` and `~name` replaced; refused when no such user exists or no file can be called that."""
+    try:
+        if "\0" not in text:
+            return Path(text).expanduser()
+    except RuntimeError:
+        raise refuse(
+            f"'{text}' begins with the name of no user here", "a path such as ~/file or /file"
+        ) from None
+    raise refuse("the path has a zero byte", "a path without one")
+
+
 def _resolve_path(value: Path, info: ValidationInfo) -> Path:
     """Paths are relative to the file that names them, not to where the command was typed."""
-    path = value.expanduser()
+    path = expanded(str(value))
     directory = (info.context or {}).get("directory")
     return path if directory is None or path.is_absolute() else Path(directory) / path
 
@@ -176,6 +197,10 @@ _E164_SCHEMA = {"type": ["string", "integer"], "pattern": r"^\+[1-9]\d{6,14}$"}
 Name = Annotated[
     str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
 ]
+AgentName = Annotated[
+    str, AfterValidator(_check_agent), WithJsonSchema({"type": "string", "pattern": f"^{_AGENT.pattern}$"})
+]
+"""As `dialer agent add` and the table `agents` take it."""
 Line = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
 AsteriskText = Annotated[str, Field(max_length=200), AfterValidator(_check_asterisk_text)]
 E164 = Annotated[str, AfterValidator(_check_e164), WithJsonSchema(_E164_SCHEMA)]

@@ -127,6 +127,14 @@ async def known_ids(conn: Connection, name: str, campaign: CampaignLike) -> Know
     return KnownIds(row["campaign_id"], row["member_id"], row["list_ids"])
 
 
+async def check_list(conn: Connection, member: str, name: str) -> None:
+    """Make sure that a Member has a list of this name; UnknownName tells the Members or lists there are."""
+    names = [row["name"] for row in await conn.fetch(sql("list_names"), await member_id_of(conn, member))]
+    if name not in names:
+        known = ", ".join(names) or "none yet"
+        raise UnknownName(f"no list of {member!r} is called {name!r} (known: {known})")
+
+
 async def campaign_states(conn: Connection) -> dict[str, CampaignState]:
     """Return the state of every campaign in the database by its name."""
     return {row["name"]: row["state"] for row in await conn.fetch(sql("campaign_states"))}

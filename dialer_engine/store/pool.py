@@ -113,6 +113,27 @@ def explain(error: Exception, url: str) -> StoreError:
     return StoreError(f"{where}: cannot connect ({type(error).__name__}: {error})")
 
 
+def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StoreError:
+    """Put what went wrong in the middle of a command into words; its last transaction left nothing."""
+    undone = "what was not finished is undone"
+    match error:
+        case asyncpg.LockNotAvailableError() | asyncpg.DeadlockDetectedError():
+            return StoreError(
+                f"the database: other work held what this needs for too long ({error}); {undone}, try again"
+            )
+        case asyncpg.DiskFullError():
+            return StoreError(f"the database's disk is full; {undone}")
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.AdminShutdownError()
+            | asyncpg.CrashShutdownError()
+            | asyncpg.CannotConnectNowError()
+            | asyncpg.InterfaceError()
+        ):
+            return StoreError(f"the connection to the database was lost ({error}); {undone}, try again")
+    return StoreError(f"the database refused this ({type(error).__name__}: {error}); {undone}")
+
+
 def place(url: str) -> str:
     """The database's server and name without user, password and options; a broken address shows neither."""
     scheme, mark, rest = url.partition("://")

@@ -20,6 +20,10 @@ with added as (
 )
 select id from added union all select id from lists where member_id = $1 and name = $2 limit 1;
 
+-- name: list_names
+-- Lists the names of a Member's lists.
+select name from lists where member_id = $1 order by name;
+
 -- name: campaign_put
 -- Adds a campaign or brings its details up to date, and returns its id; the seller is the Member unless named.
 insert into campaigns (member_id, name, seller, offer)

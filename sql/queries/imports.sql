@@ -178,10 +178,10 @@ where $1::text is null or m.key = $1
 order by m.key, l.name;
 
 -- name: undo_find
--- Finds an import by id, or a list's newest that was not undone.
+-- Finds an import by id, or a list's newest that was not undone; Member and list, where given, must be its own.
 select i.id, i.list_id, i.member_id, i.first_id, i.last_id, i.file_name, i.contacts, i.undone_at, l.name as list
 from imports i join lists l on l.id = i.list_id join members m on m.id = i.member_id
-where ($1::bigint is not null and i.id = $1)
+where (i.id = $1 and ($2::text is null or m.key = $2) and ($3::text is null or l.name = $3))
    or ($1::bigint is null and m.key = $2 and l.name = $3 and i.undone_at is null)
 order by i.id desc limit 1;
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, WALL, Campaign, Conn, load_shipped, make_world, request, sizes
+from store_support import NOON, WALL, Campaign, Conn, Member, load_shipped, make_world, request, sizes
 
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
@@ -228,6 +228,19 @@ async def test_missing_file_and_unwritable_report(conn: Conn, tmp_path: Path) ->
     assert await conn.fetchval("select count(*) from contacts") == 0
 
 
+async def test_an_import_that_stands_names_its_rejected_rows_where_they_are(
+    conn: Conn, tmp_path: Path
+) -> None:
+    put(tmp_path / "a.csv", PLAIN + "x,y,bad,\n")
+    world = await make_world(conn)
+    target = tmp_path / "late"
+    request = a_request(tmp_path / "a.csv", world.members["acme"], rejected_file=target)
+    report = await import_list(conn, request, lambda rows: target.mkdir())
+    assert (await sizes(conn, "contacts"), report.contacts) == ([2], 2)
+    assert report.rejected_file is not None
+    assert "not a phone number" in report.rejected_file.read_text()
+
+
 async def test_dry_run_counts_and_writes_nothing(conn: Conn, tmp_path: Path) -> None:
     report = await take(conn, tmp_path / "a.csv", PLAIN + "x,y,bad,\n", dry_run=True)
     assert (report.contacts, report.rejected, report.import_id) == (2, 1, None)
@@ -301,6 +314,16 @@ async def test_undo_leaves_the_queue_row_of_a_call_that_is_reserved_meanwhile(
     assert [row["contact_id"] for row in await conn.fetch("select contact_id from queue")] == [
         call.contact_id
     ]
+
+
+async def test_undo_of_another_members_or_lists_import_is_refused(conn: Conn, tmp_path: Path) -> None:
+    report = await take(conn, tmp_path / "a.csv", PLAIN)
+    await make_world(conn, members={"acme": Member(), "bolt": Member("Bolt")})
+    for member, name in (("bolt", None), (None, "july"), ("acme", "july"), ("bolt", "june")):
+        with pytest.raises(ContactsError, match=rf"import {report.import_id}, .*: there is no import"):
+            await undo(conn, report.import_id, member, name, WALL, who="op")
+    assert await sizes(conn, "contacts") == [2]
+    assert (await undo(conn, report.import_id, "acme", "june", WALL, who="op")).removed == 2
 
 
 async def test_undo_takes_only_its_own_import_back(conn: Conn, tmp_path: Path) -> None:

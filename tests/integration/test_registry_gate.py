@@ -196,7 +196,7 @@ def test_the_commands(configured: list[str], tmp_path: Path) -> None:
         "change", "us_national", str(change), "--account", "10203040", "--as-of", later
     )
     assert "us_national" in run("check", "+12122349999")
-    assert "no number of this list" in run("scrub", "acme", "june")
+    assert "no list of 'acme' is called 'june'" in run("scrub", "acme", "june", ok=False)
     answers = tmp_path / "answers.csv"
     answers.write_text("2122342000,2025-01-01,no\n")
     assert "1 answers taken in" in run("answers", str(answers), "--answered", today)

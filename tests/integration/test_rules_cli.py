@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from cli_support import Commands, commands_on
 
-from dialer_engine.cli.app import build
 from dialer_engine.settings.rules import SHIPPED
 
 pytestmark = pytest.mark.postgres
@@ -18,35 +17,10 @@ OWN = (
 )
 
 
-class Commands:
-    """Runs commands on one configuration and keeps what they said."""
-
-    def __init__(self, config: Path) -> None:
-        self.config = config
-        self._app = build(("rules", "consent", "dnc"))
-
-    def run(self, *words: str, status: int = 0) -> str:
-        done = CliRunner().invoke(self._app, [*words, "--config", str(self.config)])
-        assert done.exit_code == status, done.output
-        return done.output
-
-    def refused(self, *words: str) -> str:
-        return self.run(*words, status=1)
-
-
 @pytest.fixture
 def commands(tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> Commands:
     """A configuration over the test's database."""
-    monkeypatch.setenv("DIALER_HOME", str(tmp_path / "home"))
-    directory = tmp_path / "config"
-    directory.mkdir()
-    (directory / "dialer.yaml").write_text(
-        "members: {acme: {name: Acme, callback_number: +18005550100}}\n"
-        "trunks: {main: {host: 127.0.0.1}}\n"
-        f"database: {{url: '{pg_url}'}}\n",
-        encoding="utf-8",
-    )
-    return Commands(directory)
+    return commands_on(tmp_path, pg_url, monkeypatch)
 
 
 # --- rules ----------------------------------------------------------------------------------------
@@ -65,6 +39,7 @@ def test_show_tells_a_regions_rules_with_source_and_confidence(commands: Command
     assert "lists at most 31 days old" in str(everything["regions"])
     national = next(each for each in everything["regions"] if each["region"] == "US")
     assert "us_national" in national["rules"]["lists needed"]
+    assert commands.run("rules", "show", "us-FL", "--at", "2026-11-23") == told
     assert "no rule for 'TT'" in commands.refused("rules", "show", "TT")
 
 
@@ -95,6 +70,20 @@ def test_check_of_a_directory_that_is_spoiled(commands: Commands, tmp_path: Path
         text = file.read_text(encoding="utf-8")
         (directory / file.name).write_text(text.replace("US,AL,Alabama,08:00", "US,AL,Alabama,8am"))
     assert "calling_rules.csv:4: '8am' is not a time" in commands.refused("rules", "check", str(directory))
+
+
+def test_a_place_without_rules_is_no_place_with_the_shipped_ones(commands: Commands, tmp_path: Path) -> None:
+    places = tmp_path / "typo", tmp_path / "empty", tmp_path / "half"
+    for place in places[1:]:
+        place.mkdir()
+    (places[2] / "calling_rules.csv").write_bytes((SHIPPED / "calling_rules.csv").read_bytes())
+    for place in map(str, places):
+        why = f"{place}: holds neither calling_rules.csv with area_codes.csv nor a configuration"
+        assert why in commands.refused("rules", "check", place)
+        assert why in commands.refused("rules", "diff", place)
+        assert why in commands.refused("rules", "diff", str(SHIPPED), place)
+    assert "no errors" in commands.run("rules", "check", str(SHIPPED))
+    assert "no errors" in commands.run("rules", "check", str(commands.config))
 
 
 def test_diff_compares_with_the_shipped_rules_and_with_a_directory(
@@ -174,5 +163,8 @@ def test_a_file_of_consents_with_an_error_changes_nothing(commands: Commands, tm
     told = commands.refused("consent", "import", str(file), "--member", "acme")
     assert f"{file}:3: kind 'maybe'" in told
     assert "no consent is recorded" in commands.run("consent", "show", NUMBER)
-    file.write_text("number,kind,since\n2105550143,express,2026-05-01\n")
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01,Bob\n")
+    told = commands.refused("consent", "import", str(file), "--member", "acme")
+    assert f"{file}:2: has 4 columns, the header has 3" in told
+    file.write_text("number,kind,since\n2105550143,express,2026-05-01,,\n")
     assert "1 rows: 1 consents recorded" in commands.run("consent", "import", str(file), "--member", "acme")

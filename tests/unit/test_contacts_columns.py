@@ -41,6 +41,59 @@ def test_a_phone_column_with_an_odd_name_is_found_by_its_content() -> None:
     assert found.phones == ((1, "reach"),)
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Phone No.",
+        "phone_no",
+        "PhoneNum",
+        "Tel No",
+        "Telephone No.",
+        "Mobile No",
+        "Cell Number",
+        "Phone No. 2",
+    ],
+)
+def test_a_phone_header_is_known_beside_account_numbers(header: str) -> None:
+    row = ["4000123456", "2105550100", "20260501101500"]
+    found = choose([["Account Number", header, "Last Call"], row], [])
+    assert [index for index, _ in found.phones] == [1]
+
+
+@pytest.mark.parametrize(
+    ("header", "phones"),
+    [
+        (["Account Number", "Reach", "OrderID"], [1]),
+        (["Invoice", "Best mobile or cell to try", "Reach"], [1]),
+        (["customer_id", "Reach", "Residence phones"], [2]),
+        (["accountnumber", "leadid", "Reach"], [2]),
+        (["ACCOUNT NO", "Midday", "Residence"], [1, 2]),
+    ],
+)
+def test_columns_guessed_by_content_mind_their_headers(header: list[str], phones: list[int]) -> None:
+    found = choose([header, ["4000123456", "2105550100", "2105550101"]], [])
+    assert sorted(index for index, _ in found.phones) == phones
+
+
+def test_numbers_that_are_no_phones_are_not_taken_for_any() -> None:
+    with pytest.raises(ContactsError, match="no phone column"):
+        choose([["Order ID", "Name"], ["4000123456", "Ana"]], [])
+
+
+@pytest.mark.parametrize(
+    "cell", ["tel:+12105550100", "TEL:210-555-0100", "+1 210 555 0100 x5", "call 2105550100"]
+)
+def test_a_first_row_with_a_number_is_no_header(cell: str) -> None:
+    assert not choose([[cell], ["2105550101"], ["2105550102"]], []).has_header
+
+
+@pytest.mark.parametrize(
+    "cell", ["Phone", "Exported 2026-06-10 12:00", "2nd phone no", "phone (max 255 chars)"]
+)
+def test_a_first_row_without_a_number_is_a_header(cell: str) -> None:
+    assert choose([[cell], ["2105550101"], ["2105550102"]], []).has_header
+
+
 def test_without_header_columns_are_numbered() -> None:
     found = choose([["Ana", "2105550100"], ["Bo", "2105550101"]], [("first_name", "1")])
     assert not found.has_header

@@ -43,6 +43,12 @@ def test_a_named_home_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert home() == Path("/srv/calls")
 
 
+def test_a_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIALER_HOME", "~nosuchuser/calls")
+    with pytest.raises(HomeError, match="DIALER_HOME: ~nosuchuser/calls: no user of that name"):
+        home()
+
+
 def test_a_relative_home_becomes_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIALER_HOME", "here")

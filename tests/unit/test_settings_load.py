@@ -73,6 +73,13 @@ def test_paths_are_relative_to_their_file(tmp_path: Path) -> None:
             "databse:\n  pool: 3\n",
             "12:1: databse: unknown key 'databse'; allowed: members, trunks, accounts, database, ",
         ),
+        ('"[x]": 1\n', "12:1: [x]: unknown key '[x]'"),
+        ('"<all>": {a: b}\n', "12:1: <all>: unknown key '<all>'"),
+        (
+            "control: {socket: ~nosuchuser/c.sock}\n",
+            "12:19: control.socket: '~nosuchuser/c.sock' begins with the name of no user here; allowed: ",
+        ),
+        ('control: {socket: "a\\0b"}\n', "12:19: control.socket: the path has a zero byte; allowed: "),
         ("sip_port: 5061\n", "12:1: sip_port: unknown key 'sip_port'; "),
         (
             "database: 5\n",
@@ -121,8 +128,8 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
             "5:9: agents: 'bob' is not possible; allowed: all, or a list of names in [ ]; did you mean",
         ),
         (
-            "agents: [Bob]",
-            "5:10: agents[0]: 'Bob' is not a name; allowed: 1 to 32 characters of a-z, 0-9, _ and -; did ",
+            "agents: [Bob Ross]",
+            "5:10: agents[0]: 'Bob Ross' is not an agent's name; allowed: 1 to 32 letters, digits, _ and -, the ",
         ),
         ("agents: []", "5:9: agents: an empty list is not enough"),
         ("agents: [a, a]", "5:13: agents[1]: 'a' stands here a second time; allowed: each once"),
@@ -197,6 +204,11 @@ def test_errors_in_dialer_yaml(tmp_path: Path, addition: str, expected: str) -> 
         ("drop_message: {prompt: gone.wav}", "5:24: drop_message.prompt: "),
         ("script: gone.txt", "5:9: script: "),
         ("script: .", "5:9: script: "),
+        (
+            "drop_message: {prompt: ~nosuchuser/x.wav}",
+            "5:24: drop_message.prompt: '~nosuchuser/x.wav' begins with the name of no user here",
+        ),
+        ('drop_message: {prompt: "x\\0.wav"}', "5:24: drop_message.prompt: the path has a zero byte"),
         (
             "drop_message: {callback_number: 210-226-0100}",
             "5:33: drop_message.callback_number: '210-226-0100' is not a",

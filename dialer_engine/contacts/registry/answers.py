@@ -56,7 +56,7 @@ async def _store(
 def read_answers(file: Path, answered_on: date) -> Iterator[Answer]:
     """Return the rows of an answer file; RegistryError at the first row that is none."""
     order: tuple[int, int, int] | None = None
-    for row, cells in source.rows(source.inspect(file)):
+    for row, cells in source.whole_rows(source.inspect(file)):
         if order is None:
             order = _order(cells)
             if order is None and row == 1 and not any(letter.isdecimal() for letter in "".join(cells)):

@@ -19,7 +19,7 @@ def read_table(path: Path, column: str | None = None) -> Iterator[Batch]:
     columns: tuple[int, ...] | None = None
     waiting: dict[int, array[int]] = {}
     held = 0
-    for row, cells in source.rows(source.inspect(path)):
+    for row, cells in source.whole_rows(source.inspect(path)):
         if columns is None:
             columns, header = _columns(path, cells, column)
             if header:
