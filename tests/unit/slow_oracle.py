@@ -164,7 +164,7 @@ def _places(npa: str, region: str | None, zone_name: str | None) -> tuple[set[st
     area = AREAS[npa]
     regions = set(area["regions"].split())
     names = area_zones(area) | ({zone_name} if zone_name else set())
-    if region is not None and region not in regions:
+    if region is not None:
         there: set[str] = set()
         for row in AREAS.values():
             if region in row["regions"].split():

@@ -125,6 +125,27 @@ def test_a_zone_hint_narrows_the_addresses_region_but_never_the_area_code() -> N
     assert not ask(Facts(number("850"), ("US-FL",), ("America/New_York",)), eight_in_new_york).allowed
 
 
+@pytest.mark.parametrize(
+    ("npa", "region", "local"),
+    [
+        ("615", "US-TN", "2026-06-10T21:45:00-04:00"),  # Knoxville; 20:45 in Nashville
+        ("901", "US-TN", "2026-06-10T21:45:00-04:00"),
+        ("305", "US-FL", "2026-06-10T07:30:00-05:00"),  # Pensacola; 08:30 in Miami
+        ("317", "US-IN", "2026-06-10T07:30:00-05:00"),
+        ("502", "US-KY", "2026-06-10T09:30:00-05:00"),
+        ("512", "US-TX", "2026-06-10T08:30:00-06:00"),
+        ("503", "US-OR", "2026-06-10T20:30:00-06:00"),
+        ("604", "CA-BC", "2026-12-08T21:45:00-06:00"),
+    ],
+)
+def test_an_address_in_the_area_codes_own_state_may_be_in_any_of_its_zones(
+    npa: str, region: str, local: str
+) -> None:
+    moment = datetime.fromisoformat(local)
+    assert ask(Facts(number(npa)), moment).allowed
+    assert rule(ask(Facts(number(npa), (region,)), moment)) == "calling_hours"
+
+
 def test_an_unknown_state_gets_the_federal_window_in_every_zone_of_the_country() -> None:
     facts = Facts(number("212"), ("US-XX",))
     assert not ask(facts, datetime.fromisoformat("2026-06-10T13:30:00-04:00")).allowed
