@@ -229,7 +229,8 @@ def _counts(kind: str, since: datetime, now: datetime) -> bool:
 
 
 def _recent(now: datetime, times: tuple[datetime, ...]) -> int:
-    return sum(now - timedelta(hours=24) < each for each in times)
+    """An attempt counts for 24 hours after it left, which may be up to a minute after its time here."""
+    return sum(now - timedelta(hours=24) < each + timedelta(minutes=1) for each in times)
 
 
 # --- holidays by walking through the calendar -----------------------------------------------------
