@@ -121,6 +121,11 @@ def lines(report: ImportReport) -> list[str]:
             f"{report.same_person:,} rows share a number with another contact and count as one person with it, for "
             f"opt-outs, attempts per person and calls at a time: row {shown}{f' and {more:,} more' if more else ''}"
         )
+    if report.addresses_unread:
+        out.append(
+            f"{report.addresses_unread:,} contacts with a state or postal code that was not understood; "
+            "it adds no calling hours to those of the area code"
+        )
     if report.rejected_file is not None:
         out.append(f"rejected rows are in {report.rejected_file}")
     if report.import_id is not None:

@@ -34,7 +34,9 @@ from dialer_engine.settings.rules import (
 from dialer_engine.store import stops
 
 RegionArgument = Annotated[str | None, typer.Argument(help="A region such as US-FL, CA-ON, US or CA.")]
-StopArgument = Annotated[str, typer.Argument(help="A region such as US-LA, or a country: US, CA.")]
+StopArgument = Annotated[
+    str, typer.Argument(help="A region such as US-LA or Louisiana; US or Canada for all of it.")
+]
 ReasonOption = Annotated[str, typer.Option("--reason", callback=not_blank, help="Why; kept for ever.")]
 DayOption = Annotated[str | None, typer.Option("--at", help="On this local date; default today.")]
 PlaceArgument = Annotated[
@@ -134,8 +136,8 @@ def stop(
     loaded = read_config(config)
     name = _known_region(loaded, region)
     if not carry_out(_stop(loaded, name, reason, except_consent)):
-        raise fail(f"calls to {name} are stopped already; see: dialer rules stops")
-    say(f"no more calls to {name} until: dialer rules resume {name} --reason ...")
+        raise fail(f"calls to {_typed(name)} are stopped already; see: dialer rules stops")
+    say(f"no more calls to {_typed(name)} until: dialer rules resume {_typed(name)} --reason ...")
 
 
 def resume(region: StopArgument, reason: ReasonOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -143,8 +145,8 @@ def resume(region: StopArgument, reason: ReasonOption, config: ConfigOption = DE
     loaded = read_config(config)
     name = _known_region(loaded, region)
     if not carry_out(_resume(loaded, name, reason)):
-        raise fail(f"calls to {name} are not stopped; see: dialer rules stops")
-    say(f"{name} may be called again, as far as this stop goes")
+        raise fail(f"calls to {_typed(name)} are not stopped; see: dialer rules stops")
+    say(f"{_typed(name)} may be called again, as far as this stop goes")
 
 
 def stops_(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
@@ -155,7 +157,7 @@ def stops_(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         return
     for each in found:
         until = "in force" if each.ended_at is None else f"ended {each.ended_at:%Y-%m-%d %H:%M} UTC"
-        say(f"{each.region:<6} since {each.since:%Y-%m-%d %H:%M} UTC, {until}: {each.reason}")
+        say(f"{_typed(each.region):<6} since {each.since:%Y-%m-%d %H:%M} UTC, {until}: {each.reason}")
     if not found:
         say("no region was ever stopped")
 
@@ -176,11 +178,22 @@ async def _stops(config: Config) -> list[stops.StopRecord]:
 
 
 def _known_region(config: Config, text: str) -> str:
-    name = text.upper()
-    for candidate in (name, f"US-{name}", f"CA-{name}"):
-        if candidate in config.rules.regions:
-            return candidate
-    raise fail(f"no region {text!r}; regions are: {', '.join(sorted(config.rules.regions))}")
+    """Return the region of a code or a name; the code CA alone is refused, a mistake there would be grave."""
+    rules = config.rules.regions
+    code = text.strip().upper()
+    meant = [each for each in (code, f"US-{code}", f"CA-{code}") if each in rules]
+    meant += [each for each, rows in rules.items() if code in {row.name.upper() for row in rows}]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        places = " or ".join(f"{_typed(each)} for {rules[each][0].name}" for each in meant)
+        raise fail(f"{text!r} can mean two places and nothing was changed; write {places}")
+    raise fail(f"no region {text!r}; regions are: {', '.join(sorted(map(_typed, rules)))}")
+
+
+def _typed(region: str) -> str:
+    """Return how to write a region so that nobody takes it for another: CA alone might be California."""
+    return "Canada" if region == "CA" else region
 
 
 # --- reading --------------------------------------------------------------------------------------

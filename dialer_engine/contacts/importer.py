@@ -63,6 +63,7 @@ class ImportReport:
 
     `same_person` counts rows, accepted or not, that make several contacts one person; `same_person_rows` are the first
     of them, the file's first record being 1.
+    `addresses_unread` counts contacts with a state or postal code that was not understood, so that it bounds nothing.
     """
 
     import_id: int | None
@@ -78,6 +79,7 @@ class ImportReport:
     numbers_left_out: Mapping[str, int] = field(default_factory=dict)
     same_person: int = 0
     same_person_rows: tuple[int, ...] = ()
+    addresses_unread: int = 0
     rejected_file: Path | None = None
     dry_run: bool = False
 
@@ -221,6 +223,7 @@ async def _report(
         numbers_left_out={r["reason"]: r["n"] for r in left_out},
         same_person=bound["n"],
         same_person_rows=tuple(bound["first"]),
+        addresses_unread=await conn.fetchval(sql("import_addresses_unread")),
         dry_run=request.dry_run,
     )
 

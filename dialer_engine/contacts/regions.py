@@ -1,12 +1,17 @@
 """Hints from a contact's address: in which states, provinces and time zones may this person be?
 
 A hint only ever adds a region or zone whose calling hours must be kept; it never takes away those of the area
-code. What cannot be read gives no hint.
+code. What cannot be read gives no hint. A postal code may narrow the zones of its own region, and only where the
+state or province does not name another one.
 """
 
 import re
+import unicodedata
 from collections.abc import Container
+from dataclasses import dataclass
 from functools import lru_cache
+
+from dialer_engine.core.numbers import NumberPlan
 
 _STATES = (
     "AL Alabama|AK Alaska|AZ Arizona|AR Arkansas|CA California|CO Colorado|CT Connecticut|"
@@ -17,13 +22,20 @@ _STATES = (
     "OH Ohio|OK Oklahoma|OR Oregon|PA Pennsylvania|RI Rhode Island|SC South Carolina|"
     "SD South Dakota|TN Tennessee|TX Texas|UT Utah|VT Vermont|VA Virginia|WA Washington|"
     "WV West Virginia|WI Wisconsin|WY Wyoming|PR Puerto Rico|VI Virgin Islands|GU Guam|"
-    "AS American Samoa|MP Northern Mariana Islands"
+    "AS American Samoa|MP Northern Mariana Islands|"
+    # As people write them, the shortenings of newspapers among them.
+    "AL Ala|AZ Ariz|AR Ark|CA Calif|CA Cal|CO Colo|CT Conn|DE Del|DC Washington DC|DC Washington D C|FL Fla|HI Hawai'i|"
+    "IL Ill|IN Ind|KS Kan|KS Kans|MA Mass|MI Mich|MN Minn|MS Miss|MT Mont|NE Neb|NE Nebr|NV Nev|NM N Mexico|"
+    "NC N Carolina|ND N Dakota|OK Okla|OR Ore|OR Oreg|PA Penn|PA Penna|SC S Carolina|SD S Dakota|TN Tenn|TX Tex|"
+    "WA Wash|WV W Virginia|WV W Va|WV WVa|WI Wis|WI Wisc|WY Wyo|VI US Virgin Islands|VI USVI|MP CNMI"
 )
 _PROVINCES = (
     "AB Alberta|BC British Columbia|MB Manitoba|NB New Brunswick|NL Newfoundland and Labrador|"
     "NS Nova Scotia|NT Northwest Territories|NU Nunavut|ON Ontario|PE Prince Edward Island|"
-    "QC Quebec|SK Saskatchewan|YT Yukon|QC Québec|NB Nouveau-Brunswick|NS Nouvelle-Écosse|"
-    "BC Colombie-Britannique|NL Newfoundland"
+    "QC Quebec|SK Saskatchewan|YT Yukon|NB Nouveau-Brunswick|NS Nouvelle-Écosse|"
+    "BC Colombie-Britannique|NL Newfoundland|NL Labrador|NL NF|NL NFLD|NL Terre-Neuve|NL Terre-Neuve-et-Labrador|"
+    "PE PEI|PE Île-du-Prince-Édouard|QC PQ|QC Que|QC Québec|YT Yukon Territory|YT YK|YT Territoire du Yukon|NT NWT|"
+    "NT Territoires du Nord-Ouest|ON Ont|AB Alta|MB Man|SK Sask"
 )
 # Three-digit ZIP prefixes, first-last STATE.
 _ZIP = (
@@ -37,6 +49,15 @@ _ZIP = (
     "870-884 NM 885-885 TX 889-898 NV 900-961 CA 967-968 HI 969-969 GU 970-979 OR 980-994 WA "
     "995-999 AK"
 )
+_ODD_ZIP = {
+    "06390": "NY",
+    "83414": "WY",
+    "96799": "AS",
+    "96950": "MP",
+    "96951": "MP",
+    "96952": "MP",
+}
+"""Codes whose first three digits name another place."""
 _POSTAL = {
     **dict(zip("ABCEGHJ", ("NL", "NS", "PE", "NB", "QC", "QC", "QC"), strict=True)),
     **dict(zip("KLMNPRSTVY", ("ON", "ON", "ON", "ON", "ON", "MB", "SK", "AB", "BC", "YT"), strict=True)),
@@ -54,13 +75,41 @@ _ZONES = {
 _SHORT = {"E": "eastern", "C": "central", "M": "mountain", "P": "pacific", "AK": "alaska", "A": "atlantic"}
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a state and a postal code say.
+
+    `regions` are such as ('US-TX',), sorted; `postal` is the region of the postal code and its first three characters
+    where no other region is named; with `understood` nothing that stood there was left unread.
+    """
+
+    regions: tuple[str, ...] = ()
+    postal: tuple[str, str] | None = None
+    understood: bool = True
+
+    def zones(self, plan: NumberPlan) -> tuple[str, ...]:
+        """Return the zones of the postal code, if the plan knows them; else every zone of the regions counts."""
+        return () if self.postal is None else plan.zones_of_postal(*self.postal)
+
+
+def _plain(text: str) -> str:
+    """Return a name without accents, dots and dashes: 'Nouveau-Brunswick' and 'nouveau brunswick' are the same."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    words = re.sub(r"[^\w']|_", " ", bare.casefold().replace(".", "").replace("&", " and "))
+    return " ".join(words.split())
+
+
 def _table(text: str, country: str) -> dict[str, str]:
     pairs = [entry.split(" ", 1) for entry in text.split("|")]
-    codes = {code.casefold(): f"{country}-{code}" for code, _ in pairs}
-    return codes | {name.casefold(): f"{country}-{code}" for code, name in pairs}
+    found: dict[str, str] = {}
+    for code, name in pairs:
+        for spelling in (code, f"{country} {code}", name):
+            found[_plain(spelling)] = f"{country}-{code}"
+    return found
 
 
 _REGIONS = _table(_STATES, "US") | _table(_PROVINCES, "CA")
+_COUNTRY = re.compile(r" (usa?|united states( of america)?|canada)$")
 
 
 def _zip_table() -> dict[int, str]:
@@ -75,24 +124,33 @@ _ZIPS = _zip_table()
 
 
 @lru_cache(maxsize=65536)
-def region_hints(state: str, postal_code: str) -> tuple[str, ...]:
-    """Return the regions that a state or province and a ZIP or postal code name, such as ('US-TX',)."""
-    found = [_REGIONS.get(" ".join(state.replace(".", "").split()).casefold()), *_of_postal(postal_code)]
-    return tuple(sorted({region for region in found if region}))
+def read_address(state: str, postal_code: str) -> Address:
+    """Return what a state or province and a ZIP or postal code name, in the spellings that people use."""
+    name = _plain(state)
+    region = _REGIONS.get(name) or _REGIONS.get(_COUNTRY.sub("", name))
+    by_code, prefix = _of_postal(postal_code)
+    regions = tuple(sorted({*by_code, *([region] if region else [])}))
+    name_understood, code_understood = bool(region or not name), bool(by_code or not _plain(postal_code))
+    narrows = name_understood and len(regions) == 1 and bool(by_code)
+    return Address(regions, (regions[0], prefix) if narrows else None, name_understood and code_understood)
 
 
-def _of_postal(text: str) -> tuple[str | None, ...]:
-    code = text.strip().upper()
-    zip_code = re.fullmatch(r"(\d{3,5})(?:\.0|-\d{4})?", code)
+def _of_postal(text: str) -> tuple[tuple[str, ...], str]:
+    """Return the regions of a ZIP or postal code and its first three characters; neither when it is none."""
+    code = re.sub(r"[\s\u2010-\u2015-]+", " ", text.upper()).strip().removesuffix(".0")
+    zip_code = re.fullmatch(r"(\d{3,5})|(\d{4,5}) \d{4}|(\d{3,5})\d{4}", code, re.ASCII)
     if zip_code:
         # A spreadsheet takes the leading zeros off.
-        return (_ZIPS.get(int(zip_code[1].zfill(5)[:3])),)
-    if re.fullmatch(r"[A-Z]\d[A-Z] ?\d[A-Z]\d", code):
+        five = next(part for part in zip_code.groups() if part).zfill(5)
+        odd = _ODD_ZIP.get(five)
+        state = f"US-{odd}" if odd else _ZIPS.get(int(five[:3]))
+        return ((state,) if state else ()), five[:3]
+    if re.fullmatch(r"[A-Z]\d[A-Z]( ?\d[A-Z]\d)?", code, re.ASCII):
         if code[0] == "X":
-            return ("CA-NT", "CA-NU")
+            return ("CA-NT", "CA-NU"), code[:3]
         province = _POSTAL.get(code[0])
-        return (f"CA-{province}" if province else None,)
-    return (None,)
+        return ((f"CA-{province}",) if province else ()), code[:3]
+    return (), ""
 
 
 def zone_hints(text: str, known: Container[str]) -> tuple[str, ...]:

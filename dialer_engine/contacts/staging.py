@@ -9,7 +9,7 @@ import msgspec
 
 from dialer_engine.contacts.columns import Columns
 from dialer_engine.contacts.phone import read_number
-from dialer_engine.contacts.regions import region_hints, zone_hints
+from dialer_engine.contacts.regions import read_address, zone_hints
 from dialer_engine.contacts.source import HIDES_ROWS, hides_rows
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.store.pool import Connection
@@ -24,6 +24,7 @@ CONTACT_COLUMNS = (
     "regions",
     "zones",
     "extra",
+    "address_unread",
 )
 NUMBER_COLUMNS = ("row_number", "position", "label", "number")
 PROBLEM_COLUMNS = ("row_number", "position", "reason")
@@ -98,15 +99,17 @@ class Reader:
             got.setdefault("first_name", first)
             got.setdefault("last_name", last)
         state, postal = got.get("state") or "", got.get("postal_code") or ""
-        zone = got.get("zone")
+        address = read_address(state, postal)
+        zones = (*zone_hints(got.get("zone") or "", self.zones), *address.zones(self.plan))
         return (
             row,
             *(got.get(what) for what in TEXT_FIELDS),
             got.get("postal_code"),
             got.get("country"),
-            region_hints(state, postal) if state or postal else (),
-            zone_hints(zone, self.zones) if zone else (),
+            address.regions,
+            tuple(dict.fromkeys(zones)),
             self._extra(cells),
+            not address.understood,
         )
 
     def _extra(self, cells: Sequence[str]) -> str:

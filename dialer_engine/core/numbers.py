@@ -7,7 +7,7 @@ of them. The plan is an allow-list: an area code that is not in it is refused, w
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -58,9 +58,14 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class NumberPlan:
-    """Every geographic area code that may be called, by its three digits."""
+    """Every geographic area code that may be called, by its three digits; and where postal codes tell the zone.
+
+    `postal_zones` has the zones of a region's postal codes by (region, how the code begins), such as
+    `('US-TN', '379')` or `('CA-ON', 'M')`. What is not in it may be in any zone of its region.
+    """
 
     areas: Mapping[str, Area]
+    postal_zones: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def area(self, e164: str) -> Area | None:
         """Return the area of a +1 number, or None when the number or its area code is not in the plan."""
@@ -70,6 +75,11 @@ class NumberPlan:
         """Return every zone of a region, or of a country (`US`) without its overseas territories, sorted."""
         areas = (area for area in self.areas.values() if region in area.regions or _of_country(area, region))
         return tuple(sorted({zone for area in areas for zone in area.zones}))
+
+    def zones_of_postal(self, region: str, prefix: str) -> tuple[str, ...]:
+        """Return the zones of a region's postal codes with these first three characters; empty when not known."""
+        found = (self.postal_zones.get((region, prefix[:length])) for length in (3, 2, 1))
+        return next((zones for zones in found if zones is not None), ())
 
 
 def _of_country(area: Area, country: str) -> bool:

@@ -296,7 +296,9 @@ class Campaign(Model):
     )
     audience: Literal["consumers", "businesses"] = Field(
         default="consumers",
-        description="businesses: only where a state exempts calls to businesses does it make a difference",
+        description="businesses: every number counts as a business's, so no do-not-call registry is asked, national, "
+        "state or Canadian, nor its age, and a state's exemption of businesses from consent to automated dialing "
+        "holds; only for lists without home offices and people's own mobiles",
     )
     strict_predictive: bool = Field(
         default=False,

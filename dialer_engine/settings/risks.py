@@ -127,6 +127,12 @@ def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
     if campaign.cancel_before_15s:
         what = "calls may be cancelled before 15 s of ringing, which US law forbids for telemarketing"
         yield document.problem(("cancel_before_15s",), what, "false, unless a lawyer agreed")
+    if campaign.audience == "businesses":
+        what = (
+            "no do-not-call registry is asked about any number of this campaign, however the list came about"
+        )
+        better = "consumers, unless every number is a business's and a lawyer agreed"
+        yield document.problem(("audience",), what, better)
     if campaign.mode == "preview" and campaign.preview.at_end == "dial":
         what = "a contact nobody decides on is dialed by the engine: automated dialing, as in progressive"
         yield document.problem(("preview", "at_end"), what, "skip, so that a person starts every call")

@@ -1,5 +1,6 @@
 """The rows of the first rule files, checked one by one; an error names its line and spoils the whole file."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dialer_engine.core.gate import RegionRule
 from dialer_engine.core.gate.rulebook import Dated, Window
-from dialer_engine.core.numbers import Area
+from dialer_engine.core.numbers import Area, NumberPlan
 from dialer_engine.settings.rule_table import CellError, RuleTable, day_or, limit_or_none, minutes, one_of
 
 PLACE_COLUMNS = ("country", "region_code", "region_name")
@@ -31,6 +32,7 @@ RULE_COLUMNS = (
     *DATED_COLUMNS,
 )
 AREA_COLUMNS = ("npa", "country", "regions", "zones", "library_zones")
+POSTAL_COLUMNS = ("prefix", "region", "zones", "source")
 HOLIDAY_COLUMNS = ("region", "date", "kind", "name")
 COUNTRIES = ("US", "CA")
 CONFIDENCES = ("high", "medium", "low")
@@ -42,7 +44,10 @@ RECORDING: Mapping[str, Literal["yes", "no", "mixed", "notice"]] = {
 }
 """Must all parties consent to a recording? `mixed`: sources differ, so yes; `notice`: they must be told."""
 
+_PREFIX = {"US": r"\d{3}", "CA": r"[A-Z](\d[A-Z]?)?"}
+
 Regions = dict[str, tuple[RegionRule, ...]]
+PostalZones = dict[tuple[str, str], tuple[str, ...]]
 Holidays = dict[str, dict[date, str]]
 
 
@@ -165,6 +170,40 @@ def _check_area(
     for zone in area.zones:
         if zone not in zones:
             raise CellError(f"zone {zone!r} is not an American or Pacific zone of the tzdata package")
+
+
+def parse_postal_zones(
+    table: RuleTable, regions: Regions | None, areas: Mapping[str, Area], zones: Mapping[str, ZoneInfo]
+) -> PostalZones:
+    """Return the zones of postal codes by region and first characters; a region has them by its area codes too."""
+    plan, found = NumberPlan(areas), PostalZones()
+    for line, row in table.rows:
+        region, prefix, names = row["region"], row["prefix"], tuple(row["zones"].split())
+        try:
+            refuse_unknown(region, regions)
+            if not re.fullmatch(_PREFIX[one_of(region[:2], *COUNTRIES)], prefix, re.ASCII):
+                raise CellError(
+                    f"{prefix!r} is not how a postal code of {region} begins, such as 379, M or V6B"
+                )
+            if (region, prefix) in found:
+                raise CellError(f"{prefix} of {region} is listed twice")
+            if not names or not row["source"]:
+                raise CellError(f"{prefix} of {region} needs at least one zone, and its source")
+            for name in names:
+                _check_zone(name, region, plan, zones)
+        except CellError as error:
+            table.fail(line, str(error))
+            continue
+        found[region, prefix] = names
+    return found
+
+
+def _check_zone(name: str, region: str, plan: NumberPlan, zones: Mapping[str, ZoneInfo]) -> None:
+    known = plan.zones_of(region)
+    if name not in zones:
+        raise CellError(f"zone {name!r} is not an American or Pacific zone of the tzdata package")
+    if known and name not in known:
+        raise CellError(f"zone {name!r} is none of {region}, whose area codes have {', '.join(known)}")
 
 
 def _has_rule(region: str, regions: Regions | None) -> bool:

@@ -3,9 +3,9 @@
 `calling_rules.csv` has windows and caps per region (region `*` is the federal row that bounds all others),
 `automated_dialing.csv` the consents, `announcing_devices.csv` the windows of strict mode, `dialing_terms.csv`
 ring time, abandonment and age of lists, `registries.csv` the lists needed, `holidays.csv` the forbidden days,
-`area_codes.csv` our own table of area codes with the zones `phonenumbers` knows beside ours, `upcoming.csv`
-what may change. Over them lies the operator's own `rules.yaml`. Zone data comes from the `tzdata` package
-only: the host's own copy may be years old.
+`area_codes.csv` our own table of area codes with the zones `phonenumbers` knows beside ours, `postal_zones.csv`
+the zones of postal codes in regions that have several, `upcoming.csv` what may change. Over them lies the
+operator's own `rules.yaml`. Zone data comes from the `tzdata` package only: the host's own copy may be years old.
 """
 
 import hashlib
@@ -37,11 +37,13 @@ from dialer_engine.settings.rule_more import (
 from dialer_engine.settings.rule_rows import (
     AREA_COLUMNS,
     HOLIDAY_COLUMNS,
+    POSTAL_COLUMNS,
     RULE_COLUMNS,
     Holidays,
     Regions,
     parse_areas,
     parse_holidays,
+    parse_postal_zones,
     parse_regions,
 )
 from dialer_engine.settings.rule_table import RulesError, RulesProblem, RuleTable, read_table
@@ -68,6 +70,7 @@ FILES = {
     "announcing_devices": DEVICE_COLUMNS,
     "dialing_terms": TERMS_COLUMNS,
     "area_codes": AREA_COLUMNS,
+    "postal_zones": POSTAL_COLUMNS,
     "holidays": HOLIDAY_COLUMNS,
     "registries": LIST_COLUMNS,
     "upcoming": UPCOMING_COLUMNS,
@@ -117,6 +120,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
     devices = parse_rows(tables["announcing_devices"], device_rule, known)
     terms = parse_rows(tables["dialing_terms"], terms_rule, known)
     areas = parse_areas(tables["area_codes"], known, zones)
+    postal_zones = parse_postal_zones(tables["postal_zones"], known, areas, zones)
     holidays = parse_holidays(tables["holidays"], known)
     lists = parse_lists(tables["registries"])
     upcoming = parse_upcoming(tables["upcoming"], known)
@@ -144,7 +148,7 @@ def load_rule_set(directory: Path, own: Path | None = None) -> RuleSet:
     if document is not None:
         texts[document.file.name] = document.raw.decode("utf-8", "replace")
     files = (*(table.file for table in tables.values()), *([own] if own else []))
-    return RuleSet(book, NumberPlan(areas), upcoming, files, texts)
+    return RuleSet(book, NumberPlan(areas, postal_zones), upcoming, files, texts)
 
 
 def _merge_own(book: OwnBook, own: Path | None, problems: list[RulesProblem]) -> Document | None:
@@ -165,8 +169,8 @@ def _version(tables: dict[str, RuleTable], own: Document | None, tzdata: str) ->
     """Name the version of everything a verdict depends on; one digest stands for the files of rules."""
     together = "".join(tables[name].digest for name in _RULES).encode() + (own.raw if own else b"")
     rules = hashlib.sha256(together).hexdigest()[:8]
-    areas, holidays = tables["area_codes"].digest, tables["holidays"].digest
-    return f"rules:{rules} area_codes:{areas} holidays:{holidays} tzdata:{tzdata}"
+    files = " ".join(f"{name}:{tables[name].digest}" for name in ("area_codes", "postal_zones", "holidays"))
+    return f"rules:{rules} {files} tzdata:{tzdata}"
 
 
 def load_zones() -> dict[str, ZoneInfo]:

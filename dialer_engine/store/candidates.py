@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Literal, Protocol
@@ -11,12 +11,11 @@ from typing import Literal, Protocol
 import asyncpg
 
 from dialer_engine.core.gate import Consent, Facts, SuppressionHit
+from dialer_engine.core.gate.rules.number_attempts import PERIOD
 from dialer_engine.store.consent import consents_of
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.facts import RegistryFacts, registry_facts
 from dialer_engine.store.sql import sql
-
-CAP_PERIOD = timedelta(hours=24)
 
 
 class Asked(Protocol):
@@ -150,12 +149,12 @@ async def contact_is_live(conn: Connection, contact_id: int) -> bool:
 async def number_facts(
     conn: Connection, numbers: Sequence[str], member_id: int | None, now: datetime
 ) -> NumberFacts:
-    """Read suppressions, this Member's consents and the last 24 hours' attempts of these numbers."""
+    """Read suppressions, this Member's consents and the attempts that the caps count (`PERIOD`) of these numbers."""
     hits: defaultdict[str, list[SuppressionHit]] = defaultdict(list)
     for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
         scope: Literal["internal", "member"] = "internal" if row["member_id"] is None else "member"
         hits[row["number"]].append(SuppressionHit(scope, row["source"], row["since"]))
-    attempts = await conn.fetch(sql("number_attempts"), numbers, now - CAP_PERIOD)
+    attempts = await conn.fetch(sql("number_attempts"), numbers, now - PERIOD)
     recent: defaultdict[str, list[datetime]] = defaultdict(list)
     for row in attempts:
         if row["gate_at"] is not None:

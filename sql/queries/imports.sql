@@ -7,6 +7,7 @@ select pg_advisory_xact_lock(7204604, $1);
 create temp table stage_contacts (
     row_number bigint, external_id text, first_name text, last_name text, company text, email text, street text,
     city text, state text, postal_code text, country text, regions text[], zones text[], extra jsonb,
+    address_unread boolean,
     id bigint default nextval(pg_get_serial_sequence('contacts', 'id'))
 ) on commit drop;
 create temp table stage_numbers (row_number bigint, position smallint, label text, number text) on commit drop;
@@ -160,6 +161,10 @@ select reason, count(*) as n from (
 select p.reason, count(*) as n from stage_problems p
 join stage_contacts c on c.row_number = p.row_number
 group by p.reason order by n desc, p.reason;
+
+-- name: import_addresses_unread
+-- Counts the contacts of whose address something was not understood.
+select count(*) from stage_contacts where address_unread;
 
 -- name: import_rejected_rows
 -- Lists the rejected rows in the order of the file with their reasons.

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from store_support import NOON, WALL, Campaign, Conn, Member, load_shipped, make_world, request, sizes
 
+from dialer_engine.cli.list_ import lines
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.undo import all_lists, undo
@@ -178,15 +179,31 @@ async def test_hints_from_zip_province_and_time_zone(conn: Conn, tmp_path: Path)
     text = (
         "Phone,State,ZIP,Time Zone\n2105550101,,78201,\n2105550102,Québec,,Eastern\n"
         "2105550103,,2134,America/Denver\n2105550104,,X0A 0H0,nonsense\n"
+        "2105550105,Tenn.,379021234,\n2105550106,TN,37902,CST\n2105550107,KY,37902,\n"
     )
     await take(conn, tmp_path / "a.csv", text)
     rows = await conn.fetch("select regions, zones from contacts order by id")
     assert [(row["regions"], row["zones"]) for row in rows] == [
-        (["US-TX"], []),
+        (["US-TX"], ["America/Chicago"]),
         (["CA-QC"], ["America/New_York"]),
         (["US-MA"], ["America/Denver"]),
         (["CA-NT", "CA-NU"], []),
+        (["US-TN"], ["America/New_York"]),
+        (["US-TN"], ["America/Chicago", "America/New_York"]),
+        (["US-KY", "US-TN"], []),
     ]
+
+
+async def test_addresses_that_are_not_understood_are_counted(conn: Conn, tmp_path: Path) -> None:
+    text = (
+        "Phone,State,ZIP\n2105550101,Narnia,78201\n2105550102,TX,SW1A 1AA\n2105550103,TX,78201\n"
+        "2105550104,,\n8005550105,Narnia,\n2105550101,Narnia,\n"
+    )
+    report = await take(conn, tmp_path / "a.csv", text)
+    assert (report.contacts, report.addresses_unread) == (4, 2), "rejected rows do not count"
+    assert any(line.startswith("2 contacts with a state or postal code") for line in lines(report))
+    clear = await take(conn, tmp_path / "b.csv", PLAIN, list_name="july")
+    assert not any("postal code" in line for line in lines(clear))
 
 
 @pytest.mark.parametrize(

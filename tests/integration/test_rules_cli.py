@@ -133,6 +133,23 @@ def test_stop_and_resume_are_kept(commands: Commands) -> None:
     assert commands.run("rules", "stop", "US-TX", status=2)  # no reason, no stop
 
 
+def test_ca_alone_is_neither_california_nor_canada(commands: Commands) -> None:
+    for command in ("stop", "resume"):
+        told = commands.refused("rules", command, "ca", "--reason", "wildfire")
+        assert "nothing was changed; write Canada for Canada or US-CA for California" in told
+    assert "no region was ever stopped" in commands.run("rules", "stops")
+    told = commands.run("rules", "stop", "canada", "--reason", "holiday")
+    assert "no more calls to Canada until: dialer rules resume Canada" in told
+    assert "no more calls to US-CA" in commands.run("rules", "stop", "California", "--reason", "wildfire")
+    listed = commands.run("rules", "stops")
+    assert "Canada since" in listed
+    assert "US-CA" in listed
+    stops = json.loads(commands.run("rules", "stops", "--json"))
+    assert {stop["region"] for stop in stops} == {"CA", "US-CA"}
+    assert "Canada may be called again" in commands.run("rules", "resume", "Canada", "--reason", "over")
+    assert "Canada are not stopped" in commands.refused("rules", "resume", "Canada", "--reason", "over")
+
+
 # --- consents -------------------------------------------------------------------------------------
 
 

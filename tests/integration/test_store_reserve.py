@@ -21,6 +21,7 @@ from store_support import (
 
 from dialer_engine.store import suppress
 from dialer_engine.store.attempts import write
+from dialer_engine.store.candidates import number_facts
 from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.measured import past
@@ -174,7 +175,12 @@ async def test_cap_of_attempts_in_24_hours_on_the_gates_clock(conn: Conn) -> Non
     capped = await reserve(conn, request(world, now=moment))
     assert capped.held == {"number_attempts": 1}
     assert capped.next_due is not None
-    assert capped.next_due >= NOON + timedelta(hours=24)
+    assert capped.next_due >= NOON + timedelta(hours=24, minutes=1)
+    (number,) = await conn.fetchrow("select number from contact_numbers") or ("",)
+    a_day_later = NOON + timedelta(hours=24)
+    for late, counted in ((timedelta(seconds=59), 3), (timedelta(minutes=1), 2)):
+        known = await number_facts(conn, [number], world.members["acme"], a_day_later + late)
+        assert len(known.recent[number]) == counted
 
 
 async def test_a_trunk_fault_costs_no_try_and_only_a_doubtful_one_counts_for_the_caps(conn: Conn) -> None:

@@ -98,7 +98,7 @@ class Oracle:
         self.hours = hours
         self.regions = set(area["regions"].split()) | ({region} if region else set())
         zones = area_zones(area) | ({zone_name} if zone_name else set())
-        if region and region not in area["regions"].split():
+        if region:
             of_region = [area_zones(row) for row in AREAS.values() if region in row["regions"].split()]
             there: set[str] = set().union(*of_region)
             if zone_name not in there:

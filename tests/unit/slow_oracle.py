@@ -164,7 +164,7 @@ def _places(npa: str, region: str | None, zone_name: str | None) -> tuple[set[st
     area = AREAS[npa]
     regions = set(area["regions"].split())
     names = area_zones(area) | ({zone_name} if zone_name else set())
-    if region is not None and region not in regions:
+    if region is not None:
         there: set[str] = set()
         for row in AREAS.values():
             if region in row["regions"].split():
@@ -229,7 +229,8 @@ def _counts(kind: str, since: datetime, now: datetime) -> bool:
 
 
 def _recent(now: datetime, times: tuple[datetime, ...]) -> int:
-    return sum(now - timedelta(hours=24) < each for each in times)
+    """An attempt counts for 24 hours after it left, which may be up to a minute after its time here."""
+    return sum(now - timedelta(hours=24) < each + timedelta(minutes=1) for each in times)
 
 
 # --- holidays by walking through the calendar -----------------------------------------------------

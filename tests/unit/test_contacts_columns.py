@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 
 from dialer_engine.contacts.columns import choose
 from dialer_engine.contacts.errors import ContactsError
-from dialer_engine.contacts.regions import region_hints, zone_hints
+from dialer_engine.contacts.regions import read_address, zone_hints
 from dialer_engine.contacts.source import sniff_delimiter
 from dialer_engine.contacts.staging import split_name
+from dialer_engine.settings.rules import SHIPPED, load_rules
 from dialer_engine.store.safe_csv import safe
 
 pytestmark = pytest.mark.unit
+
+PLAN = load_rules(SHIPPED)[1]
 
 
 @pytest.mark.parametrize(
@@ -138,16 +141,91 @@ def test_delimiters(sample: str, delimiter: str) -> None:
         ("TX", "", ("US-TX",)),
         (" new  york ", "", ("US-NY",)),
         ("D.C.", "", ("US-DC",)),
+        ("Washington DC", "", ("US-DC",)),
+        ("Washington, D.C.", "", ("US-DC",)),
+        ("Washington", "", ("US-WA",)),
+        ("Newfoundland & Labrador", "", ("CA-NL",)),
+        ("PQ", "", ("CA-QC",)),
+        ("P.E.I.", "", ("CA-PE",)),
+        ("Yukon Territory", "", ("CA-YT",)),
+        ("US-TX", "", ("US-TX",)),
+        ("ca-on", "", ("CA-ON",)),
+        ("Ontario, Canada", "", ("CA-ON",)),
+        ("Texas USA", "", ("US-TX",)),
+        ("Nouveau Brunswick", "", ("CA-NB",)),
+        ("quebec", "", ("CA-QC",)),
+        ("Calif.", "", ("US-CA",)),
+        ("N. Carolina", "", ("US-NC",)),
+        ("U.S. Virgin Islands", "", ("US-VI",)),
         ("", "78201-1234", ("US-TX",)),
+        ("", "782011234", ("US-TX",)),
+        ("", "78201 1234", ("US-TX",)),
+        ("", "78201\u20131234", ("US-TX",)),
         ("", "2134", ("US-MA",)),
+        ("", "2134-1234", ("US-MA",)),
+        ("", "21341234", ("US-MA",)),
+        ("", "78201.0", ("US-TX",)),
+        ("", "96799", ("US-AS",)),
+        ("", "96950-0001", ("US-MP",)),
+        ("", "96910", ("US-GU",)),
+        ("", "06390", ("US-NY",)),
         ("", "M5V 3L9", ("CA-ON",)),
+        ("", "V6B-1A1", ("CA-BC",)),
+        ("", "v6b", ("CA-BC",)),
+        ("", "X0A 0H0", ("CA-NT", "CA-NU")),
         ("Québec", "h2x1y4", ("CA-QC",)),
         ("CA", "10001", ("US-CA", "US-NY")),
-        ("Narnia", "00000", ()),
+        ("", "", ()),
+        (" - ", "", ()),
     ],
 )
-def test_region_hints(state: str, postal: str, regions: tuple[str, ...]) -> None:
-    assert region_hints(state, postal) == regions
+def test_regions_of_addresses(state: str, postal: str, regions: tuple[str, ...]) -> None:
+    address = read_address(state, postal)
+    assert address.regions == regions
+    assert address.understood
+
+
+@pytest.mark.parametrize(
+    ("state", "postal", "regions"),
+    [
+        ("Narnia", "00000", ()),
+        ("Narnia", "78201", ("US-TX",)),
+        ("TX", "SW1A 1AA", ("US-TX",)),
+        ("", "782011", ()),
+        ("", "78201-12", ()),
+        ("", "09012", ()),
+        ("", "D4A 1A1", ()),
+        ("CA-TX", "", ()),
+        ("Canada", "", ()),
+        ("", "７８２０１", ()),
+    ],
+)
+def test_addresses_that_are_not_understood(state: str, postal: str, regions: tuple[str, ...]) -> None:
+    address = read_address(state, postal)
+    assert address.regions == regions
+    assert not address.understood
+
+
+@pytest.mark.parametrize(
+    ("state", "postal", "zones"),
+    [
+        ("TN", "37902", ("America/New_York",)),
+        ("", "37902-1234", ("America/New_York",)),
+        ("TN", "38103", ("America/Chicago",)),
+        ("TN", "37402", ("America/Chicago", "America/New_York")),
+        ("FL", "32501", ("America/Chicago",)),
+        ("ON", "M5V 3L9", ("America/Toronto",)),
+        ("BC", "V6B", ("America/Vancouver",)),
+        ("ON", "P9N 1A1", ()),
+        ("TN", "", ()),
+        ("FL", "37902", ()),
+        ("Narnia", "37902", ()),
+        ("NY", "10001", ()),
+    ],
+)
+def test_zones_of_postal_codes(state: str, postal: str, zones: tuple[str, ...]) -> None:
+    """A state that disagrees or cannot be read keeps all zones, as does a code that the table lacks."""
+    assert read_address(state, postal).zones(PLAN) == zones
 
 
 def test_zone_hints() -> None:

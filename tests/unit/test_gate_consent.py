@@ -259,7 +259,7 @@ def test_attempts_are_counted_per_person() -> None:
     tired = replace(facts, person_attempts=(NOON - 5 * hour, NOON - 3 * hour, NOON - hour))
     refusal = evaluate(tired, context()).blocking
     assert refusal is not None
-    assert (refusal.rule, refusal.until) == ("person_attempts", NOON + 19 * hour)
+    assert (refusal.rule, refusal.until) == ("person_attempts", NOON + 19 * hour + timedelta(minutes=1))
     assert "this person's numbers" in refusal.reason
     strict_campaign = replace(context(), limits=replace(LIMITS, per_person_24h=1))
     assert evaluate(facts, strict_campaign).blocking is not None

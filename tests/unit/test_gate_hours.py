@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
-from gate_support import AREAS, BOOK, CALLABLE, NOON, Oracle, ask, ask_hours, clock_changes, context
+from gate_support import AREAS, BOOK, CALLABLE, NOON, PLAN, Oracle, ask, ask_hours, clock_changes, context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dialer_engine.contacts.regions import read_address
 from dialer_engine.core.gate import CampaignHours, Decision, Facts, Outcome
 from dialer_engine.core.gate.places import places_for
 
@@ -123,6 +124,56 @@ def test_a_zone_hint_narrows_the_addresses_region_but_never_the_area_code() -> N
     assert ask(florida, eight_in_new_york).allowed
     assert not ask(Facts(number("212"), ("US-FL",)), eight_in_new_york).allowed
     assert not ask(Facts(number("850"), ("US-FL",), ("America/New_York",)), eight_in_new_york).allowed
+
+
+@pytest.mark.parametrize(
+    ("npa", "region", "local"),
+    [
+        ("615", "US-TN", "2026-06-10T21:45:00-04:00"),  # Knoxville; 20:45 in Nashville
+        ("901", "US-TN", "2026-06-10T21:45:00-04:00"),
+        ("305", "US-FL", "2026-06-10T07:30:00-05:00"),  # Pensacola; 08:30 in Miami
+        ("317", "US-IN", "2026-06-10T07:30:00-05:00"),
+        ("502", "US-KY", "2026-06-10T09:30:00-05:00"),
+        ("512", "US-TX", "2026-06-10T08:30:00-06:00"),
+        ("503", "US-OR", "2026-06-10T20:30:00-06:00"),
+        ("604", "CA-BC", "2026-12-08T21:45:00-06:00"),
+    ],
+)
+def test_an_address_in_the_area_codes_own_state_may_be_in_any_of_its_zones(
+    npa: str, region: str, local: str
+) -> None:
+    moment = datetime.fromisoformat(local)
+    assert ask(Facts(number(npa)), moment).allowed
+    assert rule(ask(Facts(number(npa), (region,)), moment)) == "calling_hours"
+
+
+@pytest.mark.parametrize(
+    ("npa", "state", "postal", "local", "allowed"),
+    [
+        ("615", "TN", "37902", "2026-06-10T21:45:00-04:00", False),
+        ("901", "TN", "37402", "2026-06-10T21:45:00-04:00", False),
+        ("305", "FL", "32501", "2026-06-10T07:30:00-05:00", False),
+        ("317", "IN", "46402", "2026-06-10T07:30:00-05:00", False),
+        ("502", "KY", "42001", "2026-06-10T09:30:00-05:00", False),
+        ("512", "TX", "79901", "2026-06-10T08:30:00-06:00", False),
+        ("503", "OR", "97914", "2026-06-10T20:30:00-06:00", False),
+        ("615", "TN", "37203", "2026-06-10T20:45:00-05:00", True),
+        ("305", "", "33101", "2026-06-10T08:15:00-04:00", True),
+        ("317", "Indiana", "46204-1234", "2026-06-10T08:15:00-04:00", True),
+        ("512", "TX", "78701", "2026-06-10T09:15:00-05:00", True),
+        ("503", "OR", "97201", "2026-06-10T19:45:00-07:00", True),
+        ("416", "ON", "M5V 3L9", "2026-12-08T09:15:00-05:00", True),
+        ("604", "BC", "V6B 1A1", "2026-12-08T21:15:00-07:00", True),
+        ("615", "TN", "", "2026-06-10T20:45:00-05:00", False),
+        ("615", "KY", "37203", "2026-06-10T20:45:00-05:00", False),  # the state says something else
+    ],
+)
+def test_a_postal_code_narrows_the_zones_of_its_state(
+    npa: str, state: str, postal: str, local: str, allowed: bool
+) -> None:
+    address = read_address(state, postal)
+    facts = Facts(number(npa), address.regions, address.zones(PLAN))
+    assert ask(facts, datetime.fromisoformat(local)).allowed is allowed
 
 
 def test_an_unknown_state_gets_the_federal_window_in_every_zone_of_the_country() -> None:

@@ -118,7 +118,7 @@ def a_question(dice: random.Random, npa: str) -> Asked:
 
 
 def attempts(dice: random.Random, now: datetime) -> tuple[datetime, ...]:
-    ages = [timedelta(hours=dice.choice((1, 12, 23.99, 24, 24.01))) for _ in range(dice.randrange(5))]
+    ages = [timedelta(hours=dice.choice((1, 12, 23.99, 24, 24.01, 24.02))) for _ in range(dice.randrange(5))]
     return tuple(sorted(now - age for age in ages))
 
 

@@ -19,11 +19,12 @@ from dialer_engine.core.gate import (
     Verdict,
     evaluate,
 )
+from dialer_engine.engine.runner import STALE_S
 
 pytestmark = pytest.mark.unit
 
 NUMBER = "+12122345678"
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 def blocking(decision: Decision) -> Verdict:
@@ -167,14 +168,20 @@ def test_attempts_wait_until_the_oldest_that_counts_is_a_day_old() -> None:
     decision = ask(Facts(NUMBER, recent_attempts=tuple(NOON - age for age in ages)))
     verdict = blocking(decision)
     assert verdict.rule == "number_attempts"
-    assert verdict.until == NOON + HOUR
-    assert decision.next_allowed == NOON + HOUR
+    assert verdict.until == NOON + HOUR + MINUTE
+    assert decision.next_allowed == NOON + HOUR + MINUTE
     assert "3 attempts" in verdict.reason
 
 
-def test_an_attempt_exactly_a_day_old_no_longer_counts() -> None:
-    ages = (24 * HOUR, 5 * HOUR, 2 * HOUR)
+def test_an_attempt_counts_for_a_day_and_a_minute_because_it_may_have_left_late() -> None:
+    ages = (24 * HOUR + MINUTE, 5 * HOUR, 2 * HOUR)
     assert ask(Facts(NUMBER, recent_attempts=tuple(NOON - age for age in ages))).allowed
+    slightly_younger = (24 * HOUR + timedelta(seconds=STALE_S), *ages[1:])
+    for person in (False, True):
+        times = tuple(NOON - age for age in slightly_younger)
+        facts = Facts(NUMBER, person_attempts=times) if person else Facts(NUMBER, recent_attempts=times)
+        assert blocking(ask(facts)).rule == ("person_attempts" if person else "number_attempts")
+        assert ask(facts).next_allowed == NOON + timedelta(seconds=30)
 
 
 def test_campaigns_smaller_cap_and_house_cap() -> None:
@@ -207,7 +214,7 @@ def test_next_moment_keeps_every_24_hours_within_the_cap(minutes: list[int], cap
     decision = evaluate(Facts(NUMBER, recent_attempts=attempts), context(limits=limits))
     moment = decision.next_allowed
     assert moment is not None
-    counted = [at for at in attempts if moment - timedelta(hours=24) < at]
+    counted = [at for at in attempts if moment - timedelta(hours=24) < at + timedelta(seconds=STALE_S)]
     assert len(counted) < cap
     if moment > NOON:
         earlier = moment - timedelta(microseconds=1)

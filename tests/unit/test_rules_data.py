@@ -179,7 +179,13 @@ def test_version_names_every_file_and_changes_with_it(rules: Path) -> None:
     edit(rules / "calling_rules.csv", "Alabama,08:00,20:00", "Alabama,09:00,20:00")
     after = load_rules(rules)[0].version
     changed = [a != b for a, b in zip(before.split(), after.split(), strict=True)]
-    assert changed == [True, False, False, False]
+    assert changed == [True, False, False, False, False]
+    edit(
+        rules / "postal_zones.csv", "379,US-TN,America/New_York", "379,US-TN,America/Chicago America/New_York"
+    )
+    with_postal = load_rules(rules)[0].version
+    changed = [a != b for a, b in zip(after.split(), with_postal.split(), strict=True)]
+    assert changed == [False, False, True, False, False]
 
 
 def test_dated_rows_change_at_local_midnight(rules: Path) -> None:
@@ -222,6 +228,13 @@ def test_dated_rows_change_at_local_midnight(rules: Path) -> None:
         ("area_codes", "202,US,US-DC", "201,US,US-DC", "listed twice"),
         ("area_codes", "US-NJ,America/New_York", "US-NJ,America/Gotham", "'America/Gotham' is not"),
         ("area_codes", "US-NJ,America/New_York", "US-NJ,", "one region and one zone"),
+        ("postal_zones", "379,US-TN,", "37,US-TN,", "'37' is not how a postal code of US-TN begins"),
+        ("postal_zones", "379,US-TN,", "379,CA-ON,", "'379' is not how a postal code of CA-ON begins"),
+        ("postal_zones", "379,US-TN,", "379,US-XX,", "region 'US-XX' has no calling rule"),
+        ("postal_zones", "379,US-TN,", "376,US-TN,", "376 of US-TN is listed twice"),
+        ("postal_zones", "379,US-TN,America/New_York,", "379,US-TN,,", "needs at least one zone"),
+        ("postal_zones", "379,US-TN,America/New_York", "379,US-TN,America/Gotham", "'America/Gotham' is not"),
+        ("postal_zones", "379,US-TN,America/New_York", "379,US-TN,America/Denver", "is none of US-TN"),
         ("holidays", "US-AL,2026-01-01,date", "US-AL,2026-13-01,date", "holidays.csv:2: '2026-13-01'"),
         ("holidays", "US-AL,2026-01-01,date", "XX,2026-01-01,date", "region 'XX' has no calling rule"),
         ("holidays", "US-AL,2026-01-01,date", "US-AL,2026-01-01,day", "'day' is not one of"),

@@ -166,3 +166,10 @@ def test_audio_ports_must_do_for_the_channels_of_all_trunks_in_one_half(tmp_path
     (warning,) = of("{start: 20000, end: 20063}")
     assert "asterisk.node.rtp: the range 20000-20063 is too small for the " in warning
     assert warning.endswith("better: at least 80 ports, open in the firewall")
+
+
+def test_a_campaign_to_businesses_asks_no_registry_and_is_told_so(tmp_path: Path) -> None:
+    directory = write_config(tmp_path, spring=f"{CAMPAIGN}audience: businesses\n")
+    (warning,) = warnings(directory)
+    assert "audience: no do-not-call registry is asked about any number of this campaign" in warning
+    assert "better: consumers, unless every number is a business's and a lawyer agreed" in warning

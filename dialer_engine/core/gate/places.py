@@ -98,8 +98,7 @@ def _derive(area: Area, facts: Facts, context: GateContext) -> Places:
     regions = dict.fromkeys((area.country, *(region[:2] for region in known), *area.regions, *known))
     zones = dict.fromkeys((*area.zones, *facts.zones))
     for region in known:
-        if region not in area.regions:
-            zones.update(dict.fromkeys(_address_zones(region, facts.zones, context.plan)))
+        zones.update(dict.fromkeys(_address_zones(region, facts.zones, context.plan)))
     unknown = [region for region in facts.regions if region not in known]
     unknown += [zone for zone in zones if zone not in context.rules.zones]
     in_force = tuple(region for region in regions if region in context.rules.regions)
@@ -112,5 +111,6 @@ def _only_in_canada(plan: NumberPlan) -> set[str]:
 
 
 def _address_zones(region: str, hints: tuple[str, ...], plan: NumberPlan) -> tuple[str, ...]:
+    """Return every zone of an address's region that no hint narrows, also where the area code has fewer of them."""
     zones = plan.zones_of(region) or plan.zones_of(region[:2])
     return () if set(zones) & set(hints) else zones

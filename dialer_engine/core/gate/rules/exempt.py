@@ -1,4 +1,7 @@
-"""Who may be called although a registry names the number: whoever agreed, a customer, and businesses."""
+"""Who may be called although a registry names the number: whoever agreed, a customer, and businesses.
+
+A campaign to businesses says so of all its numbers, and nothing here can tell whether it is true: `dialer check` warns.
+"""
 
 from dialer_engine.core.gate.consent import allows_registry
 from dialer_engine.core.gate.model import Facts, GateContext

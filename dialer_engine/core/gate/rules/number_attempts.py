@@ -11,12 +11,16 @@ NAME = "number_attempts"
 HOUSE_CAP = 3
 """Attempts per number and rolling 24 hours that are never exceeded: the strictest cap any state sets."""
 
-PERIOD = timedelta(hours=24)
+PERIOD = timedelta(hours=24, seconds=60)
+"""How far back attempts count. An attempt is dated by the gate's look, but the call may leave up to 30 s later
+(`STALE_S` of the engine's runner), so that in 24 hours of the gate's clock the carrier could see one call too many;
+a minute more holds the 24 hours on the line too."""
+
 _FRESH = allow(NAME, "not called in the last 24 hours")
 
 
 def check(facts: Facts, context: GateContext) -> Verdict:
-    """Wait until the oldest attempt that counts is 24 hours ago."""
+    """Wait until the oldest attempt that counts is 24 hours and a minute ago."""
     cap, owner = smallest_cap(facts, context, context.limits.per_number_24h)
     if cap < 1:
         return block(NAME, f"{owner} allows no attempts")

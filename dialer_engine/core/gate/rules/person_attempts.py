@@ -13,7 +13,7 @@ _FRESH = allow(NAME, "the person was not called in the last 24 hours")
 
 
 def check(facts: Facts, context: GateContext) -> Verdict:
-    """Wait until the oldest attempt to the person that counts is 24 hours ago."""
+    """Wait until the oldest attempt to the person that counts is 24 hours and a minute ago."""
     cap, owner = smallest_cap(facts, context, context.limits.per_person_24h)
     if cap < 1:
         return block(NAME, f"{owner} allows no attempts")
