@@ -24,7 +24,7 @@ def ports_in_use(config: NodeConfig) -> tuple[int, int]:
 
 def turn_ports(config: NodeConfig) -> None:
     """Let the instance, which does not run, use the other half from its next start on."""
-    config.path(STATE).write_text("first" if _second(config) else "second", encoding="utf-8")
+    write_private(config.path(STATE), "first" if _second(config) else "second")
     start, end = ports_in_use(config)
     text = fill_file(TEMPLATES / "shared" / CONF, {"rtp_start": start, "rtp_end": end})
     write_private(config.path("etc", CONF), text, config.user)

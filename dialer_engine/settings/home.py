@@ -100,13 +100,6 @@ def unreachable(directory: Path, user: ServiceUser) -> Path | None:
     return next((path for path in way if not _may_enter(path.stat(), user)), None)
 
 
-def give(path: Path, user: ServiceUser, mode: int) -> None:
-    """Hand a file or directory to the service user with this mode; only root can change the owner."""
-    path.chmod(mode)
-    if os.geteuid() == 0:
-        os.chown(path, user.uid, user.gid)
-
-
 def _may_enter(status: os.stat_result, user: ServiceUser) -> bool:
     if status.st_uid == user.uid:
         return bool(status.st_mode & stat.S_IXUSR)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dialer_engine.settings.handover import give
 from dialer_engine.settings.home import (
     FIRST_LEVEL,
     HomeError,
     ServiceUser,
     demote,
-    give,
     home,
     prepare_home,
     public_directory,
