@@ -365,9 +365,10 @@ async def test_a_long_log_is_seen_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked == []
     with node.config.path("log", "messages.log").open("wb") as log:
         log.truncate(60_000_000)
-    async with asyncio.timeout(10):
-        while not asked:
-            await asyncio.sleep(0.01)
+    for _ in range(1000):
+        if asked:
+            break
+        await asyncio.sleep(0.01)
     house.cancel()
     assert asked[0] == "logger rotate"
 
