@@ -15,6 +15,8 @@ from dialer_engine.core.text import storable
 
 SAMPLE_BYTES = 64 * 1024
 LONGEST_LINE = 1024 * 1024  # characters; keeps memory flat when a file has no line ends
+LONGEST_RECORD = LONGEST_LINE  # characters of a record over all its lines
+MOST_CELLS = 16_384  # as many columns as Excel has
 DELIMITERS = (",", ";", "\t", "|")
 NAME_OF_DELIMITER = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _EXCEL_HINT = re.compile(r"sep=(.)\r?\n?\Z")
@@ -68,10 +70,12 @@ def rows(source: Source) -> Iterator[tuple[int, list[str]]]:
     """Read the file's records with their numbers, the first record being 1; blank ones are left out."""
     number = 0
     with source.path.open("r", encoding=source.encoding, newline="") as file:
-        reader = csv.reader(_lines(source, file), delimiter=source.delimiter)
+        lines = _Bounded(source, _lines(source, file))
+        reader = csv.reader(lines, delimiter=source.delimiter)
         try:
             for cells in reader:
                 number += 1
+                lines.record_ends(cells)
                 if any(cells) and not (source.hinted and number == 1):
                     yield number, cells
         except csv.Error as error:
@@ -117,6 +121,33 @@ def _lines(source: Source, file: io.TextIOBase) -> Iterator[str]:
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
             raise ContactsError(f"{source.path}:{count}: a line of more than a million characters")
         yield storable(line)
+
+
+class _Bounded:
+    """The lines of a file, as long as those of one record do not fill the memory."""
+
+    def __init__(self, source: Source, lines: Iterator[str]) -> None:
+        self._source, self._lines = source, lines
+        self._read, self._line = 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._line += 1
+            self._read += len(line)
+            if self._read > LONGEST_RECORD:
+                raise self._refuse(
+                    "a row of more than a million characters; is a quotation mark opened and never closed?"
+                )
+            yield line
+
+    def record_ends(self, cells: list[str]) -> None:
+        """Begin to count anew behind a record. Raises ContactsError when it is too wide."""
+        self._read = 0
+        if len(cells) > MOST_CELLS:
+            raise self._refuse(f"a row of {len(cells)} cells, where {MOST_CELLS} are the most")
+
+    def _refuse(self, why: str) -> ContactsError:
+        return ContactsError(f"{self._source.path}:{self._line}: {why}")
 
 
 def _encoding(path: Path, head: bytes) -> str:
