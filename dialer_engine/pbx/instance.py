@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from dialer_engine.settings.handover import give, give_open, lend
-from dialer_engine.settings.home import ServiceUser
+from dialer_engine.settings.home import ServiceUser, public_directory
 
 READ = ("etc", "agi")
 """What Asterisk only reads: it stays with whoever writes it."""
@@ -127,7 +127,8 @@ def make_directories(
     A root engine keeps `root` itself, so nothing in it can be exchanged for a link. Raises NodeError with the place.
     """
     try:
-        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        public_directory(root.parent)
+        root.mkdir(mode=0o750, exist_ok=True)
         lend(root, user, 0o750)
         for hand, names in ((lend, read), (give, written)):
             for name in names:

@@ -86,9 +86,11 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
 
 
 def public_directory(path: Path) -> None:
-    """Make a directory that every user may enter and read, whatever the umask."""
+    """Make a directory, with those above it, that every user may enter and read, whatever the umask."""
     if not path.is_dir():
-        path.mkdir(parents=True)
+        if not path.parent.exists():
+            public_directory(path.parent)
+        path.mkdir(exist_ok=True)
         path.chmod(0o755)
 
 

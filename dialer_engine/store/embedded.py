@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dialer_engine.settings.handover import give, give_open, open_shared, read_shared
-from dialer_engine.settings.home import ServiceUser, demote, unreachable
+from dialer_engine.settings.home import ServiceUser, demote, public_directory, unreachable
 from dialer_engine.store import postmaster
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import ENGINE_ROLE
@@ -120,7 +120,7 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         try:
-            self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            public_directory(self.directory)
             for path in (self.log.parent, self._socket_directory()):
                 _own_directory(path, self.user)
             self._reachable()
