@@ -24,6 +24,7 @@ from dialer_engine.cli.desk import desk
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.pbx.render import reserved
 from dialer_engine.pbx.template import RenderError, checked
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
@@ -35,6 +36,8 @@ LEAKS = (
     "--password: whoever lists this machine's processes could read it, so it was not used; leave it out for a random "
     "password, or give yours to --password-stdin: `dialer agent add NAME --password-stdin < FILE`"
 )
+SHORTEST_PASSWORD = 12
+"""Signs of a password that somebody chose; SIP lets strangers try as many as they like."""
 NameArgument = Annotated[str, typer.Argument(help="The agent's name, which is also the SIP user.")]
 
 
@@ -48,7 +51,8 @@ def add(
         bool,
         typer.Option(
             "--password-stdin",
-            help="Read the SIP password from standard input, at a terminal unseen; default a random one.",
+            help="Read the SIP password from standard input, at a terminal unseen, at least 12 signs; default a random "
+            "one.",
         ),
     ] = False,
     password: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -56,6 +60,10 @@ def add(
     """Add an agent and print what their softphone needs; a random password is shown only now."""
     if password is not None:
         raise fail(LEAKS)
+    if reserved(name):
+        raise fail(
+            f"{name!r} cannot be an agent's name: Asterisk's configuration uses it itself; choose another"
+        )
     settings = read_config(config)
     secret = _given_password() if password_stdin else directory.new_password()
     carry_out(_add(settings, name, member, secret))
@@ -79,9 +87,15 @@ def _given_password() -> str:
     else:
         given = sys.stdin.readline().removesuffix("\n").removesuffix("\r")
     try:
-        return checked(given, "--password-stdin")
+        checked(given, "--password-stdin")
     except (RenderError, UnicodeError) as error:
         raise fail(str(error)) from error
+    if len(given) < SHORTEST_PASSWORD:
+        raise fail(
+            f"--password-stdin: {len(given)} signs are too few, give at least {SHORTEST_PASSWORD}; or leave the option "
+            "out for a random password"
+        )
+    return given
 
 
 async def _add(config: Config, name: str, member: str | None, password: str) -> None:

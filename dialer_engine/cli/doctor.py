@@ -22,9 +22,11 @@ from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
+from dialer_engine.pbx.render import AgentAccount, unusable
 from dialer_engine.settings.home import HomeError, home, service_user, unreachable
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.settings.rules import load_zones
+from dialer_engine.store.directory import list_agents
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.held import held_directory, held_records, rejected_file
 from dialer_engine.store.journal import unreadable_files
@@ -172,6 +174,23 @@ async def _database(config: Path) -> Finding:
     return Finding("database", OK, f"PostgreSQL {server}")
 
 
+async def _agents(config: Path) -> Finding:
+    """Accounts that Asterisk's configuration leaves out."""
+    try:
+        conn = await connect(database_url(_settings(config).settings, home()))
+        try:
+            rows = await list_agents(conn) if not await pending(conn) else []
+        finally:
+            await conn.close()
+    except (SettingsError, StoreError) as error:
+        return Finding("agents", WARNING, f"not looked at: {str(error).splitlines()[0]}")
+    bad = [why for row in rows if (why := unusable(AgentAccount(row.name, row.password))) is not None]
+    if bad:
+        remedy = "remove them (dialer agent remove) and add them anew"
+        return Finding("agents", CRITICAL, f"these cannot register: {'; '.join(bad)}: {remedy}")
+    return Finding("agents", OK, f"{len(rows)} accounts")
+
+
 def _settings(config: Path) -> Config:
     return load_config(config)
 
@@ -261,6 +280,7 @@ CHECKS: tuple[Check, ...] = (
     _rules,
     _asterisk,
     _database,
+    _agents,
     _engine,
     _trunks,
     _load,
@@ -274,6 +294,7 @@ NODE_CHECKS: tuple[Check, ...] = (
     _host_name,
     _asterisk,
     _database,
+    _agents,
     lent,
     _journals,
 )

@@ -18,6 +18,8 @@ from dialer_engine.core.text import storable
 HIDES_ROWS = "a cell of several lines holds what looks like another row: is a quotation mark not closed?"
 SAMPLE_BYTES = 64 * 1024
 LONGEST_LINE = 1024 * 1024  # characters; keeps memory flat when a file has no line ends
+LONGEST_RECORD = LONGEST_LINE  # characters of a record over all its lines
+MOST_CELLS = 16_384  # as many columns as Excel has
 DELIMITERS = (",", ";", "\t", "|")
 NAME_OF_DELIMITER = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _END = "\0"  # stands behind the last line; `storable` leaves none in the file's own text
@@ -104,7 +106,8 @@ def records(source: Source) -> Iterator[tuple[int, int, list[str]]]:
     """
     number, line = 0, 1
     with source.path.open("r", encoding=source.encoding, newline="") as file:
-        reader = csv.reader(itertools.chain(_lines(source, file), (_END,)), delimiter=source.delimiter)
+        lines = _Bounded(source, itertools.chain(_lines(source, file), (_END,)))
+        reader = csv.reader(lines, delimiter=source.delimiter)
         try:
             for cells in reader:
                 if cells == [_END]:
@@ -115,6 +118,7 @@ def records(source: Source) -> Iterator[tuple[int, int, list[str]]]:
                         "close it, or take it away"
                     )
                 number += 1
+                lines.record_ends(cells)
                 if any(cells) and not (source.hinted and number == 1):
                     yield number, line, cells
                 line = reader.line_num + 1
@@ -161,6 +165,33 @@ def _lines(source: Source, file: io.TextIOBase) -> Iterator[str]:
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
             raise ContactsError(f"{source.path}:{count}: a line of more than a million characters")
         yield storable(line)
+
+
+class _Bounded:
+    """The lines of a file, as long as those of one record do not fill the memory."""
+
+    def __init__(self, source: Source, lines: Iterator[str]) -> None:
+        self._source, self._lines = source, lines
+        self._read, self._line = 0, 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._line += 1
+            self._read += len(line)
+            if self._read > LONGEST_RECORD:
+                raise self._refuse(
+                    "a row of more than a million characters; is a quotation mark opened and never closed?"
+                )
+            yield line
+
+    def record_ends(self, cells: list[str]) -> None:
+        """Begin to count anew behind a record. Raises ContactsError when it is too wide."""
+        self._read = 0
+        if len(cells) > MOST_CELLS:
+            raise self._refuse(f"a row of {len(cells)} cells, where {MOST_CELLS} are the most")
+
+    def _refuse(self, why: str) -> ContactsError:
+        return ContactsError(f"{self._source.path}:{self._line}: {why}")
 
 
 def _encoding(path: Path, head: bytes) -> str:

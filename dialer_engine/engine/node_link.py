@@ -20,7 +20,7 @@ from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.notices import Notices
 from dialer_engine.pbx.reach import fact_lines
-from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node
+from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node, unusable
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import ExternalNode, FrontSettings, LabSettings, NodeSettings, Trunk
@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 APP = "dialer"
 LOOPBACK = "127.0.0.1"
 WATCH_S = 2.0
-HOUSEKEEPING_S = 600.0
-LOOK_AT_MEMORY_S = 2.0
+HOUSEKEEPING_S = 2.0
+"""What strangers make Asterisk log comes at megabytes a second."""
 GROWTH = 100_000_000
 """Bytes that Asterisk may hold more than after the last trim: 20,000 calls made it hold 1.36 GB that were free, and
 little by little is cheaper than all at once."""
@@ -103,6 +103,7 @@ class ManagedNode:
         self.config = config
         self.node = Node(bundle, config)
         self.facts: Mapping[str, str] = {}
+        self._left_out: dict[str, str] = {}
         self.strangers = Strangers(Notices(config.path("log", "notices.log")))
         self._prompts = Prompts(
             drop=sounds / "default-drop",
@@ -127,9 +128,17 @@ class ManagedNode:
         )
 
     def render(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
-        """Write the configuration; returns the files that changed. Raises RenderError, NodeError."""
+        """Write the configuration; returns the files that changed. Raises RenderError, NodeError.
+
+        An agent's account that cannot stand there is left out and told once: the others go on working.
+        """
+        left_out = {each.name: why for each in agents if (why := unusable(each)) is not None}
+        for name in [each for each in left_out if each not in self._left_out]:
+            log.error("an agent's account cannot be used", agent=name, why=left_out[name])
+        self._left_out = left_out
+        usable = [each for each in agents if each.name not in left_out]
         secrets = self.node.secrets
-        files = render_engine_node(self.bundle, self.config, secrets, trunks, agents, self._prompts)
+        files = render_engine_node(self.bundle, self.config, secrets, trunks, usable, self._prompts)
         files["extensions.conf"] += fact_lines(self.facts)
         return self.node.render(files)
 
@@ -143,17 +152,13 @@ class ManagedNode:
         return max((each.depth for each in found), default=0.0)
 
     async def keep_house(self) -> None:
-        """Rotate a long log every ten minutes, and give back freed memory whenever enough has gathered."""
-        rotated = time.monotonic()
+        """Rotate a log as soon as it is long, and give back freed memory whenever enough has gathered."""
         trim = Trim()
         while True:
-            await asyncio.sleep(LOOK_AT_MEMORY_S)
-            now = time.monotonic()
+            await asyncio.sleep(HOUSEKEEPING_S)
             try:
-                if now - rotated >= HOUSEKEEPING_S:
-                    rotated = now
-                    await self.node.rotate_logs()
-                await self._trim(trim, now)
+                await self.node.rotate_logs()
+                await self._trim(trim, time.monotonic())
             except (NodeError, OSError) as error:
                 log.warning("asterisk's housekeeping failed", why=str(error))
 

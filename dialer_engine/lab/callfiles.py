@@ -11,7 +11,7 @@ from dialer_engine.lab.ledger import Ledger
 from dialer_engine.lab.place import LabError
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.render import trunk_endpoint
-from dialer_engine.settings.home import give
+from dialer_engine.settings.handover import give
 
 STEP_S = 0.05
 HOLD_S = 5

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dialer_engine.lab.ports import BIND, free_ports
 from dialer_engine.pbx.node import NodeConfig
-from dialer_engine.settings.home import ServiceUser
+from dialer_engine.settings.home import ServiceUser, public_directory
 
 SLOTS = 4
 RTP_BASE = 10000
@@ -63,7 +63,7 @@ class Place:
 @contextmanager
 def take_place(root: Path, user: ServiceUser) -> Iterator[Place]:
     """Take the first slot below `root` that no other living lab holds, and keep it while in use."""
-    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(root)
     with ExitStack() as stack:
         for slot in range(SLOTS):
             lock = os.open(root / f".lock{slot}", os.O_RDWR | os.O_CREAT, 0o644)
@@ -78,8 +78,7 @@ def empty(place: Place) -> None:
     """Remove what an earlier lab left in the directory and make it anew."""
     if place.directory.exists():
         shutil.rmtree(place.directory)
-    place.log.mkdir(mode=0o755, parents=True)
-    place.directory.chmod(0o755)
+    public_directory(place.log)
 
 
 def _locked(descriptor: int) -> bool:

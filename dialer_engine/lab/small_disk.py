@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialer_engine.lab.place import LabError
+from dialer_engine.settings.home import public_directory
 
 FILLER = "filler"
 BLOCK = bytes(65536)
@@ -33,7 +34,7 @@ class SmallDisk:
     def mount(self) -> None:
         """Make the directory and mount the disk there. Raises LabError."""
         need_root(str(self.path))
-        self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        public_directory(self.path)
         options = f"size={self.size},mode=755"
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.path)],

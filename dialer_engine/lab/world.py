@@ -36,6 +36,7 @@ from dialer_engine.lab.small_disk import SmallDisk, release
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.render import AgentAccount
+from dialer_engine.settings.home import public_directory
 from dialer_engine.settings.load import load_config
 from dialer_engine.store.directory import add_agent, member_id_of
 from dialer_engine.store.embedded import EmbeddedPostgres
@@ -271,7 +272,7 @@ class World:
     def _share_sounds(self) -> None:
         # Prompts are the same in every world and take seconds to speak, so they are made once for all.
         shared = self.place.directory.parent / "sounds"
-        shared.mkdir(mode=0o755, exist_ok=True)
+        public_directory(shared)
         (self.home / "sounds").symlink_to(shared)
 
     def _accounts(self) -> list[Phone]:

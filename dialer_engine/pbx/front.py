@@ -11,6 +11,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -27,7 +28,7 @@ from dialer_engine.pbx.front_rpc import ask_front, somebody_listens
 from dialer_engine.pbx.instance import NodeError, write_private
 from dialer_engine.pbx.process import is_instance, pid_file, probe, running_pid, spawn, terminate
 from dialer_engine.pbx.render import AgentAccount
-from dialer_engine.settings.home import give
+from dialer_engine.settings.handover import give, open_shared, read_shared
 
 log = structlog.get_logger(__name__)
 
@@ -98,10 +99,10 @@ class Front:
         if self.alive():
             return True
         self._clear()
-        self._make_location()
-        probe(self.config.title, self._sockets())
-        self._log_size = _size(self.config.path("log", "console.log"))
         try:
+            self._make_location()
+            probe(self.config.title, self._sockets())
+            self._log_size = _size(self.config.path("log", "console.log"))
             self._child = spawn(self.config, self._command("-DD", "-E"))
         except OSError as error:
             raise NodeError(f"the front cannot be started: {error}") from error
@@ -161,12 +162,10 @@ class Front:
             log.warning("registrations of before cannot be read; phones register again", file=str(path))
             path.replace(path.with_suffix(".unreadable"))
         if not path.exists():
-            fresh = path.with_suffix(".new")
-            fresh.unlink(missing_ok=True)
-            with closing(sqlite3.connect(fresh)) as database:
+            with closing(sqlite3.connect(":memory:")) as database:
                 for script in location_schema(self.bundle):
                     database.executescript(script.read_text("utf-8"))
-            fresh.replace(path)
+                write_private(path, database.serialize())
         give(path, self.config.user, 0o600)
 
     # --- commands ---------------------------------------------------------------------------------
@@ -213,7 +212,7 @@ class Front:
         path = self.config.path("log", "console.log")
         if _size(path) <= limit_bytes:
             return False
-        with path.open("r+b") as file:
+        with os.fdopen(open_shared(path, os.O_RDWR), "r+b") as file:
             file.seek(max(0, _size(path) - limit_bytes))
             write_private(path.with_name("console.log.0"), file.read().decode("utf-8", "replace"))
             file.truncate(0)
@@ -236,7 +235,8 @@ class Front:
         ]
 
     def _last_words(self) -> str:
-        with self.config.path("log", "console.log").open("rb") as file:
+        descriptor = open_shared(self.config.path("log", "console.log"), os.O_RDONLY)
+        with os.fdopen(descriptor, "rb") as file:
             file.seek(self._log_size)
             lines = file.read(100_000).decode("utf-8", "replace").splitlines()
         serious = [line for line in lines if "CRITICAL" in line or "ERROR" in line]
@@ -273,10 +273,19 @@ def _write_newer(path: Path, text: str, config: FrontConfig) -> None:
     before = int(path.stat().st_mtime) if path.exists() else 0
     write_private(path, text, config.user)
     if int(path.stat().st_mtime) <= before:
-        os.utime(path, (before + 1, before + 1))
+        os.utime(path, (before + 1, before + 1), follow_symlinks=False)
 
 
 def _sound(path: Path) -> bool:
+    """Whether a database can be read, by a copy: SQLite itself would follow links and write what a crash left over."""
+    with tempfile.TemporaryDirectory(prefix="front-") as directory:
+        for each in (path, path.with_name(f"{path.name}-journal")):
+            if each.exists():
+                Path(directory, each.name).write_bytes(read_shared(each))
+        return _reads(Path(directory, path.name))
+
+
+def _reads(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as database:
             return bool(database.execute("pragma quick_check").fetchone() == ("ok",))

@@ -11,7 +11,7 @@ from dialer_engine.settings.front import FrontSettings
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import AsteriskSettings, Settings
 
-DIRECTORIES = ("etc", "run", "log", "spool", "state")
+READ, WRITTEN = ("etc",), ("run", "log", "spool", "state")
 _LONGEST_SOCKET = 100
 
 
@@ -95,10 +95,10 @@ def back_nodes(asterisk: AsteriskSettings) -> tuple[BackNode, ...]:
 
 
 def prepare_front(config: FrontConfig) -> None:
-    """Create the front's directories, owned by the service user; refuse one too long for its socket."""
+    """Create the front's directories; refuse one too long for its socket."""
     if len(str(config.control)) > _LONGEST_SOCKET:
         raise NodeError(
             f"{config.directory}: this path is too long for Kamailio's control socket "
             f"({_LONGEST_SOCKET} characters at most with /run/control.sock); set front.directory to a shorter one"
         )
-    make_directories(config.directory, DIRECTORIES, config.user, "the front")
+    make_directories(config.directory, READ, WRITTEN, config.user, "the front")

@@ -8,9 +8,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dialer_engine.settings.home import ServiceUser, give
+from dialer_engine.settings.handover import give, give_open, lend
+from dialer_engine.settings.home import ServiceUser, public_directory
 
-DIRECTORIES = ("etc", "run", "log", "spool", "lib", "lib/keys", "journal", "journal/optout", "agi")
+READ = ("etc", "agi")
+"""What Asterisk only reads: it stays with whoever writes it."""
+WRITTEN = ("run", "log", "spool", "lib", "lib/keys", "journal", "journal/optout")
+"""What Asterisk writes: it is the service user's."""
 _LONGEST_SOCKET = 100
 
 
@@ -106,22 +110,30 @@ def ari_address(host: str, port: int) -> str:
 
 
 def prepare_directories(config: NodeConfig) -> None:
-    """Create the instance's directories, owned by the service user; refuse one too long for its socket."""
+    """Create the instance's directories; refuse one too long for its socket."""
     if len(str(config.path("run", "asterisk.ctl"))) > _LONGEST_SOCKET:
         raise NodeError(
             f"{config.directory}: this path is too long for Asterisk's console socket "
             f"({_LONGEST_SOCKET} characters at most with /run/asterisk.ctl); set a shorter DIALER_HOME"
         )
-    make_directories(config.directory, DIRECTORIES, config.user, "Asterisk")
+    make_directories(config.directory, READ, WRITTEN, config.user, "Asterisk")
 
 
-def make_directories(root: Path, names: Iterable[str], user: ServiceUser, whom: str) -> None:
-    """Create a service's directories below `root`, owned by its user. Raises NodeError with the place."""
+def make_directories(
+    root: Path, read: Iterable[str], written: Iterable[str], user: ServiceUser, whom: str
+) -> None:
+    """Create a service's directories below `root`: its user owns those `written`, and may enter those `read`.
+
+    A root engine keeps `root` itself, so nothing in it can be exchanged for a link. Raises NodeError with the place.
+    """
     try:
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for path in (root, *(root / name for name in names)):
-            path.mkdir(mode=0o750, exist_ok=True)
-            give(path, user, 0o750)
+        public_directory(root.parent)
+        root.mkdir(mode=0o750, exist_ok=True)
+        lend(root, user, 0o750)
+        for hand, names in ((lend, read), (give, written)):
+            for name in names:
+                (root / name).mkdir(mode=0o750, exist_ok=True)
+                hand(root / name, user, 0o750)
     except OSError as error:
         raise NodeError(f"{error.filename}: cannot be prepared for {whom} ({error.strerror})") from error
 
@@ -150,17 +162,23 @@ def _new_secrets(path: Path) -> NodeSecrets:
     return made
 
 
-def write_private(path: Path, text: str, user: ServiceUser | None = None) -> None:
-    """Write a file at once or not at all, mode 0600, owned by `user` (default: whoever we are)."""
+def write_private(
+    path: Path, content: str | bytes, user: ServiceUser | None = None, mode: int = 0o600
+) -> None:
+    """Write a file at once or not at all, owned by `user` (default: whoever we are), through no link.
+
+    Raises NodeError with the place.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        if user is not None:
-            give(temporary, user, 0o600)
+            if user is not None:
+                give_open(file.fileno(), user, mode)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

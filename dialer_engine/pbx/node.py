@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
@@ -42,7 +41,8 @@ from dialer_engine.pbx.process import (
     terminate,
 )
 from dialer_engine.pbx.rtp_ports import ports_served, turn_ports
-from dialer_engine.settings.home import demote, give
+from dialer_engine.settings.handover import open_shared
+from dialer_engine.settings.home import demote
 
 __all__ = ["Node", "NodeConfig", "NodeError", "NodeSecrets"]
 
@@ -121,11 +121,7 @@ class Node:
     def _copy_scripts(self) -> None:
         # Copied, because the service user may not be able to enter the directory where the project lies.
         for script in sorted(_SCRIPTS.glob("*.py")):
-            target = self.config.path("agi", script.name)
-            temporary = target.with_name(f".{script.name}.new")
-            shutil.copyfile(script, temporary)
-            give(temporary, self.config.user, 0o550)
-            temporary.replace(target)
+            write_private(self.config.path("agi", script.name), script.read_bytes(), self.config.user, 0o550)
 
     async def ensure_running(self) -> bool:
         """Adopt the instance when it runs (True), else start it and wait until it serves (False)."""
@@ -332,7 +328,7 @@ def _size(path: Path) -> int:
 def _tail(path: Path, start: int) -> list[str]:
     if not path.exists():
         return []
-    with path.open("rb") as file:
+    with os.fdopen(open_shared(path, os.O_RDONLY), "rb") as file:
         file.seek(max(start, os.fstat(file.fileno()).st_size - 20_000))
         text = file.read().decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -7,10 +7,13 @@ second.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
 from pathlib import Path
+
+from dialer_engine.settings.handover import open_shared
 
 _REFUSED = b"' failed for '"
 _SOURCE = re.compile(rb"' failed for '([0-9A-Fa-f.:]{2,45}):\d{1,5}' \(callid: ")
@@ -42,7 +45,7 @@ class Notices:
         start = max(self._place, size - MOST_BYTES)
         if size == self._place:
             return found
-        with self._path.open("rb") as file:
+        with os.fdopen(open_shared(self._path, os.O_RDONLY), "rb") as file:
             file.seek(start)
             # In pieces: the engine's event loop gets its turn between them.
             while piece := file.read(_PIECE):
@@ -61,8 +64,14 @@ class Notices:
         """
         if _size(self._path) <= LIMIT_BYTES:
             return False
-        shutil.copyfile(self._path, self._path.with_name(f"{self._path.name}.0"))
-        with self._path.open("r+b") as file:
+        aside = self._path.with_name(f"{self._path.name}.0")
+        aside.unlink(missing_ok=True)
+        fresh = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with (
+            os.fdopen(open_shared(self._path, os.O_RDWR), "r+b") as file,
+            os.fdopen(open_shared(aside, fresh, 0o640), "wb") as kept,
+        ):
+            shutil.copyfileobj(file, kept)
             file.truncate(0)
         self._place, self._rest = 0, b""
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dialer_engine.pbx.instance import NodeConfig, NodeError
+from dialer_engine.settings.handover import Refused, open_shared, read_shared
 from dialer_engine.settings.home import ServiceUser, demote
 
 Wanted = tuple[str, str, int, socket.SocketKind]
@@ -48,7 +49,11 @@ def spawn(config: Instance, command: list[str]) -> subprocess.Popen[bytes]:
     """Start it in a session of its own, so that neither our death nor a Ctrl-C of ours ends it."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    with config.path("log", "console.log").open("ab") as log:
+    append, anew = os.O_WRONLY | os.O_CREAT | os.O_APPEND, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with (
+        os.fdopen(open_shared(config.path("log", "console.log"), append, 0o640), "ab") as log,
+        os.fdopen(open_shared(pid_file(config), anew, 0o640), "wb") as noted,
+    ):
         process = subprocess.Popen(
             ["/bin/sh", "-c", _RAISE_LIMIT, str(files), *command],
             stdin=subprocess.DEVNULL,
@@ -59,7 +64,7 @@ def spawn(config: Instance, command: list[str]) -> subprocess.Popen[bytes]:
             env=_environment(config),
             **demote(config.user),
         )
-    pid_file(config).write_text(f"{process.pid}\n", "ascii")
+        noted.write(b"%d\n" % process.pid)
     return process
 
 
@@ -77,8 +82,8 @@ def running_pid(config: Instance) -> int | None:
     """Return the pid of this instance's living process, else None; Asterisk's own pid file serves as well."""
     for path in (pid_file(config), config.path("run", "asterisk.pid")):
         try:
-            pid = int(path.read_text("ascii"))
-        except (FileNotFoundError, ValueError):
+            pid = int(read_shared(path))
+        except (FileNotFoundError, ValueError, Refused):
             continue
         if is_instance(pid, config):
             return pid

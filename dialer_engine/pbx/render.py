@@ -36,6 +36,15 @@ ENGINE_MODULES = (
     "res_stasis_broadcast",
     "bridge_holding",
 )
+_RESERVED = (
+    "trunk",
+    "agent",
+    "agent-aor",
+    "agent-behind-front",
+    "agent-aor-behind-front",
+    "global",
+    "system",
+)
 _NAME_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 Values = dict[str, str | int | Block]
 
@@ -172,19 +181,29 @@ def _contact(user: str, front: FrontAddress) -> Block:
     return Block(f"sip:{user}@{front.uri_host}:{front.port}")
 
 
-def _agent(agent: AgentAccount, config: NodeConfig) -> str:
+def reserved(name: str) -> bool:
+    """Whether Asterisk's configuration uses a name itself, so that no agent may have it."""
+    return name.startswith(("trunk-", "transport-")) or name in _RESERVED
+
+
+def unusable(agent: AgentAccount) -> str | None:
+    """Return why an account cannot stand in Asterisk's configuration, None when it can."""
+    try:
+        _account(agent)
+    except RenderError as error:
+        return str(error)
+    return None
+
+
+def _account(agent: AgentAccount) -> tuple[str, str]:
     name = _name(agent.name, "agent name")
-    if name.startswith(("trunk-", "transport-")) or name in (
-        "trunk",
-        "agent",
-        "agent-aor",
-        "agent-behind-front",
-        "agent-aor-behind-front",
-        "global",
-        "system",
-    ):
+    if reserved(name):
         raise RenderError(f"agent name {name!r} is reserved; choose another")
-    password = checked(agent.password, f"password of agent {name}")
+    return name, checked(agent.password, f"password of agent {name}")
+
+
+def _agent(agent: AgentAccount, config: NodeConfig) -> str:
+    name, password = _account(agent)
     values: Values = {"name": name, "password": password}
     if config.front is None:
         return fill_file(TEMPLATES / "engine" / "agent.conf", values)

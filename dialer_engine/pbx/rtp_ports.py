@@ -28,7 +28,7 @@ def ports_in_use(config: NodeConfig) -> tuple[int, int]:
 
 def turn_ports(config: NodeConfig) -> None:
     """Let the instance, which does not run, use the half from its next start on that it did not serve with last."""
-    config.path(STATE).write_text("first" if _second(config, SERVED) else "second", encoding="utf-8")
+    write_private(config.path(STATE), "first" if _second(config, SERVED) else "second")
     start, end = ports_in_use(config)
     text = fill_file(TEMPLATES / "shared" / CONF, {"rtp_start": start, "rtp_end": end})
     write_private(config.path("etc", CONF), text, config.user)
@@ -38,7 +38,7 @@ def ports_served(config: NodeConfig) -> None:
     """The instance serves calls with the half that it has: those of its next start are the others."""
     half, noted = "second" if _second(config) else "first", config.path(SERVED)
     if not noted.exists() or noted.read_text(encoding="utf-8") != half:
-        noted.write_text(half, encoding="utf-8")
+        write_private(noted, half)
 
 
 def _second(config: NodeConfig, which: str = STATE) -> bool:

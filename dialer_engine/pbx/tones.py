@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.prompts import TOOL_SECONDS, PromptError
+from dialer_engine.settings.home import public_directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ AGENT_TONES: Mapping[str, Tone] = {
 
 def make_tones(bundle: Bundle, directory: Path) -> None:
     """Make every tone of AGENT_TONES as DIRECTORY/tone-NAME.wav unless it is there. Raises PromptError."""
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public_directory(directory)
     for name, tone in AGENT_TONES.items():
         target = directory / f"tone-{name}.wav"
         if not target.exists():

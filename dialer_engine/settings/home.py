@@ -92,9 +92,11 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
 
 
 def public_directory(path: Path) -> None:
-    """Make a directory that every user may enter and read, whatever the umask."""
+    """Make a directory, with those above it, that every user may enter and read, whatever the umask."""
     if not path.is_dir():
-        path.mkdir(parents=True)
+        if not path.parent.exists():
+            public_directory(path.parent)
+        path.mkdir(exist_ok=True)
         path.chmod(0o755)
 
 
@@ -104,13 +106,6 @@ def unreachable(directory: Path, user: ServiceUser) -> Path | None:
         return None
     way = [*reversed(directory.parents), directory]
     return next((path for path in way if not _may_enter(path.stat(), user)), None)
-
-
-def give(path: Path, user: ServiceUser, mode: int) -> None:
-    """Hand a file or directory to the service user with this mode; only root can change the owner."""
-    path.chmod(mode)
-    if os.geteuid() == 0:
-        os.chown(path, user.uid, user.gid)
 
 
 def _may_enter(status: os.stat_result, user: ServiceUser) -> bool:

@@ -3,7 +3,7 @@
 import ipaddress
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from dialer_engine.settings.campaign import Campaign
 from dialer_engine.settings.crosscheck import is_loopback
@@ -28,6 +28,7 @@ def find_risks(
     yield from _readable_secrets(engine, settings)
     yield from _addresses(engine, settings)
     yield from _clear_text(engine, settings)
+    yield from _database(engine, settings)
     yield from _audio_ports(engine, settings)
     for name, member in settings.members.items():
         yield from _placeholder(engine, ("members", name, "callback_number"), member.callback_number)
@@ -80,6 +81,35 @@ def _clear_text(engine: Document, settings: Settings) -> Iterator[Problem]:
         if away and not each.private_network:
             what = f"passwords of node '{each.name}' go in the clear to {away[0]}"
             yield engine.problem(("asterisk", "nodes", index), what, better)
+
+
+def _database(engine: Document, settings: Settings) -> Iterator[Problem]:
+    """Only verify-full keeps whoever sits between from reading every contact, and from being the database."""
+    for key, url in (("url", settings.database.url), ("engine_url", settings.database.engine_url)):
+        query = parse_qs(urlsplit(url or "").query)
+        away = [host for host in _hosts(url or "", query) if _is_public(host)]
+        if away and query.get("sslmode") != ["verify-full"]:
+            what = f"the way to the database at {away[0]} is not verified: who sits between can read and alter all"
+            better = (
+                "sslmode=verify-full&sslrootcert=/path/to/its/ca.crt in the address, or a private network"
+            )
+            yield engine.problem(("database", key), what, better)
+
+
+def _hosts(url: str, query: Mapping[str, Sequence[str]]) -> list[str]:
+    """The hosts of a database's address, which may name several with commas."""
+    places = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    named = [place.rpartition("]")[0][1:] if "]" in place else place.partition(":")[0] for place in places]
+    return [host for given in (*named, *query.get("host", ())) for host in given.split(",") if host]
+
+
+def _is_public(host: str) -> bool:
+    """Whether the way to a host leaves this machine and its private networks, as far as its name tells."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        # Neither a socket's directory nor a name such as localhost or a container's.
+        return "." in host and not host.startswith(("/", "@"))
 
 
 def _audio_ports(engine: Document, settings: Settings) -> Iterator[Problem]:

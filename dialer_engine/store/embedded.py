@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from dialer_engine.settings.home import ServiceUser, demote, give, unreachable
+from dialer_engine.settings.handover import give, give_open, open_shared, read_shared
+from dialer_engine.settings.home import ServiceUser, demote, public_directory, unreachable
 from dialer_engine.store import postmaster
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import ENGINE_ROLE
@@ -119,7 +120,7 @@ class EmbeddedPostgres:
 
     def _prepare(self) -> None:
         try:
-            self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            public_directory(self.directory)
             for path in (self.log.parent, self._socket_directory()):
                 _own_directory(path, self.user)
             self._reachable()
@@ -147,8 +148,7 @@ class EmbeddedPostgres:
         shutil.rmtree(fresh, ignore_errors=True)
         _own_directory(fresh, self.user)
         given = self.directory / "password.new"
-        given.write_text(self._password())
-        give(given, self.user, 0o600)
+        self._write(given, self._password())
         done = self._run(
             "initdb",
             *("-D", str(fresh), "-U", ROLE, "-E", "UTF8", "--locale=C", "--no-instructions"),
@@ -183,9 +183,15 @@ class EmbeddedPostgres:
         lines = [f"{name} = {value}" for name, value in {**SETTINGS, **place, **self.settings}.items()]
         target = self.data / "postgresql.conf"
         fresh = target.with_suffix(".new")
-        fresh.write_text("\n".join(["# Written by the dialer at every start.", *lines, ""]))
-        give(fresh, self.user, 0o600)
+        self._write(fresh, "\n".join(["# Written by the dialer at every start.", *lines, ""]))
         fresh.replace(target)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file of the service user's, in place of what lies there."""
+        path.unlink(missing_ok=True)
+        with os.fdopen(open_shared(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+            file.write(text)
+            give_open(file.fileno(), self.user, 0o600)
 
     def _launch(self) -> None:
         postmaster.drop_stale(self.data, self._socket_directory())
@@ -230,8 +236,7 @@ class EmbeddedPostgres:
 def _own_directory(path: Path, user: ServiceUser) -> None:
     """Make a private directory of the service user; one that belongs to somebody else is refused."""
     path.mkdir(mode=0o700, exist_ok=True)
-    found = path.lstat()
-    if path.is_symlink() or found.st_uid not in (user.uid, os.geteuid()):
+    if path.is_symlink() or path.lstat().st_uid not in (user.uid, os.geteuid()):
         raise StoreError(f"{path}: belongs to somebody else; remove it, or set DIALER_HOME to a shorter path")
     give(path, user, 0o700)
 
@@ -251,7 +256,7 @@ def _binaries() -> Path:
 def _last_words(log: Path) -> str:
     """The reason from the end of the server's log."""
     try:
-        lines = log.read_text(errors="replace").splitlines()[-40:]
+        lines = read_shared(log).decode(errors="replace").splitlines()[-40:]
     except OSError as error:
         return f"no log could be read ({error.strerror})"
     telling = [line for line in lines if any(word in line for word in _TELLING)]

@@ -11,18 +11,22 @@ _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b"
 _UNSEEN = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
 _UNSEEN += "\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029"
 _UNSEEN += "\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff\0\v\f"
+# A program that divides at one of these, or ends a row where it sees no quotation mark, begins a cell behind it.
+_INNER = re.compile(rf'([;|\t\r\n])(?=["{re.escape(_UNSEEN)}]*[=+\-@%\uff1d\uff0b\uff0d\uff20])')
 _PLAIN_NUMBER = re.compile(r"[+-]?[\d][\d ().-]*", re.ASCII)
 
 
 def safe(cell: str) -> str:
-    """Return the cell, with an apostrophe in front when a spreadsheet would take it for a formula.
+    """Return the cell, with an apostrophe in front of whatever a spreadsheet would take for a formula.
 
-    Plain numbers stay as they are, such as +12105550100 and -4.5: they compute nothing.
+    That can also stand behind a semicolon, tab, bar or line end: not every program divides at commas. Plain numbers
+    stay as they are, such as +12105550100 and -4.5: they compute nothing.
     """
     bare = cell.lstrip(_UNSEEN)
-    if bare.startswith(_DANGEROUS) and not _PLAIN_NUMBER.fullmatch(bare):
-        return f"'{cell}"
-    return cell
+    if _PLAIN_NUMBER.fullmatch(bare):
+        return cell
+    guarded = _INNER.sub(r"\1'", cell)
+    return f"'{guarded}" if bare.startswith(_DANGEROUS) else guarded
 
 
 class SafeWriter:

@@ -18,8 +18,9 @@ from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Record
 from dialer_engine.store.directory import add_agent
 from dialer_engine.store.held import held_directory, rejected_file
-from dialer_engine.store.pool import connect
+from dialer_engine.store.pool import Connection, connect
 from dialer_engine.store.reserve import Reservation, ReserveRequest, reserve
+from dialer_engine.store.suppress import remove
 
 TABLES = ("attempt_events", "cdrs", "dispositions", "suppression_log", "agent_sessions", "agent_states")
 
@@ -162,6 +163,12 @@ async def until(true: Callable[[], bool], words: str, seconds: float = 20.0) -> 
     while not true():
         assert asyncio.get_running_loop().time() < end, f"never came true: {words}"
         await asyncio.sleep(0.02)
+
+
+async def take_off_all(conn: Connection) -> None:
+    """Take every number off the do-not-call lists, as a person does by `dialer dnc remove`."""
+    for row in await conn.fetch("select distinct number, member_id from suppressions"):
+        await remove(conn, row["number"], row["member_id"], WALL, who="test")
 
 
 async def outage(desk: Desk, writer: Writer) -> None:

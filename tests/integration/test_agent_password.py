@@ -1,6 +1,7 @@
 """An agent's own password reaches the database, and no list of processes: real commands, pipes and a terminal."""
 
 import asyncio
+import json
 import os
 import pty
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dialer_engine.store.directory import add_agent
 from dialer_engine.store.pool import connect
 
 pytestmark = pytest.mark.postgres
@@ -31,9 +33,9 @@ def config(tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> Path
     return directory
 
 
-def add(config: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def add(config: Path, *words: str, given: str = "", name: str = "ana") -> subprocess.CompletedProcess[str]:
     """Add an agent as a script would."""
-    command = [sys.executable, "-m", "dialer_engine", "agent", "add", "ana", "--config", str(config), *words]
+    command = [sys.executable, "-m", "dialer_engine", "agent", "add", name, "--config", str(config), *words]
     return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
 
 
@@ -74,7 +76,44 @@ def test_a_password_that_processes_would_show_is_refused_with_the_remedy(config:
     assert password(pg_url) == []
 
 
-@pytest.mark.parametrize(("given", "why"), [("", "must not be empty"), ("semi;colon\n", "not allowed")])
+@pytest.mark.parametrize("name", ["agent", "global", "system", "trunk-x", "transport-udp", "agent-aor"])
+def test_a_name_of_asterisks_own_is_refused(config: Path, pg_url: str, name: str) -> None:
+    done = add(config, name=name)
+    assert done.returncode == 1
+    assert f"{name!r} cannot be an agent's name" in done.stderr + done.stdout
+    assert password(pg_url) == []
+
+
+def test_doctor_names_an_account_that_cannot_register(config: Path, pg_url: str) -> None:
+    def agents() -> tuple[str, str]:
+        command = [sys.executable, "-m", "dialer_engine", "doctor", "--json", "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        [found] = [each for each in json.loads(done.stdout) if each["what"] == "agents"]
+        return found["state"], found["words"]
+
+    assert add(config).returncode == 0
+    assert agents() == ("ok", "1 accounts")
+
+    async def of_before() -> None:
+        conn = await connect(pg_url)
+        await add_agent(conn, None, "global", SECRET)
+        await conn.close()
+
+    asyncio.run(of_before())
+    state, words = agents()
+    assert state == "critical"
+    assert "'global' is reserved" in words
+    assert "dialer agent remove" in words
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("", "must not be empty"),
+        ("semi;colon\n", "not allowed"),
+        ("eleven-sign\n", "11 signs are too few, give at least 12"),
+    ],
+)
 def test_what_asterisk_cannot_take_is_refused(config: Path, pg_url: str, given: str, why: str) -> None:
     done = add(config, "--password-stdin", given=given)
     assert done.returncode == 1

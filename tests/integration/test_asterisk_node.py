@@ -326,6 +326,24 @@ def test_it_may_open_many_files(pair: Pair) -> None:
     assert int(soft) >= min(65536, int(hard))
 
 
+async def test_packets_without_sense_leave_no_warning(pair: Pair) -> None:
+    """A stranger would fill messages.log with them; what pjproject says of them is a notice."""
+    log, notices = (pair.engine.config.path("log", f"{name}.log") for name in ("messages", "notices"))
+    before, noted = log.stat().st_size, notices.stat().st_size if notices.exists() else 0
+    config = pair.engine.config
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for packet in (
+            b"INVITE nonsense\r\n\r\n",
+            b"OPTIONS sip:x SIP/2.0\r\nVia: none\r\n\r\n",
+            b"SIP/2.0 x\r\n\r\n",
+        ):
+            for _ in range(20):
+                stranger.sendto(packet, (config.bind, config.sip_port))
+    await until(lambda: notices.stat().st_size > noted + 1000)
+    assert log.stat().st_size == before, log.read_text()[-1000:]
+    assert b"pjproject" in notices.read_bytes()[noted:]
+
+
 async def test_long_logs_are_rotated(pair: Pair) -> None:
     log = pair.engine.config.path("log", "messages.log")
     assert await pair.engine.rotate_logs() is False

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from store_support import Conn, end_of, fictional, make_world, put_contacts, request
+from store_support import NOON, Conn, end_of, fictional, make_world, put_contacts, request
 
+from dialer_engine.store import suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.migrate import migrate, migrations
@@ -133,16 +134,49 @@ ATTACKS = (
     "select fence('cdrs', 'true')",
     "select secret from member_seal",
     "alter system set fsync = off",
+    "update suppressions set number = '+12105550101'",
+    "insert into suppressions (number, member_id, source, since) values ('+12105550100', null, 'x', now())"
+    " on conflict (number, coalesce(member_id, 0), source) do update set number = '+12105550101'",
+    "delete from suppressions",
+    "create temp table suppression_log (like suppression_log);"
+    " insert into pg_temp.suppression_log (id, action, number, source, at, who, token)"
+    " select 1, 'remove', number, source, now(), 'x', gen_random_uuid() from suppressions;"
+    " delete from suppressions",
+    "alter table suppressions disable trigger all",
+    "truncate suppressions",
 )
 
 
-async def test_the_engines_login_cannot_get_round_it(pool: Pool) -> None:
+async def test_the_engines_login_cannot_get_round_it(pool: Pool, conn: Conn) -> None:
+    await suppress.add(conn, "+12105550100", None, "request", NOON, who="test")
     for attack in ATTACKS:
         async with pool.acquire() as session:
             await session.execute("reset role")
             await session.execute("reset session authorization")
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await session.execute(attack)
+
+
+async def test_a_do_not_call_entry_leaves_only_with_its_line_in_the_log(pool: Pool, conn: Conn) -> None:
+    async def entries() -> list[tuple[str, str]]:
+        rows = await conn.fetch("select number, source from suppressions order by number, source")
+        return [(row["number"], row["source"]) for row in rows]
+
+    numbers = [row[0] for row in fictional(3)]
+    for number in numbers:
+        await suppress.add(conn, number, None, "request", NOON, who="test")
+    assert await suppress.remove(conn, numbers[0], None, NOON, who="test")
+    await suppress.add(conn, numbers[0], None, "request", NOON, who="test")
+    async with pool.acquire() as session:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="dialer dnc remove"):
+            await session.execute("delete from suppressions where number = $1", numbers[0])
+        assert await entries() == [(number, "request") for number in sorted(numbers)]
+        async with session.transaction(), session.transaction():
+            assert await suppress.remove(session, numbers[1], None, NOON, who="test")
+    assert await entries() == [(number, "request") for number in sorted((numbers[0], numbers[2]))]
+    assert [line.action for line in await suppress.history(conn, numbers[1])] == ["remove", "add"]
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await conn.execute("update suppressions set number = $1", numbers[1])
 
 
 async def test_the_engines_login_is_nothing_more(pool: Pool) -> None:

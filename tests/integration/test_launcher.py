@@ -153,6 +153,21 @@ def test_apt_is_announced_and_its_failure_told(tmp_path: Path, bare: Path) -> No
     assert [line.split()[0] for line in asked.read_text().splitlines()] == ["install", "update"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become others")
+@pytest.mark.parametrize("whose", ["", "venv", "venv/bin", "venv/.complete"])
+def test_root_runs_nothing_of_somebody_elses(tmp_path: Path, whose: str) -> None:
+    environment = environment_for(tmp_path, "runtime")
+    make_environment(environment)
+    assert launch(tmp_path, "check").returncode == 0
+    place = tmp_path / whose.replace("venv", environment.name)
+    os.chown(place, 65534, 65534)
+    done = launch(tmp_path, "check")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{place} belongs to nobody, and root would run" in done.stderr
+    assert f"runuser -u nobody -- env DIALER_HOME={tmp_path}" in done.stderr
+    assert not (tmp_path / ".setup.lock").exists()
+
+
 def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = launch(tmp_path, "x", DIALER_HOME=str(tmp_path / "file" / "home"), DIALER_PYTHON=sys.executable)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from held_support import Desk, at, desk, on_disk, outage, put_all, talk, until
+from held_support import Desk, at, desk, on_disk, outage, put_all, take_off_all, talk, until
 from store_support import WALL, end_of
 from structlog.testing import capture_logs
 
@@ -230,7 +230,7 @@ async def test_an_engine_that_ends_before_it_could_write_leaves_no_opt_out_on_it
     assert await desk.fetch("select count(*) from dispositions") == [(0,)]
     assert held_records(desk.held) == 9
     conn = await connect(desk.url)
-    await conn.execute("delete from suppressions")  # taken off the list by a person meanwhile
+    await take_off_all(conn)  # by a person meanwhile
     await conn.close()
     async with desk.writer(epoch=3) as third:
         await third.caught_up()

@@ -5,6 +5,7 @@ import csv
 import importlib.util
 import ipaddress
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
@@ -87,6 +88,30 @@ def test_any_file_is_a_table_or_refused(tmp_path: Path) -> None:
             except ContactsError:
                 continue
             assert all(storable(cell) == cell for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [('"a\n",', "more than a million characters"), ("a" + "," * 20_000 + "\n", "20001 cells")],
+)
+def test_a_record_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, line: str, why: str
+) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("phone,name\n2105550100,Ana\n" + line * (20_000_000 // len(line)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ContactsError, match=why):
+            list(rows(inspect(file)))
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_long_records_are_no_single_one(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("phone,note\n" + ('2105550100,"' + "x\n" * 50_000 + '"\n') * 30)
+    assert len(list(rows(inspect(file)))) == 31
 
 
 def test_a_phone_column_gives_numbers_only() -> None:

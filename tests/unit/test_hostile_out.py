@@ -216,7 +216,8 @@ def test_a_spreadsheet_gets_every_text_back_but_for_formulas() -> None:
     assert [row[1] for row in back] == ["next"] * len(TEXTS)
     hidden = 0
     for text, (cell, _) in zip(TEXTS, back, strict=True):
-        assert cell in (text, f"'{text}")
+        assert cell.replace("'", "") == text.replace("'", "")
+        assert len(cell) - len(text) <= 1 + sum(text.count(sign) for sign in ";|\t\r\n")
         hidden += cell != text
     assert hidden > 300
 

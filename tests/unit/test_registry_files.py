@@ -178,6 +178,22 @@ def test_bad_xml_is_refused(text: str, what: str) -> None:
     assert str(refusal.value).startswith("dnc.txt:")
 
 
+class Endless(io.BytesIO):
+    """Goes on with a letter for ever, as far as a reader should ever go."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert self.tell() < 10_000_000, "the file is read on and on"
+        head = super().read(size)
+        self.seek(self.tell() + (size or 0))
+        return head.ljust(size or 0, b"x")
+
+
+@pytest.mark.parametrize("head", ["", "<list type='full' level='all' val=''><ac val='416'><ph val='"])
+def test_a_tag_without_end_is_refused_before_it_fills_the_memory(head: str) -> None:
+    with pytest.raises(RegistryError, match="a tag without end"):
+        list(read_xml(Part("dnc.xml", Endless(head.encode()))))
+
+
 def collect(text: str) -> dict[int, int]:
     collector, file = Ordered(), part(text)
     found = {}

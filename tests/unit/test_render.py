@@ -1,11 +1,15 @@
 """Rendering of Asterisk's configuration: every value in its place, none that could mean something else."""
 
+import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from dialer_engine.engine import node_link
+from dialer_engine.engine.node_link import ManagedNode
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import NodeConfig, NodeSecrets
 from dialer_engine.pbx.node import parse_task_processors
@@ -334,6 +338,39 @@ def test_bad_trunk_values_name_the_setting() -> None:
 def test_bad_or_reserved_agent_names_are_refused(name: str) -> None:
     with pytest.raises(RenderError):
         files(agents=(AgentAccount(name, "pw"),))
+
+
+def test_one_bad_account_is_left_out_and_told_once(tmp_path: Path) -> None:
+    node = ManagedNode(BUNDLE, replace(CONFIG, directory=tmp_path / "n"), tmp_path)
+    agents = [
+        AgentAccount("global", "pw-1"),
+        AgentAccount("berta", "semi;colon"),
+        AgentAccount("ana", "pw-2"),
+    ]
+    with capture_logs() as logs:
+        assert "pjsip.conf" in node.render({}, agents)
+        node.render({}, agents)
+    text = (tmp_path / "n" / "etc" / "pjsip.conf").read_text()
+    assert [name for name, _ in sections(text) if name in ("ana", "berta")] == ["ana"] * 3
+    assert [each["agent"] for each in logs if "account" in each["event"]] == ["global", "berta"]
+
+
+async def test_a_long_log_is_seen_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node_link, "HOUSEKEEPING_S", 0.01)
+    node = ManagedNode(BUNDLE, replace(CONFIG, directory=tmp_path / "n"), tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr(node.node, "console", asked.append)
+    house = asyncio.create_task(node.keep_house())
+    await asyncio.sleep(0.1)
+    assert asked == []
+    with node.config.path("log", "messages.log").open("wb") as log:
+        log.truncate(60_000_000)
+    for _ in range(1000):
+        if asked:
+            break
+        await asyncio.sleep(0.01)
+    house.cancel()
+    assert asked[0] == "logger rotate"
 
 
 def test_bad_node_values_are_refused() -> None:

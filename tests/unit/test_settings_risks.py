@@ -42,6 +42,45 @@ def test_a_private_network_may_see_passwords(tmp_path: Path) -> None:
     assert warnings(directory) == []
 
 
+SEEN = "is not verified: who sits between can read and alter all; better: sslmode=verify-full"
+
+
+@pytest.mark.parametrize(
+    ("rest", "host"),
+    [
+        ("db.example.net/dialer", "db.example.net"),
+        ("db.example.net:5432/dialer?sslmode=require", "db.example.net"),
+        ("8.8.8.8/dialer?sslmode=verify-ca", "8.8.8.8"),
+        ("[2600::1]:5432/dialer", "2600::1"),
+        ("10.0.0.3,db.example.net:5433/dialer", "db.example.net"),
+        ("/dialer?host=db.example.net", "db.example.net"),
+    ],
+)
+def test_a_database_behind_strangers_is_to_be_verified(tmp_path: Path, rest: str, host: str) -> None:
+    url = f"postgresql://dialer:pass@{rest}"
+    directory = write_config(tmp_path, f"{DIALER}database: {{url: '{url}', engine_url: '{url}'}}\n")
+    (directory / "dialer.yaml").chmod(0o640)
+    found = warnings(directory)
+    assert len(found) == 2
+    for key, warning in zip(("url", "engine_url"), found, strict=True):
+        assert f"database.{key}: the way to the database at {host} {SEEN}" in warning
+        assert "pass@" not in warning
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("127.0.0.1/d", "localhost/d", "[::1]:5432/d", "10.0.0.3:5432/d", "[fd00::1]/d", "100.64.0.1/d"),
+        *("/d?host=/run/postgresql", "/d?host=/var/lib/x.y&port=5433", "postgres:5432/d"),
+        "db.example.net/d?sslmode=verify-full&sslrootcert=/srv/ca.crt",
+    ],
+)
+def test_a_database_that_nobody_sits_before_has_no_warning(tmp_path: Path, rest: str) -> None:
+    directory = write_config(tmp_path, f"{DIALER}database: {{url: 'postgresql://dialer:pass@{rest}'}}\n")
+    (directory / "dialer.yaml").chmod(0o640)
+    assert warnings(directory) == []
+
+
 def test_a_lab_has_none(tmp_path: Path) -> None:
     assert warnings(write_config(tmp_path, LAB, spring=CAMPAIGN.replace("main", "carrier"))) == []
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from dialer_engine.contacts.registry.batch import Batch, seven_digits
-from dialer_engine.contacts.registry.files import Part, text_chunks
+from dialer_engine.contacts.registry.files import LONGEST_LINE, Part, text_chunks
 
 _TAG = re.compile(rb"(<(?!/?ph\b)[^<>]*>)")
 _PHONE = re.compile(rb"<ph\s+val\s*=\s*['\"](\d{7})['\"]\s*(?:/>|>\s*</ph>)")
@@ -87,6 +87,8 @@ def read_xml(part: Part, kind: str = "full") -> Iterator[Batch]:
     rest, line = b"", 1
     for _, text in text_chunks(part):
         whole, rest = _cut(rest + text)
+        if len(rest) > LONGEST_LINE:
+            raise part.refuse(line + whole.count(b"\n"), "a tag without end; this is no list of numbers")
         for piece in _TAG.split(whole):
             if _TAG.fullmatch(piece):
                 reader.tag(piece, line)
