@@ -19,7 +19,7 @@ from dialer_engine.core.gate import Consent, ConsentKind, EmergencyStop, Facts, 
 
 pytestmark = pytest.mark.unit
 
-DECISIONS = int(os.environ.get("DIALER_DECISIONS", "20000"))
+DECISIONS = int(os.environ.get("DIALER_DECISIONS", "10000"))
 BATCH = 100_000
 NPAS = sorted(AREAS)
 REGIONS = sorted({region for row in AREAS.values() for region in row["regions"].split()})

@@ -71,7 +71,7 @@ def test_a_list_keeps_every_name_note_and_column(tmp_path: Path) -> None:
         assert [contact[place["first_name"]], contact[place["last_name"]], contact[place["company"]]] == kept[
             :3
         ]
-        extra = json.loads(contact[-1])
+        extra = json.loads(contact[-2])
         assert extra.get("Notes") == kept[3]
         assert all(storable(key + value) == key + value for key, value in extra.items())
 

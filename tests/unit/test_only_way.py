@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ def name(path: Path) -> str:
     return str(path.relative_to(PACKAGE))
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
-    for path in PRODUCT:
-        yield name(path), ast.parse(path.read_text("utf-8"))
+@cache
+def trees() -> list[tuple[str, ast.Module]]:
+    return [(name(path), ast.parse(path.read_text("utf-8"))) for path in PRODUCT]
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
@@ -41,15 +42,21 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
             yield node.name, node
 
 
-def callers(matches: Callable[[ast.Call], bool]) -> set[tuple[str, str]]:
-    """Every function, as (module, function), with a call that matches."""
-    return {
-        (module, function)
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """Every call in every function, as (module, function, call)."""
+    return [
+        (module, function, node)
         for module, tree in trees()
         for function, body in functions(tree)
         for node in ast.walk(body)
-        if isinstance(node, ast.Call) and matches(node)
-    }
+        if isinstance(node, ast.Call)
+    ]
+
+
+def callers(matches: Callable[[ast.Call], bool]) -> set[tuple[str, str]]:
+    """Every function, as (module, function), with a call that matches."""
+    return {(module, function) for module, function, call in calls() if matches(call)}
 
 
 def method(wanted: str) -> Callable[[ast.Call], bool]:

@@ -61,7 +61,8 @@ def test_changing_an_exchange_is_changing_the_set(lines: set[int], changes: list
             expected.add(line)
         else:
             expected.discard(line)
-    assert {line for line in range(LINES) if pack(200, flags).has(line)} == expected
+    changed = pack(200, flags)
+    assert {line for line in range(LINES) if changed.has(line)} == expected
 
 
 def test_the_smallest_form_is_chosen() -> None:
