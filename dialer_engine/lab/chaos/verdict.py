@@ -342,7 +342,11 @@ def _alone(talk: Talk, allowed_s: float) -> Finding | None:
     gap = talk.gap
     if gap is None or gap.seconds <= allowed_s + MEASURING_S:
         return None
-    words = f"alone for {gap.seconds:.1f} s from +{gap.began - talk.call.came_at:.3f}"
+    came = talk.call.came_at
+    there = ", ".join(
+        f"{each.agent} +{each.first - came:.3f} to +{each.last - came:.3f}" for each in talk.heard
+    )
+    words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
     return Finding(gap.began, _words(talk.call, words))
 
 
