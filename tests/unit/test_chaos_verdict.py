@@ -85,7 +85,8 @@ def test_who_was_talked_to_must_not_be_left_alone() -> None:
     judged = row([GOOD], heard=(gone,))
     assert judged.broken == ("left_alone",)
     assert judged.evidence == (
-        f"left_alone: {ADA}: alone for 3.0 s from +2.000, heard by agent001 +1.020 to +2.000; came 100.000, answered +1.000, heard +1.100, ended +5.000",
+        f"left_alone: {ADA}: alone for 3.0 s from +2.000, heard by agent001 +1.020 to +2.000; "
+        "came 100.000, answered +1.000, heard +1.100, ended +5.000",
     )
     back = Heard("agent002", 103.9, 104.98, float(pitch_hz(ADA)))
     assert row([GOOD], heard=(gone, back)).broken == ()
