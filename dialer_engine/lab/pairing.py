@@ -17,6 +17,8 @@ PITCH_TOLERANCE_HZ = 4.0
 CLOCK_SLACK_S = 0.05
 LATEST_S = 10.0
 MUTUAL_S = 1.0
+TOGETHER_S = 0.3
+"""Voices that begin so close together are told apart by their end."""
 HEARD_NOTHING_S = 2.0
 AGENT_LIMIT_MS = 2000.0
 
@@ -47,20 +49,21 @@ class Answer:
 def pair(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Answer]:
     """Each call that a person answered, with what a phone heard of that person.
 
-    Several numbers share a pitch; then the best fit in time wins, and nothing heard is used twice.
+    Several numbers share a pitch; then the best fit in time wins, of those that begin together the one that ends with
+    the call, and nothing heard is used twice.
     """
     answered = sorted((c for c in calls if c.answered_human), key=lambda c: c.answered_at or 0.0)
     heard = sorted(heard, key=lambda each: each.first)
     begins = [each.first for each in heard]
     fitting = sorted(
-        (cost, c, h)
+        (cost // TOGETHER_S, _ends_apart(call, heard[h]), cost, c, h)
         for c, call in enumerate(answered)
         for h in _within(begins, call)
         if (cost := _cost(call, heard[h])) is not None
     )
     match: dict[int, int] = {}
     used: set[int] = set()
-    for _, c, h in fitting:
+    for *_, c, h in fitting:
         if c not in match and h not in used:
             match[c] = h
             used.add(h)
@@ -71,6 +74,10 @@ def _within(begins: Sequence[float], call: CarrierCall) -> range:
     """Where in the ordered `begins` the voice of this call can be."""
     answered = call.answered_at or 0.0
     return range(bisect_left(begins, answered - CLOCK_SLACK_S), bisect_right(begins, answered + LATEST_S))
+
+
+def _ends_apart(call: CarrierCall, heard: Heard) -> float:
+    return abs(heard.last - (call.ended_at or heard.last))
 
 
 def _cost(call: CarrierCall, heard: Heard) -> float | None:

@@ -1,5 +1,7 @@
 """Who heard whom: pitch first, then time; and the delays that follow from it."""
 
+from dataclasses import replace
+
 import pytest
 
 from dialer_engine.lab.behaviours import Kind, pitch_hz
@@ -101,3 +103,14 @@ def test_no_delays_are_not_zero() -> None:
 @pytest.mark.parametrize(("share", "value"), [(0.01, 7.0), (0.5, 7.0), (0.99, 7.0), (1.0, 7.0)])
 def test_quantile_of_one_value_is_that_value(share: float, value: float) -> None:
     assert quantile([7.0], share) == value
+
+
+def test_of_voices_that_begin_together_the_one_that_ends_with_the_call_is_its_own() -> None:
+    short = CarrierCall("1", "+12125550100", "", 0.0, Kind.HUMAN, 0.0, 1.0, 1.10, None, 4.0, 16, "callee")
+    long = replace(short, id="2", answered_at=1.02, heard_at=1.05, ended_at=20.0)
+    pitch = float(pitch_hz(short.number))
+    brief, lasting = Heard("ana", 1.06, 3.98, pitch), Heard("ben", 1.09, 19.98, pitch)
+    assert {each.call.id: each.heard for each in pair([short, long], [brief, lasting])} == {
+        "1": brief,
+        "2": lasting,
+    }

@@ -14,6 +14,8 @@ from dialer_engine.lab.ledger import CarrierCall
 
 BACK_S = 60.0
 AGENTS_S = 30.0
+EARS_S = 3.0
+"""Phones notice a little later than the carrier that a call is over."""
 
 Tell = Callable[[str], None]
 
@@ -28,6 +30,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
             tell(f"{fault.name}, round {number} of {rounds}: {await _round(ground, fault, seen)}")
         await _everybody_comes_back(ground, seen)
         seen.stuck += [f"{number}: its call does not end" for number in await ground.quiet()]
+        await ground.until(lambda: not ground.world.phones.hearing, EARS_S)
         kept, live = await ground.settled()
         seen.stuck += [f"{number}: its attempt stays live" for number in live]
         seen.stuck += [f"{number}: is nobody's, and never due again" for number in await ground.forgotten()]

@@ -289,9 +289,11 @@ def _wrong_records(
         if call.answered_at is None and said in ANSWERED:
             found.append(Finding(call.ended_at, f"{call.number}: nobody answered, recorded as {said}"))
         elif call.answered_at is not None and said in NOT_ANSWERED:
-            found.append(Finding(call.ended_at, f"{call.number}: answered, recorded as {said}"))
+            found.append(Finding(call.answered_at, f"{call.number}: answered, recorded as {said}"))
         elif talk is not None and talk.heard and said != Result.BRIDGED:
-            found.append(Finding(call.ended_at, f"{call.number}: talked with an agent, recorded as {said}"))
+            found.append(
+                Finding(call.answered_at, f"{call.number}: talked with an agent, recorded as {said}")
+            )
     return found
 
 
