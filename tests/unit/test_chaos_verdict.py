@@ -8,7 +8,7 @@ from dialer_engine.lab.behaviours import Kind, pitch_hz
 from dialer_engine.lab.chaos.catalogue import catalogue, chosen
 from dialer_engine.lab.chaos.flood_faults import p95_ratio
 from dialer_engine.lab.chaos.table import evidence, table
-from dialer_engine.lab.chaos.verdict import Kept, Promise, Record, Row, Seen, World, row_of, tally
+from dialer_engine.lab.chaos.verdict import Kept, Promise, Record, Row, Seen, Witness, row_of, tally
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import Held, Oracle
@@ -25,7 +25,7 @@ KEPT = (Record(ADA, "bridged", 105.0),)
 MESSAGE_S = 26.0
 
 
-def judge(promise: Promise, world: World, seen: Seen | None = None) -> Row:
+def judge(promise: Promise, world: Witness, seen: Seen | None = None) -> Row:
     return row_of("x", promise, [tally(world, promise, seen or Seen(1, [1.0]))])
 
 
@@ -35,7 +35,7 @@ def row(
     seen: Seen | None = None,
     heard: tuple[Heard, ...] = (TALK,),
 ) -> Row:
-    return judge(Promise(), World(calls, heard, Kept(records), message_s=MESSAGE_S), seen)
+    return judge(Promise(), Witness(calls, heard, Kept(records), message_s=MESSAGE_S), seen)
 
 
 def test_a_good_round_breaks_nothing() -> None:
@@ -96,7 +96,7 @@ def test_who_was_talked_to_must_not_be_left_alone() -> None:
 
 def test_a_fault_excuses_only_what_comes_in_its_time() -> None:
     gone, excusing = replace(TALK, last=102.0), Promise().excusing("left_alone")
-    world = World([GOOD], (gone,), Kept(KEPT))
+    world = Witness([GOOD], (gone,), Kept(KEPT))
     assert judge(excusing, world, Seen(1, [1.0], excused=[(101.9, 110.0)])).broken == ()
     late = judge(excusing, world, Seen(1, [1.0], excused=[(102.1, 110.0)]))
     assert (late.left_alone, late.broken) == (1, ("left_alone",))
@@ -111,7 +111,7 @@ def test_a_second_call_to_a_number_is_a_double_dial_whenever_it_comes() -> None:
 def test_nobody_is_called_who_may_not_be_called() -> None:
     oracle = Oracle({BOB: Held.SUPPRESSED}, frozenset({ADA, BOB}), 1)
     ringing = replace(GOOD, id="2", number=BOB, answered_at=None, heard_at=None)
-    world = World([GOOD, ringing], (TALK,), Kept((*KEPT, Record(BOB, "no_answer", 105.0))), oracle)
+    world = Witness([GOOD, ringing], (TALK,), Kept((*KEPT, Record(BOB, "no_answer", 105.0))), oracle)
     assert judge(Promise(), world).broken == ("forbidden",)
     assert judge(Promise(), world).evidence == (f"forbidden: {BOB}: suppressed",)
 
@@ -120,7 +120,7 @@ def test_who_pressed_9_in_the_message_is_suppressed_and_thanked() -> None:
     nine = replace(GOOD, kind=Kind.OPT_OUT, nine_at=104.1, ended_at=108.0, ended_by="caller")
     records = (Record(ADA, "abandoned", 108.0),)
     kept = Kept(records, suppressed=frozenset({ADA}))
-    assert judge(Promise(), World([nine], (), kept, message_s=MESSAGE_S)).broken == ()
+    assert judge(Promise(), Witness([nine], (), kept, message_s=MESSAGE_S)).broken == ()
     assert row([nine], records, heard=()).broken == ("opt_outs_lost",)
     said = replace(nine, ended_by="callee")
     assert row([said], (Record(ADA, "bridged", 108.0),), heard=(replace(TALK, last=107.9),)).broken == (), (
@@ -154,13 +154,13 @@ def test_a_record_says_what_the_carrier_and_the_phones_saw(
 
 
 def test_a_trunk_fault_charges_nobody_for_a_call_that_never_came() -> None:
-    world = World([GOOD], (TALK,), Kept(KEPT, {ADA: 1, BOB: 1}))
+    world = Witness([GOOD], (TALK,), Kept(KEPT, {ADA: 1, BOB: 1}))
     assert (judge(Promise(), world).charged, judge(Promise(), world).broken) == (1, ())
     assert judge(Promise().charging_nobody(), world).broken == ("charged",)
 
 
 def test_without_the_database_nothing_is_compared_with_it() -> None:
-    assert judge(Promise(), World([GOOD], (TALK,))).broken == ()
+    assert judge(Promise(), Witness([GOOD], (TALK,))).broken == ()
 
 
 def test_calls_that_were_up_and_lived_through_the_fault_are_counted() -> None:
@@ -178,9 +178,9 @@ def test_the_slowest_recoveries_and_the_stuck_count() -> None:
 
 def test_worlds_of_one_fault_are_summed_up() -> None:
     promise = Promise()
-    one = tally(World([GOOD], (TALK,), Kept(KEPT)), promise, Seen(19, [1.0] * 19, spans=[(102.0, 104.0)]))
+    one = tally(Witness([GOOD], (TALK,), Kept(KEPT)), promise, Seen(19, [1.0] * 19, spans=[(102.0, 104.0)]))
     two = tally(
-        World([GOOD], (), Kept()), promise, Seen(1, [9.0], broken=["something"], spans=[(90.0, 95.0)])
+        Witness([GOOD], (), Kept()), promise, Seen(1, [9.0], broken=["something"], spans=[(90.0, 95.0)])
     )
     both = row_of("x", promise, [one, two])
     assert (both.rounds, both.calls, both.calls_up, both.lived_through) == (20, 2, 0, 1)
@@ -190,7 +190,7 @@ def test_worlds_of_one_fault_are_summed_up() -> None:
 
 
 def test_slower_answers_break_a_promise_only_where_there_is_one() -> None:
-    seen, world = Seen(3, [1.0], answer_ratios=[1.1, 1.3, 4.0]), World([GOOD], (TALK,), Kept(KEPT))
+    seen, world = Seen(3, [1.0], answer_ratios=[1.1, 1.3, 4.0]), Witness([GOOD], (TALK,), Kept(KEPT))
     held = judge(Promise(answer_ratio=1.3), world, seen)
     assert (held.answer_p95_ratio, held.broken) == (1.3, ())
     assert judge(Promise(answer_ratio=1.2), world, seen).broken == ("answer_p95_ratio",)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import Kept, Seen, Tally, World, of_the_carrier, tally
+from dialer_engine.lab.chaos.verdict import Kept, Seen, Tally, Witness, of_the_carrier, tally
 from dialer_engine.lab.ledger import CarrierCall
 
 BACK_S = 60.0
@@ -38,16 +38,16 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
     except asyncio.CancelledError:
         if seen.rounds:
             ended = tuple(call for call in ground.calls[before:] if not call.live)
-            tallies.append(tally(_world(ground, ended, heard, None), fault.promise, seen))
+            tallies.append(tally(_witness(ground, ended, heard, None), fault.promise, seen))
         raise
     earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
     tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
     kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
-    tallies.append(tally(_world(ground, calls, heard, kept), fault.promise, seen))
+    tallies.append(tally(_witness(ground, calls, heard, kept), fault.promise, seen))
 
 
-def _world(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> World:
-    return World(calls, ground.world.phones.heard[heard:], kept, ground.oracle, ground.message_s)
+def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> Witness:
+    return Witness(calls, ground.world.phones.heard[heard:], kept, ground.oracle, ground.message_s)
 
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:

@@ -52,7 +52,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Witness:
     """What one world's carrier, phones and database tell; without what is `kept` nothing is compared with records.
 
     `message_s` is how long the drop message takes with the wait behind it.
@@ -178,22 +178,22 @@ class Tally:
         return at is not None and any(low <= at <= high for low, high in self.seen.excused)
 
 
-def tally(world: World, promise: Promise, seen: Seen) -> Tally:
+def tally(told: Witness, promise: Promise, seen: Seen) -> Tally:
     """Count what went wrong in one world."""
-    spoken = talks(world.calls, world.heard)
+    spoken = talks(told.calls, told.heard)
     up = [_up_through(spoken, span) for span in seen.spans]
     return Tally(
         seen,
         {
-            "calls_cut": [_cut(talk) for talk in spoken if talk.cut(world.message_s)],
+            "calls_cut": [_cut(talk) for talk in spoken if talk.cut(told.message_s)],
             "left_alone": [found for talk in spoken if (found := _alone(talk, promise.alone_s)) is not None],
-            "silent_answers": [_silence(call) for call in world.calls if is_silent(call)],
-            "double_dials": _double_dials(world.calls),
-            "forbidden": [Finding(None, text) for text in _objections(world)],
+            "silent_answers": [_silence(call) for call in told.calls if is_silent(call)],
+            "double_dials": _double_dials(told.calls),
+            "forbidden": [Finding(None, text) for text in _objections(told)],
             "stuck": [Finding(None, text) for text in seen.stuck],
-            **_compared(world.calls, spoken, world.kept),
+            **_compared(told.calls, spoken, told.kept),
         },
-        calls=len(world.calls),
+        calls=len(told.calls),
         calls_up=min((up for up, _ in up), default=None),
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
@@ -297,8 +297,8 @@ def _wrong_records(
     return found
 
 
-def _objections(world: World) -> list[str]:
-    return world.oracle.objections(world.calls) if world.oracle is not None else []
+def _objections(told: Witness) -> list[str]:
+    return told.oracle.objections(told.calls) if told.oracle is not None else []
 
 
 def _lost_opt_outs(spoken: Iterable[Talk], suppressed: frozenset[str]) -> list[Finding]:
