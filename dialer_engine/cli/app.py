@@ -89,8 +89,6 @@ def _refuse_unreadable(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command of the command line; imports only that command's module, so that it starts quickly."""
-    # Exports, journals and held records are full of people. What the service user must reach says so itself.
-    os.umask(0o077)
     _refuse_unreadable(sys.argv[1:])
     word = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
     module = _OWN_WORDS.get(word, word)

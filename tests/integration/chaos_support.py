@@ -17,11 +17,13 @@ PACE = 0.3
 
 
 @asynccontextmanager
-async def ground(bundle: Bundle, rounds: int, needs: Needs | None = None) -> AsyncIterator[Ground]:
+async def ground(
+    bundle: Bundle, rounds: int, needs: Needs | None = None, pace: float = PACE
+) -> AsyncIterator[Ground]:
     """A running world for so many rounds altogether, with what its faults need."""
     with lab_place() as place:
         size = {"calls": CALLS, "rounds": rounds, "seed": 7}
-        async with staged(bundle, place, needs or Needs(), lambda text: None, pace=PACE, **size) as made:
+        async with staged(bundle, place, needs or Needs(), lambda text: None, pace=pace, **size) as made:
             yield made
 
 

@@ -11,7 +11,7 @@ from engine_support import HUMAN, PROGRESSIVE, RINGS, at_carrier, begin, lab, pr
 
 from dialer_engine.engine.ownership import LEASE_TTL
 from dialer_engine.lab.behaviours import Behaviour, Kind
-from dialer_engine.lab.chaos.verdict import is_cut
+from dialer_engine.lab.chaos.talks import ended_by_us
 from dialer_engine.lab.engine_process import EngineProcess
 from dialer_engine.lab.proxy import Proxy
 from dialer_engine.lab.world import World
@@ -68,7 +68,7 @@ async def connected(engine: EngineProcess) -> bool:
 
 def cut(made: World) -> list[str]:
     """The people whose calls our side ended after they had answered."""
-    return [call.number for call in at_carrier(made) if is_cut(call)]
+    return [call.number for call in at_carrier(made) if ended_by_us(call)]
 
 
 @asynccontextmanager

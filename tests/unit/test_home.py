@@ -2,8 +2,6 @@
 
 import os
 import pwd
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -145,13 +143,6 @@ def test_a_home_gets_its_first_level_readable_for_all(tmp_path: Path) -> None:
     (tmp_path / "far" / "new").rename(tmp_path / "new")
     for path in (tmp_path / "far", tmp_path / "new", *(tmp_path / "new" / name for name in FIRST_LEVEL)):
         assert path.stat().st_mode & 0o777 == 0o755
-
-
-def test_what_a_command_writes_is_for_nobody_else(tmp_path: Path) -> None:
-    """Exports and journals hold people; the umask of who calls may be anything."""
-    command = [sys.executable, "-m", "dialer_engine", "init", str(tmp_path / "config")]
-    subprocess.run(command, check=True, capture_output=True, umask=0o022)
-    assert (tmp_path / "config").stat().st_mode & 0o777 == 0o700
 
 
 def test_preparing_again_leaves_modes_alone(tmp_path: Path) -> None:

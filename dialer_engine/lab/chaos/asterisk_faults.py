@@ -36,7 +36,12 @@ async def kill_asterisk(ground: Ground) -> Strike:
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
     missing, _ = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    return Strike(since, back, stuck=tuple(missing), excused=((since - JUST_BEFORE_S, back),))
+    return Strike(since, back, stuck=tuple(missing), excused=(_then(since, back),))
+
+
+def _then(since: float, back: float) -> tuple[float, float]:
+    """Who answered while it was away; a phone that it had let ring may still be answered when it is back."""
+    return since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)
 
 
 async def kill_early(ground: Ground) -> Strike:
