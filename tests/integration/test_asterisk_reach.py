@@ -116,7 +116,7 @@ async def dial(pair: Pair, peer: SipPeer, what: str, password: str = AGENT.passw
 
 
 async def nothing_is_left(commands: Commands) -> None:
-    """Wait until the prompt has ended every call by itself: whatever leads elsewhere stays up."""
+    """Wait until every call has ended by itself, also those of tests before: whatever leads elsewhere stays up."""
     for _ in range(300):
         if not await commands.channels():
             return
@@ -127,6 +127,7 @@ async def nothing_is_left(commands: Commands) -> None:
 async def test_an_agents_phone_reaches_the_duty_extension_and_nothing_else(
     pair: Pair, commands: Commands, watcher: Watcher, peer: SipPeer, tmp_path: Path
 ) -> None:
+    await nothing_is_left(commands)
     mark = Path(f"/tmp/odd-{pair.engine.config.sip_port}")
     far = client_of(pair.carrier, Watcher())
     await far.start()
