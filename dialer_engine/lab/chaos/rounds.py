@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import Kept, Seen, Tally, Witness, of_the_carrier, tally
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
 from dialer_engine.lab.ledger import CarrierCall
 
 BACK_S = 60.0
@@ -38,6 +38,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
     except asyncio.CancelledError:
         if seen.rounds:
             ended = tuple(call for call in ground.calls[before:] if not call.live)
+            seen.excused.append((seen.began - JUST_BEFORE_S, float("inf")))
             tallies.append(tally(_witness(ground, ended, heard, None), fault.promise, seen))
         raise
     earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
@@ -52,7 +53,7 @@ def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kep
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
     await ground.busy()
-    began = time.time()
+    began = seen.began = time.time()
     strike = await fault.strike(ground)
     first = await ground.first_call_after(strike.able, BACK_S)
     deaf = await ground.deaf_agents(strike.able, AGENTS_S)

@@ -71,7 +71,8 @@ class Seen:
 
     `recovery_s`: seconds until the carrier saw a new call, one for each round. `answer_ratios`: p95 from answer to
     agent during the fault by that without it, one for each round that has both. `spans`: from before each round's
-    fault until dialing went on. `excused`: the times in which what a fault makes no promise of may happen.
+    fault until dialing went on; `began`: when the newest round did. `excused`: the times in which what a fault makes no
+    promise of may happen.
     """
 
     rounds: int = 0
@@ -81,6 +82,7 @@ class Seen:
     answer_ratios: list[float] = field(default_factory=list)
     spans: list[tuple[float, float]] = field(default_factory=list)
     excused: list[tuple[float, float]] = field(default_factory=list)
+    began: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
