@@ -14,7 +14,7 @@ import dialer_engine
 from dialer_engine.engine.campaigns import UnknownCampaign
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
-from dialer_engine.engine.registry import Prepared, Registry, prepare, read_agents, write_registry
+from dialer_engine.engine.registry import Prepared, Registry, look_again, prepare, read_agents, write_registry
 from dialer_engine.engine.status import agents_status, campaigns_status, devices, nodes_status, trunks_status
 from dialer_engine.pbx.instance import NodeError
 from dialer_engine.pbx.prompts import PromptError
@@ -123,8 +123,16 @@ class Controls:
         self._set_clock(engine.config, config)
         engine.config = config
         engine.floor.take(registry)
+        await self._look_again(registry)
         log.info("configuration reloaded", changes=len(changes))
         return {"changes": changes}
+
+    async def _look_again(self, registry: Registry) -> None:
+        try:
+            async with self._engine.pool.acquire() as conn:
+                await look_again(conn, registry)
+        except AWAY as error:
+            log.warning("held contacts are looked at again at the next reload or start", why=str(error))
 
     def _set_clock(self, old: Config, new: Config) -> None:
         """A reload says that the clock is right as it is; a lab's new moment is a step of its clock instead."""

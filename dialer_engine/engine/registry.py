@@ -77,8 +77,11 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
     Raises StoreError or PromptError.
     """
     prepared = await prepare(config, pool, bundle, sounds)
-    async with pool.acquire() as conn, conn.transaction():
-        return await write_registry(conn, config, prepared)
+    async with pool.acquire() as conn:
+        async with conn.transaction():
+            registry = await write_registry(conn, config, prepared)
+        await look_again(conn, registry)
+        return registry
 
 
 async def prepare(config: Config, pool: Pool, bundle: Bundle, sounds: Path) -> Prepared:
@@ -104,13 +107,22 @@ async def write_registry(conn: Connection, config: Config, prepared: Prepared) -
         text = script.content if script is not None else None
         member = members[campaign.member]
         verdicts_by = held_under(config, campaign)
-        await settle_held(conn, ids[name], verdicts_by)
         plans[name] = CampaignPlan(
             campaign, ids[name], member, prompt, limits_of(campaign), text, verdicts_by
         )
     rules = config.rules
     await rule_sets.remember(conn, rules.version, config.rule_texts, rules.loosened, utc_now())
     return Registry(config, plans, prepared.agents, states)
+
+
+async def look_again(conn: Connection, registry: Registry) -> None:
+    """Make contacts due again that campaigns held under other settings; piece by piece, so outside of a transaction.
+
+    What is not done, because the database went away, is done at the next reload or start.
+    """
+    for plan in registry.plans.values():
+        if plan.held_under is not None:
+            await settle_held(conn, plan.campaign_id, plan.held_under)
 
 
 async def read_agents(conn: Connection) -> dict[str, Agent]:

@@ -35,6 +35,11 @@ class CarrierCall:
         return self.ended_at is None
 
     @property
+    def until(self) -> float:
+        """When the call ended; infinity while it has not."""
+        return float("inf") if self.ended_at is None else self.ended_at
+
+    @property
     def answered_human(self) -> bool:
         """Whether a person answered."""
         return self.answered_at is not None and self.kind in HUMANS

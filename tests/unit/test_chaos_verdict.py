@@ -26,7 +26,7 @@ MESSAGE_S = 26.0
 
 
 def judge(promise: Promise, world: Witness, seen: Seen | None = None) -> Row:
-    return row_of("x", promise, [tally(world, promise, seen or Seen(1, [1.0]))])
+    return row_of("x", promise, [tally(world, seen or Seen(1, [1.0]))])
 
 
 def row(
@@ -178,10 +178,8 @@ def test_the_slowest_recoveries_and_the_stuck_count() -> None:
 
 def test_worlds_of_one_fault_are_summed_up() -> None:
     promise = Promise()
-    one = tally(Witness([GOOD], (TALK,), Kept(KEPT)), promise, Seen(19, [1.0] * 19, spans=[(102.0, 104.0)]))
-    two = tally(
-        Witness([GOOD], (), Kept()), promise, Seen(1, [9.0], broken=["something"], spans=[(90.0, 95.0)])
-    )
+    one = tally(Witness([GOOD], (TALK,), Kept(KEPT)), Seen(19, [1.0] * 19, spans=[(102.0, 104.0)]))
+    two = tally(Witness([GOOD], (), Kept()), Seen(1, [9.0], broken=["something"], spans=[(90.0, 95.0)]))
     both = row_of("x", promise, [one, two])
     assert (both.rounds, both.calls, both.calls_up, both.lived_through) == (20, 2, 0, 1)
     assert (both.double_dials, both.cdrs_lost) == (0, 1), "numbers come again in another world"

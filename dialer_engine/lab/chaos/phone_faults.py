@@ -13,7 +13,6 @@ from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.talks import Talk, talks
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, MEASURING_S, Promise
-from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
 from dialer_engine.pbx.ari.models import ChannelUserevent
 from dialer_engine.store.sql import sql
@@ -74,7 +73,7 @@ async def _given_to_somebody(ground: Ground, since: float, told: dict[str, float
 
     They were in a talk when the phones died, and stayed for longer than they may be alone.
     """
-    then = {call.number for call in ground.calls if call.came_at < since and _end(call) > since}
+    then = {call.number for call in ground.calls if call.came_at < since and call.until > since}
 
     def over() -> bool:
         return not [call for call in ground.calls if call.number in then and call.live]
@@ -104,16 +103,12 @@ async def _given_to_somebody(ground: Ground, since: float, told: dict[str, float
 def _stayed(talk: Talk, since: float) -> bool:
     """Whether an agent was there when it happened, and the person stayed for long enough to get another one."""
     there = any(piece.first < since and piece.last > since - NOTED_S for piece in talk.heard)
-    return there and _end(talk.call) - since > LONGEST_SILENCE_S + MEASURING_S
+    return there and talk.call.until - since > LONGEST_SILENCE_S + MEASURING_S
 
 
 def _agent_again(talk: Talk, since: float) -> float:
     """When a phone heard this person again."""
     return min((piece.first for piece in talk.heard if piece.first > since), default=NEVER)
-
-
-def _end(call: CarrierCall) -> float:
-    return call.ended_at if call.ended_at is not None else NEVER
 
 
 def phone_faults() -> list[Fault]:

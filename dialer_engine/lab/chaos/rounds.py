@@ -39,12 +39,12 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         if seen.rounds:
             ended = tuple(call for call in ground.calls[before:] if not call.live)
             seen.excused.append((seen.began - JUST_BEFORE_S, float("inf")))
-            tallies.append(tally(_witness(ground, ended, heard, None), fault.promise, seen))
+            tallies.append(tally(_witness(ground, ended, heard, None), seen))
         raise
     earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
     tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
     kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
-    tallies.append(tally(_witness(ground, calls, heard, kept), fault.promise, seen))
+    tallies.append(tally(_witness(ground, calls, heard, kept), seen))
 
 
 def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> Witness:

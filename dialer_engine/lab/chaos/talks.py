@@ -99,10 +99,6 @@ def _goes_on(
         for pitch, places in by_pitch.items()
         if abs(pitch - piece.pitch) <= PITCH_TOLERANCE_HZ
         for place in places
-        if pieces[place][-1].last <= piece.first <= _end(answers[place]) + CLOCK_SLACK_S
+        if pieces[place][-1].last <= piece.first <= answers[place].call.until + CLOCK_SLACK_S
     ]
     return min(fitting)[1] if fitting else None
-
-
-def _end(answer: Answer) -> float:
-    return answer.call.ended_at or float("inf")

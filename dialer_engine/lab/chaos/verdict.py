@@ -132,15 +132,13 @@ class Promise:
 
     `excused` are counts that must be zero outside of the times that the fault itself names. Whoever is called by an
     engine or a node that dies just then is charged though no call came of it, so only some faults promise `charged`.
-    `alone_s` is how long a person may be without an agent once there was one. `answer_ratio` is how much longer p95
-    from answer to agent may be, in the median of the rounds; None for a fault that does not measure it or promises
-    nothing.
+    `answer_ratio` is how much longer p95 from answer to agent may be, in the median of the rounds; None for a fault
+    that does not measure it or promises nothing.
     """
 
     zero: tuple[str, ...] = tuple(name for name in COUNTS if name != "charged")
     excused: tuple[str, ...] = ()
     recovery_s: float = 5.0
-    alone_s: float = SILENCE_S
     answer_ratio: float | None = None
 
     def charging_nobody(self) -> Promise:
@@ -180,7 +178,7 @@ class Tally:
         return at is not None and any(low <= at <= high for low, high in self.seen.excused)
 
 
-def tally(told: Witness, promise: Promise, seen: Seen) -> Tally:
+def tally(told: Witness, seen: Seen) -> Tally:
     """Count what went wrong in one world."""
     spoken = talks(told.calls, told.heard)
     up = [_up_through(spoken, span) for span in seen.spans]
@@ -188,7 +186,7 @@ def tally(told: Witness, promise: Promise, seen: Seen) -> Tally:
         seen,
         {
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(told.message_s)],
-            "left_alone": [found for talk in spoken if (found := _alone(talk, promise.alone_s)) is not None],
+            "left_alone": [found for talk in spoken if (found := _alone(talk)) is not None],
             "silent_answers": [_silence(call) for call in told.calls if is_silent(call)],
             "double_dials": _double_dials(told.calls),
             "forbidden": [Finding(None, text) for text in _objections(told)],
@@ -239,12 +237,8 @@ def _breaks(name: str, promise: Promise, tallies: Sequence[Tally]) -> bool:
 def _up_through(spoken: Sequence[Talk], span: tuple[float, float]) -> tuple[int, int]:
     """How many talks were going on when the fault came, and how many of them still did when dialing went on."""
     began, over = span
-    up = [talk.call for talk in spoken if (talk.call.answered_at or 0.0) < began < _end(talk.call)]
-    return len(up), sum(_end(call) > over for call in up)
-
-
-def _end(call: CarrierCall) -> float:
-    return call.ended_at if call.ended_at is not None else float("inf")
+    up = [talk.call for talk in spoken if (talk.call.answered_at or 0.0) < began < talk.call.until]
+    return len(up), sum(call.until > over for call in up)
 
 
 def _double_dials(calls: Iterable[CarrierCall]) -> list[Finding]:
@@ -341,10 +335,10 @@ def _cut(talk: Talk) -> Finding:
     return Finding(talk.call.ended_at, _words(talk.call, "cut"))
 
 
-def _alone(talk: Talk, allowed_s: float) -> Finding | None:
+def _alone(talk: Talk) -> Finding | None:
     """The finding of a person who was without the agent for too long."""
     gap = talk.gap
-    if gap is None or gap.seconds <= allowed_s + MEASURING_S:
+    if gap is None or gap.seconds <= SILENCE_S + MEASURING_S:
         return None
     came = talk.call.came_at
     there = ", ".join(
