@@ -117,7 +117,8 @@ def flood(
     say(f"microseconds of CPU for each request: {figures['cpu_us_per_request']}")
     say(
         f"Asterisk: {figures['waiting_tasks']} tasks left waiting, at most {figures['most_waiting']} in one queue; "
-        f"memory {figures['rss_before_mb']} MB before, {figures['rss_after_mb']} MB after"
+        f"memory {figures['rss_before_mb']} MB before, {figures['rss_after_mb']} MB after, "
+        f"{figures['rss_trimmed_mb']} MB once trimmed"
     )
 
 

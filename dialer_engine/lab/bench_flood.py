@@ -94,6 +94,8 @@ class Round:
 class FloodResult:
     """All rounds, and what was left in Asterisk afterwards: tasks that wait, memory in MB before and after.
 
+    `rss_trimmed_mb` is what Asterisk holds once what it had freed has been given back (`malloc trim`), as the engine
+    does from time to time.
     `refused` are the requests that Asterisk refused by its log, `dropped` the packets that the firewall dropped.
     """
 
@@ -103,6 +105,7 @@ class FloodResult:
     most_waiting: int = 0
     rss_before_mb: float = 0.0
     rss_after_mb: float = 0.0
+    rss_trimmed_mb: float = 0.0
     refused: int = 0
     dropped: int | None = None
 
@@ -147,6 +150,7 @@ class FloodResult:
             "most_waiting": self.most_waiting,
             "rss_before_mb": self.rss_before_mb,
             "rss_after_mb": self.rss_after_mb,
+            "rss_trimmed_mb": self.rss_trimmed_mb,
             "sent": sum(each.sent.requests for each in self.of(Kind.FLOOD)),
             "refused": self.refused,
             "dropped": self.dropped,
@@ -258,6 +262,8 @@ async def _aftermath(lab: World, result: FloodResult) -> None:
             break
         await asyncio.sleep(STEP_S)
     result.rss_after_mb = _rss(lab)
+    await lab.main_node.trim_memory()
+    result.rss_trimmed_mb = _rss(lab)
     strangers = (await lab.engine.control.status())["strangers"]
     result.refused = strangers["refused"]
 
