@@ -8,6 +8,7 @@ from dialer_engine.lab.behaviours import Kind, pitch_hz
 from dialer_engine.lab.chaos.catalogue import catalogue, chosen
 from dialer_engine.lab.chaos.flood_faults import p95_ratio
 from dialer_engine.lab.chaos.table import evidence, table
+from dialer_engine.lab.chaos.talks import talks
 from dialer_engine.lab.chaos.verdict import Kept, Promise, Record, Row, Seen, Witness, row_of, tally
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
@@ -92,6 +93,22 @@ def test_who_was_talked_to_must_not_be_left_alone() -> None:
     assert row([GOOD], heard=(gone, back)).broken == ()
     other = replace(back, pitch=float(pitch_hz(BOB)))
     assert row([GOOD], heard=(gone, other)).broken == ("left_alone",), "an agent heard somebody else"
+
+
+def test_who_goes_on_with_whom_is_told_by_the_end_and_by_the_agent() -> None:
+    """Two people with the same voice lose their agents at the same moment."""
+    other = "+12126550100"
+    assert pitch_hz(other) == pitch_hz(ADA)
+    first, second = replace(GOOD, ended_at=120.0), replace(GOOD, number=other, ended_at=110.0)
+    second = replace(second, came_at=100.5, answered_at=101.5, heard_at=101.6)
+    one, two = replace(TALK, last=104.0), replace(TALK, agent="agent002", first=101.52, last=104.0)
+    soon = replace(two, first=105.0, last=107.0), replace(one, first=105.5, last=120.0)
+    swapped = replace(one, first=105.0, last=110.0), replace(two, first=105.5, last=120.0)
+    for of_other, of_ada in (soon, swapped):
+        found = {
+            talk.call.number: talk.heard for talk in talks([first, second], [one, two, of_other, of_ada])
+        }
+        assert found == {ADA: (one, of_ada), other: (two, of_other)}
 
 
 def test_a_fault_excuses_only_what_comes_in_its_time() -> None:

@@ -93,12 +93,22 @@ def talks(calls: Iterable[CarrierCall], heard: Sequence[Heard]) -> list[Talk]:
 def _goes_on(
     piece: Heard, answers: Sequence[Answer], pieces: Sequence[list[Heard]], by_pitch: dict[int, list[int]]
 ) -> int | None:
-    """The place of the call that this piece continues, if any."""
+    """The place of the call that this piece continues, if any.
+
+    Several people may have this voice and be heard again at the same moment. What is heard beyond a call's end is not
+    that call's; then whom the piece ends with, whom the same agent had before, and who was heard last.
+    """
     fitting = [
-        (piece.first - pieces[place][-1].last, place)
+        (*_unlike(piece, pieces[place][-1], answers[place].call.until), place)
         for pitch, places in by_pitch.items()
         if abs(pitch - piece.pitch) <= PITCH_TOLERANCE_HZ
         for place in places
         if pieces[place][-1].last <= piece.first <= answers[place].call.until + CLOCK_SLACK_S
     ]
-    return min(fitting)[1] if fitting else None
+    return min(fitting)[-1] if fitting else None
+
+
+def _unlike(piece: Heard, last: Heard, until: float) -> tuple[bool, bool, bool, float]:
+    """What speaks against a piece being the same person as the last one, the gravest first; seconds between them."""
+    beyond = piece.last - until
+    return beyond > ENDING_S, abs(beyond) > ENDING_S, piece.agent != last.agent, piece.first - last.last
