@@ -1,4 +1,4 @@
-"""What processes use: CPU seconds and memory, read from /proc by pid."""
+"""What processes use: CPU seconds and memory, read from /proc by pid; and how busy the whole machine is."""
 
 from __future__ import annotations
 
@@ -20,6 +20,26 @@ def cpu_seconds(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The machine's ticks of all CPUs so far: those in which something ran, and all."""
+
+    ran: int
+    all: int
+
+    @classmethod
+    def read(cls) -> Busy:
+        """Read /proc/stat; waiting for a disk counts as idle, time that other machines had as busy."""
+        line = Path("/proc/stat").read_text("ascii").partition("\n")[0]
+        user, nice, system, idle, waiting, *rest = map(int, line.split()[1:9])
+        ran = user + nice + system + sum(rest)
+        return cls(ran, ran + idle + waiting)
+
+    def since(self, earlier: Busy) -> float:
+        """The share of all CPUs that was busy since an earlier reading, 0.0 to 1.0."""
+        return (self.ran - earlier.ran) / max(1, self.all - earlier.all)
 
 
 def tree_cpu_seconds(pid: int) -> float:

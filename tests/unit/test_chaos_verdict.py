@@ -14,6 +14,7 @@ from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import Held, Oracle
 from dialer_engine.lab.place import LabError
+from dialer_engine.lab.usage import Busy
 
 pytestmark = pytest.mark.unit
 
@@ -223,7 +224,7 @@ def test_the_table_marks_what_is_broken_and_says_why() -> None:
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
     assert line.split() == [
         *("x", "1", "1", "0", "0", "0"),
-        *("0", "0", "0", "0", "0", "0", "1!", "0", "0", "0", "0", "1.0", "-"),
+        *("0", "0", "0", "0", "0", "0", "1!", "0", "0", "0", "0", "1.0", "-", "0.0"),
     ]
     assert evidence([row([GOOD], ())]) == [
         "x: broken: cdrs_lost",
@@ -233,6 +234,23 @@ def test_the_table_marks_what_is_broken_and_says_why() -> None:
         *("rounds", "calls_cut", "double_dials", "cdrs_lost", "cdrs_doubled", "stuck", "silent_answers"),
         "recovery_p95_s",
     }
+
+
+def test_a_machine_without_room_is_told_of() -> None:
+    """What the phones did not hear there need not be the engine's fault."""
+    busy = judge(Promise(), Witness([GOOD], (TALK,), Kept(KEPT)), Seen(1, [1.0], cpu_busy=0.97))
+    assert (busy.cpu_busy, busy.broken) == (0.97, ())
+    (line,) = evidence([busy])
+    assert "97% busy" in line
+    assert "--calls" in line
+    assert evidence([replace(busy, cpu_busy=0.9)]) == []
+
+
+def test_how_busy_the_machine_was_is_the_share_of_all_its_cpus() -> None:
+    assert Busy(700, 1200).since(Busy(600, 1000)) == 0.5
+    assert Busy(600, 1000).since(Busy(600, 1000)) == 0.0
+    now = Busy.read()
+    assert 0 < now.ran <= now.all
 
 
 def test_faults_are_chosen_by_name() -> None:

@@ -11,6 +11,7 @@ from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
 from dialer_engine.lab.ledger import CarrierCall
+from dialer_engine.lab.usage import Busy
 
 BACK_S = 60.0
 AGENTS_S = 30.0
@@ -53,11 +54,13 @@ def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kep
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
     await ground.busy()
-    began = seen.began = time.time()
+    began, idle = time.time(), Busy.read()
+    seen.began = began
     strike = await fault.strike(ground)
     first = await ground.first_call_after(strike.able, BACK_S)
     deaf = await ground.deaf_agents(strike.able, AGENTS_S)
     seen.rounds += 1
+    seen.cpu_busy = max(seen.cpu_busy, Busy.read().since(idle))
     seen.spans.append((began, strike.able if first is None else first))
     _note(seen, strike, first, deaf)
     back = (

@@ -25,10 +25,13 @@ COLUMNS = {
     "stuck": ("", "stuck"),
     "recovery_p95_s": ("recovery", "p95 s"),
     "answer_p95_ratio": ("answer", "p95 x"),
+    "cpu_busy": ("cpu", "busy"),
 }
 NAME_WIDTH = 22
 WIDTH = 10
 SHOWN = 12
+FULL = 0.9
+"""With a larger share of the machine busy audio is torn, and the judge's phones miss what was said."""
 
 
 def table(rows: Iterable[Row]) -> list[str]:
@@ -52,8 +55,13 @@ def _cell(row: Row, column: str) -> str:
 
 
 def evidence(rows: Sequence[Row]) -> list[str]:
-    """What stands behind broken promises, in words."""
-    lines = []
+    """Whether the machine had room for the run, and what stands behind broken promises, in words."""
+    lines = [
+        f"{row.fault}: the machine's CPUs were {row.cpu_busy:.0%} busy in a round, so phones and carrier may not have "
+        "heard what was said; take fewer --calls"
+        for row in rows
+        if row.cpu_busy > FULL
+    ]
     for row in rows:
         if row.broken:
             lines.append(f"{row.fault}: broken: {', '.join(row.broken)}")

@@ -72,7 +72,7 @@ class Seen:
     `recovery_s`: seconds until the carrier saw a new call, one for each round. `answer_ratios`: p95 from answer to
     agent during the fault by that without it, one for each round that has both. `spans`: from before each round's
     fault until dialing went on; `began`: when the newest round did. `excused`: the times in which what a fault makes no
-    promise of may happen.
+    promise of may happen. `cpu_busy`: the share of the machine that was busy in the round in which most was, 0 to 1.
     """
 
     rounds: int = 0
@@ -83,6 +83,7 @@ class Seen:
     spans: list[tuple[float, float]] = field(default_factory=list)
     excused: list[tuple[float, float]] = field(default_factory=list)
     began: float = float("inf")
+    cpu_busy: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Row:
 
     `calls_up` is the least of all rounds: calls that a person had answered when the fault came. `lived_through` of
     these still went on when dialing did. `messages` are people who got the drop message instead of an agent.
+    `cpu_busy` is the share of the machine's CPUs, 0 to 1, that was busy in the round in which most was: on a machine
+    that has none left audio is torn, and phones do not hear what was said.
     """
 
     fault: str
@@ -112,6 +115,7 @@ class Row:
     stuck: int
     recovery_p95_s: float | None
     answer_p95_ratio: float | None = None
+    cpu_busy: float = 0.0
     broken: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
@@ -221,6 +225,7 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
         **counts,
         recovery_p95_s=p95,
         answer_p95_ratio=ratio,
+        cpu_busy=round(max((each.seen.cpu_busy for each in tallies), default=0.0), 2),
         broken=(*broken, *(text for each in tallies for text in each.seen.broken)),
         evidence=tuple(
             f"{name}: {each.words}" for name in COUNTS for one in tallies for each in one.found[name]
