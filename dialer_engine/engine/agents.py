@@ -51,8 +51,12 @@ def bridge_of(agent: str) -> str:
 
 
 def whisper_of(channel_id: str) -> str:
-    """Return the id of the side channel whose sounds only this leg hears."""
-    return f"whisper-{channel_id}"
+    """Return the id of the side channel whose sounds only this leg hears.
+
+    None begins with another one: Asterisk 22.10 refuses a new id that is the beginning of one in use, so the leg
+    `main-7.1` would get no side channel while `main-7.12` has one.
+    """
+    return f"{channel_id}-whisper"
 
 
 @dataclass(slots=True)

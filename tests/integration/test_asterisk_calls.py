@@ -9,6 +9,7 @@ import pytest
 from asterisk_support import AGENT, NUMBER, Pair, Watcher, client_of, originate, until
 
 from dialer_engine.engine.actions import GONE, JOIN_WITHIN_S
+from dialer_engine.engine.agents import whisper_of
 from dialer_engine.engine.translate import moment
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
@@ -80,6 +81,19 @@ async def test_the_agent_alone_hears_a_whispered_tone(
         assert (finished.playback.id, finished.playback.state) == ("tone-2", "done")
         await commands.hangup(agent)
         await watcher.wait(ChannelDestroyed, "whisper-2")
+    finally:
+        await phone.close()
+
+
+async def test_every_leg_gets_a_side_channel_whatever_others_are_called(
+    pair: Pair, commands: Commands, watcher: Watcher
+) -> None:
+    """Asterisk takes an id that is the beginning of one in use for the same."""
+    agent, phone = await duty_leg(pair, commands, watcher, "seat-2")
+    try:
+        for leg in ("engine-7.12", "engine-7.1"):
+            await commands.whisper(agent, whisper_of(leg))
+            await watcher.wait(StasisStart, whisper_of(leg))
     finally:
         await phone.close()
 
