@@ -27,7 +27,7 @@ from dialer_engine.engine.floor import Floor, Means
 from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.intake import OptOutIntake
 from dialer_engine.engine.journal_keeper import JournalKeeper
-from dialer_engine.engine.lock import EngineLock
+from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import ManagedNode, node_config
 from dialer_engine.engine.overload import Overload
 from dialer_engine.engine.ownership import Displaced, Ownership, lease_name
@@ -78,7 +78,7 @@ class Engine:
         self.home = home
         self.user = user
         self.service = service or Service()
-        self._lock = EngineLock(home / "run" / "engine.lock")
+        self._lock = home_lock(home)
         self.standby = Standby(self._lock, self._tell_waiting) if standby else None
         self.tasks = Tasks()
         self.blockers = Blockers()
