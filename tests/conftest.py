@@ -21,7 +21,7 @@ from dialer_engine.store.embedded import EmbeddedPostgres
 from dialer_engine.store.migrate import migrate
 from dialer_engine.store.pool import connect
 
-CATEGORIES = frozenset({"unit", "postgres", "asterisk", "browser", "slow"})
+CATEGORIES = frozenset({"unit", "postgres", "asterisk", "slow"})
 TEMPLATE = "dialer_template"
 
 

@@ -166,7 +166,6 @@ class Attempt:
     ring_seconds: int | None = None
     agent: str | None = None
     cancel_reason: str | None = None
-    opted_out: bool = False
     hanging_up: EndedBy | None = None
     result: Result | None = None
     ended_by: EndedBy | None = None
@@ -284,13 +283,13 @@ def _left(a: Attempt) -> tuple[Command, ...]:
 
 
 def _opted_out(a: Attempt, e: Event) -> Step:
-    return replace(a, opted_out=True), (Suppress(),)
+    return a, (Suppress(),)
 
 
 def _opted_out_of_talk(a: Attempt, e: Event) -> Step:
     """The key works in the message only: its start was missed with a lost link."""
     told, left = _taken_back(a, MessageStarted(began_by(a.joined_at, e.at)))
-    return replace(told, opted_out=True), (*left, Suppress())
+    return told, (*left, Suppress())
 
 
 def _cancel(a: Attempt, e: Cancel) -> Step:

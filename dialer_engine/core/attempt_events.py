@@ -91,9 +91,7 @@ class MessageStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class OptedOut(Event):
-    """The person pressed the opt-out key; `saved` tells whether Asterisk's script has it on its disk."""
-
-    saved: bool = True
+    """The person pressed the opt-out key."""
 
 
 @dataclass(frozen=True, slots=True)

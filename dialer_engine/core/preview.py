@@ -122,13 +122,6 @@ class AskGate:
 
 
 @dataclass(frozen=True, slots=True)
-class LetLeave:
-    """The reserved attempt may leave."""
-
-    attempt: str
-
-
-@dataclass(frozen=True, slots=True)
 class StopCall:
     """The reserved attempt must end before it leaves."""
 
@@ -150,7 +143,7 @@ class TellAgent:
     what: str
 
 
-PreviewCommand = AskGate | LetLeave | StopCall | GiveBack | TellAgent
+PreviewCommand = AskGate | StopCall | GiveBack | TellAgent
 PreviewStep = tuple[Preview, tuple[PreviewCommand, ...]]
 
 
@@ -199,7 +192,7 @@ def _reserved(p: Preview, e: CallReserved) -> PreviewStep:
     if p.unwanted is not None:
         stopped = replace(p, state=PreviewState.WITHDRAWN, reason=p.unwanted, attempt=e.attempt)
         return stopped, (StopCall(e.attempt, p.unwanted),)
-    return replace(p, state=PreviewState.DIALED, attempt=e.attempt), (LetLeave(e.attempt),)
+    return replace(p, state=PreviewState.DIALED, attempt=e.attempt), ()
 
 
 def _refused(p: Preview, e: CallRefused) -> PreviewStep:

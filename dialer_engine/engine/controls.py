@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -16,6 +16,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.registry import Prepared, Registry, look_again, prepare, read_agents, write_registry
 from dialer_engine.engine.status import agents_status, campaigns_status, devices, nodes_status, trunks_status
+from dialer_engine.engine.works import Works
 from dialer_engine.pbx.instance import NodeError
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.render import AgentAccount
@@ -27,9 +28,6 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Connection
 
-if TYPE_CHECKING:
-    from dialer_engine.engine.daemon import Engine
-
 log = structlog.get_logger(__name__)
 
 OPERATOR = "operator"
@@ -39,7 +37,7 @@ STATES: dict[str, directory.CampaignState] = {"start": "running", "pause": "paus
 class Controls:
     """The commands' view of one engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Works) -> None:
         self._engine = engine
 
     # --- looking ----------------------------------------------------------------------------------
@@ -47,18 +45,18 @@ class Controls:
     def status(self) -> dict[str, Any]:
         """Return the whole status document."""
         engine, floor, now = self._engine, self._engine.floor, utc_now()
-        why_not = engine.blockers.why_not()
+        why_not = engine.life.blockers.why_not()
         away = {station.name for station in engine.stations.values() if not station.up}
         return {
             "engine": {
                 "pid": os.getpid(),
                 "version": dialer_engine.__version__,
-                "state": "draining" if engine.blockers.draining else "running",
+                "state": "draining" if engine.life.blockers.draining else "running",
                 "clock": engine.clock.now().isoformat(),
-                "uptime_s": round(time.monotonic() - engine.started, 1),
+                "uptime_s": round(time.monotonic() - engine.life.started, 1),
                 "dialing": why_not is None,
                 "why_not": why_not,
-                "lease": {"owner": engine.ownership.owner, "epoch": engine.ownership.epoch},
+                "lease": {"owner": engine.tenure.ownership.owner, "epoch": engine.tenure.ownership.epoch},
                 "tasks": len(asyncio.all_tasks()),
                 "unwritten": len(engine.writer),
                 "held": engine.writer.held,
@@ -86,7 +84,7 @@ class Controls:
         campaigns, state = self._engine.floor.campaigns, STATES[action]
         try:
             plan = campaigns.plan(name)
-            async with self._engine.pool.acquire() as conn:
+            async with self._engine.tenure.pool.acquire() as conn:
                 await directory.set_campaign_state(conn, plan.campaign_id, state, utc_now(), who=OPERATOR)
         except (UnknownCampaign, StoreError) as error:
             raise Refused(str(error)) from error
@@ -106,12 +104,12 @@ class Controls:
     async def _reload(self) -> dict[str, Any]:
         engine = self._engine
         try:
-            config = await asyncio.to_thread(load_config, engine.directory)
+            config = await asyncio.to_thread(load_config, engine.life.directory)
         except SettingsError as error:
             raise Refused(f"nothing was changed:\n{error}") from error
         self._refuse_restart(engine.config, config)
         try:
-            prepared = await prepare(config, engine.pool, engine.bundle, engine.home / "sounds")
+            prepared = await prepare(config, engine.tenure.pool, engine.tenure.bundle, engine.tenure.sounds)
             await self._apply(config, prepared.accounts)
             registry = await self._write(config, prepared)
         except (StoreError, PromptError, RenderError, NodeError) as error:
@@ -129,7 +127,7 @@ class Controls:
 
     async def _look_again(self, registry: Registry) -> None:
         try:
-            async with self._engine.pool.acquire() as conn:
+            async with self._engine.tenure.pool.acquire() as conn:
                 await look_again(conn, registry)
         except AWAY as error:
             log.warning("held contacts are looked at again at the next reload or start", why=str(error))
@@ -148,7 +146,7 @@ class Controls:
         engine = self._engine
         old = engine.floor.registry
         try:
-            async with engine.pool.acquire() as conn, conn.transaction():
+            async with engine.tenure.pool.acquire() as conn, conn.transaction():
                 registry = await write_registry(conn, config, prepared)
                 await self._stop_removed(conn, old, registry)
                 await engine.floor.ledgers.load(conn, registry.plans)
@@ -177,7 +175,7 @@ class Controls:
     async def _reload_agents(self) -> dict[str, Any]:
         engine, old = self._engine, self._engine.floor.registry
         try:
-            async with engine.pool.acquire() as conn:
+            async with engine.tenure.pool.acquire() as conn:
                 agents = await read_agents(conn)
             registry = Registry(old.config, old.plans, agents, old.states)
             await self._apply(registry.config, registry.accounts)
@@ -237,10 +235,10 @@ class Controls:
 
     def drain(self, wait_s: float) -> dict[str, Any]:
         """Hand over to a standby, or wait so many seconds for calls to end; then end."""
-        self._engine.hand_over(wait_s)
+        self._engine.life.hand_over(wait_s)
         return {"pid": os.getpid()}
 
     def shut_down(self) -> dict[str, Any]:
         """Drain and end."""
-        self._engine.stopping.set()
+        self._engine.life.stopping.set()
         return {"pid": os.getpid()}

@@ -313,8 +313,6 @@ class Previews:
                 self._give_back(showing, later=later)
             case look.TellAgent(what=what):
                 self.tell(showing.agent, what)
-            case look.LetLeave():
-                pass
 
     def _give_back(self, showing: Showing, *, later: bool) -> None:
         preview = showing.preview

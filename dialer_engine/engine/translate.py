@@ -144,12 +144,11 @@ class Translator:
             self._opted_out(channel_id, words if isinstance(words, dict) else {}, at)
 
     def _opted_out(self, channel_id: str, words: dict[str, object], at: datetime) -> None:
-        saved = words.get("Saved") == "1"
-        if not saved:
+        if words.get("Saved") != "1":
             log.error(
                 "Asterisk's script could not save an opt-out; the engine records it: look at the disk of the "
                 "opt-out journal",
                 attempt=channel_id,
             )
         number, member = str(words.get("Number", "")), str(words.get("Member", ""))
-        self.dispatcher.opted_out(channel_id, number, member, life.OptedOut(at, saved))
+        self.dispatcher.opted_out(channel_id, number, member, life.OptedOut(at))

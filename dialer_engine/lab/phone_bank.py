@@ -19,10 +19,10 @@ from dialer_engine.pbx.ami import AmiAdapter, AmiError
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.instance import DUTY_EXTENSION
 from dialer_engine.pbx.node import Node
 
 APP = "lab-phones"
-DUTY = "100"
 DIGIT_MS = 120
 RING_SECONDS = 10
 TOGETHER = 20
@@ -166,7 +166,7 @@ class PhoneBank:
         async with few:
             while not agent.on_duty:
                 with contextlib.suppress(AriError):
-                    await self.call(self._ways[agent.name][0], DUTY, agent.new_leg())
+                    await self.call(self._ways[agent.name][0], DUTY_EXTENSION, agent.new_leg())
                     await self._connected(agent)
                     if not agent.on_duty:
                         # Answered late it would take the seat from the next one, and nobody has its audio.

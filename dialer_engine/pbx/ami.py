@@ -1,10 +1,10 @@
-"""The manager interface for what it is good at: registrations, device and contact states, reloads.
+"""The manager interface for what it is good at: registrations, device and contact states.
 
 It never places, moves or answers calls: those go through ARI, where a repeated command is refused by the
 channel's id. Every action has a time-out and is sent once. Events go into a bounded queue; when its reader
 falls behind, or the link was lost, the queue holds one `Resync` instead: events are missing, read the state.
 
-There is no AMI action for task processors; `Node.task_processors` reads them from the console.
+Reloads and the work queues of Asterisk go through its console: `Node.reload`, `Node.task_processors`.
 """
 
 from __future__ import annotations
@@ -178,11 +178,6 @@ class AmiAdapter:
             # panoramisk itself keeps actions without a reply for ever.
             link.protocol.responses.pop(message.id, None)
 
-    async def device_states(self) -> dict[str, str]:
-        """Return the state of every device, such as `PJSIP/anna`: NOT_INUSE, INUSE, UNAVAILABLE ..."""
-        reply = await self.action("DeviceStateList")
-        return {row.fields["device"]: row.fields["state"] for row in reply.rows if "device" in row.fields}
-
     async def contacts(self) -> dict[str, str]:
         """Return the status of every contact by agent or trunk endpoint: Reachable, NonQualified ..."""
         rows = await self._list("PJSIPShowContacts", "ContactList")
@@ -214,10 +209,6 @@ class AmiAdapter:
             for row in rows
             if "objectname" in row.fields
         }
-
-    async def reload(self, module: str) -> None:
-        """Let one module, such as `res_pjsip.so`, read its files again; calls stay up."""
-        await self.action("Reload", Module=module)
 
     async def _list(self, name: str, row_name: str) -> tuple[AmiEvent, ...]:
         try:

@@ -15,7 +15,6 @@ from dialer_engine.pbx.instance import NodeError
 
 LONGEST_ANSWER = 1_000_000
 TIMEOUT_S = 2.0
-_GREETING = re.compile(rb"[^\n]*\n")
 _LEVEL = re.compile(r"\x7f[\x00-\xff]?|\x1b\[[0-9;]*m")
 """Asterisk marks words of the log, and colours."""
 

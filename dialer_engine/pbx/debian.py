@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dialer_engine.pbx.files import size_of
 from dialer_engine.settings.home import public_directory
 
 Progress = Callable[[str, float | None], None]
@@ -163,18 +164,11 @@ def _watch(process: subprocess.Popen[bytes], target: Path, progress: Progress, w
 def _state(target: Path, wanted: Wanted) -> tuple[str, float | None]:
     if (target / "usr/sbin").exists():
         return f"unpacking {wanted.name}", 0.9
-    fetched = sum(_size(path) for path in (target / ARCHIVES).glob("**/*.deb*"))
+    fetched = sum(size_of(path) for path in (target / ARCHIVES).glob("**/*.deb*"))
     if fetched == 0:
         return f"reading the package lists of Debian {SUITE}", 0.0
     share = min(0.85, 0.85 * fetched / wanted.download_bytes)
     return f"downloading {wanted.name}: {fetched // 1_000_000} MB", share
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _keep_downloads(target: Path, downloads: Path) -> None:

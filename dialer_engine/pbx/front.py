@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.files import differs, size_of
 from dialer_engine.pbx.front_bundle import location_schema
 from dialer_engine.pbx.front_config import FrontConfig, prepare_front
 from dialer_engine.pbx.front_render import render_agents, render_front
@@ -75,7 +76,7 @@ class Front:
 
     def _write(self, files: Mapping[str, str]) -> set[str]:
         etc = self.config.path("etc")
-        changed = {name for name, text in files.items() if _differs(etc / name, text)}
+        changed = {name for name, text in files.items() if differs(etc / name, text)}
         for name in sorted(changed):
             _write_newer(etc / name, files[name], self.config)
         return changed
@@ -102,7 +103,7 @@ class Front:
         try:
             self._make_location()
             probe(self.config.title, self._sockets())
-            self._log_size = _size(self.config.path("log", "console.log"))
+            self._log_size = size_of(self.config.path("log", "console.log"))
             self._child = spawn(self.config, self._command("-DD", "-E"))
         except OSError as error:
             raise NodeError(f"the front cannot be started: {error}") from error
@@ -210,10 +211,10 @@ class Front:
     def shorten_log(self, limit_bytes: int = LONGEST_LOG) -> bool:
         """Begin Kamailio's log anew when it is longer than the limit; the last part of it is kept beside it."""
         path = self.config.path("log", "console.log")
-        if _size(path) <= limit_bytes:
+        if size_of(path) <= limit_bytes:
             return False
         with os.fdopen(open_shared(path, os.O_RDWR), "r+b") as file:
-            file.seek(max(0, _size(path) - limit_bytes))
+            file.seek(max(0, size_of(path) - limit_bytes))
             write_private(path.with_name("console.log.0"), file.read().decode("utf-8", "replace"))
             file.truncate(0)
         return True
@@ -291,14 +292,3 @@ def _reads(path: Path) -> bool:
             return bool(database.execute("pragma quick_check").fetchone() == ("ok",))
     except sqlite3.DatabaseError:
         return False
-
-
-def _differs(path: Path, text: str) -> bool:
-    try:
-        return path.read_text("utf-8") != text
-    except FileNotFoundError:
-        return True
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dialer_engine.pbx.instance import FrontAddress, NodeError, make_directories
+from dialer_engine.pbx.instance import LONGEST_SOCKET, FrontAddress, NodeError, make_directories
 from dialer_engine.settings.front import FrontSettings
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import AsteriskSettings, Settings
 
 READ, WRITTEN = ("etc",), ("run", "log", "spool", "state")
-_LONGEST_SOCKET = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,9 @@ def back_nodes(asterisk: AsteriskSettings) -> tuple[BackNode, ...]:
 
 def prepare_front(config: FrontConfig) -> None:
     """Create the front's directories; refuse one too long for its socket."""
-    if len(str(config.control)) > _LONGEST_SOCKET:
+    if len(str(config.control)) > LONGEST_SOCKET:
         raise NodeError(
             f"{config.directory}: this path is too long for Kamailio's control socket "
-            f"({_LONGEST_SOCKET} characters at most with /run/control.sock); set front.directory to a shorter one"
+            f"({LONGEST_SOCKET} characters at most with /run/control.sock); set front.directory to a shorter one"
         )
     make_directories(config.directory, READ, WRITTEN, config.user, "the front")

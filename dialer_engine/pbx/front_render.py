@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.front_bundle import kamailio_modules
 from dialer_engine.pbx.front_config import BackNode, FrontConfig
-from dialer_engine.pbx.instance import FrontAddress
+from dialer_engine.pbx.instance import DUTY_EXTENSION, FrontAddress
 from dialer_engine.pbx.render import FRONT_ENDPOINT, AgentAccount
 from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, fill_file
 
 REALM = "asterisk"
 """The same as Asterisk's own: a phone that answers both has one password for one realm."""
-DUTY = "100"
 PIKE_UNIT_S = 2
 OWNER_TIMES = 5
 """Wrong passwords for one agent from anywhere, as a multiple of those from one address."""
@@ -41,7 +40,7 @@ def render_front(bundle: Bundle, config: FrontConfig) -> dict[str, str]:
         "workers": front.workers,
         "endpoint": FRONT_ENDPOINT,
         "realm": REALM,
-        "duty": DUTY,
+        "duty": DUTY_EXTENSION,
         "nobody": _nobody(config),
         "density": limits.requests_per_second * PIKE_UNIT_S,
         "strangers": limits.strangers_per_second,

@@ -15,7 +15,10 @@ READ = ("etc", "agi")
 """What Asterisk only reads: it stays with whoever writes it."""
 WRITTEN = ("run", "log", "spool", "lib", "lib/keys", "journal", "journal/optout")
 """What Asterisk writes: it is the service user's."""
-_LONGEST_SOCKET = 100
+LONGEST_SOCKET = 100
+"""Characters of a socket's path; Linux allows 107 bytes."""
+DUTY_EXTENSION = "100"
+"""What an agent's phone calls to go on duty."""
 
 
 class NodeError(Exception):
@@ -58,7 +61,6 @@ class NodeConfig:
     control_permit: tuple[str, ...] = ()
     tls_port: int = 5061
     app: str = "dialer"
-    duty_extension: str = "100"
     front: FrontAddress | None = None
 
     @property
@@ -111,10 +113,10 @@ def ari_address(host: str, port: int) -> str:
 
 def prepare_directories(config: NodeConfig) -> None:
     """Create the instance's directories; refuse one too long for its socket."""
-    if len(str(config.path("run", "asterisk.ctl"))) > _LONGEST_SOCKET:
+    if len(str(config.path("run", "asterisk.ctl"))) > LONGEST_SOCKET:
         raise NodeError(
             f"{config.directory}: this path is too long for Asterisk's console socket "
-            f"({_LONGEST_SOCKET} characters at most with /run/asterisk.ctl); set a shorter DIALER_HOME"
+            f"({LONGEST_SOCKET} characters at most with /run/asterisk.ctl); set a shorter DIALER_HOME"
         )
     make_directories(config.directory, READ, WRITTEN, config.user, "Asterisk")
 

@@ -22,6 +22,7 @@ import structlog
 from dialer_engine.core.text import one_line
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.console import ask
+from dialer_engine.pbx.files import differs, size_of
 from dialer_engine.pbx.instance import (
     NodeConfig,
     NodeError,
@@ -109,7 +110,7 @@ class Node:
     def render(self, files: Mapping[str, str]) -> set[str]:
         """Write the files into `etc/`, each whole or not at all, and remove others; return what changed."""
         etc = self.config.path("etc")
-        changed = {name for name, text in files.items() if _differs(etc / name, text)}
+        changed = {name for name, text in files.items() if differs(etc / name, text)}
         for name in sorted(changed):
             write_private(etc / name, files[name], self.config.user)
         for stale in {path.name for path in etc.iterdir()} - set(files):
@@ -158,8 +159,8 @@ class Node:
         check_ports(self.config)
         enough_space(self.config)
         turn_ports(self.config)
-        self._console_size = _size(self.config.path("log", "console.log"))
-        self._log_size = _size(self.config.path("log", "messages.log"))
+        self._console_size = size_of(self.config.path("log", "console.log"))
+        self._log_size = size_of(self.config.path("log", "messages.log"))
         command = self.bundle.command("asterisk", "-f", "-C", str(self.config.conf))
         try:
             self._child = spawn(self.config, command)
@@ -242,7 +243,7 @@ class Node:
     async def rotate_logs(self, limit_bytes: int = 50_000_000) -> bool:
         """Start a new log when the present one is longer than the limit; the last three old ones are kept."""
         path = self.config.path("log", "messages.log")
-        if _size(path) <= limit_bytes:
+        if size_of(path) <= limit_bytes:
             return False
         await asyncio.to_thread(self.console, "logger rotate")
         for old in path.parent.glob("messages.log.*"):
@@ -312,17 +313,6 @@ def parse_task_processors(text: str) -> dict[str, TaskProcessor]:
 
 def _reload_command(module: str) -> str:
     return f"{module} reload" if module in ("logger", "manager") else f"module reload {module}.so"
-
-
-def _differs(path: Path, text: str) -> bool:
-    try:
-        return path.read_text("utf-8") != text
-    except FileNotFoundError:
-        return True
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _tail(path: Path, start: int) -> list[str]:

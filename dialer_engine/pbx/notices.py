@@ -13,6 +13,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+from dialer_engine.pbx.files import size_of
 from dialer_engine.settings.handover import open_shared
 
 _REFUSED = b"' failed for '"
@@ -30,7 +31,7 @@ class Notices:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._place = _size(path)
+        self._place = size_of(path)
         self._rest = b""
 
     def refused(self) -> Counter[str]:
@@ -39,7 +40,7 @@ class Notices:
         At most `MOST_SOURCES` addresses are told apart; what is beyond them counts as `OTHERS`.
         """
         found: Counter[str] = Counter()
-        size = _size(self._path)
+        size = size_of(self._path)
         if size < self._place:
             self._place, self._rest = 0, b""
         start = max(self._place, size - MOST_BYTES)
@@ -62,7 +63,7 @@ class Notices:
         Asterisk appends, so it goes on at the beginning of the emptied file; its own rotation would move the warnings
         away as well. Lines written between the copy and the cut are lost.
         """
-        if _size(self._path) <= LIMIT_BYTES:
+        if size_of(self._path) <= LIMIT_BYTES:
             return False
         aside = self._path.with_name(f"{self._path.name}.0")
         aside.unlink(missing_ok=True)
@@ -85,10 +86,3 @@ def _source(line: bytes) -> str:
     """Return the address of a line; a stranger's name or Call-ID that looks like the words around it hides none."""
     match = _SOURCE.search(line)
     return match[1].decode("ascii") if match and line.count(_REFUSED) == 1 else OTHERS
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

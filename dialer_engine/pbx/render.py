@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.instance import FrontAddress, NodeConfig, NodeError, NodeSecrets
+from dialer_engine.pbx.instance import DUTY_EXTENSION, FrontAddress, NodeConfig, NodeError, NodeSecrets
 from dialer_engine.pbx.rtp_ports import ports_in_use
 from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill_file, setting_lines
 from dialer_engine.settings.home import unreachable
@@ -98,7 +98,7 @@ def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) ->
         "rtp_start": rtp_start,
         "rtp_end": rtp_end,
         "app": _name(config.app, "app"),
-        "duty": _name(config.duty_extension, "duty_extension"),
+        "duty": DUTY_EXTENSION,
         "ari_user": secrets.ari_user,
         "ari_password": secrets.ari_password,
         "ami_user": secrets.ami_user,

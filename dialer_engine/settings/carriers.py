@@ -38,11 +38,10 @@ FIRST_CODE, LAST_CODE = 400, 699
 
 @dataclass(frozen=True)
 class CarrierTable:
-    """The codes of all providers, with the file they come from and its text."""
+    """The codes of all providers, with the file they come from."""
 
     codes: CarrierCodes
     file: Path
-    text: str
     problems: tuple[RulesProblem, ...] = ()
 
 
@@ -70,7 +69,7 @@ def load_carriers(file: Path) -> CarrierTable:
         rows[cells["provider"]].append(row)
     _need_generic(table, rows)
     ordered = {name: tuple(sorted(of, key=lambda row: -len(row.words))) for name, of in rows.items()}
-    return CarrierTable(CarrierCodes(ordered), file, table.text, tuple(table.problems))
+    return CarrierTable(CarrierCodes(ordered), file, tuple(table.problems))
 
 
 def _row(cells: Mapping[str, str]) -> CodeRow:

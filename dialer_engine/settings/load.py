@@ -1,6 +1,5 @@
 """Load a configuration directory: all of it or nothing, with every error of every file."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +37,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass(frozen=True)
 class Config:
-    """A checked configuration; `warnings` are risks that do not stop its use, `digest` covers all files."""
+    """A checked configuration; `warnings` are risks that do not stop its use."""
 
     settings: Settings
     campaigns: Mapping[str, Campaign]
@@ -48,7 +47,6 @@ class Config:
     carriers: CarrierCodes = CarrierCodes({})  # noqa: RUF009
     files: tuple[Path, ...] = ()
     rule_texts: Mapping[str, str] = field(default_factory=dict)
-    digest: str = ""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
 
@@ -97,9 +95,8 @@ class _Loading:
     def _config(
         self, settings: Settings, campaigns: dict[str, Campaign], rules: RuleSet, carriers: CarrierTable
     ) -> Config:
-        files, digest = self._digest(rules, carriers)
+        files = (*(d.file for d in self.documents), *rules.files, carriers.file)
         risks = in_order(find_risks(self.documents[0], self.documents[1:], settings, campaigns))
-        texts = rules.texts
         return Config(
             settings,
             campaigns,
@@ -108,8 +105,7 @@ class _Loading:
             self.directory,
             carriers.codes,
             files,
-            texts,
-            digest,
+            rules.texts,
             risks,
         )
 
@@ -173,12 +169,3 @@ class _Loading:
                     Problem(entry, 0, 0, "", "this file would be ignored", "a name in .yaml")
                 )
         return [entry for entry in entries if entry.suffix == ".yaml" and not entry.name.startswith(".")]
-
-    def _digest(self, rules: RuleSet, carriers: CarrierTable) -> tuple[tuple[Path, ...], str]:
-        digest = hashlib.sha256()
-        contents = [(d.file, d.raw) for d in self.documents]
-        contents += [(file, rules.texts[file.name].encode()) for file in rules.files]
-        contents.append((carriers.file, carriers.text.encode()))
-        for file, raw in contents:
-            digest.update(f"{file.name}:{len(raw)}:".encode() + raw)
-        return tuple(file for file, _raw in contents), digest.hexdigest()

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dialer_engine.core.gate.consent import ConsentKind
 from dialer_engine.core.gate.rulebook import (
     LONGEST_RING,
     SHORTEST_RING,
@@ -29,7 +28,6 @@ from dialer_engine.settings.yaml_text import Document, read_document
 D = TypeVar("D", bound=Dated)
 Rows = Mapping[str, tuple[D, ...]]
 _DAY = timedelta(days=1)
-_EVERYTHING = frozenset(ConsentKind)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import aiohttp
 import pytest
-from asterisk_support import Pair, Watcher, until
+from asterisk_support import Pair, Watcher, destroy_bridge, until
 
 from dialer_engine.pbx.ari.client import MOST_WAITING, AriClient
 from dialer_engine.pbx.ari.commands import Commands
@@ -41,7 +41,7 @@ async def frozen(pair: Pair) -> AsyncIterator[None]:
 
 async def destroy(commands: Commands, count: int) -> None:
     """Destroy the bridges of a test."""
-    await asyncio.gather(*(commands.bridge_destroy(f"bound-{n}") for n in range(count)))
+    await asyncio.gather(*(destroy_bridge(commands, f"bound-{n}") for n in range(count)))
 
 
 async def test_a_list_of_any_length_leaves_asterisk_alive(pair: Pair, commands: Commands) -> None:

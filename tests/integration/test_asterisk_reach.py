@@ -21,6 +21,7 @@ from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.models import CallBroadcast, StasisStart
+from dialer_engine.pbx.instance import DUTY_EXTENSION
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
 
@@ -145,7 +146,7 @@ async def test_an_agents_phone_reaches_the_duty_extension_and_nothing_else(
         await nothing_is_left(commands)
         assert watcher.of(StasisStart) == [], "something but the duty extension led to the engine"
         assert not mark.exists()
-        await dial(pair, peer, pair.engine.config.duty_extension)
+        await dial(pair, peer, DUTY_EXTENSION)
         assert (await watcher.wait(StasisStart, seconds=20.0)).args[:1] == ["agent"]
     finally:
         await far.close()
@@ -155,7 +156,7 @@ async def test_an_agents_phone_reaches_the_duty_extension_and_nothing_else(
 async def test_without_the_password_nothing_is_reached(
     pair: Pair, commands: Commands, peer: SipPeer, user: str
 ) -> None:
-    line = f"INVITE sip:{pair.engine.config.duty_extension}@{HOST}"
+    line = f"INVITE sip:{DUTY_EXTENSION}@{HOST}"
     final = await peer.request(line, server(pair), user=user, password="wrong", body=SDP)
     assert final.code in (401, 403, 603)
     assert await commands.channels() == []

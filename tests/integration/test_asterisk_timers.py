@@ -12,6 +12,7 @@ from dialer_engine.engine.translate import HUNG_UP
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.models import CallBroadcast, ChannelDestroyed, StasisStart
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.instance import DUTY_EXTENSION
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.render import trunk_endpoint
 from dialer_engine.settings.trunk import Trunk
@@ -77,7 +78,7 @@ async def phones_leg(pair: Pair, watcher: Watcher, peer: SipPeer) -> str:
     """An agent on duty whose phone asks for refreshes."""
     server = (HOST, pair.engine.config.sip_port)
     final = await peer.request(
-        f"INVITE sip:{pair.engine.config.duty_extension}@{HOST}:{server[1]}",
+        f"INVITE sip:{DUTY_EXTENSION}@{HOST}:{server[1]}",
         server,
         *(REFRESHED_BY_ASTERISK.format("uas"), "Supported: timer", "Content-Type: application/sdp"),
         user=AGENT.name,

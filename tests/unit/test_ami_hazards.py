@@ -249,7 +249,7 @@ async def test_a_list_cut_short_by_a_lost_link_is_an_error() -> None:
 
     async with connected(Peer(half), timeout_s=1.0) as ami:
         with pytest.raises(AmiError):
-            await ami.device_states()
+            await ami.contacts()
 
 
 def test_the_adapter_alone_uses_panoramisk() -> None:

@@ -81,7 +81,6 @@ def test_the_offer_may_come_before_the_answer() -> None:
 def test_nobody_free_ends_in_the_message_and_counts_as_abandoned() -> None:
     ended, said = walk(*ANSWERED, life.MessageStarted(at(6.8)), life.OptedOut(at(10)), life.Gone(at(12)))
     assert ended.result is Result.ABANDONED
-    assert ended.opted_out
     assert said == [life.Offer(), life.Suppress(), life.Finish()]
 
 
@@ -338,7 +337,7 @@ def test_a_talk_that_the_dialplan_takes_back_is_no_talk_and_the_agent_is_not_lef
     events = (life.MessageStarted(at(5.01 + after)), life.OptedOut(at(9)), life.Gone(at(12), cause=16))
     ended, said = walk(*BRIDGED, *events)
     assert said[-3:] == [life.CustomerLeft("alice"), life.Suppress(), life.Finish()]
-    assert (ended.result, ended.opted_out, ended.agent) == (result, True, None)
+    assert (ended.result, ended.agent) == (result, None)
     assert (ended.joined_at, ended.message_at) == (at(5.01), at(5.01 + after)), "the record says both"
     vanished, _ = walk(*BRIDGED, events[0], life.Vanished(at(12)))
     assert vanished.result == result
@@ -347,7 +346,7 @@ def test_a_talk_that_the_dialplan_takes_back_is_no_talk_and_the_agent_is_not_lef
 def test_the_opt_out_key_in_a_talk_proves_a_message_whose_start_was_missed() -> None:
     told, said = walk(*BRIDGED, life.OptedOut(at(12)))
     assert said[-2:] == [life.CustomerLeft("alice"), life.Suppress()]
-    assert (told.phase, told.message_at, told.opted_out) == (Phase.MESSAGE, at(7.01), True)
+    assert (told.phase, told.message_at) == (Phase.MESSAGE, at(7.01))
     soon, _ = walk(*BRIDGED, life.OptedOut(at(6)))
     assert soon.message_at == at(6)
     ended, _ = walk(life.MessageStarted(at(12.1)), life.Gone(at(13)), attempt=told)

@@ -17,7 +17,7 @@ CONFTEST = Path(__file__).resolve().parents[1] / "conftest.py"
 )
 def test_modules_must_say_what_they_need(tmp_path: Path, line: str, passes: bool) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text())
-    marks = "\n".join(f"    {name}: x" for name in ("unit", "postgres", "asterisk", "browser", "slow"))
+    marks = "\n".join(f"    {name}: x" for name in ("unit", "postgres", "asterisk", "slow"))
     (tmp_path / "pytest.ini").write_text(f"[pytest]\nasyncio_mode = auto\nmarkers =\n{marks}\n")
     (tmp_path / "test_one.py").write_text(f"import pytest\n{line}\n\ndef test_it():\n    pass\n")
     command = [sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path)]

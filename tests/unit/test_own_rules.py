@@ -188,7 +188,6 @@ def test_a_configuration_reads_its_own_rules_and_keeps_their_text(
     after = load_config(configuration)
     assert own_rules_file(configuration) == configuration / "rules.yaml"
     assert after.rules.version != before.rules.version
-    assert after.digest != before.digest
     assert "sunday: closed" in after.rule_texts["rules.yaml"]
     assert "calling_rules.csv" in after.rule_texts
     (configuration / "rules.yaml").write_text("rules:\n  - regions: [US-TX]\n", encoding="utf-8")

@@ -46,11 +46,11 @@ def walk(*events: look.PreviewEvent, preview: Preview = SHOWN) -> tuple[Preview,
 def test_dialing_asks_the_gate_and_then_lets_the_call_leave() -> None:
     preview, said = walk(DIAL, ALLOWED)
     assert (preview.state, preview.attempt) == (PreviewState.DIALED, "x")
-    assert said == [look.AskGate(), look.LetLeave("x")]
+    assert said == [look.AskGate()]
 
 
 def test_two_presses_are_one_call() -> None:
-    assert walk(DIAL, DIAL, ALLOWED, DIAL)[1] == [look.AskGate(), look.LetLeave("x")]
+    assert walk(DIAL, DIAL, ALLOWED, DIAL)[1] == [look.AskGate()]
     assert walk(DIAL, SKIP, ALLOWED)[0].state is PreviewState.DIALED
 
 
@@ -58,12 +58,12 @@ def test_the_press_and_the_end_of_the_time_cross() -> None:
     late, said = walk(OVER, DIAL)
     assert (late.state, said) == (PreviewState.EXPIRED, [look.GiveBack(later=True)])
     early, said = walk(DIAL, OVER, ALLOWED)
-    assert (early.state, said) == (PreviewState.DIALED, [look.AskGate(), look.LetLeave("x")])
+    assert (early.state, said) == (PreviewState.DIALED, [look.AskGate()])
 
 
 def test_the_end_of_the_time_dials_only_when_the_campaign_says_so() -> None:
     alone = Preview("p", START, dials_at_end=True)
-    assert walk(OVER, DIAL, ALLOWED, preview=alone)[1] == [look.AskGate(), look.LetLeave("x")]
+    assert walk(OVER, DIAL, ALLOWED, preview=alone)[1] == [look.AskGate()]
 
 
 def test_a_phones_key_right_after_the_showing_was_meant_for_the_contact_before() -> None:
@@ -132,7 +132,5 @@ def test_whatever_comes_there_is_one_question_one_call_one_end(
             continue
         said.extend(commands)
     assert sum(isinstance(one, look.AskGate) for one in said) <= 1
-    ends = [one for one in said if isinstance(one, look.LetLeave | look.StopCall | look.GiveBack)]
-    assert len(ends) == preview.state.over
-    left = [one for one in said if isinstance(one, look.LetLeave)]
-    assert bool(left) == (preview.state is PreviewState.DIALED)
+    ends = [one for one in said if isinstance(one, look.StopCall | look.GiveBack)]
+    assert len(ends) == (preview.state.over and preview.state is not PreviewState.DIALED)

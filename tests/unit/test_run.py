@@ -2,8 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -24,11 +22,9 @@ class Starting(Engine):
         self.closed = False
 
     async def _start(self) -> None:
-        owned: Any = SimpleNamespace(name="engine:main")
-        self.ownership = owned
-        self._closing.callback(self._note)
+        self.life.opened.callback(self._note)
         if self.happens == "displaced":
-            self._lost_lease()
+            self.life.lease_lost("engine:main")
         elif self.happens == "stopped":
             self.stopping.set()
         else:

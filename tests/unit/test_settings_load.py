@@ -388,12 +388,6 @@ def test_own_rules_are_used_and_their_errors_reported(tmp_path: Path) -> None:
     assert all(error.startswith("rules") for error in errors), errors
 
 
-def test_the_digest_follows_the_content(tmp_path: Path) -> None:
-    first = load_config(write_config(tmp_path)).digest
-    assert load_config(tmp_path).digest == first
-    assert load_config(write_config(tmp_path, spring=CAMPAIGN + "# more\n")).digest != first
-
-
 def test_problems_read_well() -> None:
     problem = Problem(Path("a.yaml"), 3, 9, "x.y[0]", "wrong", "right", "rigth")
     assert problem.text() == "a.yaml:3:9: x.y[0]: wrong; allowed: right; did you mean 'rigth'?"

@@ -18,7 +18,6 @@ CA_DNCL = "ca_dncl"
 US_STATE = "us_state"
 LITIGATOR = "litigator"
 WIRELESS = "wireless"
-PORTED = "ported"
 REASSIGNED = "reassigned"
 """No list: an answer of the reassigned-numbers database about one number."""
 DO_NOT_CALL = frozenset({US_NATIONAL, CA_DNCL, US_STATE})

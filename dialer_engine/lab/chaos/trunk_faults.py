@@ -18,7 +18,6 @@ from dialer_engine.lab.wire import Wire, most_in_a_second
 REFUSES_S = 6.0
 SILENT_S = 12.0
 HALF_S = 6.0
-TAKES_EFFECT_S = 3.0
 LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
 PROMISE = Promise(recovery_s=10.0).charging_nobody()

@@ -68,11 +68,11 @@ class Commands:
 
     async def hangup(self, channel_id: str, reason: str = "normal") -> None:
         """Hang up; a channel that is already gone is no error."""
-        await self._gone_is_fine("DELETE", f"/channels/{_part(channel_id)}", {"reason": reason})
-
-    async def answer(self, channel_id: str) -> None:
-        """Answer a channel that rings at our side."""
-        await self._send("POST", f"/channels/{_part(channel_id)}/answer")
+        try:
+            await self._send("DELETE", f"/channels/{_part(channel_id)}", query={"reason": reason})
+        except AriRefused as refusal:
+            if refusal.status != 404:
+                raise
 
     async def continue_at(
         self, channel_id: str, context: str, extension: str = "s", priority: int = 1
@@ -144,19 +144,10 @@ class Commands:
                 raise
         return _decode(await self._send("GET", path), Bridge)
 
-    async def bridge_destroy(self, bridge_id: str) -> None:
-        """Destroy the bridge; channels in it stay up in the application. One that is gone is no error."""
-        await self._gone_is_fine("DELETE", f"/bridges/{_part(bridge_id)}")
-
     async def bridge_add(self, bridge_id: str, *channel_ids: str) -> None:
         """Add channels, which must be in the application, to the bridge."""
         query = {"channel": ",".join(channel_ids)}
         await self._send("POST", f"/bridges/{_part(bridge_id)}/addChannel", query=query)
-
-    async def bridge_remove(self, bridge_id: str, *channel_ids: str) -> None:
-        """Take channels out of the bridge."""
-        query = {"channel": ",".join(channel_ids)}
-        await self._send("POST", f"/bridges/{_part(bridge_id)}/removeChannel", query=query)
 
     async def play(self, channel_id: str, media: str | Sequence[str], playback_id: str) -> None:
         """Play `sound:/path/without/extension` or an endless `tone:...`; a talk pauses for it."""
@@ -172,17 +163,6 @@ class Commands:
         path = f"/channels/{_part(channel_id)}/snoop/{_part(whisper_id)}"
         query = {"spy": "none", "whisper": "out", "app": self.client.app, "appArgs": args}
         return _decode(await self._send("POST", path, query=query), Channel)
-
-    async def stop_play(self, playback_id: str) -> None:
-        """Stop a playback; one that ended is no error."""
-        await self._gone_is_fine("DELETE", f"/playbacks/{_part(playback_id)}")
-
-    async def _gone_is_fine(self, method: str, path: str, query: Mapping[str, str] | None = None) -> None:
-        try:
-            await self._send(method, path, query=query)
-        except AriRefused as refusal:
-            if refusal.status != 404:
-                raise
 
     async def _send(
         self,

@@ -1,0 +1,249 @@
+"""What an owner works with: the parts that dial, write, watch and agree, built whole and then set going.
+
+`make_works` reads what the database says and has Asterisk running first. `open` begins to write and connects the nodes;
+`recover` agrees with every node about what an earlier engine left, before anything is dialed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from dialer_engine.engine.agreement import Agreement
+from dialer_engine.engine.awakening import Awakening
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.floor import Floor, Means
+from dialer_engine.engine.forgotten import Forgotten
+from dialer_engine.engine.intake import OptOutIntake
+from dialer_engine.engine.journal_keeper import JournalKeeper
+from dialer_engine.engine.lifecycle import Lifecycle
+from dialer_engine.engine.node_link import ManagedNode, node_config
+from dialer_engine.engine.overload import Overload
+from dialer_engine.engine.pacing_history import PacingHistory
+from dialer_engine.engine.queues import QueueWatch
+from dialer_engine.engine.refusal_watch import RefusalWatch
+from dialer_engine.engine.registry import Registry, read_registry
+from dialer_engine.engine.restored import Restored
+from dialer_engine.engine.station import Station, make_stations
+from dialer_engine.engine.steady_clock import SteadyClock
+from dialer_engine.engine.tenure import Tenure
+from dialer_engine.engine.trunks import Trunks
+from dialer_engine.engine.writer import Writer
+from dialer_engine.pbx.ami import AmiError
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.store.held import held_directory, rejected_file
+from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
+
+log = structlog.get_logger(__name__)
+
+
+class Works:
+    """The parts of one owner; `node` is the Asterisk of this machine, None when others run all of them.
+
+    `config` is replaced by a reload, which holds `reloading`.
+    """
+
+    def __init__(self, life: Lifecycle, tenure: Tenure, registry: Registry, node: ManagedNode | None) -> None:
+        owned, pool, settings = tenure.ownership, tenure.pool, tenure.config.settings
+        tasks, blockers = life.tasks, life.blockers
+        self.life = life
+        self.tenure = tenure
+        self.node = node
+        self.config = tenure.config
+        self.reloading = asyncio.Lock()
+        self.clock = GateClock.starting_at(settings.lab.clock if settings.lab else None)
+        self.steady = SteadyClock(self.clock.now)
+        self.writer = Writer(
+            lambda: self.restored.session(),
+            held_directory(life.home),
+            rejected_file(life.home),
+            owned.epoch,
+            owned.guard,
+        )
+        trunks = Trunks(settings.trunks, settings.accounts)
+        self.awakening = Awakening(owned, tasks, self._on_event, lambda: life.displaced, self._resynchronise)
+        self.stations = make_stations(
+            self.config, node, tenure.sounds, trunks, self.awakening.on_event, self._on_link, owned.holds
+        )
+        means = Means(
+            *(self.stations, trunks, pool, self.writer, self.clock, tasks, blockers), owned.epoch, owned.name
+        )
+        self.floor = Floor(means, registry)
+        self.agreement = Agreement(
+            self.stations,
+            self.floor,
+            pool,
+            owned.epoch,
+            blockers,
+            tasks,
+            settings.asterisk.lost_after_seconds,
+            owned.heard_until,
+        )
+        campaigns = self.floor.campaigns
+        self.overload = Overload(trunks, blockers, list(self.stations.values()))
+        self.queues = QueueWatch(pool, self.clock, lambda: campaigns.plans.values())
+        self.pacing_history = PacingHistory(
+            self.floor.pacers, pool, owned.epoch, lambda: campaigns.plans, lambda: self.queues.counts
+        )
+        self.intakes = [
+            OptOutIntake(place, self._take_journal, self.floor.suppressed) for place in self.journals.values()
+        ]
+        self.journal_keeper = JournalKeeper(SuppressionJournal(journal_file(life.home)), pool)
+        self.restored = Restored(tenure.url, owned, self.journal_keeper, campaigns, blockers, tasks)
+        self._wire()
+
+    def _wire(self) -> None:
+        """Let the parts tell each other what happens."""
+        life, owned = self.life, self.tenure.ownership
+        self.steady.on_change = life.blockers.on_change
+        life.blockers.clock_steady = lambda: self.steady.steady
+        self.writer.on_displaced = partial(life.lease_lost, owned.name)
+        self.writer.on_health = self._on_health
+        self.writer.before_healthy = self._take_opt_outs
+        self.floor.actions.on_doubt = self.agreement.settle_soon
+        self.floor.actions.on_opt_out = self._wake_intakes
+        owned.on_change = self.agreement.lease_is_back
+
+    @property
+    def journals(self) -> dict[str, Path]:
+        """Where the Asterisk-side scripts of this machine leave opt-outs, by node."""
+        own = {self.node.config.name: self.node.config.optout_journal} if self.node is not None else {}
+        return {name: self.life.home / "nodes" / name / "journal" / "optout" for name in self.stations} | own
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Begin to write and connect the nodes; `life.opened` closes it. Raises StoreError, AriError, AmiError."""
+        opened, tasks, service = self.life.opened, self.life.tasks, self.life.service
+        opened.push_async_callback(self.writer.close)
+        opened.push_async_callback(tasks.close)
+        await self.restored.compare()  # before the first record of an earlier engine is written
+        tasks.keep(self.writer.run, "writer")
+        opened.callback(self.agreement.close)
+        for station in self.stations.values():
+            opened.push_async_callback(station.close)
+        await self._connect()
+        service.beats = {"database writer": lambda: max(self.writer.beat, self.journal_keeper.beat)} | {
+            f"ARI reader of {name}": lambda station=station: station.beat
+            for name, station in self.stations.items()
+        }
+        service.probe = self._probe
+
+    async def _connect(self) -> None:
+        """Connect the nodes; with several, those that cannot be reached now come later. Raises AriError, AmiError."""
+        away = dict[Station, Exception]()
+        for station in self.stations.values():
+            try:
+                await station.open()
+            except (AriError, AmiError) as error:
+                away[station] = error
+        if len(away) == len(self.stations):
+            raise next(iter(away.values()))
+        for station, reason in away.items():
+            log.error(
+                "node cannot be reached; the others work without it", node=station.name, why=str(reason)
+            )
+            self.life.tasks.spawn(station.open_at_last(self.life.tasks), f"connect {station.name}")
+
+    # --- what an earlier engine left --------------------------------------------------------------
+
+    async def recover(self) -> None:
+        """Agree with every node about what an earlier engine left, before anything is dialed."""
+        pool, tasks = self.tenure.pool, self.life.tasks
+        await self._write_held()
+        async with pool.acquire() as conn:
+            await self.floor.ledgers.load(conn, self.floor.registry.plans)
+        present = [station for station in self.stations.values() if station.client.connected]
+        await self.agreement.recover_present()
+        await self.agreement.end_strangers()
+        await self._take_opt_outs()
+        self.agreement.begin()
+        await self.agreement.settle_all()
+        for making, what in (
+            *((intake.run, "opt-out intake") for intake in self.intakes),
+            (self.journal_keeper.run, "suppression journal"),
+            (Forgotten(self.floor, pool, self.writer).run, "forgotten attempts"),
+            (self.queues.run, "queue watch"),
+            (self.steady.run, "clock watch"),
+            (self.pacing_history.run, "pacing history"),
+            (RefusalWatch(self.floor, pool).run, "refusal watch"),
+            (self.overload.run, "overload"),
+            (self.floor.translator.chairs.run, "empty chairs"),
+        ):
+            tasks.keep(making, what)
+        for station in self.stations.values():
+            station.keep_process(tasks)
+        for station in present:
+            station.keep_phones(tasks)
+
+    async def _write_held(self) -> None:
+        """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""
+        if self.writer.held:
+            log.info(
+                "records of an earlier engine are on the disk and are written now", count=self.writer.held
+            )
+        await self.writer.caught_up()
+
+    # --- what the parts tell ----------------------------------------------------------------------
+
+    def _on_event(self, node: str, event: object) -> None:
+        self.floor.translator.on_event(node, event)
+
+    def _on_link(self, node: str, up: bool) -> None:
+        if up:
+            self.awakening.link_up(node)
+        if not self.life.closing:
+            self.agreement.on_link(node, up)
+
+    def _resynchronise(self, why: str) -> None:
+        for station in self.stations.values():
+            station.client.resynchronise(why)
+
+    def _on_health(self) -> None:
+        self.life.blockers.set(database_away=not self.writer.healthy, records_unsafe=self.writer.unsafe)
+
+    async def _probe(self, within_s: float) -> None:
+        """Let the ARI readers have something to read; a link that is down tries to come back instead."""
+        up = [station for station in self.stations.values() if station.client.connected]
+        with contextlib.suppress(AriError):
+            await asyncio.gather(*(station.ping(within_s) for station in up))
+
+    # --- opt-outs ---------------------------------------------------------------------------------
+
+    def _wake_intakes(self) -> None:
+        for intake in self.intakes:
+            intake.wake()
+
+    async def _take_opt_outs(self) -> None:
+        for intake in self.intakes:
+            await intake.take_all()
+
+    async def _take_journal(self, directory: Path) -> Taken:
+        async with self.tenure.pool.acquire() as conn:
+            return await take_journal(conn, directory)
+
+
+async def make_works(life: Lifecycle, tenure: Tenure) -> Works:
+    """Read campaigns and agents, have Asterisk run by them, and build the rest. Raises StoreError, NodeError ..."""
+    registry = await read_registry(tenure.config, tenure.pool, tenure.bundle, tenure.sounds)
+    return Works(life, tenure, registry, await _open_asterisk(life, tenure, registry))
+
+
+async def _open_asterisk(life: Lifecycle, tenure: Tenure, registry: Registry) -> ManagedNode | None:
+    settings = tenure.config.settings
+    own = settings.asterisk.node
+    if not settings.asterisk.managed:
+        return None
+    place = node_config(own, life.home, life.user, settings.front)
+    node = ManagedNode(tenure.bundle, place, tenure.standard_sounds)
+    changed = node.render(settings.trunks, registry.accounts)
+    if await node.node.ensure_running():
+        log.info("a running asterisk was adopted", node=own.name)
+        if await node.node.reload(changed):
+            log.warning("asterisk needs a restart for some changes", remedy="dialer stop --all")
+    return node
