@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 import structlog
 
@@ -37,7 +36,7 @@ keep first the same loss would be the join's, and leave silence without any time
 LOOK_AGAIN_S = 1.0
 KEEP_AGAIN_S = (0.05, 0.1, 0.2, 0.4, 0.8)
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
-"""The channel is gone, or has left the application."""
+"""The channel is gone, or has left the application and is the dialplan's."""
 ON_HANGUP = {"CHANNEL(hangup_handler_push)": f"{CONTEXT},said,1"}
 """Lets the dialplan tell, when the channel ends, what the carrier said last."""
 
@@ -72,6 +71,7 @@ class AsteriskActions:
     on_doubt: Callable[[str], None] = lambda node: None
     may_send: Callable[[], bool] = lambda: True
     dispatcher: Dispatcher | None = None
+    _doubted: set[str] = field(default_factory=set)
 
     def _commands(self, call: Call) -> Commands:
         return self.places[call.node].commands
@@ -123,13 +123,19 @@ class AsteriskActions:
             channel = await self._commands(call).channel(call.id)
         except AriError as error:
             log.warning("channel could not be looked up; a comparison decides", why=str(error))
-            await asyncio.sleep(
-                LOOK_AGAIN_S
-            )  # what is refused is not asked for again and again without a pause
-            self.on_doubt(call.node)
+            await self._doubt_soon(call.node)
             return
         if channel is None:
             self._feed(call, life.Vanished(utc_now()))
+
+    async def _doubt_soon(self, node: str) -> None:
+        """Have a node compared after a pause: a comparison asks again for what was refused, and that without end."""
+        if node in self._doubted:
+            return
+        self._doubted.add(node)
+        await asyncio.sleep(LOOK_AGAIN_S)
+        self._doubted.discard(node)
+        self.on_doubt(node)
 
     def claim(self, call: Call) -> None:
         """Claim the offered channel for the agent that was chosen."""
@@ -176,7 +182,7 @@ class AsteriskActions:
                 await self._commands(call).keep(call.id)
                 return
             except AriError as error:
-                if isinstance(error, AriRefused) and error.status in GONE:
+                if _is_gone(error):
                     log.debug("call was gone before it was kept", attempt=call.id, why=str(error))
                     return
                 log.warning("time-out of a joined call not switched off", attempt=call.id, why=str(error))
@@ -193,19 +199,24 @@ class AsteriskActions:
     def play_drop_message(self, call: Call) -> None:
         """Send the channel on to the dialplan's drop message."""
         going = self._commands(call).continue_at(call.id, CONTEXT, extension="drop")
-        self.tasks.spawn(self._tolerate(going, call), "drop message")
+        self.tasks.spawn(self._insist(going, call), "drop message")
 
     def hang_up(self, call: Call) -> None:
         """Hang the channel up; its end comes back as an ordinary event."""
-        self.tasks.spawn(self._tolerate(self._commands(call).hangup(call.id), call), "hang up")
+        self.tasks.spawn(self._insist(self._commands(call).hangup(call.id), call), "hang up")
 
-    async def _tolerate(self, doing: Any, call: Call) -> None:
+    async def _insist(self, doing: Awaitable[None], call: Call) -> None:
+        """A comparison asks again for what may not have been done: nobody else ends this person's silence."""
         try:
             await doing
-        except AriRefused as error:
-            log.info("channel was gone already", attempt=call.id, why=str(error))
-        except AriError:
-            self._feed(call, life.ReplyLost(utc_now()))
+        except AriError as error:
+            if _is_gone(error):
+                log.info("channel was gone already", attempt=call.id, why=str(error))
+                return
+            log.warning(
+                "message or hang-up may not have begun; a comparison decides", attempt=call.id, why=str(error)
+            )
+            await self._doubt_soon(call.node)
 
     def take_opt_outs(self) -> None:
         """Take the opt-out journal in at once."""
@@ -218,6 +229,10 @@ class AsteriskActions:
     def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
         """Start an agent's wrap time."""
         self.legs.start_wrap(agent, attempt_id, campaign)
+
+
+def _is_gone(error: AriError) -> bool:
+    return isinstance(error, AriRefused) and error.status in GONE
 
 
 def _is_late(call: Call) -> bool:

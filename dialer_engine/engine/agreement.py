@@ -12,7 +12,6 @@ the node to it. Once the lease is back such nodes are compared anew.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,9 +144,15 @@ class Agreement:
         self.tasks.spawn(self._look_twice(station), "second comparison with asterisk")
 
     async def _look_twice(self, station: Station) -> None:
+        """Look at joins that were too young the first time; the next comparison has its own second one."""
         await asyncio.sleep(JOIN_TAKES_S * 1.5)
-        with contextlib.suppress(AriError):
+        try:
             await self._compare(station)
+        except AriError as error:
+            log.warning(
+                "second comparison with asterisk failed, trying again", node=station.name, why=str(error)
+            )
+            self.settle_soon(station.name)
 
     async def _compare(self, station: Station) -> bool:
         """Compare once; False when the node was left to another engine. Raises AriError."""

@@ -88,6 +88,10 @@ class Controls:
                 await directory.set_campaign_state(conn, plan.campaign_id, state, utc_now(), who=OPERATOR)
         except (UnknownCampaign, StoreError) as error:
             raise Refused(str(error)) from error
+        except AWAY as error:
+            raise Refused(
+                f"campaign {name} is as it was ({_in_words(error)}); say it again once that is mended"
+            ) from error
         if action == "start":
             campaigns.start(name)
         else:
@@ -115,8 +119,9 @@ class Controls:
         except (StoreError, PromptError, RenderError, NodeError) as error:
             raise Refused(f"nothing was changed: {error}") from error
         except AWAY as error:
-            why = f"{type(error).__name__}: {error}"
-            raise Refused(f"not reloaded ({why}); say dialer reload again once that is mended") from error
+            raise Refused(
+                f"not reloaded ({_in_words(error)}); say dialer reload again once that is mended"
+            ) from error
         changes = changed(engine.config, config)
         self._set_clock(engine.config, config)
         engine.config = config
@@ -181,6 +186,10 @@ class Controls:
             await self._apply(registry.config, registry.accounts)
         except (StoreError, RenderError, NodeError) as error:
             raise Refused(str(error)) from error
+        except AWAY as error:
+            raise Refused(
+                f"the engine has its agents as they were ({_in_words(error)}); say dialer reload once that is mended"
+            ) from error
         engine.floor.take(registry)
         for name in old.agents.keys() - agents.keys():
             engine.floor.legs.log_out(name)
@@ -242,3 +251,7 @@ class Controls:
         """Drain and end."""
         self._engine.life.stopping.set()
         return {"pid": os.getpid()}
+
+
+def _in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

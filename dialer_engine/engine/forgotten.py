@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.runner import LATE_S
+from dialer_engine.engine.trouble import Trouble
 from dialer_engine.engine.writer import Writer
 from dialer_engine.store.attempts import live_attempts
 from dialer_engine.store.pool import Pool
@@ -31,6 +30,12 @@ class Forgotten:
     floor: Floor
     pool: Pool
     writer: Writer
+    trouble: Trouble = field(
+        default_factory=lambda: Trouble(
+            "attempts that nobody holds cannot be looked for; they would lock their numbers",
+            "attempts that nobody holds are looked for again",
+        )
+    )
 
     async def run(self) -> None:
         """Look until cancelled; what is on its way to the database is waited for."""
@@ -40,7 +45,7 @@ class Forgotten:
             if not self.writer.healthy or self.writer.held:
                 before = set()
                 continue
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with self.trouble.told():
                 before = await self._look(before)
 
     async def _look(self, before: set[str]) -> set[str]:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.lock import EngineLock, EngineRuns
@@ -23,7 +22,7 @@ from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import SettingsError, load_config
 from dialer_engine.store import directory
-from dialer_engine.store.errors import StoreError
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.locate import database_url
 from dialer_engine.store.pool import ENGINE_ROLE, Connection, connect
 
@@ -126,7 +125,7 @@ class FrontKeeper:
                 url = settings.database.engine_url or database_url(settings, self._home)
                 self._conn = await connect(url, role=ENGINE_ROLE)
             rows = await directory.list_agents(self._conn)
-        except (StoreError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except AWAY as error:
             await self._leave_database()
             self._say(f"agents cannot be read, those known last stay: {error}")
             return False

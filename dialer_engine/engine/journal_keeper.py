@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.store.errors import StoreError
+from dialer_engine.engine.trouble import Trouble
 from dialer_engine.store.pool import Connection, Pool
 from dialer_engine.store.suppression_journal import Compared, SuppressionJournal
 
@@ -25,11 +24,14 @@ class JournalKeeper:
     """
 
     def __init__(self, journal: SuppressionJournal, pool: Pool) -> None:
-        self.behind = False
         self.beat = time.monotonic()
         journal.on_batch = self._moved
         self._journal = journal
         self._pool = pool
+        self._trouble = Trouble(
+            "do-not-call changes wait for the journal outside the database",
+            "do-not-call changes are in the journal outside the database again",
+        )
 
     def _moved(self) -> None:
         self.beat = time.monotonic()
@@ -48,21 +50,9 @@ class JournalKeeper:
         return compared
 
     async def run(self) -> None:
-        """Write for ever; a full disk or an absent database is logged once and tried again."""
+        """Write for ever; a full disk or an absent database is logged when it begins and ends, and tried again."""
         while True:
             await asyncio.sleep(PERIOD_S)
-            try:
+            with self._trouble.told():
                 async with self._pool.acquire() as conn:
                     await self._journal.flush(conn)
-            except (
-                OSError,
-                StoreError,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                TimeoutError,
-            ) as error:
-                if not self.behind:
-                    log.error("do-not-call changes wait for the journal outside the database", why=str(error))
-                self.behind = True
-            else:
-                self.behind = False

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from dialer_engine.core.attempt import Phase
@@ -27,6 +26,7 @@ from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacing_view import agent_event, call_event
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.tasks import Tasks
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.measured import past
 from dialer_engine.store.pool import Pool
 
@@ -58,7 +58,7 @@ class Recall:
         try:
             async with self.pool.acquire() as conn:
                 seen = await past(conn, plan.campaign_id, utc_now() - RECALLED, MOST_RECALLED)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except AWAY as error:
             log.warning("earlier calls could not be recalled; pacing begins anew", why=str(error))
             return
         for begin in range(0, len(seen.calls), AT_ONCE):

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 
 from dialer_engine.core.pacing.history import Minute
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.pacers import Pacers
 from dialer_engine.engine.plan import CampaignPlan
-from dialer_engine.engine.writer import AWAY
+from dialer_engine.engine.writer import NO_RECORD_TO_BLAME
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pacing import MinuteRow, add_minutes
 from dialer_engine.store.pool import Pool
 
@@ -86,9 +86,9 @@ class PacingHistory:
             try:
                 async with self.pool.acquire() as conn:
                     await add_minutes(conn, rows)
-            except (*AWAY, asyncpg.PostgresError) as error:
+            except AWAY as error:
                 # What cannot be encoded is an InterfaceError too, but waiting does not help it.
-                if isinstance(error, AWAY) and not isinstance(error, ValueError):
+                if isinstance(error, NO_RECORD_TO_BLAME) and not isinstance(error, ValueError):
                     log.warning("minutes of pacing wait for the database", waiting=len(self), why=str(error))
                     return
                 log.exception("minutes of pacing refused by the database, dropped", count=len(rows))

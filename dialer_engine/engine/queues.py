@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
-import asyncpg
 import structlog
 
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.queue import queue_counts
 
@@ -34,7 +34,7 @@ class QueueWatch:
         while True:
             try:
                 await self.look()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except AWAY as error:
                 log.debug("queue could not be counted", why=str(error))
             await asyncio.sleep(PERIOD_S)
 

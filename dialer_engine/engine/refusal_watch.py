@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import asyncpg
-import structlog
 
 from dialer_engine.core.gate import Facts, GateContext, Limits, Outcome
 from dialer_engine.core.gate.rules import emergency_stop
 from dialer_engine.engine.plan import gate_context
+from dialer_engine.engine.trouble import Trouble
 from dialer_engine.store import stops
 from dialer_engine.store.consent import consents_of
 from dialer_engine.store.stops import LivePlace
@@ -26,8 +24,6 @@ from dialer_engine.store.suppress import live_suppressed
 if TYPE_CHECKING:
     from dialer_engine.engine.floor import Floor
     from dialer_engine.store.pool import Connection, Pool
-
-log = structlog.get_logger(__name__)
 
 PERIOD_S = 1.0
 _NO_LIMITS = Limits(1, 1, {})
@@ -39,17 +35,21 @@ class RefusalWatch:
 
     floor: Floor
     pool: Pool
+    trouble: Trouble = field(
+        default_factory=lambda: Trouble(
+            "calls under way cannot be compared with the do-not-call lists and the emergency stops",
+            "calls under way are compared with the do-not-call lists and the emergency stops again",
+        )
+    )
 
     async def run(self) -> None:
-        """Look for ever; while the database is away no call is placed anyway."""
+        """Look for ever; what the database does not tell is logged when it begins and ends."""
         while True:
             await asyncio.sleep(PERIOD_S)
             if not self.floor.dispatcher.calls and not self.floor.previews.showings:
                 continue
-            try:
+            with self.trouble.told():
                 await self.look()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.debug("refusals could not be looked up", why=str(error))
 
     async def look(self) -> None:
         """Look once and cancel what nobody answered yet."""

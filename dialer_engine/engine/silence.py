@@ -58,7 +58,7 @@ class Silence:
     def overdue(self, endpoint: str) -> tuple[str, ...]:
         """Return the legs of a phone (of all phones, for the front) that did not answer in GRACE_S.
 
-        None when the front is away again: they have more time once it is back.
+        No leg while the front is away again: they have more time once it is back.
         """
         if self.front_away:
             return ()

@@ -150,7 +150,7 @@ class TrunkLine:
     def departures(self, now: float) -> int:
         """Return how many calls may be reserved now (monotonic seconds) without waiting long.
 
-        None while more than half the horizon is taken: a few large reservations cost less than many small.
+        0 while more than half the horizon is taken: a few large reservations cost less than many small.
         """
         allowed = self.breaker.allows(now)
         if self.opens_in(now) > 0 or allowed == 0:

@@ -33,6 +33,7 @@ from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed
 from dialer_engine.store.batch import Batch, Numbered, Record, Written, write_once
 from dialer_engine.store.errors import StaleEpoch, StoreError
 from dialer_engine.store.held import Broken, Held, set_aside
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.opt_outs import OptOutGiven, forbid_alone
 from dialer_engine.store.sql import sql
 
@@ -46,7 +47,7 @@ MOST_IN_BATCH = 500
 MOST_IN_MEMORY = 5000
 CLOSE_S = 2.0
 RETRY_S = (0.1, 0.3, 1.0)
-AWAY = (
+NO_RECORD_TO_BLAME = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -60,8 +61,8 @@ AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.SyntaxOrAccessError,
 )
-"""What no record is to blame for: no connection, a server that ends, starts or stands by, a full disk, a lock,
-a missing table or right."""
+"""The database takes nothing now: no connection, a server that ends, starts or stands by, a full disk, a lock, a
+missing table or right. Unlike in `store.line.AWAY`, what it refuses for the record's own sake is not among them."""
 Guard = Callable[[Any], Awaitable[None]]
 """Asked inside every writing transaction; raises StaleEpoch once another engine owns the lease."""
 UNKNOWN = "the database does not have this attempt"
@@ -142,7 +143,7 @@ class Writer:
             self.beat = time.monotonic()
             try:
                 await self._write_all()
-            except AWAY as error:
+            except NO_RECORD_TO_BLAME as error:
                 await self._wait_for_database(error)
                 continue
             except Exception as error:
@@ -191,7 +192,7 @@ class Writer:
         await self._held.remove_oldest()
 
     async def _write(self, batch: Batch) -> None:
-        """Write a batch; what is refused is set aside. Raises AWAY when the database does not take it now."""
+        """Write a batch; what is refused is set aside. Raises one of NO_RECORD_TO_BLAME."""
         self._looks = 0
         self.beat = time.monotonic()
         wanted = batch.only(lambda each: (batch.writer, each.number) not in self._aside)
@@ -203,7 +204,7 @@ class Writer:
         try:
             late = batch.epoch < self._epoch
             written = await write_once(await self._connection(), batch, self._guard, late=late)
-        except AWAY:
+        except NO_RECORD_TO_BLAME:
             raise
         except StaleEpoch as error:
             if error.attempts:
@@ -219,7 +220,8 @@ class Writer:
     async def _displaced(self, batch: Batch, error: StaleEpoch) -> None:
         """Another engine owns the lease: ours is set aside, what an earlier engine left stays for the owner.
 
-        Nobody may ever read this home again, so the opt-outs are written all the same. Raises AWAY.
+        Nobody may ever read this home again, so the opt-outs are written all the same. Raises one of
+        NO_RECORD_TO_BLAME.
         """
         self.on_displaced()
         if await self._forbid(batch):
@@ -233,10 +235,13 @@ class Writer:
             await self._set_aside(batch, str(error))
 
     async def _forbid(self, batch: Batch) -> bool:
-        """Write what a batch forbids, without a fence; False when the database refuses that too. Raises AWAY."""
+        """Write what a batch forbids, without a fence; False when the database refuses that too.
+
+        Raises one of NO_RECORD_TO_BLAME.
+        """
         try:
             numbers = await forbid_alone(await self._connection(), batch.opt_outs())
-        except AWAY:
+        except NO_RECORD_TO_BLAME:
             raise
         except Exception:
             log.exception("opt-outs could not be written")
@@ -409,7 +414,7 @@ class Writer:
         if self._held:
             log.warning("records wait on the disk for the next engine", count=len(self._held))
         if self._conn is not None:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*NO_RECORD_TO_BLAME):
                 await self._conn.close(timeout=CLOSE_S)
 
     async def _forbid_what_is_left(self) -> None:
@@ -428,7 +433,7 @@ class Writer:
                     await forbid_alone(conn, left)
                 finally:
                     conn.terminate()
-        except (*AWAY, StoreError, asyncpg.PostgresError) as error:
+        except AWAY as error:
             log.critical(
                 "opt-outs are not in the database: people who asked not to be called may be called until the "
                 "engine is started on this DIALER_HOME again",

@@ -33,10 +33,6 @@ STANDARD: Mapping[str, str] = {
     "on-duty": "You are on duty.",
     "paused": "Paused.",
     "ready": "Ready again.",
-    "signed-off": "You are off duty. Good bye.",
-    "no-campaign": "You are on duty. No campaign is running yet.",
-    "disposition": "How did it end? Press a digit.",
-    "noted": "Noted.",
 }
 
 

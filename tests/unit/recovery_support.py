@@ -33,7 +33,7 @@ class Asterisk:
     """Answers the real commands: what goes through the websocket in order, lists at once, as the real one does.
 
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
-    who are `offline` answer no OPTIONS.
+    who are `offline` answer no OPTIONS. Of a command in `refused` the next so many are refused.
     """
 
     app: str = "dialer"
@@ -45,6 +45,7 @@ class Asterisk:
     sound: set[str] = field(default_factory=set)
     packets: Counter[str] = field(default_factory=Counter)
     offline: set[str] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -69,7 +70,10 @@ class Asterisk:
         timeout: float | None = None,
     ) -> bytes:
         async with self.websocket:
-            self.asked.append(f"{method} {path}")
+            self.asked.append(command := f"{method} {path}")
+            if self.refused[command]:
+                self.refused[command] -= 1
+                raise AriRefused(500, "Internal Server Error", command)
             return self._answer(method, path, query or {})
 
     def _answer(self, method: str, path: str, query: Mapping[str, str]) -> bytes:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from test_adoption import Next, live
 
 from dialer_engine.core.seat import SeatState
@@ -120,6 +121,7 @@ class Engine:
         self.rig.asterisk.seat("leg", "alice")
         self.rig.left("x", "alice")
         self.looks = self.broken = 0
+        self.unanswered: set[int] = set()
         self.post: Any = Post("main")
         self.post.settling, self.post.recovered = asyncio.Lock(), False
         floor: Any = SimpleNamespace(
@@ -156,6 +158,8 @@ class Engine:
         self.looks += 1
         if self.looks <= self.broken:
             raise ZeroDivisionError("a fault of the program")
+        if self.looks in self.unanswered:
+            raise AriTimeout("no reply from Asterisk")
         return await self.rig.compare(hang_up_orphans=hang_up_orphans)
 
     def link(self, up: bool) -> None:
@@ -226,3 +230,21 @@ async def test_many_doubts_at_once_are_one_comparison(engine: Engine) -> None:
     engine.made.settle_soon("main")
     await asyncio.sleep(0.05)
     assert engine.looks == 2
+
+
+async def test_a_second_comparison_that_fails_is_made_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only it sees a join that was too young for the first; each try takes its time, so nothing spins."""
+    monkeypatch.setattr(agreement, "JOIN_TAKES_S", 0.2)
+    engine.database.back.set()
+    engine.post.recovered = True
+    engine.unanswered = {2, 4}
+    with capture_logs() as logs:
+        engine.made.settle_soon("main")
+        await asyncio.sleep(0.4)
+        assert engine.looks <= 3, "a pause before each second comparison"
+        await asyncio.sleep(1.1)
+    assert engine.looks == 6, "after one that worked nobody looks again"
+    failed = [entry["log_level"] for entry in logs if entry["event"].startswith("second comparison")]
+    assert failed == ["warning", "warning"]

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.outcome import Result
+from dialer_engine.engine.agents import SOUNDS
 from dialer_engine.engine.board import Board, quantile
 from dialer_engine.engine.call import FinishedCall
 from dialer_engine.engine.clock import GateClock, utc_now
@@ -18,6 +19,8 @@ from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks, wait_at_most
 from dialer_engine.engine.translate import moment
 from dialer_engine.engine.trunks import Trunks
+from dialer_engine.pbx.prompts import STANDARD
+from dialer_engine.pbx.tones import AGENT_TONES
 from dialer_engine.settings.models import Trunk
 
 pytestmark = pytest.mark.unit
@@ -207,3 +210,9 @@ def test_a_full_disk_and_an_absent_database_are_named_as_reasons_for_no_calls() 
     assert "the database is away and the disk takes no records" in str(blockers.why_not())
     blockers.set(records_unsafe=False)
     assert "the database is away:" in str(blockers.why_not())
+
+
+def test_what_agents_are_told_is_recorded_and_nothing_is_recorded_for_nobody() -> None:
+    by_the_dialplan = {"removed", "not-running", "not-dialable"}
+    tones = {f"tone-{name}" for name in AGENT_TONES}
+    assert {*SOUNDS.values()} | by_the_dialplan == {*STANDARD} | tones

@@ -142,3 +142,60 @@ async def test_a_call_that_cannot_be_looked_up_is_compared(
     await joining.settled()
     assert doubts == ["main"]
     assert joining.call.phase is Phase.JOINING
+
+
+NOT_DONE = [
+    LOST,
+    AriTimeout("no reply"),
+    AriRefused(412, "Channel in invalid state"),
+    AriRefused(500, "Internal Server Error"),
+]
+
+
+def ask(joining: Joining, what: str) -> None:
+    if what == "continue":
+        joining.actions.play_drop_message(joining.call)
+    else:
+        joining.actions.hang_up(joining.call)
+
+
+@pytest.mark.parametrize("what", ["continue", "x"])
+@pytest.mark.parametrize("error", NOT_DONE)
+async def test_a_message_or_hang_up_that_was_not_begun_is_looked_at(
+    what: str, error: AriError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.01)
+    joining, doubts = Joining(0.005), []
+    joining.actions.on_doubt = doubts.append
+    joining.line.answers = {what: [error]}
+    ask(joining, what)
+    assert await joining.settled() == [what]
+    assert doubts == ["main"]
+
+
+@pytest.mark.parametrize("what", ["continue", "x"])
+@pytest.mark.parametrize("status", [404, 409])
+async def test_a_channel_that_is_gone_needs_no_message_and_no_hang_up(what: str, status: int) -> None:
+    joining, doubts = Joining(0.005), []
+    joining.actions.on_doubt = doubts.append
+    joining.line.answers = {what: [AriRefused(status, "gone")]}
+    ask(joining, what)
+    await joining.settled()
+    assert doubts == []
+
+
+async def test_what_is_refused_again_and_again_is_one_comparison_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each comparison asks for the message again: doubts that bred doubts would never end."""
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.05)
+    joining, doubts = Joining(0.005), []
+    joining.actions.on_doubt = doubts.append
+    joining.line.answers = {"continue": [AriRefused(500, "Internal Server Error")] * 40}
+    for _ in range(20):
+        ask(joining, "continue")
+    await joining.settled()
+    assert doubts == ["main"]
+    ask(joining, "continue")
+    await joining.settled()
+    assert doubts == ["main", "main"]

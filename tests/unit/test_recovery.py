@@ -1,5 +1,6 @@
 """Comparing with Asterisk while calls leave and channels end: what a look shows late, or not yet, ends nobody."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from recovery_support import Rig
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.seat import SeatState
+from dialer_engine.engine import actions
 from dialer_engine.engine.agents import bridge_of
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.recovery import Before, Seen, agree
@@ -128,6 +130,26 @@ async def test_only_what_is_still_there_is_hung_up_because_nobody_owns_it(rig: R
     seen = await rig.compare()
     assert "ended" not in seen.channels
     assert [what for what in rig.asterisk.asked if what.startswith("DELETE")] == ["DELETE /channels/orphan"]
+
+
+async def test_who_was_left_in_silence_has_the_message_asked_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's phone died after the time-out of the dialplan was switched off: nobody else helps this person."""
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.01)
+    doubted = asyncio.Event()
+    rig.actions.on_doubt = lambda node: doubted.set()
+    rig.asterisk.up["x"] = "Up"
+    rig.have("x", Phase.BRIDGED, "alice", answered_at=at(4), joined_at=at(5))
+    message = "POST /channels/x/continue"
+    rig.asterisk.refused[message] = 1
+    rig.dispatcher.feed("x", life.AgentVanished(utc_now(), None))
+    async with asyncio.timeout(5.0):
+        await doubted.wait()
+    assert rig.asterisk.asked.count(message) == 1
+    await rig.compare()
+    assert rig.asterisk.asked.count(message) == 2
+    assert rig.phase("x") is Phase.UNCLAIMED
 
 
 # --- legs ---------------------------------------------------------------------------------------------
