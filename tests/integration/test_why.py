@@ -184,6 +184,18 @@ def never_called(question: Question) -> None:
     assert question.decision.next_allowed is None
 
 
+async def test_a_session_that_is_lost_on_the_way_is_told_as_that(conn: Conn, config: Config) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    await conn.execute(
+        "alter table contact_numbers rename to kept; create view contact_numbers as"
+        " select * from kept where pg_terminate_backend(pg_backend_pid())"
+    )
+    answer = await find_out(NUMBER, "spring", config)
+    assert answer.database_error is not None
+    assert answer.database_error.startswith("the connection to the database was lost")
+
+
 async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str, config: Config) -> None:
     database = config.settings.database.model_copy(update={"url": empty_pg_url})
     settings = config.settings.model_copy(update={"database": database})
@@ -191,6 +203,7 @@ async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str
         NUMBER, "spring", Config(settings, config.campaigns, config.rules, config.plan, config.directory)
     )
     assert answer.database_error is not None
+    assert answer.database_error.startswith("the database refused this (UndefinedTableError")
     (question,) = answer.questions
     assert question.entry.campaign == "spring"
     verdicts = {verdict.rule: verdict.outcome for verdict in question.decision.verdicts}
