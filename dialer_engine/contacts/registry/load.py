@@ -13,8 +13,9 @@ from dialer_engine.contacts.registry.files import FileRecord, Part, RegistryErro
 from dialer_engine.core.gate.lists import CA_DNCL, US_NATIONAL, WIRELESS
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.core.registry import pack_area
+from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.registry.lists import RegistryList, audit, subscriptions
+from dialer_engine.store.registry.lists import RegistryList, subscriptions
 from dialer_engine.store.registry.loads import (
     Build,
     LoadRecord,
