@@ -13,18 +13,16 @@ from dialer_engine.cli.common import (
     ConfigOption,
     JsonOption,
     carry_out,
-    engine,
     fail,
     not_blank,
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
+from dialer_engine.cli.numbers import number_given, tell_suppression_changes
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
-from dialer_engine.contacts.phone import read_notation
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.settings.load import Config
 from dialer_engine.store import consent as store
 from dialer_engine.store.directory import member_id_of
@@ -65,7 +63,7 @@ def add(
     if kind is ConsentKind.express_written and not (text or evidence):
         raise fail("a signed consent needs the words that were signed (--text) or their place (--evidence)")
     given = moment(since, utc_now())
-    new = store.NewConsent(_number(number), kind, given, source, purpose, text, evidence, person)
+    new = store.NewConsent(number_given(number), kind, given, source, purpose, text, evidence, person)
     added = carry_out(_add(read_config(config), member, new))
     say(f"{kind.value} recorded for {new.number}" if added else "this consent stood there already")
 
@@ -78,7 +76,7 @@ async def _add(config: Config, member: str, new: store.NewConsent) -> bool:
 
 def inbound(number: NumberArgument, member: MemberOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Record that a customer called in: it counts as an inquiry for three months."""
-    e164 = _number(number)
+    e164 = number_given(number)
     added = carry_out(_inbound(read_config(config), member, e164))
     say(f"inquiry of {e164} recorded" if added else "this call was recorded already")
 
@@ -96,8 +94,8 @@ def revoke(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """End a person's consents and call none of their numbers any more; ringing calls are cancelled."""
-    done = carry_out(_revoke(read_config(config), _number(number), member, channel, note))
-    told = carry_out(_tell_engine(config, done.numbers))
+    done = carry_out(_revoke(read_config(config), number_given(number), member, channel, note))
+    told = carry_out(tell_suppression_changes(config, done.numbers))
     numbers = len(done.numbers)
     say(f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more")
     if done.to_cancel and not told:
@@ -114,7 +112,7 @@ async def _revoke(
 
 def show(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Show every consent of a number with its evidence and what became of it."""
-    e164 = _number(number)
+    e164 = number_given(number)
     found = carry_out(_show(read_config(config), e164))
     if as_json:
         say_json([asdict(each) for each in found])
@@ -150,22 +148,6 @@ async def _import(config: Config, file: Path, member: str) -> ConsentImport:
     async with database(config) as conn:
         member_id = await member_id_of(conn, member)
         return await import_consents(conn, file, member_id, utc_now(), who=who())
-
-
-async def _tell_engine(config: Path, numbers: tuple[str, ...]) -> bool:
-    try:
-        for number in numbers:
-            await engine(config).post("/suppressions/changed", {"number": number})
-    except (EngineNotRunning, EngineRefused, TimeoutError):
-        return False
-    return True
-
-
-def _number(text: str) -> str:
-    number, reason = read_notation(text)
-    if number is None:
-        raise fail(f"{text!r}: {reason}")
-    return number
 
 
 def register(app: typer.Typer) -> None:

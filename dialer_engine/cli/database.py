@@ -12,7 +12,7 @@ import typer
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import campaign_id_of, member_id_of, sync_members
-from dialer_engine.store.locate import ensure_database, ensure_migrated
+from dialer_engine.store.locate import database_url, ensure_database, ensure_migrated
 from dialer_engine.store.pool import Connection, connect, interrupted
 from dialer_engine.store.suppression_journal import compare_if_behind, flush_if_kept
 
@@ -44,6 +44,23 @@ async def database_as_it_is(config: Config) -> AsyncIterator[Connection]:
             yield conn
         finally:
             await conn.close()
+
+
+@asynccontextmanager
+async def database_left_alone(config: Config) -> AsyncIterator[Connection]:
+    """Connect to the database without starting or migrating it, for a command that only looks.
+
+    StoreError says why that cannot be done, or what went wrong while it was asked.
+    """
+    conn = await connect(database_url(config.settings, home()))
+    try:
+        with in_words():
+            try:
+                yield conn
+            finally:
+                await conn.close()
+    except OSError as error:
+        raise interrupted(error) from error
 
 
 @contextmanager

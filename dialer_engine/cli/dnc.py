@@ -12,18 +12,16 @@ from dialer_engine.cli.common import (
     ConfigOption,
     JsonOption,
     carry_out,
-    engine,
     fail,
     not_blank,
     read_config,
 )
 from dialer_engine.cli.database import database, who
+from dialer_engine.cli.numbers import number_given, tell_suppression_changes
 from dialer_engine.cli.terminal import say, say_json, say_text
-from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.source import HIDES_ROWS
 from dialer_engine.contacts.suppression_file import SuppressionImport, import_suppressions
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.settings.load import Config
 from dialer_engine.store import suppress
 from dialer_engine.store.directory import member_id_of
@@ -44,9 +42,9 @@ def add(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Forbid a number; calls to it that are queued or ringing are cancelled."""
-    e164 = _number(number)
+    e164 = number_given(number)
     live = carry_out(_add(read_config(config), e164, member, source, note))
-    told = carry_out(_tell_engine(config, [e164]))
+    told = carry_out(tell_suppression_changes(config, [e164]))
     say(f"{e164} will not be called {_scope(member)}")
     if live and not told:
         say(f"{len(live)} call(s) to it are under way, and the engine could not be told", err=True)
@@ -65,10 +63,10 @@ def remove(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Allow a number again; who did it, when and why stays in the log."""
-    e164 = _number(number)
+    e164 = number_given(number)
     if not carry_out(_remove(read_config(config), e164, member, note)):
         raise fail(f"{e164} does not stand on that list; see 'dialer dnc check {e164}'")
-    carry_out(_tell_engine(config, [e164]))
+    carry_out(tell_suppression_changes(config, [e164]))
     say(f"{e164} may be called again {_scope(member)}, as far as this list goes")
 
 
@@ -80,7 +78,7 @@ async def _remove(config: Config, number: str, member: str | None, note: str | N
 
 def check(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Show every entry of a number and what was ever done with it."""
-    e164 = _number(number)
+    e164 = number_given(number)
     entries, log = carry_out(_check(read_config(config), e164))
     if as_json:
         document = {"number": e164, "entries": [asdict(e) for e in entries], "log": [asdict(e) for e in log]}
@@ -111,7 +109,7 @@ def import_(
 ) -> None:
     """Forbid all numbers of a file, in one transaction."""
     done = carry_out(_import(read_config(config), file, member, source, note, column))
-    carry_out(_tell_engine(config, done.to_cancel))
+    carry_out(tell_suppression_changes(config, done.to_cancel))
     say(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
     for row, reason in done.unreadable[:10]:
         say(f"  row {row}: {reason}", err=True)
@@ -131,23 +129,6 @@ async def _import(
         return await import_suppressions(
             conn, file, member_id, source, utc_now(), who=who(), note=note, column=column
         )
-
-
-async def _tell_engine(config: Path, numbers: list[str]) -> bool:
-    """Let the running engine cancel calls to these numbers; False when it could not be told."""
-    try:
-        for number in numbers:
-            await engine(config).post("/suppressions/changed", {"number": number})
-    except (EngineNotRunning, EngineRefused, TimeoutError):
-        return False
-    return True
-
-
-def _number(text: str) -> str:
-    number, reason = read_notation(text)
-    if number is None:
-        raise fail(f"{text!r}: {reason}")
-    return number
 
 
 def _scope(member: str | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
+from dialer_engine.cli.database import database_left_alone
 from dialer_engine.cli.doctor_nodes import lent, nodes
 from dialer_engine.cli.finding import CRITICAL, OK, WARNING, Finding
 from dialer_engine.cli.status import overload_in_words
@@ -24,15 +25,13 @@ from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.process import host_name_problem
 from dialer_engine.pbx.render import AgentAccount, unusable
 from dialer_engine.settings.home import HomeError, home, service_user, unreachable
-from dialer_engine.settings.load import Config, SettingsError, load_config
+from dialer_engine.settings.load import SettingsError, load_config
 from dialer_engine.settings.rules import load_zones
 from dialer_engine.store.directory import list_agents
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.held import held_directory, held_records, rejected_file
 from dialer_engine.store.journal import unreadable_files
-from dialer_engine.store.locate import database_url
 from dialer_engine.store.migrate import pending
-from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
 __all__ = ["CRITICAL", "OK", "WARNING", "Finding"]
@@ -148,25 +147,21 @@ async def _asterisk(config: Path) -> Finding:
 
 async def _database(config: Path) -> Finding:
     try:
-        settings = _settings(config).settings
-        conn = await connect(database_url(settings, home()))
+        loaded = load_config(config)
+        async with database_left_alone(loaded) as conn:
+            missing = await pending(conn)
+            server = await conn.fetchval(sql("server_version"))
+            alters = not missing and await conn.fetchval(sql("login_may_alter_records"))
     except SettingsError:
         return Finding("database", WARNING, "not looked at: the configuration has errors")
     except StoreError as error:
         return Finding("database", CRITICAL, str(error))
-    try:
-        missing = await pending(conn)
-        server = await conn.fetchval(sql("server_version"))
-        alters = not missing and await conn.fetchval(sql("login_may_alter_records"))
-    except StoreError as error:
-        return Finding("database", CRITICAL, str(error))
-    finally:
-        await conn.close()
     if missing:
         return Finding(
             "database", WARNING, f"{len(missing)} migrations are missing; 'dialer run' applies them"
         )
-    if settings.database.url and not settings.database.engine_url and alters:
+    database = loaded.settings.database
+    if database.url and not database.engine_url and alters:
         words = (
             "this machine only puts down the owner's rights, set database.engine_url to a login without them"
         )
@@ -177,11 +172,8 @@ async def _database(config: Path) -> Finding:
 async def _agents(config: Path) -> Finding:
     """Accounts that Asterisk's configuration leaves out."""
     try:
-        conn = await connect(database_url(_settings(config).settings, home()))
-        try:
+        async with database_left_alone(load_config(config)) as conn:
             rows = await list_agents(conn) if not await pending(conn) else []
-        finally:
-            await conn.close()
     except (SettingsError, StoreError) as error:
         return Finding("agents", WARNING, f"not looked at: {str(error).splitlines()[0]}")
     bad = [why for row in rows if (why := unusable(AgentAccount(row.name, row.password))) is not None]
@@ -189,10 +181,6 @@ async def _agents(config: Path) -> Finding:
         remedy = "remove them (dialer agent remove) and add them anew"
         return Finding("agents", CRITICAL, f"these cannot register: {'; '.join(bad)}: {remedy}")
     return Finding("agents", OK, f"{len(rows)} accounts")
-
-
-def _settings(config: Path) -> Config:
-    return load_config(config)
 
 
 async def _engine(config: Path) -> Finding:

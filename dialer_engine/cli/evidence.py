@@ -16,8 +16,8 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
+from dialer_engine.cli.numbers import number_given
 from dialer_engine.cli.terminal import say
-from dialer_engine.contacts.phone import read_notation
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.home import home
 from dialer_engine.settings.load import Config
@@ -52,7 +52,7 @@ def write(
         return
     if (number is None) == (campaign is None):
         raise fail("name a number (--number) or a campaign (--campaign)")
-    e164 = _number(number) if number else None
+    e164 = number_given(number) if number else None
     now = utc_now()
     span = (moment(start, FIRST), moment(end, now, end=True))
     target = out or Path(f"evidence-{campaign or (e164 or '')[1:]}-{now:%Y%m%dT%H%M%SZ}")
@@ -110,13 +110,6 @@ async def _write(
 async def _remembered(config: Config, verified: Verified) -> str | None:
     async with database(config) as conn:
         return await verify_with_database(conn, verified)
-
-
-def _number(text: str) -> str:
-    number, reason = read_notation(text)
-    if number is None:
-        raise fail(f"{text!r}: {reason}")
-    return number
 
 
 def register(app: typer.Typer) -> None:

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import asyncpg
 import typer
 
+from dialer_engine.cli.database import database_left_alone
 from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.cli.why_text import answer_lines, as_json
 from dialer_engine.core.gate import Decision, Facts, Limits, evaluate
@@ -27,8 +27,6 @@ from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError
 from dialer_engine.settings.models import Settings
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.facts import NumberInCampaign, facts_for, facts_off_list
-from dialer_engine.store.locate import database_url
-from dialer_engine.store.pool import connect, explain
 
 _NO_CAMPAIGN = Limits(per_number_24h=3, per_contact_total=sys.maxsize, retry={})
 """Without a campaign only the law and the house limit count."""
@@ -121,19 +119,13 @@ async def _stored(
     number: str, campaign: str | None, clock: datetime, config: Config
 ) -> list[NumberInCampaign]:
     """Return what the database knows; of a campaign that has the number on no list, what its Member would be told."""
-    url = database_url(config.settings, home())
-    connection = await connect(url)
-    try:
+    async with database_left_alone(config) as connection:
         found = await facts_for(connection, number, None, clock)
         if campaign is None:
             return found
         mine = [entry for entry in found if entry.campaign == campaign]
         member = config.campaigns[campaign].member
         return mine or [await facts_off_list(connection, number, member, clock)]
-    except (asyncpg.PostgresError, OSError, TimeoutError) as error:
-        raise explain(error, url) from error
-    finally:
-        await connection.close()
 
 
 def _decide(entry: NumberInCampaign, campaign: str | None, clock: datetime, config: Config) -> Decision:

@@ -12,6 +12,7 @@ import asyncpg
 
 from dialer_engine.core.gate import Consent, Facts, SuppressionHit
 from dialer_engine.core.gate.rules.number_attempts import PERIOD
+from dialer_engine.core.outcome import Result
 from dialer_engine.store.consent import consents_of
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.facts import RegistryFacts, registry_facts
@@ -109,11 +110,17 @@ async def load_shown(conn: Connection, asked: Asked, contact_id: int, number: st
 
 
 async def candidates_of(
-    conn: Connection, rows: Sequence[asyncpg.Record], asked: Asked, *, lock: bool = False
+    conn: Connection,
+    rows: Sequence[asyncpg.Record],
+    asked: Asked,
+    *,
+    lock: bool = False,
+    dead: bool = False,
 ) -> list[list[Candidate]]:
     """Return the numbers of contacts that were read, each contact's least tried first, with all facts.
 
     `lock`: the numbers of the same persons' other contacts are locked too, as the contacts' own ones are already.
+    `dead`: numbers that are not in service, which are never called again, are among them.
     """
     if not rows:
         return []
@@ -124,7 +131,8 @@ async def candidates_of(
     history = await _history(conn, {row["contact_id"] for row in rows}, asked.campaign_id)
     by_contact = groupby(rows, key=itemgetter("contact_id"))
     return [
-        _candidates(list(group), persons.get(contact, ALONE), known, history) for contact, group in by_contact
+        _candidates(list(group), persons.get(contact, ALONE), known, history, dead=dead)
+        for contact, group in by_contact
     ]
 
 
@@ -139,11 +147,6 @@ async def persons_of(conn: Connection, contacts: Iterable[int], *, lock: bool = 
         contact: Person(tuple(row["number"] for row in group), all(row["mine"] for row in group))
         for contact, group in grouped.items()
     }
-
-
-async def contact_is_live(conn: Connection, contact_id: int) -> bool:
-    """Tell whether an attempt to this contact is under way, of any campaign."""
-    return any(row["live"] for row in await conn.fetch(sql("contact_attempts"), [contact_id], 0))
 
 
 async def number_facts(
@@ -179,21 +182,28 @@ async def _history(conn: Connection, contacts: set[int], campaign_id: int) -> _H
     )
 
 
+def result_for_number(last: str | None, *, dead: bool) -> str | None:
+    """Return what a contact's last result is to one number: "not in service" is that of a dead number alone."""
+    if dead:
+        return Result.NOT_IN_SERVICE.value
+    return None if last == Result.NOT_IN_SERVICE else last
+
+
 def _candidates(
-    rows: Sequence[asyncpg.Record], person: Person, known: NumberFacts, history: _History
+    rows: Sequence[asyncpg.Record], person: Person, known: NumberFacts, history: _History, *, dead: bool
 ) -> list[Candidate]:
     contact = rows[0]["contact_id"]
     if not rows[0]["listed"]:
         return [Candidate(contact, 0, "", None, listed=False)]
-    alive = [
+    wanted = [
         row
         for row in rows
-        if row["number_id"] is not None and (contact, row["number_id"]) not in history.dead
+        if row["number_id"] is not None and (dead or (contact, row["number_id"]) not in history.dead)
     ]
-    if not alive:
+    if not wanted:
         return [Candidate(contact, 0, "", None)]
-    alive.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
-    return [_candidate(row, rows, person, known, history) for row in alive]
+    wanted.sort(key=lambda row: (history.tries.get((contact, row["number_id"]), 0), row["position"]))
+    return [_candidate(row, rows, person, known, history) for row in wanted]
 
 
 def _candidate(
@@ -205,8 +215,8 @@ def _candidate(
 ) -> Candidate:
     number = row["number"]
     person = {*(each["number"] for each in rows), *linked.numbers}
-    # This number is not dead, so the result was another number's: its "never again" must not hold this one.
-    dead_elsewhere = row["last_result"] == "not_in_service"
+    dead = (row["contact_id"], row["number_id"]) in history.dead
+    last_result = result_for_number(row["last_result"], dead=dead)
     facts = Facts(
         number=number,
         regions=tuple(row["regions"]),
@@ -214,8 +224,8 @@ def _candidate(
         suppressions=known.suppressions_of(number, person),
         recent_attempts=known.recent.get(number, ()),
         contact_attempts=row["tries"],
-        last_result=None if dead_elsewhere else row["last_result"],
-        last_attempt_at=None if dead_elsewhere else row["last_attempt_at"],
+        last_result=last_result,
+        last_attempt_at=None if last_result is None else row["last_attempt_at"],
         contact_final=False,
         number_live=number in known.live or not row["mine"],
         # While another reservation looks at any number of this person, their attempts cannot be counted.

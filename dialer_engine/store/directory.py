@@ -1,5 +1,6 @@
 """Members, lists and campaigns: from the names in the YAML to the rows that everything else points to."""
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,6 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 import asyncpg
-import msgspec
 
 from dialer_engine.store.errors import StoreError, UnknownName
 from dialer_engine.store.pool import Connection
@@ -208,7 +208,7 @@ async def remove_agent(conn: Connection, name: str, at: datetime) -> None:
 
 
 async def audit(
-    conn: Connection, at: datetime, who: str, action: str, object_: str, detail: Mapping[str, str]
+    conn: Connection, at: datetime, who: str, action: str, object_: str, detail: Mapping[str, object]
 ) -> None:
-    """Remember who did what to which object."""
-    await conn.execute(sql("audit_add"), at, who, action, object_, msgspec.json.encode(detail).decode())
+    """Remember who did what to which object; a value of `detail` that JSON has no form for stands there as its text."""
+    await conn.execute(sql("audit_add"), at, who, action, object_, json.dumps(detail, default=str))

@@ -1,19 +1,15 @@
 """Everything the gate would be told about a number, for `dialer why`; reads only, changes nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 
 from dialer_engine.core.gate import EmergencyStop, Facts
-from dialer_engine.store.candidates import (
-    ALONE,
-    NumberFacts,
-    Person,
-    contact_is_live,
-    number_facts,
-    persons_of,
-)
+from dialer_engine.store.candidates import candidates_of, number_facts
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.stops import in_force
@@ -35,18 +31,27 @@ class NumberInCampaign:
     stops: tuple[EmergencyStop, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    campaign_id: int
+    member_id: int
+    now: datetime
+
+
 async def facts_for(
     conn: Connection, number: str, campaign_id: int | None, now: datetime
 ) -> list[NumberInCampaign]:
     """Return the facts per contact and campaign that has this number, at `now` (gate's clock).
 
-    A number on no list gives one entry, with the entries that forbid it to everybody.
+    They are those of a reservation. A number that is not in service, which no reservation asks the gate about, has
+    that as its last result. A number on no list gives one entry, with the entries that forbid it to everybody.
     """
     rows = await conn.fetch(sql("facts_contacts"), number, campaign_id)
     if not rows:
         return [await facts_off_list(conn, number, None, now)]
     stops = await in_force(conn)
-    return [await _entry(conn, number, row, now, stops) for row in rows]
+    groups = groupby(rows, key=itemgetter("contact_id", "campaign_id"))
+    return [await _entry(conn, number, list(group), now, stops) for _, group in groups]
 
 
 async def facts_off_list(
@@ -55,17 +60,34 @@ async def facts_off_list(
     """Return the facts of a number as if it were on a list of this Member (short name), of nobody when None."""
     member_id = await conn.fetchval(sql("member_id"), member) if member is not None else None
     known = await number_facts(conn, [number], member_id, now)
-    return NumberInCampaign(_facts(number, None, ALONE, known, live=False), stops=await in_force(conn))
+    facts = Facts(
+        number=number,
+        suppressions=known.suppressions_of(number, ()),
+        recent_attempts=known.recent.get(number, ()),
+        number_live=number in known.live,
+        on_show=number in known.shown,
+        consents=known.consents.get(number, ()),
+        person_attempts=known.attempts_of([number]),
+        lists=known.registries.hits.get(number, ()),
+        list_states=known.registries.states(number),
+        reassigned=known.registries.reassigned.get(number, ()),
+    )
+    return NumberInCampaign(facts, stops=await in_force(conn))
 
 
 async def _entry(
-    conn: Connection, number: str, row: asyncpg.Record, now: datetime, stops: tuple[EmergencyStop, ...]
+    conn: Connection,
+    number: str,
+    rows: Sequence[asyncpg.Record],
+    now: datetime,
+    stops: tuple[EmergencyStop, ...],
 ) -> NumberInCampaign:
-    person = (await persons_of(conn, [row["contact_id"]]))[row["contact_id"]]
-    known = await number_facts(conn, person.numbers, row["member_id"], now)
-    live = await contact_is_live(conn, row["contact_id"])
+    row = rows[0]
+    asked = _Asked(row["campaign_id"], row["member_id"], now)
+    [numbers] = await candidates_of(conn, rows, asked, dead=True)
+    [facts] = [each.facts for each in numbers if each.number == number and each.facts is not None]
     return NumberInCampaign(
-        facts=_facts(number, row, person, known, live=live),
+        facts=_finished(facts, row) if row["final"] else facts,
         member=row["member"],
         list=row["list"],
         campaign=row["campaign"],
@@ -78,28 +100,7 @@ async def _entry(
     )
 
 
-def _facts(
-    number: str, row: asyncpg.Record | None, person: Person, known: NumberFacts, *, live: bool
-) -> Facts:
-    numbers = person.numbers or (number,)
-    others = frozenset(numbers).difference(row["numbers"] if row else numbers)
-    return Facts(
-        number=number,
-        regions=tuple(row["regions"]) if row else (),
-        zones=tuple(row["zones"]) if row else (),
-        suppressions=known.suppressions_of(number, numbers),
-        recent_attempts=known.recent.get(number, ()),
-        contact_attempts=row["tries"] if row else 0,
-        last_result=row["last_result"] if row else None,
-        last_attempt_at=row["last_attempt_at"] if row else None,
-        contact_final=bool(row and row["final"]),
-        number_live=number in known.live,
-        contact_live=live or not known.live.isdisjoint(others),
-        on_show=not known.shown.isdisjoint({number, *others}),
-        consents=known.consents.get(number, ()),
-        person_attempts=known.attempts_of(numbers),
-        business=bool(row and row["business"]),
-        lists=known.registries.hits.get(number, ()),
-        list_states=known.registries.states(number),
-        reassigned=known.registries.reassigned.get(number, ()),
-    )
+def _finished(facts: Facts, row: asyncpg.Record) -> Facts:
+    """Return the facts of a finished contact, which no reservation takes: by what result it was finished."""
+    last_result, last_attempt_at = row["last_result"], row["last_attempt_at"]
+    return replace(facts, contact_final=True, last_result=last_result, last_attempt_at=last_attempt_at)

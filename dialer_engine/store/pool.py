@@ -113,8 +113,11 @@ def explain(error: Exception, url: str) -> StoreError:
     return StoreError(f"{where}: cannot connect ({type(error).__name__}: {error})")
 
 
-def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StoreError:
-    """Put what went wrong in the middle of a command into words; its last transaction left nothing."""
+def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError | OSError) -> StoreError:
+    """Put what went wrong in the middle of a command into words; its last transaction left nothing.
+
+    An OSError, TimeoutError among them, must be the connection's.
+    """
     undone = "what was not finished is undone"
     match error:
         case asyncpg.LockNotAvailableError() | asyncpg.DeadlockDetectedError():
@@ -123,12 +126,15 @@ def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> StoreE
             )
         case asyncpg.DiskFullError():
             return StoreError(f"the database's disk is full; {undone}")
+        case TimeoutError():
+            return StoreError(f"the database did not answer in time; {undone}, try again")
         case (
             asyncpg.PostgresConnectionError()
             | asyncpg.AdminShutdownError()
             | asyncpg.CrashShutdownError()
             | asyncpg.CannotConnectNowError()
             | asyncpg.InterfaceError()
+            | OSError()
         ):
             return StoreError(f"the connection to the database was lost ({error}); {undone}, try again")
     return StoreError(f"the database refused this ({type(error).__name__}: {error}); {undone}")

@@ -220,10 +220,6 @@ select l.name, m.key as member, v.reason, v.since, v.made_by
 from registry_waivers v join registry_lists l on l.id = v.list_id left join members m on m.id = v.member_id
 where v.ended_at is null order by l.name, m.key, v.id;
 
--- name: registry_audit
--- Writes what somebody did with a list into the audit log.
-insert into audit (at, who, action, object, detail) values ($1, $2, $3, $4, $5);
-
 -- name: registry_take_answers
 -- Takes answers of the reassigned-numbers database in; the same answer twice changes nothing.
 insert into registry_reassigned (number, asked_since, answer, answered_at, file, taken_at)

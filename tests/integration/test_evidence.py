@@ -146,8 +146,8 @@ async def other_members(conn: Conn, world: World) -> None:
             account,
             WALL,
         )
-        await lists.audit(conn, WALL, "ann", "registry.load", "us_national", {"account": account})
-        await lists.audit(conn, WALL, "ann", "registry.refused", "us_national", {"reason": account})
+        await audit(conn, WALL, "ann", "registry.load", "us_national", {"account": account})
+        await audit(conn, WALL, "ann", "registry.refused", "us_national", {"reason": account})
     for name in ("winter", "spring"):
         await audit(conn, WALL, "ann", "campaign state", str(world.campaigns[name]), {"state": name})
     await audit(conn, WALL, "ann", "rules in force", "v2", {})

@@ -1,6 +1,8 @@
 """What goes wrong in the middle of a command is told in words, and never by a traceback."""
 
 import asyncio
+import contextlib
+import re
 from pathlib import Path
 
 import asyncpg
@@ -9,8 +11,9 @@ import typer
 from cli_support import Commands, commands_on
 
 from dialer_engine.cli.common import carry_out
-from dialer_engine.cli.database import database
+from dialer_engine.cli.database import database, database_left_alone
 from dialer_engine.settings.load import load_config
+from dialer_engine.store.errors import StoreError
 
 pytestmark = pytest.mark.postgres
 
@@ -80,6 +83,52 @@ def test_a_fault_of_the_database_is_told(
     told = capsys.readouterr().err
     assert words[fault] in told
     assert "what was not finished is undone" in told
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("ended", "the connection to the database was lost"),
+        ("slow", "the database did not answer in time"),
+        ("refused", "the database refused this (UndefinedTableError"),
+    ],
+)
+async def test_a_fault_while_a_command_only_looks(
+    commands: Commands, pg_url: str, fault: str, words: str
+) -> None:
+    async def look() -> None:
+        async with database_left_alone(load_config(commands.config)) as conn:
+            if fault == "ended":
+                other = await asyncpg.connect(pg_url)
+                await other.execute("select pg_terminate_backend($1, 5000)", conn.get_server_pid())
+                await other.close()
+                with contextlib.suppress(asyncpg.PostgresError):
+                    await conn.execute(
+                        "select 1"
+                    )  # the next one finds a closed connection: an InterfaceError
+            await conn.execute(
+                "select * from nothing" if fault == "refused" else "select pg_sleep(9)", timeout=1
+            )
+
+    with pytest.raises(StoreError) as told:
+        await look()
+    assert str(told.value).startswith(words)
+
+
+async def test_a_doctor_whose_session_is_lost_while_it_looks(commands: Commands, pg_url: str) -> None:
+    """Found in the middle of the first question; all other findings are told as well."""
+    conn = await asyncpg.connect(pg_url)
+    await conn.execute(
+        "alter table migrations rename to kept; create view migrations as"
+        " select * from kept where pg_terminate_backend(pg_backend_pid())"
+    )
+    await conn.close()
+    told = await asyncio.to_thread(commands.run, "doctor", status=2)
+    lost = "the connection to the database was lost"
+    assert re.search(rf"critical +database +{lost}", told), told
+    assert re.search(rf"warning +agents +not looked at: {lost}", told), told
+    assert "host name" in told
+    assert "journals" in told
 
 
 def test_a_fault_of_the_machine_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from store_support import NOON, Campaign, Member, make_world, put_contacts
+from store_support import NOON, Campaign, Conn, Member, World, end_of, make_world, put_contacts, request
 
-from dialer_engine.cli.why import find_out
+from dialer_engine.cli.why import Question, find_out
 from dialer_engine.cli.why_text import answer_lines, as_json
 from dialer_engine.core.gate import Outcome
 from dialer_engine.settings.load import Config, load_config
 from dialer_engine.store import stops
+from dialer_engine.store.attempts import write
+from dialer_engine.store.reserve import Reservation, reserve
 from dialer_engine.store.suppress import add
 
 pytestmark = pytest.mark.postgres
 
-NUMBER = "+12105550143"
+NUMBER, OTHER = "+12105550143", "+12105550144"
 CLOCK = timedelta(minutes=1)
 
 
@@ -110,6 +112,90 @@ async def blocking(config: Config, campaign: str, number: str = NUMBER) -> str |
     return question.decision.blocking.rule if question.decision.blocking is not None else None
 
 
+async def call(conn: Conn, world: World) -> Reservation:
+    """The engine's next call of the campaign spring; its gate's clock is that of the configuration."""
+    [reserved] = (await reserve(conn, request(world, 1))).reserved
+    return reserved
+
+
+async def answer_about(config: Config, number: str) -> Question:
+    """What the campaign spring is told about a number."""
+    [question] = (await find_out(number, "spring", config)).questions
+    return question
+
+
+async def test_a_number_is_not_held_by_another_one_that_is_not_in_service(conn: Conn, config: Config) -> None:
+    """The engine dials the second number, so this says that it may be called; the dead one is never called."""
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER, OTHER]])
+    first = await call(conn, world)
+    assert first.number == NUMBER
+    await write(conn, [], [end_of(first, "not_in_service", final=True)], 1)
+    assert (await answer_about(config, OTHER)).decision.allowed
+    never_called(await answer_about(config, NUMBER))
+    assert (await call(conn, world)).number == OTHER
+
+
+async def test_a_dead_number_is_not_judged_by_what_another_got_since(conn: Conn, config: Config) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER, OTHER]])
+    await write(conn, [], [end_of(await call(conn, world), "not_in_service", final=True)], 1)
+    second = await call(conn, world)
+    assert second.number == OTHER
+    again = NOON + timedelta(minutes=30)
+    await write(conn, [], [end_of(second, "busy", retry_at=again)], 1)
+    never_called(await answer_about(config, NUMBER))
+    busy = (await answer_about(config, OTHER)).decision
+    assert busy.blocking is not None
+    assert (busy.blocking.rule, busy.blocking.reason) == (
+        "retry_delay",
+        "the campaign waits 0:30:00 after busy",
+    )
+
+
+async def test_a_contact_whose_numbers_are_all_dead_is_finished(conn: Conn, config: Config) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER, OTHER]])
+    for _ in range(2):
+        await write(conn, [], [end_of(await call(conn, world), "not_in_service", final=True)], 1)
+    for number in (NUMBER, OTHER):
+        blocking = (await answer_about(config, number)).decision.blocking
+        assert blocking is not None
+        assert blocking.rule == "contact_finished"
+        assert dict(blocking.evidence) == {"last_result": "not_in_service"}
+
+
+async def test_a_live_call_to_one_number_is_the_contacts(conn: Conn, config: Config) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER, OTHER]])
+    await call(conn, world)
+    for number, live in ((NUMBER, "number"), (OTHER, "contact")):
+        blocking = (await answer_about(config, number)).decision.blocking
+        assert blocking is not None
+        assert (blocking.rule, dict(blocking.evidence)) == ("live_call", {"live": live})
+
+
+def never_called(question: Question) -> None:
+    """The number is refused for good because it is not in service."""
+    verdict = question.decision.blocking
+    assert verdict is not None
+    assert (verdict.rule, verdict.outcome) == ("retry_delay", Outcome.block)
+    assert "not_in_service" in verdict.reason
+    assert question.decision.next_allowed is None
+
+
+async def test_a_session_that_is_lost_on_the_way_is_told_as_that(conn: Conn, config: Config) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    await conn.execute(
+        "alter table contact_numbers rename to kept; create view contact_numbers as"
+        " select * from kept where pg_terminate_backend(pg_backend_pid())"
+    )
+    answer = await find_out(NUMBER, "spring", config)
+    assert answer.database_error is not None
+    assert answer.database_error.startswith("the connection to the database was lost")
+
+
 async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str, config: Config) -> None:
     database = config.settings.database.model_copy(update={"url": empty_pg_url})
     settings = config.settings.model_copy(update={"database": database})
@@ -117,6 +203,7 @@ async def test_a_database_without_tables_counts_as_not_checked(empty_pg_url: str
         NUMBER, "spring", Config(settings, config.campaigns, config.rules, config.plan, config.directory)
     )
     assert answer.database_error is not None
+    assert answer.database_error.startswith("the database refused this (UndefinedTableError")
     (question,) = answer.questions
     assert question.entry.campaign == "spring"
     verdicts = {verdict.rule: verdict.outcome for verdict in question.decision.verdicts}

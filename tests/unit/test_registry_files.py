@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from dialer_engine.contacts.registry.change import read_changes, read_xml_change
 from dialer_engine.contacts.registry.collect import Ordered, Unordered
 from dialer_engine.contacts.registry.files import Part, RegistryError, parts, record_of
 from dialer_engine.contacts.registry.flat import has_other_columns, read_flat
+from dialer_engine.contacts.registry.load import LoadRequest, _batches
 from dialer_engine.contacts.registry.table import read_table
 from dialer_engine.contacts.registry.xml import looks_like_xml, read_xml
 
@@ -345,6 +347,19 @@ def test_tables_of_states_and_vendors(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(RegistryError, match=what):
             list(read_table(file, column))
+
+
+def test_a_table_that_is_loaded_leaves_no_file_open(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("name,phone\nAnn,2125551234\n")
+    now = datetime(2026, 6, 10, tzinfo=UTC)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        found = list(_batches(LoadRequest("us_state:FL", (file,), now, now, "tester"), None))
+        assert [each.name for each, _ in found] == [str(file)]
+        assert pairs([batch for _, batch in found]) == [(212, 5551234)]
+        del found
+    assert [str(each.message) for each in told] == []
 
 
 def test_answers_about_reassigned_numbers(tmp_path: Path) -> None:

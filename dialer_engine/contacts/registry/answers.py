@@ -8,8 +8,8 @@ from pathlib import Path
 from dialer_engine.contacts import source
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.registry.files import RegistryError
+from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.registry.lists import audit
 from dialer_engine.store.registry.loads import requeue
 from dialer_engine.store.sql import sql
 

@@ -15,8 +15,9 @@ from dialer_engine.contacts.registry.change import Change
 from dialer_engine.contacts.registry.files import FileRecord, Part, RegistryError, parts, record_of
 from dialer_engine.contacts.registry.load import LoadRequest, check_date
 from dialer_engine.core.registry import LINES, Block, pack
+from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.registry.lists import RegistryList, audit, subscriptions
+from dialer_engine.store.registry.lists import RegistryList, subscriptions
 from dialer_engine.store.registry.loads import (
     AreaState,
     LoadRecord,

@@ -1,5 +1,6 @@
 """Load a registry from its files: read, verify, swap; whatever is wrong leaves the old version in force."""
 
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,8 +14,9 @@ from dialer_engine.contacts.registry.files import FileRecord, Part, RegistryErro
 from dialer_engine.core.gate.lists import CA_DNCL, US_NATIONAL, WIRELESS
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.core.registry import pack_area
+from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.registry.lists import RegistryList, audit, subscriptions
+from dialer_engine.store.registry.lists import RegistryList, subscriptions
 from dialer_engine.store.registry.loads import (
     Build,
     LoadRecord,
@@ -176,7 +178,7 @@ def _areas(request: LoadRequest, expected: verify.Expected | None) -> Iterator[A
 def _batches(request: LoadRequest, expected: verify.Expected | None) -> Iterator[tuple[Part, Batch]]:
     for file in sorted(request.files, key=lambda path: path.name) if expected else request.files:
         if expected is None and request.name != WIRELESS and (request.column or _is_table(file)):
-            part = Part(str(file), file.open("rb"))
+            part = Part(str(file), io.BytesIO())  # a name for messages: the table opens its file itself
             yield from ((part, batch) for batch in table.read_table(file, request.column))
             continue
         for part in parts(file):

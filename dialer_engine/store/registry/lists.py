@@ -1,12 +1,12 @@
 """The lists, who may use them (subscriptions), and why one is not needed (waivers); all audited."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.core.gate.lists import CA_DNCL, US_NATIONAL, kind_of
+from dialer_engine.store.directory import audit
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
@@ -125,10 +125,3 @@ async def unwaive(conn: Connection, name: str, member_id: int | None, at: dateti
         done = await conn.execute(sql("registry_unwaive"), found.id, member_id, at)
         await audit(conn, at, who, "registry.unwaive", name, {"member_id": member_id})
     return done != "UPDATE 0"
-
-
-async def audit(
-    conn: Connection, at: datetime, who: str, action: str, name: str, detail: Mapping[str, object]
-) -> None:
-    """Write what was done with a list into the audit log."""
-    await conn.execute(sql("registry_audit"), at, who, action, name, json.dumps(detail, default=str))
