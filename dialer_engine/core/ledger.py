@@ -26,12 +26,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.law import CONNECT_WITHIN, SHORTEST_RING_S
 from dialer_engine.core.outcome import talked
 
-CONNECT_WITHIN = timedelta(seconds=2)
-"""An answered person must hear an agent within this time of the answer (47 CFR 64.1200(a)(7))."""
-MIN_RING = timedelta(seconds=15)
-"""An unanswered call must be let ring this long (16 CFR 310.4(b)(4)(ii))."""
 FIRST_ANSWERS = 100
 FIRST_ABANDONS = 2
 """Before FIRST_ANSWERS live answers in a period at most FIRST_ABANDONS calls may be abandoned."""
@@ -186,8 +183,9 @@ def _message_in_time(times: CallTimes) -> bool:
 
 
 def _rung_short(times: CallTimes) -> bool:
-    rang = times.ringing_at is not None and times.ended_at - times.ringing_at < MIN_RING
-    return rang and times.ended_by_us
+    if times.ringing_at is None or not times.ended_by_us:
+        return False
+    return (times.ended_at - times.ringing_at).total_seconds() < SHORTEST_RING_S
 
 
 @dataclass(slots=True)

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing.model import Bound, CallView, Decision, Snapshot
-
-MIN_RING_S = 15.0
-"""The law's least ringing, in seconds, before an unanswered call may be ended."""
 
 UNANSWERED = frozenset({"reserved", "dialing", "ringing"})
 IN_FLIGHT = UNANSWERED | {"waiting"}
@@ -125,13 +123,13 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     young = len(ringing) - len(cancel)
     reasons.append(f"no agent ready for {len(ringing)} ringing lines: {len(cancel)} cancelled")
     if young:
-        reasons.append(f"{young} lines ring on until they rang {MIN_RING_S:.0f} s")
+        reasons.append(f"{young} lines ring on until they rang {SHORTEST_RING_S} s")
     return cancel
 
 
 def may_end(call: CallView, snapshot: Snapshot) -> bool:
     """Say whether the law lets a ringing call be ended now."""
-    return snapshot.cancel_before_15s or call.rang >= MIN_RING_S
+    return snapshot.cancel_before_15s or call.rang >= SHORTEST_RING_S
 
 
 def _beyond_budget(
@@ -155,8 +153,8 @@ def _beyond_budget(
 
 def _least_harm(lines: Sequence[CallView]) -> Iterator[str]:
     """Yield lines by what ending them costs: rung long enough, not ringing yet, and then the youngest."""
-    young = [call for call in lines if call.rang < MIN_RING_S]
-    yield from _youngest([call for call in lines if call.rang >= MIN_RING_S])
+    young = [call for call in lines if call.rang < SHORTEST_RING_S]
+    yield from _youngest([call for call in lines if call.rang >= SHORTEST_RING_S])
     yield from _youngest([call for call in young if call.state != "ringing"])
     yield from _youngest([call for call in young if call.state == "ringing"])
 

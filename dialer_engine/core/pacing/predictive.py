@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from heapq import nsmallest
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing.flying import Flying
 from dialer_engine.core.pacing.forecast import GRACE, RARE, UNLIKELY, Crowd, Forecast
 from dialer_engine.core.pacing.learning import TALK_STEP_S, Group, times
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
-    MIN_RING_S,
     free_agents,
     in_flight,
     room_for,
@@ -155,7 +155,7 @@ class Predictive:
     ) -> tuple[str, ...]:
         """Return the ringing lines that rang long enough and whose risk costs more than they may gain."""
         losses: dict[int, float] = {}
-        least = 0 if snapshot.cancel_before_15s else int(MIN_RING_S)
+        least = 0 if snapshot.cancel_before_15s else SHORTEST_RING_S
         ended: list[tuple[float, str]] = []
         for call_id, age, likelier in flying.calls:
             if age < least:

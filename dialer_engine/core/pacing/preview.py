@@ -1,7 +1,7 @@
 """Preview: one contact per free agent, shown first; the agent starts the call, or does not."""
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing.level import (
-    MIN_RING_S,
     free_agents,
     in_flight,
     may_end,
@@ -41,5 +41,5 @@ def _left(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     cancel = tuple(call.id for call in longest if may_end(call, snapshot))
     reasons.append(f"no agent ready for {surplus} ringing lines: {len(cancel)} cancelled")
     if len(cancel) < surplus:
-        reasons.append(f"{surplus - len(cancel)} lines ring on until they rang {MIN_RING_S:.0f} s")
+        reasons.append(f"{surplus - len(cancel)} lines ring on until they rang {SHORTEST_RING_S} s")
     return cancel
