@@ -106,7 +106,7 @@ class Counts:
 
     `connected` are live answers with an agent in time, `doubtful` those whose disposition is not known yet or
     says that no person was there; `messages` of the abandoned heard the drop message within 2 s; `rung_short`
-    are unanswered calls that we ended before they rang 15 s.
+    are unanswered calls that we ended before they rang the law's 15 s, also where a rule asks for more.
     """
 
     connected: int = 0

@@ -423,6 +423,16 @@ def test_lines_an_agent_left_behind_end_at_once_when_the_budget_is_used_up() -> 
     assert "3 lines at risk, the law leaves 1 abandoned calls: 2 cancelled at once" in decision.reasons
 
 
+def test_of_lines_that_must_end_those_go_first_that_rang_as_long_as_their_place_asks_for() -> None:
+    calls = (
+        CallView("must ring on", "ringing", 0.0, 19.0, ring_min_s=20),
+        CallView("rang enough", "ringing", 0.0, 19.0),
+        CallView("silent", "dialing", 0.0, 0.0),
+    )
+    decision = make_pacer("power").decide(floor_of(["ready", "paused", "paused"], calls, 0))
+    assert decision.cancel == ("rang enough", "silent")
+
+
 def admitted(left: Budget, countries: str) -> str:
     """Which of these lines, U and C, get in, one after the other."""
     admission = Admission(left)
