@@ -24,7 +24,12 @@ def run_chaos(
         int, typer.Option(min=1, max=500, help="Rounds of each fault; six pass every turn.")
     ] = 6,
     calls: Annotated[
-        int, typer.Option(min=1, max=60, help="Calls up at once; half as many agents more.")
+        int,
+        typer.Option(
+            min=1,
+            max=60,
+            help="Calls up at once; a fifth more agents, half as many more where the trunk fails.",
+        ),
     ] = 6,
     seed: Annotated[int, typer.Option(help="Another number gives other moments.")] = 1,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the table to this file.")] = None,

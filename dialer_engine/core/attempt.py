@@ -74,6 +74,7 @@ from dialer_engine.core.attempt_events import (
     Vanished,
 )
 from dialer_engine.core.audio import Audio
+from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.outcome import (
     LINE_LOST,
     REQUEST_TERMINATED,
@@ -86,7 +87,6 @@ from dialer_engine.core.outcome import (
 )
 
 __all__ = [
-    "ABANDON_AFTER",
     "IGNORED",
     "TABLE",
     "AgentChosen",
@@ -131,10 +131,6 @@ __all__ = [
     "Vanished",
     "step",
 ]
-
-ABANDON_AFTER = timedelta(seconds=2)
-"""An answered person without an agent for this long counts as abandoned (47 CFR 64.1200(a)(7), measured
-from the answer, which is the stricter Canadian reading)."""
 
 
 class Phase(StrEnum):
@@ -369,7 +365,7 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
     coded = replace(a, cause=e.cause, sip_code=e.sip_code)
     waited = e.at - (a.answered_at or e.at)
     ours = a.hanging_up is EndedBy.ENGINE
-    abandoned = a.message_at is not None or waited >= ABANDON_AFTER or ours
+    abandoned = a.message_at is not None or waited >= CONNECT_WITHIN or ours
     result = Result.ABANDONED if abandoned else Result.HUNG_UP
     if talked(a.joined_at, a.message_at):
         result = Result.BRIDGED

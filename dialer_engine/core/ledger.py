@@ -21,24 +21,18 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
-from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
 from dialer_engine.core.gate.rulebook import RuleBook
+from dialer_engine.core.law import CONNECT_WITHIN, SHORTEST_RING_S
 from dialer_engine.core.outcome import talked
 
-CONNECT_WITHIN = timedelta(seconds=2)
-"""An answered person must hear an agent within this time of the answer (47 CFR 64.1200(a)(7))."""
-MIN_RING = timedelta(seconds=15)
-"""An unanswered call must be let ring this long (16 CFR 310.4(b)(4)(ii))."""
 FIRST_ANSWERS = 100
 FIRST_ABANDONS = 2
 """Before FIRST_ANSWERS live answers in a period at most FIRST_ABANDONS calls may be abandoned."""
 FLIGHT = timedelta(minutes=2)
 """A line placed now is answered, or given up, within this time."""
-MACHINE_FALSE_SHARE = Fraction(1, 20)
-"""The share of machine-detection hang-ups taken for people who were hung up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,6 @@ class Standing(StrEnum):
     ABANDONED = "abandoned"
     SHORT = "short"
     UNANSWERED = "unanswered"
-    MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +92,6 @@ class CallTimes:
     joined_at: datetime | None
     ended_at: datetime
     unknown: bool = False
-    machine: bool = False
     ended_by_us: bool = False
 
 
@@ -109,7 +101,7 @@ class Counts:
 
     `connected` are live answers with an agent in time, `doubtful` those whose disposition is not known yet or
     says that no person was there; `messages` of the abandoned heard the drop message within 2 s; `rung_short`
-    are unanswered calls that we ended before they rang 15 s.
+    are unanswered calls that we ended before they rang the law's 15 s, also where a rule asks for more.
     """
 
     connected: int = 0
@@ -117,7 +109,6 @@ class Counts:
     short: int = 0
     doubtful: int = 0
     messages: int = 0
-    machine_hangups: int = 0
     rung_short: int = 0
 
     def __add__(self, other: Counts) -> Counts:
@@ -126,12 +117,7 @@ class Counts:
     @property
     def live(self) -> int:
         """Calls answered live by a person: connected in time, or abandoned."""
-        return self.connected + self.counted_abandoned
-
-    @property
-    def counted_abandoned(self) -> int:
-        """Abandoned calls with the expected part of the machine-detection hang-ups."""
-        return self.abandoned + ceil(MACHINE_FALSE_SHARE * self.machine_hangups)
+        return self.connected + self.abandoned
 
 
 def standing(times: CallTimes) -> Standing:
@@ -140,8 +126,6 @@ def standing(times: CallTimes) -> Standing:
     if answered is None:
         lost = times.unknown and times.originated_at is not None
         return Standing.ABANDONED if lost else Standing.UNANSWERED
-    if times.machine:
-        return Standing.MACHINE
     if times.joined_at is not None:
         in_time = times.joined_at - answered <= CONNECT_WITHIN and talked(times.joined_at, times.message_at)
         return Standing.CONNECTED if in_time else Standing.ABANDONED
@@ -174,8 +158,6 @@ def counts_of(times: CallTimes) -> Counts:
             return Counts(abandoned=1, messages=int(_message_in_time(times)))
         case Standing.SHORT:
             return Counts(short=1)
-        case Standing.MACHINE:
-            return Counts(machine_hangups=int(times.ended_by_us))
     return Counts(rung_short=int(_rung_short(times)))
 
 
@@ -186,8 +168,9 @@ def _message_in_time(times: CallTimes) -> bool:
 
 
 def _rung_short(times: CallTimes) -> bool:
-    rang = times.ringing_at is not None and times.ended_at - times.ringing_at < MIN_RING
-    return rang and times.ended_by_us
+    if times.ringing_at is None or not times.ended_by_us:
+        return False
+    return (times.ended_at - times.ringing_at).total_seconds() < SHORTEST_RING_S
 
 
 @dataclass(slots=True)
@@ -235,4 +218,4 @@ class Ledger:
 
     def _left_on(self, country: str, day: date) -> int:
         counts = self.counts(country, day)
-        return allowed(self.limits[country], counts.live) - counts.counted_abandoned
+        return allowed(self.limits[country], counts.live) - counts.abandoned

@@ -36,6 +36,7 @@ class Adoption:
     legs: Legs
     trunks: Trunks
     plan_of: Callable[[str], CampaignPlan | None]
+    ring_window_of: Callable[[str], tuple[int, int] | None]
     _alone: list[str] = field(default_factory=list)
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
@@ -96,7 +97,7 @@ class Adoption:
         plan = self.plan_of(live.campaign)
         attempt = attempt_of(live, plan.settings.ring_seconds if plan else None)
         call = Call(
-            reservation_of(live),
+            reservation_of(live, self.ring_window_of(live.number)),
             live.campaign,
             attempt,
             live.reserved_at,
@@ -111,7 +112,7 @@ class Adoption:
         return call
 
 
-def reservation_of(live: LiveAttempt) -> Reservation:
+def reservation_of(live: LiveAttempt, ring_window: tuple[int, int] | None) -> Reservation:
     """Return the reservation of an attempt as the database knows it."""
     return Reservation(
         attempt_id=live.attempt_id,
@@ -123,6 +124,7 @@ def reservation_of(live: LiveAttempt) -> Reservation:
         node=live.node,
         reserved_at=live.reserved_at,
         local_time=live.local_time,
+        ring_window=ring_window,
     )
 
 

@@ -6,9 +6,11 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.call import FinishedCall
 
+CONNECT_WITHIN_MS = CONNECT_WITHIN.total_seconds() * 1000.0
 RECENT = 50
 SAMPLES = 2_000
 """Delays kept a campaign: enough for a p99, soon full, and quickly put in order whenever the status is asked for."""
@@ -30,7 +32,7 @@ class Tally:
         delay = call.answer_to_agent_ms
         if delay is not None:
             self.delays.append(delay)
-            self.over_2s += delay > 2000.0
+            self.over_2s += delay > CONNECT_WITHIN_MS
 
     def totals(self) -> dict[str, int]:
         """Return attempts, answers and every result with its count."""

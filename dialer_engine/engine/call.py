@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.store.reserve import Reservation
 
@@ -39,6 +40,12 @@ class Call:
     def phase(self) -> Phase:
         """Where the attempt is in its life."""
         return self.attempt.phase
+
+    @property
+    def ring_min_s(self) -> int:
+        """The seconds it must ring by the rules of its place before it may be ended, the law's where none is known."""
+        window = self.reservation.ring_window
+        return window[0] if window else SHORTEST_RING_S
 
     def rang_for(self, now: datetime) -> float:
         """Return the seconds since ringing began, 0 before it."""

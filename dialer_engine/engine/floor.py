@@ -24,7 +24,7 @@ from dialer_engine.engine.pacers import Pacers, Recall
 from dialer_engine.engine.pacing_view import segments_seen
 from dialer_engine.engine.partners import Partners
 from dialer_engine.engine.places import Place, Places
-from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.plan import CampaignPlan, ring_window
 from dialer_engine.engine.previews import Previews
 from dialer_engine.engine.record import Records
 from dialer_engine.engine.recovery import Before, Seen, agree, reconcile
@@ -114,7 +114,11 @@ class Floor:
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
         self._open_desks()
         self.adoption = Adoption(
-            self.dispatcher, self.legs, self.trunks, lambda campaign: self.registry.plans.get(campaign)
+            self.dispatcher,
+            self.legs,
+            self.trunks,
+            lambda campaign: self.registry.plans.get(campaign),
+            lambda number: ring_window(self.registry.config, number, means.clock.now()),
         )
         self.translator = Translator(self.dispatcher, self.legs, self.watch, self.audio)
         self.watch.wake = self.campaigns.wake_all

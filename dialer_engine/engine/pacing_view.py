@@ -132,6 +132,7 @@ def _calls(
             0.0 if call.phase is Phase.RESERVED else _monotonic(call.attempt.originated_at, now, wall),
             segments_of(call, ledgers.region_of),
             dispatcher.dialer(call) or "",
+            call.ring_min_s,
         )
         for call in calls
         if call.attempt.hanging_up is None

@@ -98,6 +98,18 @@ def gate_context(
     )
 
 
+def ring_window(config: Config, number: str, now: datetime) -> tuple[int, int] | None:
+    """Return how many seconds a number must ring at least and may ring at most, by its area code alone.
+
+    For calls of an earlier engine: what the gate found for the contact's own address is not in the record. None when
+    the area code is in no table.
+    """
+    area = config.plan.area(number)
+    if area is None:
+        return None
+    return config.rules.ring_window((area.country, *area.regions), [now.date()])
+
+
 def held_under(config: Config, campaign: Campaign) -> str:
     """Return the settings that refusals of the gate go by, per rule: other settings, other verdicts.
 

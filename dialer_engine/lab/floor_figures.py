@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from dialer_engine.core.pacing.level import MIN_RING_S
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.floor_table import RING_OUT_S
 from dialer_engine.lab.ledger import CarrierCall
@@ -122,7 +122,7 @@ def real_figures(seen: Seen) -> FloorFigures:
         answers=len(answers),
         abandoned=sum(answer.heard is None for answer in answers),
         cancelled=len(ended) + seen.unsent,
-        short=sum(_rang(call) < MIN_RING_S for call in ended) + seen.unsent,
+        short=sum(_rang(call) < SHORTEST_RING_S for call in ended) + seen.unsent,
         talk_s=sum(within(each.first, each.last, start, close) for each in heard),
         wrap_s=sum(within(each.last, each.last + seen.wrap_s, start, close) for each in heard),
         wait_ms=p99(answer.delay_ms for answer in answers if answer.delay_ms is not None),

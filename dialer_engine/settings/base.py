@@ -1,6 +1,7 @@
 """The base of all settings models."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
@@ -11,6 +12,9 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, validate_by_name=True, validate_by_alias=True
     )
+
+    retired: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions that did nothing, with the remedy: a file may still have them, and is warned of them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -23,4 +27,5 @@ class Model(BaseModel):
         if not isinstance(data, dict):
             return data
         names = {field.validation_alias or name for name, field in cls.model_fields.items()}
-        return {key: value for key, value in data.items() if value is not None or key not in names}
+        given = {key: value for key, value in data.items() if key not in cls.retired}
+        return {key: value for key, value in given.items() if value is not None or key not in names}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
@@ -65,6 +65,10 @@ class AttemptLimits(Model):
 class Retry(Model):
     """After each result: how long until the next attempt, or never."""
 
+    retired: ClassVar[Mapping[str, str]] = {
+        "machine": "take it out: when an agent met a machine, `retry` of the disposition counts"
+    }
+
     no_answer: RetryDelay = Field(default=timedelta(hours=4), description="it rang and nobody answered")
     busy: RetryDelay = Field(default=timedelta(minutes=30), description="the line was busy")
     congestion: RetryDelay = Field(default=timedelta(minutes=15), description="the carrier had no line")
@@ -79,7 +83,6 @@ class Retry(Model):
     hung_up: RetryDelay = Field(
         default=timedelta(days=1), description="answered and hung up before an agent came"
     )
-    machine: RetryDelay = Field(default=timedelta(hours=4), description="an answering machine")
 
     def delays(self) -> Mapping[str, timedelta | None]:
         """Delay per result for every result an attempt can have; None means no further attempt."""

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from dialer_engine.core.gate.rulebook import (
     LONGEST_RING,
-    SHORTEST_RING,
     AutomatedRule,
     Dated,
     Loosening,
@@ -18,6 +17,7 @@ from dialer_engine.core.gate.rulebook import (
     TermsRule,
     Window,
 )
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.settings.explain import explain
 from dialer_engine.settings.own_rules import OwnRule, OwnRules
 from dialer_engine.settings.problems import Problem
@@ -184,7 +184,7 @@ def _merge_terms(
 
 def _terms_row(row: TermsRule, rule: OwnRule, looser: list[str]) -> TermsRule:
     least, most = rule.value("ring_min_s", row.ring_min_s), rule.value("ring_max_s", row.ring_max_s)
-    if (least or SHORTEST_RING) < (row.ring_min_s or SHORTEST_RING):
+    if (least or SHORTEST_RING_S) < (row.ring_min_s or SHORTEST_RING_S):
         looser.append(f"ringing for {least} s only")
     if row.ring_max_s is not None and most is not None and most > row.ring_max_s:
         looser.append(f"ringing for {most} s")

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dialer_engine.core.gate.consent import ConsentKind
-from dialer_engine.core.gate.rulebook import LONGEST_RING, SHORTEST_RING, Window
+from dialer_engine.core.gate.rulebook import LONGEST_RING, Window
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.settings.base import Model
 from dialer_engine.settings.rule_table import CellError, minutes
 from dialer_engine.settings.values import Line, refuse
@@ -81,7 +82,7 @@ class OwnRule(Model):
         default=None, ge=1, le=LONGEST_RING, description="seconds an unanswered call rings at least"
     )
     ring_max_s: int | None = Field(
-        default=None, ge=SHORTEST_RING, le=LONGEST_RING, description="seconds it rings at most"
+        default=None, ge=SHORTEST_RING_S, le=LONGEST_RING, description="seconds it rings at most"
     )
     effective_from: Day = Field(default=date.min, description="first local date, default from ever")
     effective_to: Day | None = Field(default=None, description="last local date, default for ever")

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
-from dialer_engine.settings.campaign import Campaign
+from dialer_engine.settings.campaign import Campaign, Retry
 from dialer_engine.settings.crosscheck import is_loopback
 from dialer_engine.settings.models import Settings
 from dialer_engine.settings.problems import Problem
@@ -148,6 +148,9 @@ def _trunk(engine: Document, name: str, trunk: Trunk) -> Iterator[Problem]:
 
 
 def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
+    for key, better in Retry.retired.items():
+        if ("retry", key) in document.keys:
+            yield document.problem(("retry", key), "this key does nothing", better, at_key=True)
     for index, number in enumerate(campaign.caller_ids):
         yield from _placeholder(document, ("caller_ids", index), number)
     low, high = RING_WINDOW

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from dialer_engine.core.gate import Decision
+from dialer_engine.core.gate.rules import live_call
 from dialer_engine.store.candidates import Candidate, load_candidates
 from dialer_engine.store.cards import Card, card_of_contact
 from dialer_engine.store.pool import Connection
@@ -100,7 +101,7 @@ async def _transaction(
 
 def _elsewhere(candidate: Candidate, now: datetime) -> Aside:
     return Aside(
-        candidate.contact_id, now + RETRY_UNKNOWN, "live_call", "an agent is looking at this contact now"
+        candidate.contact_id, now + RETRY_UNKNOWN, live_call.NAME, "an agent is looking at this contact now"
     )
 
 

@@ -25,6 +25,7 @@ import asyncpg
 
 from dialer_engine.core.budget import Admission, Budget
 from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
+from dialer_engine.core.gate.rules import live_call
 from dialer_engine.store.caller_ids import CallerIds
 from dialer_engine.store.candidates import Candidate, load_candidates, load_shown
 from dialer_engine.store.errors import StaleEpoch, UnknownName
@@ -281,7 +282,7 @@ def judge(
 def _same_person(candidate: Candidate, request: ReserveRequest) -> Aside:
     """Of a person's contacts one is called at a time; what that call counts for is read before the next one."""
     reason = "the same person is being called as another contact"
-    return Aside(candidate.contact_id, request.now + RETRY_UNKNOWN, "live_call", reason)
+    return Aside(candidate.contact_id, request.now + RETRY_UNKNOWN, live_call.NAME, reason)
 
 
 def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choice | Aside:
@@ -363,7 +364,12 @@ def _lost(choices: Sequence[_Choice], placed: Sequence[Reservation], request: Re
     won = {r.contact_id for r in placed}
     until = request.now + RETRY_UNKNOWN
     return [
-        Aside(c.candidate.contact_id, until, "live", "another call to this number or contact is under way")
+        Aside(
+            c.candidate.contact_id,
+            until,
+            live_call.NAME,
+            "another call to this number or contact is under way",
+        )
         for c in choices
         if c.candidate.contact_id not in won
     ]

@@ -150,6 +150,32 @@ async def test_a_reservation_waits_for_a_suppression_that_is_being_committed(con
     await adder.close()
 
 
+ATTEMPT = """
+insert into attempts (campaign_id, member_id, contact_id, number_id, number, caller_id, trunk, node, epoch, gate_at,
+                      reserved_at, local_time, zone, rule_versions, list_versions)
+select $1, member_id, contact_id, id, number, '+12105550171', 'main', 'main', 1, $2, $2, '', '', '', ''
+from contact_numbers"""
+
+
+async def test_a_contact_whose_number_became_live_just_now_is_held_as_any_other_live_one(
+    conn: Conn, pg_url: str
+) -> None:
+    """The other attempt is committed after the gate looked: only the index of live numbers sees it."""
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(1))
+    other = await connect(pg_url)
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(ATTEMPT, world.campaigns["spring"], WALL)
+    reserving = asyncio.create_task(reserve(conn, request(world)))
+    await asyncio.sleep(0.1)
+    assert not reserving.done()
+    await transaction.commit()
+    result = await reserving
+    assert (result.reserved, result.held) == ((), {"live_call": 1})
+    await other.close()
+
+
 async def test_a_session_that_freezes_in_a_transaction_lets_go(pg_url: str) -> None:
     """An engine stopped in the middle of a reservation must not keep opt-outs waiting for ever."""
     frozen = await connect(pg_url)

@@ -1,11 +1,13 @@
 """Taking over the talks of an earlier engine: who sits with whom, and who is alone."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dispatch_support import START, at
 from recovery_support import NUMBER, Rig
+from settings_support import write_config
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
@@ -13,8 +15,10 @@ from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.adoption import Adoption
 from dialer_engine.engine.agents import bridge_of
 from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.plan import ring_window
 from dialer_engine.engine.recovery import Seen
 from dialer_engine.engine.trunks import Trunks
+from dialer_engine.settings.load import load_config
 from dialer_engine.store.attempts import LiveAttempt
 
 pytestmark = pytest.mark.unit
@@ -54,7 +58,9 @@ class Next(Rig):
 
     def __init__(self, *others: str) -> None:
         super().__init__(*others)
-        self.adoption = Adoption(self.dispatcher, self.legs, Trunks({}), lambda campaign: None)
+        self.adoption = Adoption(
+            self.dispatcher, self.legs, Trunks({}), lambda campaign: None, lambda number: None
+        )
 
     def left(self, customer: str, agent: str, node: str = "main") -> None:
         """A customer is in an agent's bridge on a node."""
@@ -86,6 +92,24 @@ async def engine() -> AsyncIterator[Next]:
     made = Next("other")
     yield made
     await made.tasks.close()
+
+
+@pytest.mark.parametrize(("region", "least"), [("US-TX", 20), ("US-FL", 15)])
+async def test_a_line_that_rings_must_ring_as_long_as_the_rules_of_its_area_code_say(
+    engine: Next, tmp_path: Path, region: str, least: int
+) -> None:
+    rule = f"rules: [{{regions: [{region}], ring_min_s: 20, by: Jo Doe, reason: counsel}}]\n"
+    (tmp_path / "rules.yaml").write_text(rule, encoding="utf-8")
+    config = load_config(write_config(tmp_path))
+    engine.adoption.ring_window_of = lambda number: ring_window(config, number, START)
+    engine.asterisk.up["x"] = "Ringing"
+    nobody = dict.fromkeys(TALK)
+    await engine.take_over(live("x", Phase.RINGING, number="+12105550100", **nobody))
+    assert (engine.phase("x"), engine.dispatcher.calls["x"].ring_min_s) == (Phase.RINGING, least)
+
+
+def test_of_a_number_in_no_table_nothing_is_known(tmp_path: Path) -> None:
+    assert ring_window(load_config(write_config(tmp_path)), "+19995550100", START) is None
 
 
 @pytest.mark.parametrize("paused", [False, True])

@@ -297,11 +297,6 @@ def at(seconds: float) -> datetime:
         (Times(at(0), None, None, None, None, at(1), ended_by_us=True), Counts()),
         (Times(at(0), None, None, None, None, at(9), unknown=True), Counts(abandoned=1)),
         (Times(None, None, None, None, None, at(9), unknown=True), Counts()),
-        (Times(at(0), at(1), at(5), None, at(6), at(9), machine=True), Counts()),
-        (
-            Times(at(0), at(1), at(5), None, None, at(9), machine=True, ended_by_us=True),
-            Counts(machine_hangups=1),
-        ),
     ],
 )
 def test_attempts_are_judged_by_their_times(times: Times, expected: Counts) -> None:
@@ -331,12 +326,6 @@ def test_a_limit_that_holds_goes_on_holding(share: Fraction, live: int) -> None:
     limit = AbandonLimit(share, "days")
     assert allowed(limit, live) <= allowed(limit, live + 1)
     assert allowed(limit, live) <= 2 or allowed(limit, live) <= share * live
-
-
-def test_machine_hang_ups_count_a_share_of_people() -> None:
-    counts = Counts(connected=90, abandoned=1, machine_hangups=21)
-    assert counts.counted_abandoned == 3
-    assert counts.live == 93
 
 
 def test_periods_follow_each_other_in_the_us_and_are_months_in_canada() -> None:
@@ -421,6 +410,16 @@ def test_lines_an_agent_left_behind_end_at_once_when_the_budget_is_used_up() -> 
     assert decision.cancel == ("old", "silent")
     assert "4 lines" not in decision.reasons[0]
     assert "3 lines at risk, the law leaves 1 abandoned calls: 2 cancelled at once" in decision.reasons
+
+
+def test_of_lines_that_must_end_those_go_first_that_rang_as_long_as_their_place_asks_for() -> None:
+    calls = (
+        CallView("must ring on", "ringing", 0.0, 19.0, ring_min_s=20),
+        CallView("rang enough", "ringing", 0.0, 19.0),
+        CallView("silent", "dialing", 0.0, 0.0),
+    )
+    decision = make_pacer("power").decide(floor_of(["ready", "paused", "paused"], calls, 0))
+    assert decision.cancel == ("rang enough", "silent")
 
 
 def admitted(left: Budget, countries: str) -> str:

@@ -145,6 +145,21 @@ def test_surplus_lines_end_only_after_they_rang_15_seconds(mode: str) -> None:
     assert "1 lines ring on until they rang 15 s" in decision.reasons
 
 
+@pytest.mark.parametrize("mode", list(MODES))
+def test_surplus_lines_ring_as_long_as_the_rules_of_their_places_say(mode: str) -> None:
+    up = tuple(
+        CallView(f"{least}-{rang}", "ringing", 0.0, rang, ring_min_s=least)
+        for least in (15, 20)
+        for rang in (14.9, 15.0, 19.9, 20.0)
+    )
+    decision = make_pacer(mode).decide(snapshot(agents("in_call"), up))
+    assert set(decision.cancel) == {"15-15.0", "15-19.9", "15-20.0", "20-20.0"}
+    assert "4 lines ring on until they rang 15 to 20 s" in decision.reasons
+    strict = make_pacer(mode).decide(snapshot(agents("in_call"), up[4:]))
+    assert strict.cancel == ("20-20.0",)
+    assert "3 lines ring on until they rang 20 s" in strict.reasons
+
+
 def test_a_campaign_may_allow_earlier_ends() -> None:
     state = replace(
         snapshot(agents("in_call"), calls("ringing", "ringing", rang=1.0)), cancel_before_15s=True

@@ -56,9 +56,12 @@ def moment(ready: int = 0, busy: int = 0, calls: tuple[CallView, ...] = ()) -> S
     )
 
 
-def ringing(count: int, rang: float) -> tuple[CallView, ...]:
-    """Calls that have been ringing for so long."""
-    return tuple(CallView(f"c{n}", "ringing", NOW - rang, rang, NOW - rang - 2.0) for n in range(count))
+def ringing(count: int, rang: float, least: int = 15) -> tuple[CallView, ...]:
+    """Calls that have been ringing for so long, and must ring for `least` seconds."""
+    return tuple(
+        CallView(f"c{n}", "ringing", NOW - rang, rang, NOW - rang - 2.0, ring_min_s=least)
+        for n in range(count)
+    )
 
 
 def test_it_dials_ahead_where_few_answer_and_less_where_many_do() -> None:
@@ -106,7 +109,8 @@ def test_a_used_up_allowance_makes_every_line_dearer() -> None:
     assert trained().decide(spent).place < trained().decide(saved).place
 
 
-def test_lines_not_worth_their_risk_end_but_not_before_the_law_allows() -> None:
+@pytest.mark.parametrize("least", [15, 20])
+def test_lines_not_worth_their_risk_end_but_not_before_the_rules_allow(least: int) -> None:
     pacer = trained(2)
     for number in range(100):  # phones that are answered late too
         call, at = f"l{number}", 50_000.0 + 30.0 * number
@@ -114,9 +118,10 @@ def test_lines_not_worth_their_risk_end_but_not_before_the_law_allows() -> None:
         pacer.observe(PacingEvent("ringing", at + 2.0, call=call))
         pacer.observe(PacingEvent("answered", at + 20.0, call=call))
     spent = LedgerView(live=2000, abandoned=75, share=0.03)
-    crowd = replace(moment(ready=0, busy=10, calls=ringing(6, 14.0)), budget=40, ledger=spent)
-    assert pacer.decide(crowd).cancel == ()
-    old = replace(crowd, calls=ringing(6, 16.0))
+    crowd = replace(moment(ready=0, busy=10), budget=40, ledger=spent)
+    young = replace(crowd, calls=ringing(6, least - 0.1, least))
+    assert pacer.decide(young).cancel == ()
+    old = replace(crowd, calls=ringing(6, least, least))
     cancelled = pacer.decide(old).cancel
     assert len(cancelled) == 1
     assert set(cancelled) < {call.id for call in old.calls}

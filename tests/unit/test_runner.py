@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from dispatch_support import reservation
+from dispatch_support import START, reservation
 from settings_support import LAB, write_config
 from test_ledgers import Desk, plan
 
+from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS
 from dialer_engine.core.gate import GateContext
 from dialer_engine.core.pacing import Decision
@@ -18,6 +19,7 @@ from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.forgotten import LOOK_S
+from dialer_engine.engine.pacing_view import Dialable, snapshot
 from dialer_engine.engine.plan import CampaignPlan, gate_context
 from dialer_engine.engine.runner import BATCH, Runner
 from dialer_engine.engine.trunks import TrunkLine, Trunks
@@ -143,6 +145,15 @@ async def test_a_reservation_whose_reply_comes_late_never_leaves(
     await asyncio.sleep(0.2)
     assert run.around.sent == sent
     assert run.desk.book.ended == ended
+
+
+@pytest.mark.parametrize(("window", "least"), [(None, 15), ((15, 28), 15), ((20, 60), 20)])
+def test_the_pacing_is_told_how_long_a_line_must_ring(window: tuple[int, int] | None, least: int) -> None:
+    desk = Desk()
+    held = replace(reservation("x"), ring_window=window)
+    desk.dispatcher.adopt(Call(held, "spring", Attempt("x"), START))
+    seen = snapshot(plan("spring", 1), "main", desk.dispatcher, desk.ledgers, Dialable(None, None, open=True))
+    assert [call.ring_min_s for call in seen.calls] == [least]
 
 
 def test_what_nobody_holds_is_ended_later_than_a_reservation_may_leave() -> None:

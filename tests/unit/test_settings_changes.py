@@ -28,7 +28,7 @@ def test_words_for_each_kind_of_change(tmp_path: Path) -> None:
     )
     text += "logging: {level: debug}\n"
     text = text.replace("trunks:\n", "trunks:\n  spare: {host: 192.0.2.9}\n")
-    campaign = CAMPAIGN + "hours: {start: 9:00, end: 17:00}\nretry: {busy: 1h, machine: never}\n"
+    campaign = CAMPAIGN + "hours: {start: 9:00, end: 17:00}\nretry: {busy: 1h, rejected: never}\n"
     new = config(tmp_path / "b", text, spring=campaign, winter=CAMPAIGN)
     assert changed(old, new) == [
         "logging.level: info -> debug",
@@ -39,7 +39,7 @@ def test_words_for_each_kind_of_change(tmp_path: Path) -> None:
         "campaign spring: hours: not set -> "
         "{start: 09:00, end: 17:00, weekdays: [mon, tue, wed, thu, fri, sat, sun]}",
         "campaign spring: retry.busy: 30m -> 1h",
-        "campaign spring: retry.machine: 4h -> never",
+        "campaign spring: retry.rejected: 1d -> never",
         "campaign winter: added",
     ]
     assert restart_needed(old, new) == ["logging.level: info -> debug"]

@@ -30,7 +30,7 @@ def test_a_valid_configuration(tmp_path: Path) -> None:
 def test_yaml_words_become_the_right_values(tmp_path: Path) -> None:
     text = CAMPAIGN + (
         "agents: [ana, ben]\nmode: progressive\nautostart: yes\nlines_per_agent: 1.5\nring_seconds: 20\n"
-        "hours: {start: 10:30, end: 20:00, weekdays: [mon, sat]}\nretry: {busy: 90s, machine: never}\n"
+        "hours: {start: 10:30, end: 20:00, weekdays: [mon, sat]}\nretry: {busy: 90s, rejected: never}\n"
         "dispositions:\n  1: {code: sale, label: Sale}\n  2: {code: later, label: L, final: no, retry: 2d}\n"
         "default_disposition: sale\n"
     )
@@ -39,7 +39,7 @@ def test_yaml_words_become_the_right_values(tmp_path: Path) -> None:
     assert campaign.autostart is True
     assert campaign.hours is not None
     assert (campaign.hours.start, campaign.hours.end) == (time(10, 30), time(20))
-    assert (campaign.retry.busy, campaign.retry.machine) == (timedelta(seconds=90), None)
+    assert (campaign.retry.busy, campaign.retry.rejected) == (timedelta(seconds=90), None)
     assert campaign.retry.no_answer == timedelta(hours=4)
     assert (campaign.dispositions["1"].final, campaign.dispositions["2"].final) == (True, False)
     assert campaign.dispositions["2"].retry == timedelta(days=2)

@@ -155,6 +155,10 @@ def test_risks_in_dialer_yaml(tmp_path: Path, old: str, new: str, expected: str)
         ),
         ("cancel_before_15s: true", "5:20: cancel_before_15s: calls may be cancelled before 15 s of ringing"),
         (
+            "retry: {machine: never}",
+            "5:9: retry.machine: this key does nothing; better: take it out: when an agent met a machine, ",
+        ),
+        (
             "lines_per_agent: 4",
             "5:18: lines_per_agent: 4 lines per agent make abandoned calls likely; better: up to 3",
         ),

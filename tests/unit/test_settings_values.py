@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
+from dialer_engine.core.outcome import Result
 from dialer_engine.settings.campaign import Retry
 from dialer_engine.settings.values import (
     E164,
@@ -196,8 +197,7 @@ def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
 
 def test_every_result_has_a_delay() -> None:
     delays = Retry(busy=None).delays()
-    results = "bridged abandoned hung_up no_answer busy congestion not_in_service rejected blocked cancelled"
-    assert {*results.split(), "failed", "unknown", "node_lost"} <= set(delays)
+    assert set(delays) == set(Result)
     assert delays["busy"] is None
     assert delays["unknown"] == delays["node_lost"] == delays["hung_up"] == timedelta(days=1)
     assert delays["not_in_service"] is None

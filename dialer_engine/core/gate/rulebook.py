@@ -11,13 +11,14 @@ from typing import Any, Literal, TypeVar
 
 from dialer_engine.core.gate.consent import ConsentKind
 from dialer_engine.core.gate.lists import NOTHING_REQUIRED, ListPolicy
+from dialer_engine.core.law import SHORTEST_RING_S
 
 Window = tuple[int, int] | None
 """Minutes of the local day: opens at the first, closed from the second on; None is a closed day."""
 
 DAY_LONG: Window = (0, 24 * 60)
-SHORTEST_RING, LONGEST_RING = 15, 60
-"""Seconds an unanswered call rings at least and at most where no rule says otherwise."""
+LONGEST_RING = 60
+"""Seconds an unanswered call rings at most where no rule says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,6 @@ class RuleBook:
         """
         on = tuple(days)
         rows = [row for region in regions for day in on if (row := self.terms_of(region, day)) is not None]
-        least = max([SHORTEST_RING, *(row.ring_min_s for row in rows if row.ring_min_s is not None)])
+        least = max([SHORTEST_RING_S, *(row.ring_min_s for row in rows if row.ring_min_s is not None)])
         most = min([LONGEST_RING, *(row.ring_max_s for row in rows if row.ring_max_s is not None)])
         return min(least, most), most

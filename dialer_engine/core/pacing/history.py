@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 
-from dialer_engine.core.ledger import CONNECT_WITHIN
+from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.pacing.level import in_flight
 from dialer_engine.core.pacing.model import (
     AgentState,

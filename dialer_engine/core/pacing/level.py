@@ -5,9 +5,6 @@ from itertools import islice
 
 from dialer_engine.core.pacing.model import Bound, CallView, Decision, Snapshot
 
-MIN_RING_S = 15.0
-"""The law's least ringing, in seconds, before an unanswered call may be ended."""
-
 UNANSWERED = frozenset({"reserved", "dialing", "ringing"})
 IN_FLIGHT = UNANSWERED | {"waiting"}
 NOT_OPEN = "campaign is not running: 0 to place"
@@ -121,17 +118,27 @@ def _surplus(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     ringing = [call for call in snapshot.calls if call.state == "ringing"]
     if not ringing or ready_agents(snapshot):
         return ()
-    cancel = tuple(call.id for call in ringing if may_end(call, snapshot))
-    young = len(ringing) - len(cancel)
-    reasons.append(f"no agent ready for {len(ringing)} ringing lines: {len(cancel)} cancelled")
+    return end_old(ringing, snapshot, reasons)
+
+
+def end_old(surplus: Sequence[CallView], snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
+    """End those of the surplus ringing calls that the rules let be ended now, and say what becomes of the others."""
+    endable = may_end(snapshot)
+    cancel = tuple(call.id for call in surplus if call.id in endable)
+    reasons.append(f"no agent ready for {len(surplus)} ringing lines: {len(cancel)} cancelled")
+    young = [call.ring_min_s for call in surplus if call.id not in endable]
     if young:
-        reasons.append(f"{young} lines ring on until they rang {MIN_RING_S:.0f} s")
+        shortest, longest = min(young), max(young)
+        seconds = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        reasons.append(f"{len(young)} lines ring on until they rang {seconds} s")
     return cancel
 
 
-def may_end(call: CallView, snapshot: Snapshot) -> bool:
-    """Say whether the law lets a ringing call be ended now."""
-    return snapshot.cancel_before_15s or call.rang >= MIN_RING_S
+def may_end(snapshot: Snapshot) -> frozenset[str]:
+    """Return the ringing calls that the rules of their places let be ended now."""
+    early = snapshot.cancel_before_15s
+    ringing = [call for call in snapshot.calls if call.state == "ringing"]
+    return frozenset([call.id for call in ringing if call.rang >= (0 if early else call.ring_min_s)])
 
 
 def _beyond_budget(
@@ -155,8 +162,8 @@ def _beyond_budget(
 
 def _least_harm(lines: Sequence[CallView]) -> Iterator[str]:
     """Yield lines by what ending them costs: rung long enough, not ringing yet, and then the youngest."""
-    young = [call for call in lines if call.rang < MIN_RING_S]
-    yield from _youngest([call for call in lines if call.rang >= MIN_RING_S])
+    young = [call for call in lines if call.rang < call.ring_min_s]
+    yield from _youngest([call for call in lines if call.rang >= call.ring_min_s])
     yield from _youngest([call for call in young if call.state != "ringing"])
     yield from _youngest([call for call in young if call.state == "ringing"])
 

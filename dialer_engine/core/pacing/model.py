@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from dialer_engine.core.law import SHORTEST_RING_S
+
 AgentState = Literal["ready", "in_call", "wrap", "paused", "reserved"]
 CallState = Literal["reserved", "dialing", "ringing", "waiting", "bridged", "message"]
 Bound = Literal[
@@ -41,7 +43,8 @@ class CallView:
 
     `placed` is the monotonic second it left (0: not known). `segments` name what it is like, one name of each
     kind, as region and list ("": not known); modes that learn may learn each segment's share of answers. `agent`
-    is who dialed it by hand and waits for it ("": nobody, any agent takes it).
+    is who dialed it by hand and waits for it ("": nobody, any agent takes it). `ring_min_s` is how many seconds it must
+    ring by the rules of its place before it may be ended.
     """
 
     id: str
@@ -51,6 +54,7 @@ class CallView:
     placed: float = 0.0
     segments: tuple[str, ...] = ()
     agent: str = ""
+    ring_min_s: int = SHORTEST_RING_S
 
 
 @dataclass(frozen=True, slots=True)

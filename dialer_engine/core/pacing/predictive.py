@@ -23,9 +23,9 @@ from dialer_engine.core.pacing.forecast import GRACE, RARE, UNLIKELY, Crowd, For
 from dialer_engine.core.pacing.learning import TALK_STEP_S, Group, times
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.level import (
-    MIN_RING_S,
     free_agents,
     in_flight,
+    may_end,
     room_for,
     settle,
     working,
@@ -155,10 +155,10 @@ class Predictive:
     ) -> tuple[str, ...]:
         """Return the ringing lines that rang long enough and whose risk costs more than they may gain."""
         losses: dict[int, float] = {}
-        least = 0 if snapshot.cancel_before_15s else int(MIN_RING_S)
+        endable = may_end(snapshot)
         ended: list[tuple[float, str]] = []
         for call_id, age, likelier in flying.calls:
-            if age < least:
+            if call_id not in endable:
                 continue
             if age not in losses:
                 row = self.learning.ring_row(age)

@@ -1,10 +1,9 @@
 """Preview: one contact per free agent, shown first; the agent starts the call, or does not."""
 
 from dialer_engine.core.pacing.level import (
-    MIN_RING_S,
+    end_old,
     free_agents,
     in_flight,
-    may_end,
     ready_agents,
     settle,
     working,
@@ -38,8 +37,4 @@ def _left(snapshot: Snapshot, reasons: list[str]) -> tuple[str, ...]:
     if surplus <= 0:
         return ()
     longest = sorted(lone, key=lambda call: (-call.rang, call.id))[:surplus]
-    cancel = tuple(call.id for call in longest if may_end(call, snapshot))
-    reasons.append(f"no agent ready for {surplus} ringing lines: {len(cancel)} cancelled")
-    if len(cancel) < surplus:
-        reasons.append(f"{surplus - len(cancel)} lines ring on until they rang {MIN_RING_S:.0f} s")
-    return cancel
+    return end_old(longest, snapshot, reasons)

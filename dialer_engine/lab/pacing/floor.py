@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing import AgentState, CallState, CallView, PacingEvent
-from dialer_engine.core.pacing.level import MIN_RING_S
 from dialer_engine.lab.pacing.parts import Agent, Call
 from dialer_engine.lab.pacing.people import People, Person
 from dialer_engine.lab.pacing.roster import Hear, Roster
@@ -153,7 +153,7 @@ class Floor(Roster):
         """End a call that nobody has answered."""
         rang = self.rang(call)
         self.day.cancelled += 1
-        self.day.rung_short += rang < MIN_RING_S
+        self.day.rung_short += rang < SHORTEST_RING_S
         self._unanswered(call, "cancelled")
 
     def rang(self, call: Call) -> float:

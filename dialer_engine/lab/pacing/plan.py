@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing import Goals
 from dialer_engine.core.pacing.measured import Looks, Measured, Spread
 from dialer_engine.lab.pacing.figures import Row, RunFigures, run_figures
@@ -15,7 +16,6 @@ from dialer_engine.lab.pacing.runs import Cell, Comparison, Task, finished
 from dialer_engine.lab.pacing.simulator import Simulator
 from dialer_engine.lab.pacing.workload import HOUR_S, Workload
 
-SHORT_RING_S = 15.0
 LONGEST_DELAY_S = 9.0
 CPU_S = 8.0
 """Once runs took so much processor time no more are awaited; those under way by then take about as much again."""
@@ -29,7 +29,7 @@ def workload(agents: int, hours: float, measured: Measured | None, ring_s: float
 
     Agents take no breaks: the figures are for agents on duty.
     """
-    rings = max(SHORT_RING_S, ring_s)
+    rings = max(SHORTEST_RING_S, ring_s)
     usual = Workload(
         agents=agents,
         shift_s=hours * HOUR_S,

@@ -13,8 +13,8 @@ from fractions import Fraction
 from math import inf
 from time import process_time
 
+from dialer_engine.core.law import SHORTEST_RING_S
 from dialer_engine.core.pacing import Decision, PacingEvent
-from dialer_engine.core.pacing.level import MIN_RING_S
 from dialer_engine.lab.pacing.floor import Floor
 from dialer_engine.lab.pacing.people import People
 from dialer_engine.lab.pacing.policy import Policy
@@ -91,7 +91,7 @@ class Simulator:
             call = floor.calls.get(name)
             if call is None or call.state not in ("dialing", "ringing"):
                 continue
-            if self.cancel_early or floor.rang(call) >= MIN_RING_S or self._law_is_at_risk():
+            if self.cancel_early or floor.rang(call) >= SHORTEST_RING_S or self._law_is_at_risk():
                 floor.cancel(call)
             else:
                 floor.day.refused += 1
