@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.measures import Lateness
 from dialer_engine.engine.node_link import Access, ManagedNode, ari_link, detour, external_access
 from dialer_engine.engine.phones import PhoneWatch
@@ -53,7 +54,7 @@ class Station:
     lateness: Lateness = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lateness = Lateness(same_clock=self.managed is not None)
+        self.lateness = Lateness(ahead_s=None if self.managed is None else 0.0)
         self.client, self.commands = ari_link(
             self.access, self._on_event, lambda up: self.on_link(self.name, up), self.may_return
         )
@@ -121,8 +122,11 @@ class Station:
     # --- looking ----------------------------------------------------------------------------------
 
     async def ping(self, within_s: float) -> None:
-        """Let its Asterisk answer something. Raises AriError."""
-        await self.commands.ping(within_s)
+        """Let its Asterisk answer something, on another machine with the time there. Raises AriError."""
+        asked_at, began = utc_now(), time.monotonic()
+        there = await self.commands.ping(within_s)
+        if self.managed is None:
+            self.lateness.compare(asked_at, time.monotonic() - began, there)
 
     async def depth(self) -> float | None:
         """Return how full its fullest task processor is, None where that cannot be seen. Raises NodeError."""
