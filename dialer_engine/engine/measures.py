@@ -17,6 +17,8 @@ PING_S = 5.0
 """How long one ping may take; Asterisk is asked again after that, and the time goes on counting."""
 PROMPT_S = 0.5
 """An answer that took less tells a clock to a quarter of a second; events are late from 0.75 s."""
+OLD_S = 5.0
+"""After so many seconds without a new word nobody knows any more how it is."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,21 @@ class Lateness:
 
 
 @dataclass(slots=True)
+class Told:
+    """What the keeper of a further node leaves there every second; when it has ended the last counts for `OLD_S`."""
+
+    _word: str = ""
+    _since: float = 0.0
+
+    def take(self, word: str, now: float) -> float | None:
+        """Return the number after the colon, None without one or when it is old; `now` in monotonic seconds."""
+        if word != self._word:
+            self._word, self._since = word, now
+        _, colon, number = word.partition(":")
+        return float(number) if colon and now - self._since <= OLD_S else None
+
+
+@dataclass(slots=True)
 class Asked:
     """One question that is asked again and again, never twice at once: the newest answer, and how long it took.
 
@@ -60,7 +77,7 @@ class Asked:
     """
 
     ask: Callable[[], Awaitable[float | None]]
-    failures: tuple[type[Exception], ...]
+    failures: tuple[type[Exception], ...] = ()
     gone: tuple[type[Exception], ...] = ()
     answer: float | None = None
     _took: float | None = None

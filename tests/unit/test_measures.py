@@ -1,4 +1,4 @@
-"""How late a node's events come, whatever its clock says and whenever that is set."""
+"""What is measured at a further node: how late its events come by its own clock, and what its keeper tells."""
 
 import json
 from datetime import timedelta
@@ -9,11 +9,14 @@ import pytest
 
 from dialer_engine.core.overload import Brake, Sample
 from dialer_engine.engine.clock import utc_now
-from dialer_engine.engine.measures import Lateness
+from dialer_engine.engine.measures import OLD_S, Lateness, Told
 from dialer_engine.engine.node_link import Access
+from dialer_engine.engine.overload import Overload
 from dialer_engine.engine.station import Station
+from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari.commands import Commands
+from dialer_engine.pbx.ari.errors import AriLinkLost
 from dialer_engine.pbx.ari.models import StasisEnd
 
 pytestmark = pytest.mark.unit
@@ -23,7 +26,8 @@ class Far:
     """A further node with a clock of its own, `ahead` of ours by so many seconds, and the station that watches it."""
 
     def __init__(self, ahead: float) -> None:
-        self.ahead = ahead
+        self.ahead, self.cut = ahead, False
+        self.variables: dict[str, str] = {}
         access = Access("far", "http://127.0.0.1:1", "u", "p", "127.0.0.1", 1, "u", "p")
         self.station = Station(
             access, Path("/"), None, Trunks({}), lambda node, event: None, lambda node, up: None, lambda: True
@@ -36,6 +40,10 @@ class Far:
         return (utc_now() + timedelta(seconds=self.ahead)).isoformat(timespec="milliseconds")
 
     async def request(self, method: str, path: str, **more: Any) -> bytes:
+        if self.cut:
+            raise AriLinkLost("cut")
+        if (method, path) == ("GET", "/asterisk/variable"):
+            return json.dumps({"value": self.variables.get(more["query"]["variable"], "")}).encode()
         assert (method, path) == ("GET", "/asterisk/ping")
         return json.dumps({"asterisk_id": "far", "ping": "pong", "timestamp": self.time}).encode()
 
@@ -91,3 +99,34 @@ def test_a_slow_answer_says_nothing_about_the_clock() -> None:
     assert lateness.ahead_s == pytest.approx(2.0, abs=0.01)
     lateness.compare(utc_now(), 4.0, utc_now())
     assert lateness.ahead_s == pytest.approx(2.0, abs=0.01)
+
+
+# --- task processors ----------------------------------------------------------------------------------
+
+
+async def test_the_task_processors_of_a_further_node_are_as_full_as_its_keeper_tells() -> None:
+    far = Far(0.0)
+    assert await far.station.depth() is None, "nobody tells of an Asterisk that somebody else runs"
+    far.variables["DIALER_DEPTH"] = "1764470000.1:1.250"
+    assert await far.station.depth() == 1.25
+    far.variables["DIALER_DEPTH"] = "1764470001.1:0.004"
+    assert await far.station.depth() == 0.004
+    far.cut = True
+    assert await far.station.depth() is None
+
+
+async def test_a_node_that_cannot_be_asked_hides_no_other_one() -> None:
+    far, full = Far(0.0), Far(0.0)
+    far.cut = True
+    full.variables["DIALER_DEPTH"] = "1764470000.1:1.250"
+    brake = Overload(Trunks({}), Blockers(), [far.station, full.station])
+    assert await brake._depth() == 1.25
+
+
+def test_a_keeper_that_has_ended_leaves_no_word_for_ever() -> None:
+    told = Told()
+    assert told.take("1.0:0.6", 100.0) == 0.6
+    assert told.take("1.0:0.6", 100.0 + OLD_S) == 0.6
+    assert told.take("1.0:0.6", 100.1 + OLD_S) is None
+    assert told.take("2.0:0.6", 101.0 + OLD_S) == 0.6
+    assert told.take("", 102.0) is None
