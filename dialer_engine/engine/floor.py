@@ -213,6 +213,7 @@ class Floor:
             self.watch.dialed(attempt_id)
         if hang_up_orphans:
             self.legs.remind_paused()
+            self.audio.make_up(place.name)
         return seen
 
     def know_paused(self, ids: set[int]) -> None:

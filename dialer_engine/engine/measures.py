@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from dialer_engine.engine.clock import utc_now
@@ -14,19 +15,22 @@ from dialer_engine.engine.translate import moment
 STAT = Path("/proc/stat")
 PING_S = 5.0
 """How long one ping may take; Asterisk is asked again after that, and the time goes on counting."""
+PROMPT_S = 0.5
+"""An answer that took less tells a clock to a quarter of a second; events are late from 0.75 s."""
+OLD_S = 5.0
+"""After so many seconds without a new word nobody knows any more how it is."""
 
 
 @dataclass(slots=True)
 class Lateness:
     """The latest event since the last reading, in seconds from Asterisk's time-stamp to our handling.
 
-    With Asterisk on another machine (`same_clock` False) the clocks differ: what counts is how much later than the
-    promptest event of all an event comes.
+    `ahead_s` is how far Asterisk's clock is ahead of ours, None while nobody knows: then nothing is said. It counts as
+    it is at the reading: with a question a second, a clock that was set meanwhile makes one reading wrong, and not two.
     """
 
-    same_clock: bool = True
+    ahead_s: float | None = 0.0
     _latest: float | None = None
-    _promptest: float | None = None
 
     def note(self, event: object) -> None:
         """Note one event of Asterisk; those without a time-stamp say nothing."""
@@ -35,14 +39,34 @@ class Lateness:
             return
         late = (utc_now() - moment(stamp)).total_seconds()
         self._latest = late if self._latest is None else max(self._latest, late)
-        self._promptest = late if self._promptest is None else min(self._promptest, late)
+
+    def compare(self, asked_at: datetime, took_s: float, there: datetime) -> None:
+        """Learn from an answer what its clock said (aware), by when it was asked (UTC) and how long that took (s).
+
+        It may be wrong by half of that time, so a slow answer changes nothing.
+        """
+        if took_s < PROMPT_S:
+            self.ahead_s = (there - asked_at).total_seconds() - took_s / 2
 
     def take(self) -> float | None:
-        """Return the latest since the last time, None when nothing came."""
+        """Return the latest since the last time, None when nothing came or the clock there is not known."""
         latest, self._latest = self._latest, None
-        if latest is None:
-            return None
-        return max(0.0, latest if self.same_clock else latest - (self._promptest or 0.0))
+        return None if latest is None or self.ahead_s is None else max(0.0, latest + self.ahead_s)
+
+
+@dataclass(slots=True)
+class Told:
+    """What the keeper of a further node leaves there every second; when it has ended the last counts for `OLD_S`."""
+
+    _word: str = ""
+    _since: float = 0.0
+
+    def take(self, word: str, now: float) -> float | None:
+        """Return the number after the colon, None without one or when it is old; `now` in monotonic seconds."""
+        if word != self._word:
+            self._word, self._since = word, now
+        _, colon, number = word.partition(":")
+        return float(number) if colon and now - self._since <= OLD_S else None
 
 
 @dataclass(slots=True)
@@ -53,7 +77,7 @@ class Asked:
     """
 
     ask: Callable[[], Awaitable[float | None]]
-    failures: tuple[type[Exception], ...]
+    failures: tuple[type[Exception], ...] = ()
     gone: tuple[type[Exception], ...] = ()
     answer: float | None = None
     _took: float | None = None

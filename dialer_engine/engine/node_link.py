@@ -19,7 +19,7 @@ from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError
 from dialer_engine.pbx.notices import Notices
-from dialer_engine.pbx.reach import fact_lines
+from dialer_engine.pbx.reach import DEPTH, fact_lines
 from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node, unusable
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
@@ -150,6 +150,10 @@ class ManagedNode:
         """Return how full Asterisk's fullest task processor is, as a share of its high-water mark. Raises NodeError."""
         found = (await self.node.task_processors()).values()
         return max((each.depth for each in found), default=0.0)
+
+    async def tell_depth(self) -> None:
+        """Leave the same with Asterisk for an engine that has no console here. Raises NodeError."""
+        await self.node.ask(f"dialplan set global {DEPTH} {time.time():.1f}:{await self.depth():.3f}")
 
     async def keep_house(self) -> None:
         """Rotate a log as soon as it is long, and give back freed memory whenever enough has gathered."""

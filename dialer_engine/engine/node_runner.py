@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 ACCOUNTS_S = 2.0
 """How often the agents are read: an agent can register within 5 s of being added."""
+DEPTH_S = 1.0
+"""How often the engine asks how full Asterisk's task processors are."""
 INTAKE_S = 0.5
 """How often the journal is looked at: an opt-out is in the database within 1 s."""
 _ELSEWHERE = ("asterisk.nodes", "asterisk.lost_after_seconds")
@@ -140,6 +142,7 @@ class NodeRunner:
         self._tasks.keep(self._watch, "asterisk watch")
         self._tasks.keep(self.node.keep_house, "asterisk housekeeping")
         self._tasks.keep(self.node.strangers.run, "strangers")
+        self._tasks.keep(self._tell_depth, "task processors")
         self._tasks.keep(self._follow, "accounts")
         self._tasks.keep(intake.run, "opt-out intake")
         self.service.beats = {"accounts": lambda: self._beat}
@@ -152,6 +155,13 @@ class NodeRunner:
             await asyncio.sleep(WATCH_S)
             async with self._applying:
                 await self.node.revive()
+
+    async def _tell_depth(self) -> None:
+        """Tell the engine what it cannot see from its machine; an Asterisk that does not answer tells enough."""
+        while True:
+            await asyncio.sleep(DEPTH_S)
+            with contextlib.suppress(NodeError):
+                await self.node.tell_depth()
 
     async def _follow(self) -> None:
         """Let the accounts be those of the database, for ever."""

@@ -20,7 +20,6 @@ from dialer_engine.engine.measures import PING_S, Asked, Cpus, Lateness
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari.errors import AriError, AriLinkLost
-from dialer_engine.pbx.instance import NodeError
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +42,7 @@ class Watched(Protocol):
         """Let it answer something. Raises AriError."""
 
     async def depth(self) -> float | None:
-        """Return how full its fullest task processor is, None where that cannot be seen. Raises NodeError."""
+        """Return how full its fullest task processor is, None where that cannot be seen."""
 
 
 def _worst(values: Iterable[float | None]) -> float | None:
@@ -74,7 +73,7 @@ class Overload:
     async def run(self) -> None:
         """Measure and decide until cancelled."""
         pings = Asked(self._answer, (AriError,), (AriLinkLost,))
-        depths = Asked(self._depth, (NodeError,))
+        depths = Asked(self._depth)
         try:
             while True:
                 pings.again()
@@ -105,7 +104,7 @@ class Overload:
             raise (slow or failed)[0]
 
     async def _depth(self) -> float | None:
-        return _worst([await node.depth() for node in self.nodes])
+        return _worst(await asyncio.gather(*(node.depth() for node in self.nodes)))
 
     def take(self, now: float, sample: Sample) -> None:
         """Decide by one second's sample (`now` in monotonic seconds) and act when the verdict is another."""

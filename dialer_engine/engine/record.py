@@ -86,7 +86,9 @@ class Records:
                 caller_id_name=plan.settings.caller_id_name if plan else None,
                 used_prerecorded=a.message_at is not None,
                 retry_at=None if delay is None else self._clock.now() + delay,
-                final=delay is None,
+                # It is the gate that keeps a call of unknown outcome from being tried again: the contact is held, with
+                # the reason, and comes back when somebody sets a delay.
+                final=delay is None and result is not Result.UNKNOWN,
                 audio=a.audio.value if a.joined_at else None,
                 counted=not unsent and (result is not Result.TRUNK_FAULT or a.silent),
                 number=call.reservation.number,

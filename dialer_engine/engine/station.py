@@ -15,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from dialer_engine.engine.measures import Lateness
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.measures import Lateness, Told
 from dialer_engine.engine.node_link import Access, ManagedNode, ari_link, detour, external_access
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.tasks import Tasks
@@ -24,6 +25,8 @@ from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.instance import NodeError
+from dialer_engine.pbx.reach import DEPTH
 from dialer_engine.settings.load import Config
 
 log = structlog.get_logger(__name__)
@@ -51,9 +54,10 @@ class Station:
     commands: Commands = field(init=False)
     phones: PhoneWatch = field(init=False)
     lateness: Lateness = field(init=False)
+    _told: Told = field(default_factory=Told)
 
     def __post_init__(self) -> None:
-        self.lateness = Lateness(same_clock=self.managed is not None)
+        self.lateness = Lateness(ahead_s=None if self.managed is None else 0.0)
         self.client, self.commands = ari_link(
             self.access, self._on_event, lambda up: self.on_link(self.name, up), self.may_return
         )
@@ -121,12 +125,23 @@ class Station:
     # --- looking ----------------------------------------------------------------------------------
 
     async def ping(self, within_s: float) -> None:
-        """Let its Asterisk answer something. Raises AriError."""
-        await self.commands.ping(within_s)
+        """Let its Asterisk answer something, on another machine with the time there. Raises AriError."""
+        asked_at, began = utc_now(), time.monotonic()
+        there = await self.commands.ping(within_s)
+        if self.managed is None:
+            self.lateness.compare(asked_at, time.monotonic() - began, there)
 
     async def depth(self) -> float | None:
-        """Return how full its fullest task processor is, None where that cannot be seen. Raises NodeError."""
-        return None if self.managed is None else await self.managed.depth()
+        """Return how full its fullest task processor is, None where that cannot be seen.
+
+        Of a further node as `dialer node run` there tells.
+        """
+        try:
+            if self.managed is not None:
+                return await self.managed.depth()
+            return self._told.take(await self.commands.variable(DEPTH), time.monotonic())
+        except (NodeError, AriError):
+            return None
 
     def status(self, calls: int, legs: int, journal: Path) -> dict[str, Any]:
         """Return the station's part of the status document."""

@@ -23,6 +23,8 @@ PINGS = 5
 """The clock is read from the ping that came back soonest: the wrong it can be is half the time that took."""
 PROGRAM = "DIALER_VERSION"
 RECORDING = "DIALER_RECORDING_"
+DEPTH = "DIALER_DEPTH"
+"""A fact that is new every second: the time there, a colon, and how full the fullest task processor is (see `Told`)."""
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 

@@ -83,16 +83,20 @@ class Retry(Model):
     hung_up: RetryDelay = Field(
         default=timedelta(days=1), description="answered and hung up before an agent came"
     )
+    unknown: RetryDelay = Field(
+        default=None,
+        description="nobody saw how the call ended, so it may have reached the person: never, unless a delay stands "
+        "here; set later, it counts for earlier calls too",
+    )
 
     def delays(self) -> Mapping[str, timedelta | None]:
         """Delay per result for every result an attempt can have; None means no further attempt."""
         given: dict[str, timedelta | None] = {name: getattr(self, name) for name in type(self).model_fields}
-        # A bridged call is decided by its disposition. Dead or blocked numbers are not tried again. A call
-        # of unknown outcome may have reached the person, so it waits as long as an answered one.
-        # A trunk fault reached nobody and costs the contact nothing.
-        lost = {"unknown": self.hung_up, "node_lost": self.hung_up}
+        # A bridged call is decided by its disposition. Dead or blocked numbers are not tried again. A call whose
+        # Asterisk died may have reached the person and is known to have ended then: it waits as long as one that was
+        # answered and hung up. A trunk fault reached nobody and costs the contact nothing.
         fixed = {"bridged": None, "not_in_service": None, "blocked": None, "trunk_fault": timedelta(0)}
-        return given | fixed | lost
+        return given | fixed | {"node_lost": self.hung_up}
 
 
 class Disposition(Model):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from asterisk_support import Pair, Watcher, channel_of, client_of, originate, until
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.lab.ports import free_ports
 from dialer_engine.pbx.ari import client as ari_client
 from dialer_engine.pbx.ari.client import AriClient
@@ -103,6 +104,11 @@ async def test_a_cut_link_comes_back_and_reports_both(pair: Pair, watcher: Watch
         assert client.counts["reconnects"] == 1
         assert await Commands(client).channels() == []
         await until_filtered(client)
+
+
+async def test_a_sign_of_life_tells_the_time_there(pair: Pair, watcher: Watcher) -> None:
+    async with through_proxy(pair.engine, watcher) as (_, client):
+        assert abs((await Commands(client).ping(5.0) - utc_now()).total_seconds()) < 0.5
 
 
 async def until_filtered(client: AriClient) -> None:

@@ -156,6 +156,29 @@ async def test_a_customer_whose_agent_left_while_the_engine_was_dead_is_not_kept
         assert [tuple(row) for row in await rows(made, query)] == [("bridged", "customer", "none", True)]
 
 
+async def test_the_next_engine_looks_for_the_audio_of_a_talk_that_the_first_one_left_at_its_beginning() -> (
+    None
+):
+    async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=20.0)), 1) as made:
+        await begin(made)
+        await until_state(made, "in_call")
+        process = made.engine.process
+        assert process is not None
+        process.kill()
+        await process.wait()
+        found = "select kind from attempt_events where kind = 'audiochecked'"
+        assert await rows(made, found) == [], "the first engine had looked"
+        await made.engine.start()
+        await made.engine.ready()
+
+        async def ended() -> bool:
+            return await nothing_live(made)
+
+        await until(ended, "the talk is over", 40.0)
+        told = await rows(made, "select result, audio from cdrs")
+        assert [tuple(row) for row in told] == [("bridged", "ok")]
+
+
 async def test_a_second_campaign_takes_nobody_from_calls_in_flight() -> None:
     async with lab(PROGRESSIVE, table(replace(HUMAN, ring_s=4.0)), 1) as made:
         first = made.config / "campaigns" / f"{CAMPAIGN}.yaml"

@@ -23,10 +23,10 @@ from dialer_engine.cli.doctor_nodes import nodes
 from dialer_engine.cli.finding import CRITICAL, OK, WARNING
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.instance import NodeConfig
+from dialer_engine.pbx.instance import NodeConfig, load_secrets
 from dialer_engine.pbx.node import Node
 from dialer_engine.pbx.process import running_pid
-from dialer_engine.pbx.reach import PROGRAM, RECORDING, look
+from dialer_engine.pbx.reach import DEPTH, PROGRAM, RECORDING, look
 from dialer_engine.settings.load import load_config
 from dialer_engine.store import directory
 from dialer_engine.store.pool import connect
@@ -393,6 +393,20 @@ def test_nobody_else_works_on_its_home(lent: Lent, words: tuple[str, ...]) -> No
     assert f"a node runner already works on this DIALER_HOME (pid {lent.process.pid}" in done.stderr
     assert "dialer node stop" in done.stderr
     assert lent.asterisk == pid
+
+
+async def test_it_tells_every_second_how_full_the_task_processors_are(lent: Lent) -> None:
+    secrets, told = load_secrets(lent.node), set[str]()
+
+    async def again() -> bool:
+        seen = await look(lent.node.ari_url, secrets.ari_user, secrets.ari_password, [DEPTH])
+        told.add(seen.facts[DEPTH])
+        return len(told - {""}) == 3
+
+    began = time.monotonic()
+    await until(again, "another word")
+    assert time.monotonic() - began < 10.0
+    assert all(0.0 <= float(each.partition(":")[2]) < 1.0 for each in told - {""})
 
 
 async def test_what_it_shows_is_what_an_engine_needs(lent: Lent, tmp_path: Path) -> None:

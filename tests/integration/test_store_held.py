@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from store_support import (
     NOON,
+    RETRY,
     WALL,
     Campaign,
     Conn,
@@ -19,6 +20,7 @@ from store_support import (
     request,
 )
 
+from dialer_engine.core.gate import GateContext
 from dialer_engine.store import suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.directory import sync_campaigns
@@ -142,3 +144,32 @@ async def test_an_engine_with_the_old_settings_holds_nothing_for_good(conn: Conn
     later = NOON + timedelta(seconds=61)
     twice = replace(gate(later), limits=gate(per_contact_total=2).limits)
     assert len((await reserve(conn, request(world, 1, later, context=twice, held_under=TWICE))).reserved) == 1
+
+
+NEVER = settings_text({"retry_delay": {"unknown": None}})
+A_DAY = settings_text({"retry_delay": {"unknown": 86400.0}})
+
+
+def after_unknown(now: datetime, delay: timedelta | None) -> GateContext:
+    """The gate of a campaign that tries a call of unknown outcome again after so long, or never."""
+    usual = gate(now)
+    return replace(usual, limits=replace(usual.limits, retry={**RETRY, "unknown": delay}))
+
+
+async def test_whom_a_call_of_unknown_outcome_may_have_reached_is_held_until_somebody_sets_a_delay(
+    conn: Conn,
+) -> None:
+    world, contact = await one_contact(conn)
+    spring, later, day = world.campaigns["spring"], NOON + timedelta(hours=25), timedelta(days=1)
+    await settle_held(conn, spring, NEVER)
+    [call] = (await reserve(conn, request(world, 1))).reserved
+    await write(conn, [], [end_of(call, "unknown", originated_at=WALL)], 1)
+    never = request(world, 1, later, context=after_unknown(later, None), held_under=NEVER)
+    assert (await reserve(conn, never)).held == {"retry_delay": 1}
+    assert await held(conn) == {contact: "retry_delay"}
+    assert (await reserve(conn, never)).reserved == ()
+    assert await settle_held(conn, spring, A_DAY) == 1
+    early = request(world, 1, context=after_unknown(NOON, day), held_under=A_DAY)
+    assert (await reserve(conn, early)).held == {"retry_delay": 1}
+    due = request(world, 1, later, context=after_unknown(later, day), held_under=A_DAY)
+    assert [each.number for each in (await reserve(conn, due)).reserved] == [call.number]

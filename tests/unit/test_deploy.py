@@ -247,6 +247,13 @@ def test_the_units_end_their_program_alone(name: str, words: list[str]) -> None:
     assert service["NotifyAccess"] == "main"
 
 
+def test_a_newer_systemd_reloads_by_itself_and_sends_the_signal_once() -> None:
+    more = configparser.ConfigParser(interpolation=None)
+    more.read(DOCKER / "dialer.service.d" / "notify-reload.conf")
+    assert dict(more["Service"]) == {"type": "notify-reload", "execreload": ""}
+    assert any(line.startswith("cp -r /opt/dialer/docker/dialer.service.d") for line in code(OPERATIONS))
+
+
 def test_the_unit_of_the_front_runs_its_keeper_alone() -> None:
     unit = configparser.ConfigParser(interpolation=None)
     unit.read(DOCKER / "dialer-front.service")

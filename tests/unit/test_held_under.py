@@ -28,6 +28,7 @@ def verdicts(directory: Path, more: str = "") -> dict[str, object]:
         ("territories: [US-PR]", {"number_class"}),
         ("attempts: {per_contact_total: 7}", {"contact_attempts"}),
         ("retry: {busy: never}", {"retry_delay"}),
+        ("retry: {unknown: 1d}", {"retry_delay"}),
         ("audience: businesses", {"registry", "list_freshness", "automated_dialing"}),
         ("strict_predictive: true", {"announcing_device", "wireless"}),
         ("wrap_seconds: 31", set()),

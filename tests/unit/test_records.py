@@ -80,6 +80,17 @@ def test_a_call_that_never_left_is_soon_due_again_and_not_counted(book: Book) ->
     assert ends[0].retry_at is not None
 
 
+def test_whom_a_call_of_unknown_outcome_may_have_reached_is_left_to_the_gate(book: Book) -> None:
+    lost = Attempt("x", phase=Phase.ENDED, originated_at=START, ended_at=START, result=Result.UNKNOWN)
+    for limits in (Limits(3, 6, {"unknown": None}), Limits(3, 6, {"unknown": timedelta(days=1)})):
+        book.records.plans = {"spring": replace(book.plan, limits=limits)}
+        book.records.attempt_end(replace(book.call, attempt=lost), life.Vanished(at(9)))
+    never, later = [each for each in book.put if isinstance(each, AttemptEnd)]
+    assert (never.final, never.retry_at, never.counted) == (False, None, True)
+    assert not later.final
+    assert later.retry_at is not None
+
+
 def test_a_do_not_call_says_whom_it_forbids_also_when_a_reload_took_the_campaign_away(book: Book) -> None:
     book.records.disposition("x", "spring", "ana", "dnc", at(9), book.call)
     book.records.plans = {}

@@ -199,5 +199,7 @@ def test_every_result_has_a_delay() -> None:
     delays = Retry(busy=None).delays()
     assert set(delays) == set(Result)
     assert delays["busy"] is None
-    assert delays["unknown"] == delays["node_lost"] == delays["hung_up"] == timedelta(days=1)
-    assert delays["not_in_service"] is None
+    assert delays["node_lost"] == delays["hung_up"] == timedelta(days=1)
+    assert delays["not_in_service"] is delays["unknown"] is None
+    asked = Retry(unknown=timedelta(hours=2)).delays()
+    assert (asked["unknown"], asked["node_lost"]) == (timedelta(hours=2), timedelta(days=1))

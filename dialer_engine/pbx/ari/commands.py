@@ -11,7 +11,15 @@ import msgspec
 
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.errors import AriError, AriRefused
-from dialer_engine.pbx.ari.models import AsteriskInfo, Bridge, Channel, Endpoint, RTPstat
+from dialer_engine.pbx.ari.models import (
+    AsteriskInfo,
+    AsteriskPing,
+    Bridge,
+    Channel,
+    Endpoint,
+    RTPstat,
+    Variable,
+)
 
 _T = TypeVar("_T")
 
@@ -57,9 +65,16 @@ class Commands:
         }
         return _decode(await self._send("POST", f"/channels/{_part(channel_id)}", body=body), Channel)
 
-    async def ping(self, timeout_s: float) -> None:
-        """Ask for a sign of life, which the reader of the event connection must read."""
-        await self.client.request("GET", "/asterisk/ping", timeout=timeout_s)
+    async def ping(self, timeout_s: float) -> datetime:
+        """Ask for a sign of life, which the reader of the event connection must read; return the time there (aware)."""
+        body = await self.client.request("GET", "/asterisk/ping", timeout=timeout_s)
+        return datetime.fromisoformat(_decode(body, AsteriskPing).timestamp)
+
+    async def variable(self, name: str) -> str:
+        """Return a global variable of the dialplan, '' when there is none."""
+        return _decode(
+            await self._send("GET", "/asterisk/variable", query={"variable": name}), Variable
+        ).value
 
     async def claim(self, channel_id: str) -> None:
         """Claim a channel that StasisBroadcast offers; 409 when it is taken, 404 when no longer offered."""
