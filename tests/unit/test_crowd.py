@@ -7,6 +7,7 @@ from dialer_engine.lab.chaos.ground import Talks, crowd_for, rounds_in_a_world, 
 from dialer_engine.lab.crowd import make_crowd, most_people
 from dialer_engine.lab.people import Held
 from dialer_engine.lab.place import LabError
+from dialer_engine.settings.campaign import AttemptLimits
 
 pytestmark = pytest.mark.unit
 
@@ -37,6 +38,12 @@ def test_agents_hold_dialing_back_unless_the_trunk_must() -> None:
     scenario, paced = setting_for(50, 1).scenario, setting_for(50, 1, paced=True).scenario
     assert (scenario.agents, paced.agents) == (60, 76)
     assert scenario.calls_per_second == pytest.approx(2 * paced.calls_per_second, abs=0.1)
+
+
+def test_a_second_call_to_somebody_would_reach_the_carrier() -> None:
+    scenario = setting_for(50, 1).scenario
+    assert scenario.cap == AttemptLimits().per_number_24h > 1
+    assert scenario.retry_s == 24 * 3600
 
 
 def test_a_world_has_numbers_for_so_many_rounds() -> None:

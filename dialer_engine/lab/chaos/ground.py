@@ -13,7 +13,7 @@ from typing import Any
 
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
-from dialer_engine.lab.chaos.verdict import Kept, Record
+from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
 from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd, most_people
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ledger import CarrierCall
@@ -23,6 +23,7 @@ from dialer_engine.lab.scenario import CAMPAIGN, Scenario
 from dialer_engine.lab.wire import Wire
 from dialer_engine.lab.world import Setting, World
 from dialer_engine.pbx.prompts import wav_seconds
+from dialer_engine.settings.campaign import AttemptLimits
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
@@ -31,6 +32,8 @@ BUSY_S = 60.0
 RING_S, WRAP_S = 0.75, 1.0
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
+CAP = AttemptLimits().per_number_24h
+"""As in every campaign: with one call a day the gate would hide whoever is put back to be called again."""
 CALLS_PER_ROUND = 10
 SPARE_CALLS = 60
 ENOUGH = 0.7
@@ -93,7 +96,7 @@ def setting_for(
         retry_s=HOURS_LATER_S,
         calls_per_second=round(rate if paced else 2 * rate, 1),
         max_channels=4 * calls + 10,
-        cap=1,
+        cap=CAP,
         clock=CROWD_CLOCK,
     )
     crowd = crowd_for(SPARE_CALLS + rounds * calls * people)
@@ -235,7 +238,8 @@ class Ground:
             if not live or time.monotonic() > end:
                 tries = {row["number"]: row["tries"] for row in await self.ask(sql("chaos_tries"))}
                 suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
-                return Kept(await self.records(), tries, suppressed), live
+                again = [DueAgain(**row) for row in await self.ask(sql("chaos_due_again"))]
+                return Kept(await self.records(), tries, suppressed, again), live
             await asyncio.sleep(0.5)
 
     async def forgotten(self) -> list[str]:
