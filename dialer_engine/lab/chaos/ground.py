@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from dialer_engine.lab.agents import Manners
+from dialer_engine.lab.agents import Manners, SimAgent
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
 from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd, most_people
@@ -122,6 +123,23 @@ def rounds_in_a_world(calls: int, people: int) -> int:
     return max(1, (most_people() - SPARE_CALLS) // (calls * people))
 
 
+def deaf(
+    agents: Mapping[str, SimAgent], moment: float, seconds: float, longest_s: float, *, talking: bool = True
+) -> dict[str, float]:
+    """The agents who heard no new customer in time, each with the moment until which there is time.
+
+    They have so many seconds from a moment on, or from the end of the talk of then. Whoever still is in that talk is
+    not among them, unless `talking` does not count: then it must end too, after `longest_s` seconds.
+    """
+    found = {}
+    for name, agent in agents.items():
+        free, following = agent.after(moment)
+        due = min(free, moment + longest_s) + seconds
+        if following > due and not (talking and free == math.inf):
+            found[name] = due
+    return found
+
+
 @dataclass
 class Ground:
     """One running world under faults, with about so many calls `wanted` at once; chance comes from its dice."""
@@ -198,21 +216,17 @@ class Ground:
         return min(came(), default=None)
 
     async def deaf_agents(self, moment: float, seconds: float, *, talking: bool = True) -> list[str]:
-        """Give every agent so many seconds to hear a new customer after a moment; return those who did not.
+        """Wait until no agent can hear a new customer in time any more; return those who did not (`deaf`).
 
-        Whoever still hears the old one is not among them, unless `talking` does not count.
+        A moment that is past leaves no more time than is left of it.
         """
-        agents = self.world.phones.agents
+        longest = self.longest_talk_s
 
-        def missing() -> list[str]:
-            return [
-                name
-                for name, agent in agents.items()
-                if agent.heard_since < moment and not (talking and agent.hearing)
-            ]
+        def found() -> dict[str, float]:
+            return deaf(self.world.phones.agents, moment, seconds, longest, talking=talking)
 
-        await self.until(lambda: not missing(), seconds)
-        return missing()
+        await self.until(lambda: all(time.time() > due for due in found().values()), longest + seconds)
+        return list(found())
 
     async def quiet(self) -> list[str]:
         """Pause the campaign and let all calls end; return the numbers whose calls did not."""
