@@ -52,6 +52,15 @@ where a.ended_at is not null and a.counted and a.result <> 'trunk_fault'
 select epoch, extract(epoch from min(at))::float8 as first, extract(epoch from max(at))::float8 as last
 from attempt_events where kind = 'dialing' group by epoch order by epoch;
 
+-- name: chaos_earlier
+-- Lists what was written under the epochs of owners before the present one, and not taken over by it.
+with newest as (select max(epoch) as epoch from leases)
+select 'attempt ' || a.id as what from attempts a, newest n where a.epoch < n.epoch
+union all
+select 'event ' || e.number || ' of attempt ' || e.attempt_id from attempt_events e, newest n where e.epoch < n.epoch
+union all
+select 'record of attempt ' || c.attempt_id from cdrs c, newest n where c.epoch < n.epoch;
+
 -- name: chaos_numbers
 -- Tells the number that each attempt called; an attempt's id is its channel's.
 select id::text as id, number from attempts;

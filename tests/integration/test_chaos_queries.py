@@ -1,11 +1,11 @@
-"""What the fault suite asks the database: who is due again though called, and nobody else."""
+"""What the fault suite asks the database: who is due again though called, and what an earlier owner wrote."""
 
 from datetime import timedelta
 
 import pytest
 from store_support import NOON, WALL, Conn, end_of, fictional, make_world, put_contacts, request
 
-from dialer_engine.store.attempts import write
+from dialer_engine.store.attempts import AttemptEvent, adopt, write
 from dialer_engine.store.reserve import reserve
 from dialer_engine.store.sql import sql
 
@@ -42,3 +42,21 @@ async def test_whoever_was_called_and_waits_for_a_second_call_is_found(conn: Con
     due = await found()
     assert set(due) == {placed[0].number, placed[1].number}
     assert due[placed[0].number] is None, "the gate refused"
+
+
+async def test_what_stands_under_an_earlier_owners_epoch_is_told_apart(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(2))
+    done, live = (await reserve(conn, request(world, 2))).reserved
+    await write(conn, [AttemptEvent(done.attempt_id, 1, "dialing", WALL)], [end_of(done)], 1)
+    await conn.execute("insert into leases values ('engine', 'one', 1, now(), now())")
+
+    async def found() -> set[str]:
+        return {row["what"] for row in await conn.fetch(sql("chaos_earlier"))}
+
+    assert await found() == set()
+    await conn.execute("update leases set owner = 'two', epoch = 2")
+    await adopt(conn, [live.attempt_id], 2)
+    await write(conn, [AttemptEvent(live.attempt_id, 1, "dialing", WALL)], [end_of(live)], 2)
+    ended = f"attempt {done.attempt_id}"
+    assert await found() == {ended, f"event 1 of {ended}", f"event 5 of {ended}", f"record of {ended}"}
