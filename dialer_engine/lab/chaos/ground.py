@@ -15,7 +15,15 @@ from typing import Any
 from dialer_engine.lab.agents import Manners, SimAgent
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
-from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd, most_people
+from dialer_engine.lab.crowd import (
+    CROWD_CLOCK,
+    HOURS,
+    crowd_in_hours,
+    crowd_out_of_hours,
+    make_crowd,
+    most_in_hours,
+    most_people,
+)
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import NUMBERS_PER_AREA, Held, Oracle, Person, oracle_for
@@ -41,6 +49,8 @@ ENOUGH = 0.7
 """The share of the wanted calls in which an agent must hear a customer before a fault comes."""
 WAIT_AFTER_MESSAGE_S = 5.0
 HELD_EVERY = 12
+ROUNDS_IN_AN_HOUR = 40
+"""A round of the stepped clock takes 30 to 60 s; after an hour others may be called."""
 NIGHT = ("671", "GU")
 """Guam, where it is five in the morning at the crowd's clock."""
 
@@ -81,11 +91,13 @@ def setting_for(
     talks: Talks = Talks.SHORT,
     people: int = CALLS_PER_ROUND,
     paced: bool = False,
+    edges: bool = False,
 ) -> Setting:
     """The world for about so many calls up at once, with `people` for each of them and for each of so many rounds.
 
     `pace` shortens what people say, and with it a round. `paced`: the trunk's rate is what holds dialing back, and some
-    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate.
+    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate. `edges`: the
+    campaign has hours, and as many people again could be called only by a clock that is wrong by an hour.
     """
     cycle_s = RING_S + fmean(each.talk_s for each in talks.table(pace))
     rate = calls / cycle_s
@@ -99,17 +111,23 @@ def setting_for(
         max_channels=4 * calls + 10,
         cap=CAP,
         clock=CROWD_CLOCK,
+        hours=HOURS if edges else None,
     )
-    crowd = crowd_for(SPARE_CALLS + rounds * calls * people)
+    crowd = crowd_for(SPARE_CALLS + rounds * calls * people, edges=edges)
     return Setting(scenario, talks.table(pace), crowd, MANNERS, seed)
 
 
-def crowd_for(count: int) -> list[Person]:
-    """People of whom every twelfth is suppressed, and some more of whom it is night: nobody may call these."""
+def crowd_for(count: int, *, edges: bool = False) -> list[Person]:
+    """People of whom every twelfth is suppressed, and some more of whom it is night: nobody may call these.
+
+    With `edges` there is behind each somebody who lives an hour too far west or east, in turn.
+    """
     crowd = [
         replace(person, held=Held.SUPPRESSED) if index % HELD_EVERY == HELD_EVERY - 1 else person
-        for index, person in enumerate(make_crowd(count))
+        for index, person in enumerate(crowd_in_hours(count) if edges else make_crowd(count))
     ]
+    if edges:
+        crowd = [each for pair in zip(crowd, crowd_out_of_hours(count), strict=True) for each in pair]
     npa, state = NIGHT
     asleep = [
         Person("Ida", "Crowd", npa, f"{100 + n:04d}", state, Held.OUT_OF_HOURS)
@@ -118,9 +136,11 @@ def crowd_for(count: int) -> list[Person]:
     return [*asleep, *crowd]
 
 
-def rounds_in_a_world(calls: int, people: int) -> int:
-    """How many rounds one world has fictional numbers for, at least one."""
-    return max(1, (most_people() - SPARE_CALLS) // (calls * people))
+def rounds_in_a_world(calls: int, people: int, *, edges: bool = False) -> int:
+    """How many rounds one world has fictional numbers for, at least one; with `edges` they take less than an hour."""
+    most = most_in_hours() if edges else most_people()
+    rounds = max(1, (most - SPARE_CALLS) // (calls * people))
+    return min(rounds, ROUNDS_IN_AN_HOUR) if edges else rounds
 
 
 def deaf(
