@@ -16,7 +16,10 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 FAULTS = {
     "asterisk-kill-unseen": 1,
     "postgres-kill": 1,
+    "postgres-lock": 1,
     "ari-cut": 1,
+    "ari-half-open": 1,
+    "ami-cut": 1,
     "config-broken": 1,
     "clock-step": 2,
     "postgres-full": 1,

@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from dialer_engine.lab.agents import Manners, SimAgent
-from dialer_engine.lab.behaviours import Behaviour, Kind, Table
+from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
 from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
 from dialer_engine.lab.crowd import (
     CROWD_CLOCK,
@@ -47,6 +47,8 @@ CALLS_PER_ROUND = 10
 SPARE_CALLS = 60
 ENOUGH = 0.7
 """The share of the wanted calls in which an agent must hear a customer before a fault comes."""
+STAYS_S = 10.0
+"""Before a fault comes somebody must be in a talk that goes on for so long: longer than a killed engine is away."""
 WAIT_AFTER_MESSAGE_S = 5.0
 HELD_EVERY = 12
 ROUNDS_IN_AN_HOUR = 40
@@ -218,13 +220,27 @@ class Ground:
         await self.world.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
     async def busy(self) -> None:
-        """Wait until enough agents hear a customer, and a little longer, by chance."""
+        """Wait until enough agents hear a customer, a little longer, by chance, and for somebody who stays.
+
+        Where nobody talks for so long nobody is waited for.
+        """
         agents = self.world.phones.agents.values()
         enough = max(1, round(ENOUGH * self.wanted))
         if not await self.until(lambda: sum(a.hearing for a in agents) >= enough, BUSY_S):
             hearing = sum(agent.hearing for agent in agents)
             raise LabError(f"{hearing} of {len(agents)} agents hear anybody: the world does not dial")
         await asyncio.sleep(self.chance(0.0, 2.0, "moment"))
+        if self.longest_talk_s > STAYS_S:
+            await self.until(lambda: self.anybody_stays(STAYS_S), BUSY_S)
+
+    def anybody_stays(self, seconds: float) -> bool:
+        """Whether somebody should have answered by now who will talk on for so many seconds."""
+        now, table = time.time(), self.world.setting.table
+        live = ((call.came_at, behaviour(table, call.number)) for call in self.calls if call.live)
+        return any(
+            came + person.ring_s < now < came + person.ring_s + person.talk_s - seconds
+            for came, person in live
+        )
 
     async def first_call_after(self, moment: float, seconds: float) -> float | None:
         """Wait for the first call that the carrier sees after a moment; returns when it came (wall clock)."""
