@@ -6,6 +6,7 @@ The agent knows nothing of the engine but what its phone lets it hear, as a pers
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -54,6 +55,19 @@ class SimAgent:
     def hearing(self) -> bool:
         """Whether a customer is being heard now."""
         return self._ear.hearing
+
+    def after(self, moment: float) -> tuple[float, float]:
+        """Since when this agent was free, at a moment or at the end of the talk of then, and when the next one began.
+
+        Wall-clock seconds; infinity for what has not come yet.
+        """
+        following = math.inf
+        now = [(self.heard_since, math.inf)] if self.hearing else []
+        for first, last in (*now, *((heard.first, heard.last) for heard in reversed(self.heard_calls))):
+            if first < moment:
+                return max(moment, last), following
+            following = first
+        return moment, following
 
     def opened(self, connection: Connection) -> None:
         """The phone is in a call with the engine: the agent is on duty."""

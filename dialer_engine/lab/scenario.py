@@ -73,7 +73,7 @@ dispositions:
   "3": {{code: do_not_call, label: Do not call again, suppress: true}}
 attempts: {{per_number_24h: {cap}}}
 retry: {{busy: {retry}, congestion: {retry}, no_answer: {retry}, cancelled: {retry}, failed: {retry}}}
-offer: solar panels
+{hours}offer: solar panels
 """
 
 
@@ -84,7 +84,8 @@ class Scenario:
     `lines_to` are further trunks by name and port on loopback, tried before the one that leads straight to the
     carrier, which is left out without `direct`. The life-like carrier says 503 for single numbers, so `codes`
     has it as theirs. With `account_calls_per_second` all trunks share one account. Without `options_every_s` only
-    calls tell how a trunk is, as with a carrier that never answers OPTIONS.
+    calls tell how a trunk is, as with a carrier that never answers OPTIONS. `hours` are the campaign's own, from and
+    until such as 09:00.
     """
 
     agents: int = 5
@@ -110,6 +111,7 @@ class Scenario:
     preview_seconds: int = 60
     preview_at_end: str = "skip"
     skip_retry_s: int = 3600
+    hours: tuple[str, str] | None = None
 
     @property
     def agent_names(self) -> list[str]:
@@ -168,6 +170,7 @@ def write_config(
         wrap_seconds=scenario.wrap_seconds,
         cap=scenario.cap,
         retry=f"{scenario.retry_s}s",
+        hours='hours: {{start: "{}", end: "{}"}}\n'.format(*scenario.hours) if scenario.hours else "",
     )
     (campaigns / f"{CAMPAIGN}.yaml").write_text(campaign, encoding="utf-8")
 

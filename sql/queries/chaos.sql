@@ -36,10 +36,30 @@ where q.state = 'live'
       where a.ended_at is null and a.contact_id = q.contact_id and a.campaign_id = q.campaign_id
   );
 
+-- name: chaos_due_again
+-- Lists contacts whose call has ended and who are due before the 24 hours of the fault suite's retry delays are over, or
+-- whom the gate had to refuse for that reason (then `due` is null). A clock that is stepped back by an hour
+-- during the call shortens the delay. Calls that never left and trunk faults are due at once on purpose.
+select a.number, case when q.held_rule is distinct from 'retry_delay' then q.next_at end::text as due,
+       a.gate_at::text as called
+from attempts a
+join queue q on q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
+where a.ended_at is not null and a.counted and a.result <> 'trunk_fault'
+  and (q.next_at < a.gate_at + interval '22 hours' or q.held_rule = 'retry_delay');
+
 -- name: chaos_owners
 -- Lists the epochs under which calls left, each with its first and last moment, in their order.
 select epoch, extract(epoch from min(at))::float8 as first, extract(epoch from max(at))::float8 as last
 from attempt_events where kind = 'dialing' group by epoch order by epoch;
+
+-- name: chaos_earlier
+-- Lists what was written under the epochs of owners before the present one, and not taken over by it.
+with newest as (select max(epoch) as epoch from leases)
+select 'attempt ' || a.id as what from attempts a, newest n where a.epoch < n.epoch
+union all
+select 'event ' || e.number || ' of attempt ' || e.attempt_id from attempt_events e, newest n where e.epoch < n.epoch
+union all
+select 'record of attempt ' || c.attempt_id from cdrs c, newest n where c.epoch < n.epoch;
 
 -- name: chaos_numbers
 -- Tells the number that each attempt called; an attempt's id is its channel's.

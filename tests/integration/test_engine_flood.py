@@ -4,6 +4,7 @@ import pytest
 from lab_support import lab_place
 
 from dialer_engine.lab.bench_flood import FloodPlan, bench_flood
+from dialer_engine.lab.chaos.flood_faults import LEAST_SENT
 from dialer_engine.lab.flood import Rates
 from dialer_engine.pbx.bundle import Bundle
 
@@ -14,16 +15,16 @@ MOST_GROWTH_MB = 60
 
 Before the trim it is 70 to 220 MB, by how much of the flood came through.
 """
+SECONDS, RATES = 6.0, Rates(1000, 5000, 100)
+WANTED = SECONDS * (RATES.registers + RATES.options + RATES.invites)
 
 
 async def test_a_flood_cuts_no_call_and_leaves_nothing_waiting(bundle: Bundle) -> None:
     with lab_place() as place:
-        result = await bench_flood(
-            bundle, place, FloodPlan(3.0, 6.0, 1, Rates(1000, 5000, 100)), lambda text: None
-        )
+        result = await bench_flood(bundle, place, FloodPlan(3.0, SECONDS, 1, RATES), lambda text: None)
     quiet, aside, flooded = result.rounds
-    assert flooded.sent.requests > 1000, "a flood was sent"
-    assert aside.sent.requests > 1000
+    assert flooded.sent.requests > LEAST_SENT * WANTED, "a flood was sent"
+    assert aside.sent.requests > LEAST_SENT * WANTED
     assert aside.calls > 0
     assert result.refused > 500, "the engine sees who was refused"
     assert quiet.calls > 0

@@ -9,7 +9,17 @@ from dialer_engine.lab.chaos.catalogue import catalogue, chosen
 from dialer_engine.lab.chaos.flood_faults import p95_ratio
 from dialer_engine.lab.chaos.table import evidence, table
 from dialer_engine.lab.chaos.talks import talks
-from dialer_engine.lab.chaos.verdict import Kept, Promise, Record, Row, Seen, Witness, row_of, tally
+from dialer_engine.lab.chaos.verdict import (
+    DueAgain,
+    Kept,
+    Promise,
+    Record,
+    Row,
+    Seen,
+    Witness,
+    row_of,
+    tally,
+)
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import Held, Oracle
@@ -124,6 +134,16 @@ def test_a_second_call_to_a_number_is_a_double_dial_whenever_it_comes() -> None:
     later = replace(GOOD, id="2", came_at=500.0, answered_at=501.0, heard_at=501.1, ended_at=505.0)
     again = replace(TALK, first=501.02, last=504.98)
     assert row([GOOD, later], (*KEPT, *KEPT), heard=(TALK, again)).broken == ("double_dials",)
+
+
+def test_who_was_called_and_is_due_again_would_have_been_called_twice() -> None:
+    again = (DueAgain(ADA, "-infinity", "10:00"), DueAgain(BOB, None, "10:01"))
+    judged = judge(Promise(), Witness([GOOD], (TALK,), Kept(KEPT, due_again=again)))
+    assert (judged.double_dials, judged.broken) == (2, ("double_dials",))
+    assert judged.evidence == (
+        f"double_dials: {ADA}: due again at -infinity, though called at 10:00",
+        f"double_dials: {BOB}: due again too soon and refused by the gate, though called at 10:01",
+    )
 
 
 def test_nobody_is_called_who_may_not_be_called() -> None:

@@ -35,8 +35,8 @@ async def kill_asterisk(ground: Ground) -> Strike:
     os.kill(pid, signal.SIGKILL)
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
-    missing, _ = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    return Strike(since, back, stuck=tuple(missing), excused=(_then(since, back),))
+    missing, manned = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
+    return Strike(since, back, stuck=tuple(missing), excused=(_then(since, back),), manned=manned)
 
 
 def _then(since: float, back: float) -> tuple[float, float]:
@@ -91,11 +91,12 @@ def _says_so(records: dict[str, Record], number: str, since: float) -> bool:
     return record is not None and (record.result == NODE_LOST or record.ended_at < since)
 
 
-async def _agents_return(ground: Ground) -> None:
-    """The agents hear nothing any more, hang up, and dial in again."""
+async def _agents_return(ground: Ground) -> float:
+    """The agents hear nothing any more, hang up, and dial in again; returns when they had (wall clock)."""
     await asyncio.sleep(NOTICES_S)
     phones = ground.world.phones
     await phones.dial_in_again(BACK_S)
+    return time.time()
 
 
 def asterisk_faults() -> list[Fault]:

@@ -14,8 +14,9 @@ from dialer_engine.lab.chaos.verdict import Promise
 class Strike:
     """When one fault hit, in seconds since 1970.
 
-    Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`. In the times
-    of `excused` may happen what the fault makes no promise of. `answer_ratio` is p95 from answer to agent during the
+    Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`. From `able` on,
+    or since they are back at their phones (`manned`), agents have their time to hear a new customer. In the times of
+    `excused` may happen what the fault makes no promise of. `answer_ratio` is p95 from answer to agent during the
     fault by that without it, None when it was not measured.
     """
 
@@ -25,6 +26,7 @@ class Strike:
     broken: tuple[str, ...] = ()
     excused: tuple[tuple[float, float], ...] = ()
     answer_ratio: float | None = None
+    manned: float | None = None
 
 
 async def _nothing(ground: Ground) -> tuple[str, ...]:

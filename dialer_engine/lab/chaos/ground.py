@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from dialer_engine.lab.agents import Manners
-from dialer_engine.lab.behaviours import Behaviour, Kind, Table
-from dialer_engine.lab.chaos.verdict import Kept, Record
-from dialer_engine.lab.crowd import CROWD_CLOCK, make_crowd, most_people
+from dialer_engine.lab.agents import Manners, SimAgent
+from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
+from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
+from dialer_engine.lab.crowd import (
+    CROWD_CLOCK,
+    HOURS,
+    crowd_in_hours,
+    crowd_out_of_hours,
+    make_crowd,
+    most_in_hours,
+    most_people,
+)
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import NUMBERS_PER_AREA, Held, Oracle, Person, oracle_for
@@ -23,6 +32,7 @@ from dialer_engine.lab.scenario import CAMPAIGN, Scenario
 from dialer_engine.lab.wire import Wire
 from dialer_engine.lab.world import Setting, World
 from dialer_engine.pbx.prompts import wav_seconds
+from dialer_engine.settings.campaign import AttemptLimits
 from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
@@ -31,12 +41,18 @@ BUSY_S = 60.0
 RING_S, WRAP_S = 0.75, 1.0
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
+CAP = AttemptLimits().per_number_24h
+"""As in every campaign: with one call a day the gate would hide whoever is put back to be called again."""
 CALLS_PER_ROUND = 10
 SPARE_CALLS = 60
 ENOUGH = 0.7
 """The share of the wanted calls in which an agent must hear a customer before a fault comes."""
+STAYS_S = 10.0
+"""Before a fault comes somebody must be in a talk that goes on for so long: longer than a killed engine is away."""
 WAIT_AFTER_MESSAGE_S = 5.0
 HELD_EVERY = 12
+ROUNDS_IN_AN_HOUR = 40
+"""A round of the stepped clock takes 30 to 60 s; after an hour others may be called."""
 NIGHT = ("671", "GU")
 """Guam, where it is five in the morning at the crowd's clock."""
 
@@ -77,11 +93,13 @@ def setting_for(
     talks: Talks = Talks.SHORT,
     people: int = CALLS_PER_ROUND,
     paced: bool = False,
+    edges: bool = False,
 ) -> Setting:
     """The world for about so many calls up at once, with `people` for each of them and for each of so many rounds.
 
     `pace` shortens what people say, and with it a round. `paced`: the trunk's rate is what holds dialing back, and some
-    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate.
+    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate. `edges`: the
+    campaign has hours, and as many people again could be called only by a clock that is wrong by an hour.
     """
     cycle_s = RING_S + fmean(each.talk_s for each in talks.table(pace))
     rate = calls / cycle_s
@@ -93,19 +111,25 @@ def setting_for(
         retry_s=HOURS_LATER_S,
         calls_per_second=round(rate if paced else 2 * rate, 1),
         max_channels=4 * calls + 10,
-        cap=1,
+        cap=CAP,
         clock=CROWD_CLOCK,
+        hours=HOURS if edges else None,
     )
-    crowd = crowd_for(SPARE_CALLS + rounds * calls * people)
+    crowd = crowd_for(SPARE_CALLS + rounds * calls * people, edges=edges)
     return Setting(scenario, talks.table(pace), crowd, MANNERS, seed)
 
 
-def crowd_for(count: int) -> list[Person]:
-    """People of whom every twelfth is suppressed, and some more of whom it is night: nobody may call these."""
+def crowd_for(count: int, *, edges: bool = False) -> list[Person]:
+    """People of whom every twelfth is suppressed, and some more of whom it is night: nobody may call these.
+
+    With `edges` there is behind each somebody who lives an hour too far west or east, in turn.
+    """
     crowd = [
         replace(person, held=Held.SUPPRESSED) if index % HELD_EVERY == HELD_EVERY - 1 else person
-        for index, person in enumerate(make_crowd(count))
+        for index, person in enumerate(crowd_in_hours(count) if edges else make_crowd(count))
     ]
+    if edges:
+        crowd = [each for pair in zip(crowd, crowd_out_of_hours(count), strict=True) for each in pair]
     npa, state = NIGHT
     asleep = [
         Person("Ida", "Crowd", npa, f"{100 + n:04d}", state, Held.OUT_OF_HOURS)
@@ -114,9 +138,28 @@ def crowd_for(count: int) -> list[Person]:
     return [*asleep, *crowd]
 
 
-def rounds_in_a_world(calls: int, people: int) -> int:
-    """How many rounds one world has fictional numbers for, at least one."""
-    return max(1, (most_people() - SPARE_CALLS) // (calls * people))
+def rounds_in_a_world(calls: int, people: int, *, edges: bool = False) -> int:
+    """How many rounds one world has fictional numbers for, at least one; with `edges` they take less than an hour."""
+    most = most_in_hours() if edges else most_people()
+    rounds = max(1, (most - SPARE_CALLS) // (calls * people))
+    return min(rounds, ROUNDS_IN_AN_HOUR) if edges else rounds
+
+
+def deaf(
+    agents: Mapping[str, SimAgent], moment: float, seconds: float, longest_s: float, *, talking: bool = True
+) -> dict[str, float]:
+    """The agents who heard no new customer in time, each with the moment until which there is time.
+
+    They have so many seconds from a moment on, or from the end of the talk of then. Whoever still is in that talk is
+    not among them, unless `talking` does not count: then it must end too, after `longest_s` seconds.
+    """
+    found = {}
+    for name, agent in agents.items():
+        free, following = agent.after(moment)
+        due = min(free, moment + longest_s) + seconds
+        if following > due and not (talking and free == math.inf):
+            found[name] = due
+    return found
 
 
 @dataclass
@@ -177,13 +220,27 @@ class Ground:
         await self.world.engine.control.post(f"/campaigns/{CAMPAIGN}/start")
 
     async def busy(self) -> None:
-        """Wait until enough agents hear a customer, and a little longer, by chance."""
+        """Wait until enough agents hear a customer, a little longer, by chance, and for somebody who stays.
+
+        Where nobody talks for so long nobody is waited for.
+        """
         agents = self.world.phones.agents.values()
         enough = max(1, round(ENOUGH * self.wanted))
         if not await self.until(lambda: sum(a.hearing for a in agents) >= enough, BUSY_S):
             hearing = sum(agent.hearing for agent in agents)
             raise LabError(f"{hearing} of {len(agents)} agents hear anybody: the world does not dial")
         await asyncio.sleep(self.chance(0.0, 2.0, "moment"))
+        if self.longest_talk_s > STAYS_S:
+            await self.until(lambda: self.anybody_stays(STAYS_S), BUSY_S)
+
+    def anybody_stays(self, seconds: float) -> bool:
+        """Whether somebody should have answered by now who will talk on for so many seconds."""
+        now, table = time.time(), self.world.setting.table
+        live = ((call.came_at, behaviour(table, call.number)) for call in self.calls if call.live)
+        return any(
+            came + person.ring_s < now < came + person.ring_s + person.talk_s - seconds
+            for came, person in live
+        )
 
     async def first_call_after(self, moment: float, seconds: float) -> float | None:
         """Wait for the first call that the carrier sees after a moment; returns when it came (wall clock)."""
@@ -195,21 +252,17 @@ class Ground:
         return min(came(), default=None)
 
     async def deaf_agents(self, moment: float, seconds: float, *, talking: bool = True) -> list[str]:
-        """Give every agent so many seconds to hear a new customer after a moment; return those who did not.
+        """Wait until no agent can hear a new customer in time any more; return those who did not (`deaf`).
 
-        Whoever still hears the old one is not among them, unless `talking` does not count.
+        A moment that is past leaves no more time than is left of it.
         """
-        agents = self.world.phones.agents
+        longest = self.longest_talk_s
 
-        def missing() -> list[str]:
-            return [
-                name
-                for name, agent in agents.items()
-                if agent.heard_since < moment and not (talking and agent.hearing)
-            ]
+        def found() -> dict[str, float]:
+            return deaf(self.world.phones.agents, moment, seconds, longest, talking=talking)
 
-        await self.until(lambda: not missing(), seconds)
-        return missing()
+        await self.until(lambda: all(time.time() > due for due in found().values()), longest + seconds)
+        return list(found())
 
     async def quiet(self) -> list[str]:
         """Pause the campaign and let all calls end; return the numbers whose calls did not."""
@@ -235,7 +288,8 @@ class Ground:
             if not live or time.monotonic() > end:
                 tries = {row["number"]: row["tries"] for row in await self.ask(sql("chaos_tries"))}
                 suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
-                return Kept(await self.records(), tries, suppressed), live
+                again = [DueAgain(**row) for row in await self.ask(sql("chaos_due_again"))]
+                return Kept(await self.records(), tries, suppressed, again), live
             await asyncio.sleep(0.5)
 
     async def forgotten(self) -> list[str]:

@@ -1,4 +1,7 @@
-"""The links between engine and Asterisk are cut, slow, or open while nothing passes, or no answer."""
+"""The links between engine and Asterisk are cut, slow, or open while nothing passes, or no answer.
+
+Calls are asked for and seen by ARI: without it the engine is blind. AMI tells of phones and trunks only.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from collections.abc import Awaitable, Callable
 
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
-from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ground import STEP_S, Ground
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.proxy import Mood, Proxy
+from dialer_engine.lab.second_engine import break_off
 
 ARI, AMI = "ari_port", "ami_port"
 LINKS = Needs(links=True)
@@ -18,26 +22,32 @@ CUT_S = 2.0
 SLOW_S = 6.0
 DELAY_S = 0.2
 HALF_OPEN_S = 12.0
+KEEP_ALIVE_S = 20.0
+"""AMI that does not answer is noticed within 15 s, on a machine that does other things too."""
+GOES_ON_S = 20.0
+"""So long at most until somebody is called, however long all agents talk just then."""
+RETURNS_S = 20.0
+"""AMI is tried again every 5 s."""
 ON_ITS_WAY_S = 1.0
 """A call that left just before the link was cut reaches the carrier within this time."""
 NOTICED_S = 8.0
 """A link on which nothing comes back counts as lost after 7.5 s: no call is asked for after that."""
 
 
-async def cut(ground: Ground, link: str, seconds: float) -> Strike:
-    """Cut the link for so many seconds; no call may leave while the engine is blind."""
-    proxy = ground.world.proxies[link]
+async def cut(ground: Ground, seconds: float) -> Strike:
+    """Cut ARI for so many seconds; no call may leave while the engine is blind."""
+    proxy = ground.world.proxies[ARI]
     down = time.time()
     proxy.cut()
     now = await _healed(proxy, seconds)
-    late = [call for call in ground.calls if link == ARI and down + ON_ITS_WAY_S < call.came_at < now]
+    late = [call for call in ground.calls if down + ON_ITS_WAY_S < call.came_at < now]
     dialed = (f"dialed {call.number} while blind" for call in late)
     return Strike(now, now, broken=(*dialed, *await differences(ground)))
 
 
-async def swallow(ground: Ground, link: str, mood: Mood, seconds: float) -> Strike:
-    """Swallow every byte, or every answer, for so many seconds; no call is asked for once the engine can know."""
-    proxy = ground.world.proxies[link]
+async def swallow(ground: Ground, mood: Mood, seconds: float) -> Strike:
+    """Swallow every byte of ARI, or every answer; no call is asked for once the engine can know."""
+    proxy = ground.world.proxies[ARI]
     with originates(proxy) as asked:
         down = time.time()
         proxy.mood = mood
@@ -45,6 +55,35 @@ async def swallow(ground: Ground, link: str, mood: Mood, seconds: float) -> Stri
         late = sum(down + NOTICED_S < at < now for at in asked)
     blind = (f"asked for {late} calls while blind",) if late else ()
     return Strike(now, now, broken=(*blind, *await differences(ground)))
+
+
+async def without_ami(ground: Ground, mood: Mood, seconds: float) -> Strike:
+    """Take AMI away for so many seconds, and until the engine says so: calls need none, so dialing goes on."""
+    proxy = ground.world.proxies[AMI]
+    down = time.time()
+    break_off((proxy,), mood)
+    try:
+        await asyncio.sleep(seconds)
+        noticed = await _has_ami(ground, False, KEEP_ALIVE_S)
+        dialed = await ground.first_call_after(down + ON_ITS_WAY_S, GOES_ON_S)
+    finally:
+        proxy.heal()
+    now = time.time()
+    broken = [] if noticed else ["the status says nothing of the lost AMI"]
+    broken += [] if dialed is not None else ["nobody was dialed without AMI"]
+    broken += await differences(ground)
+    broken += [] if await _has_ami(ground, True, RETURNS_S) else ["AMI did not come back"]
+    return Strike(now, now, broken=tuple(broken))
+
+
+async def _has_ami(ground: Ground, connected: bool, seconds: float) -> bool:
+    """Wait until the engine's status says whether it has AMI, at most so many seconds; returns whether it did."""
+    end = time.monotonic() + seconds
+    while (await ground.world.engine.control.status())["nodes"][0]["ami"] is not connected:
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(STEP_S)
+    return True
 
 
 async def slow(ground: Ground, seconds: float) -> Strike:
@@ -68,17 +107,13 @@ def link_faults() -> list[Fault]:
     """The faults of this module."""
     both, answers = Mood.HALF_OPEN, Mood.DEAF
     return [
-        linked("ari-cut", "cut ARI for 2 s", lambda g: cut(g, ARI, CUT_S)),
+        linked("ari-cut", "cut ARI for 2 s", lambda g: cut(g, CUT_S)),
         linked("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S)),
+        linked("ari-half-open", "let no byte of ARI pass for 12 s", lambda g: swallow(g, both, HALF_OPEN_S)),
+        linked("ari-deaf", "let no answer of ARI pass for 12 s", lambda g: swallow(g, answers, HALF_OPEN_S)),
+        linked("ami-cut", "cut AMI for 2 s", lambda g: without_ami(g, Mood.CUT, CUT_S)),
         linked(
-            "ari-half-open", "let no byte of ARI pass for 12 s", lambda g: swallow(g, ARI, both, HALF_OPEN_S)
-        ),
-        linked(
-            "ari-deaf", "let no answer of ARI pass for 12 s", lambda g: swallow(g, ARI, answers, HALF_OPEN_S)
-        ),
-        linked("ami-cut", "cut AMI for 2 s", lambda g: cut(g, AMI, CUT_S)),
-        linked(
-            "ami-half-open", "let no byte of AMI pass for 12 s", lambda g: swallow(g, AMI, both, HALF_OPEN_S)
+            "ami-half-open", "let no byte of AMI pass for 12 s", lambda g: without_ami(g, both, HALF_OPEN_S)
         ),
     ]
 

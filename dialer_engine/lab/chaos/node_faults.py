@@ -37,7 +37,8 @@ async def lose_node(ground: Ground) -> Strike:
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
     then = (since - JUST_BEFORE_S, since + JUST_BEFORE_S)
-    return Strike(since, since, stuck=tuple(stuck), broken=_too_late(seated - since), excused=(then,))
+    broken = _too_late(seated - since)
+    return Strike(since, since, stuck=tuple(stuck), broken=broken, excused=(then,), manned=seated)
 
 
 async def _calls_on(ground: Ground, node: FurtherNode) -> set[str]:

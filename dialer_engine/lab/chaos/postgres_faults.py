@@ -16,6 +16,7 @@ from dialer_engine.store.pool import connect
 from dialer_engine.store.sql import sql
 
 STOPS_WITHIN_S = 1.0
+LOOK_S = 0.01
 LASTING = Needs(talks=Talks.LASTING)
 
 
@@ -38,10 +39,26 @@ async def kill(ground: Ground) -> Strike:
 
 async def _start_again(ground: Ground, down: float, seconds: float) -> Strike:
     await asyncio.sleep(seconds)
-    before = time.time()
-    await asyncio.to_thread(ground.world.postgres.start)
-    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < before]
-    return Strike(time.time(), before, broken=tuple(f"dialed {c.number} without a database" for c in late))
+    back = await _started(ground)
+    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < back]
+    return Strike(time.time(), back, broken=tuple(f"dialed {c.number} without a database" for c in late))
+
+
+async def _started(ground: Ground) -> float:
+    """Start Postgres, and return the last moment at which it did not answer yet.
+
+    A killed one takes a second or more; when the start returns it may have been there for a moment already.
+    """
+    postgres, away = ground.world.postgres, time.time()
+    starting = asyncio.create_task(asyncio.to_thread(postgres.start))
+    while not starting.done():
+        asked = time.time()
+        if await asyncio.to_thread(postgres.running):
+            break
+        away = asked
+        await asyncio.sleep(LOOK_S)
+    await starting
+    return away
 
 
 async def lock(ground: Ground, seconds: float) -> Strike:

@@ -58,7 +58,7 @@ async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
     seen.began = began
     strike = await fault.strike(ground)
     first = await ground.first_call_after(strike.able, BACK_S)
-    deaf = await ground.deaf_agents(strike.able, AGENTS_S)
+    deaf = await ground.deaf_agents(strike.manned or strike.able, AGENTS_S)
     seen.rounds += 1
     seen.cpu_busy = max(seen.cpu_busy, Busy.read().since(idle))
     seen.spans.append((began, strike.able if first is None else first))
@@ -73,7 +73,7 @@ async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
 
 async def _everybody_comes_back(ground: Ground, seen: Seen) -> None:
     """See who hears a new customer once the talks of now are over: who still talked may have been missed before."""
-    missing = await ground.deaf_agents(time.time(), AGENTS_S + ground.longest_talk_s, talking=False)
+    missing = await ground.deaf_agents(time.time(), AGENTS_S, talking=False)
     seen.stuck += [f"{agent}: no new customer after all rounds" for agent in missing]
 
 
@@ -82,5 +82,6 @@ def _note(seen: Seen, strike: Strike, first: float | None, deaf: list[str]) -> N
     seen.stuck += [f"{agent}: no new customer in {AGENTS_S:g} s" for agent in deaf]
     seen.stuck += strike.stuck
     seen.broken += strike.broken
+    seen.broken += [f"dialing did not go on within {BACK_S:g} s"] if first is None else []
     seen.excused += strike.excused
     seen.answer_ratios += [] if strike.answer_ratio is None else [strike.answer_ratio]

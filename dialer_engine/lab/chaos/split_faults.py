@@ -23,7 +23,7 @@ from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.engine_process import EngineProcess
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.proxy import Mood
-from dialer_engine.lab.second_engine import break_off, with_clock
+from dialer_engine.lab.second_engine import Ways, break_off, with_clock
 from dialer_engine.store.sql import sql
 
 TAKES_OVER_S = 30.0
@@ -65,45 +65,54 @@ async def split(ground: Ground) -> Strike:
 
 
 async def _without_database(ground: Ground, mood: Mood) -> Strike:
-    """The owner cannot renew its lease: the standby takes over, and the owner ends when it learns of it."""
-    world = ground.world
-    owner = world.engine
-    ways = world.ways[world.engines.index(owner)]
-    other = next(engine for engine in world.engines if engine is not owner)
-    with originates(ways.ari) as asked:
-        since = time.time()
-        break_off((ways.database,), mood)
-        world.engine = other
-        try:
-            taken = await _becomes(other, "dialing")
-            able = time.time()
-            await asyncio.sleep(NOTICED_S)
-        finally:
-            ways.database.heal()
-        gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
-    broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
-    broken += [] if gone else ["the displaced engine did not end"]
-    return Strike(since, able, broken=(*broken, *_still_dialed(asked, able)))
+    """The owner cannot renew its lease."""
+    database = _ways(ground).database
+    return await _replaced(ground, lambda: break_off((database,), mood), database.heal)
 
 
 async def _frozen(ground: Ground, mood: Mood) -> Strike:
-    """The owner is stopped for longer than its lease; when it wakes the other one owns the campaigns."""
+    """The owner is stopped for longer than its lease, and wakes."""
+    owner = ground.world.engine
+    return await _replaced(ground, lambda: owner.send(signal.SIGSTOP), lambda: owner.send(signal.SIGCONT))
+
+
+async def _replaced(ground: Ground, lose: Callable[[], None], give_back: Callable[[], None]) -> Strike:
+    """The standby takes over from an owner that is lost; given back it learns of that, writes nothing, and ends."""
     world = ground.world
-    owner = world.engine
+    owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
-    with originates(world.ways[world.engines.index(owner)].ari) as asked:
+    with originates(ways.ari) as asked:
         since = time.time()
-        owner.send(signal.SIGSTOP)
+        lose()
         try:
             taken = await _becomes(other, "dialing")
             able = time.time()
             await asyncio.sleep(NOTICED_S)
+            standing = await earlier_rows(ground)
         finally:
-            owner.send(signal.SIGCONT)
+            give_back()
         gone = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
     broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
     broken += [] if gone else ["the displaced engine did not end"]
+    broken += await _written(ground, standing)
     return Strike(since, able, broken=(*broken, *_still_dialed(asked, able)))
+
+
+def _ways(ground: Ground) -> Ways:
+    """The ways of the engine that owns the campaigns."""
+    world = ground.world
+    return world.ways[world.engines.index(world.engine)]
+
+
+async def earlier_rows(ground: Ground) -> set[str]:
+    """What attempts, their events and call records stand in the database under the epochs of earlier owners."""
+    return {row["what"] for row in await ground.ask(sql("chaos_earlier"))}
+
+
+async def _written(ground: Ground, standing: set[str]) -> list[str]:
+    """What an earlier owner wrote under its own epoch beside what stood there when another one had taken over."""
+    new = sorted(await earlier_rows(ground) - standing)
+    return [f"the earlier owner wrote {len(new)} rows, such as {new[0]}"] if new else []
 
 
 def _still_dialed(asked: list[float], since: float) -> tuple[str, ...]:
@@ -118,8 +127,7 @@ async def _without_successor(ground: Ground, mood: Mood) -> Strike:
     It ends when it sees the database again, and goes on when it is started again, as by a service manager.
     """
     world = ground.world
-    owner = world.engine
-    ways = world.ways[world.engines.index(owner)]
+    owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
     break_off((ways.database,), mood)
     try:
@@ -130,9 +138,11 @@ async def _without_successor(ground: Ground, mood: Mood) -> Strike:
         await other.kill()
         if await _takes_asterisk(owner, ALONE_S):
             broken.append("the displaced engine took Asterisk back without a lease")
+        standing = await earlier_rows(ground)
     finally:
         ways.database.heal()
     broken += [] if await ground.until(lambda: owner.pid is None, TAKES_OVER_S) else ["it did not end"]
+    broken += await _written(ground, standing)
     since = time.time()
     world.engine = owner
     await _again(owner, world.clock_now.isoformat())
@@ -159,8 +169,7 @@ async def _again(engine: EngineProcess, clock: str) -> None:
 
 async def _without_asterisk(ground: Ground, mood: Mood) -> Strike:
     """The owner keeps its lease and dials nobody; once it sees Asterisk again it goes on."""
-    world = ground.world
-    ways = world.ways[world.engines.index(world.engine)]
+    ways = _ways(ground)
     noticed = NOTICED_S if mood is Mood.CUT else HALF_OPEN_NOTICED_S
     with originates(ways.ari) as asked:
         down = time.time()

@@ -24,7 +24,7 @@ class Needs:
     a wire in the lab's hands, whose 503 is the trunk's, and whose calls per second hold dialing back. `split`: a second
     engine waits, each with ways of its own. `small_disk`: a directory below the home that is a disk of so many bytes.
     `nodes`: so many Asterisk nodes, behind a `front` or with a phone of every agent at each. `people` are needed in
-    each round for each call up.
+    each round for each call up. `edges`: a clock that is wrong by an hour would let some be called who may not.
     """
 
     links: bool = False
@@ -35,6 +35,7 @@ class Needs:
     nodes: int = 1
     front: bool = False
     people: int = CALLS_PER_ROUND
+    edges: bool = False
 
 
 @asynccontextmanager
@@ -51,7 +52,14 @@ async def staged(
 ) -> AsyncIterator[Ground]:
     """A running world for about so many calls up at once and so many rounds, whose campaign has not begun."""
     setting = setting_for(
-        calls, rounds, seed, pace, talks=needs.talks, people=needs.people, paced=needs.wired
+        calls,
+        rounds,
+        seed,
+        pace,
+        talks=needs.talks,
+        people=needs.people,
+        paced=needs.wired,
+        edges=needs.edges,
     )
     setting = replace(
         setting,

@@ -34,7 +34,8 @@ async def run_suite(
         tell(f"{fault.name}: {fault.does}")
         tallies: list[Tally] = []
         try:
-            for turn, some in enumerate(_worlds(rounds, rounds_in_a_world(calls, fault.needs.people))):
+            most = rounds_in_a_world(calls, fault.needs.people, edges=fault.needs.edges)
+            for turn, some in enumerate(_worlds(rounds, most)):
                 with take_place(root / "lab", user) as place:
                     size = {"calls": calls, "rounds": some, "seed": seed + turn}
                     async with staged(bundle, place, fault.needs, tell, **size) as ground:

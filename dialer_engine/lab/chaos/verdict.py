@@ -1,8 +1,8 @@
 """What a fault did, judged by the carrier's ledger, the phones, and the database beside the carrier's calls.
 
 The people of a fault run are called at most once: no result is tried again within hours. So a second call to
-a number is a double dial, whenever it comes. They end each call themselves, and the agents end none: an answered
-call that our side ended was cut, unless the drop message was over.
+a number is a double dial, whenever it comes, and who was called must not be due again either. They end each call
+themselves, and the agents end none: an answered call that our side ended was cut, unless the drop message was over.
 """
 
 from __future__ import annotations
@@ -43,12 +43,28 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class DueAgain:
+    """A contact who was called and was due again too soon; when, and when the call was, by the gate's clock, as text.
+
+    `due` is None when the gate had to refuse another call.
+    """
+
+    number: str
+    due: str | None
+    called: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """What the database holds in the end: records, the tries that contacts are charged, and suppressed numbers."""
+    """What the database holds in the end: records, the tries that contacts are charged, and suppressed numbers.
+
+    `due_again` are contacts who waited for a second call.
+    """
 
     records: Sequence[Record] = ()
     tries: Mapping[str, int] = field(default_factory=dict)
     suppressed: frozenset[str] = frozenset()
+    due_again: Sequence[DueAgain] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +208,7 @@ def tally(told: Witness, seen: Seen) -> Tally:
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(told.message_s)],
             "left_alone": [found for talk in spoken if (found := _alone(talk)) is not None],
             "silent_answers": [_silence(call) for call in told.calls if is_silent(call)],
-            "double_dials": _double_dials(told.calls),
+            "double_dials": _double_dials(told.calls, told.kept),
             "forbidden": [Finding(None, text) for text in _objections(told)],
             "stuck": [Finding(None, text) for text in seen.stuck],
             **_compared(told.calls, spoken, told.kept),
@@ -246,9 +262,16 @@ def _up_through(spoken: Sequence[Talk], span: tuple[float, float]) -> tuple[int,
     return len(up), sum(call.until > over for call in up)
 
 
-def _double_dials(calls: Iterable[CarrierCall]) -> list[Finding]:
+def _double_dials(calls: Iterable[CarrierCall], kept: Kept | None) -> list[Finding]:
     placed = Counter(call.number for call in calls)
-    return [Finding(None, f"{number}: called {count} times") for number, count in placed.items() if count > 1]
+    twice = [f"{number}: called {count} times" for number, count in placed.items() if count > 1]
+    again = [_again(each) for each in kept.due_again] if kept is not None else []
+    return [Finding(None, words) for words in (*twice, *again)]
+
+
+def _again(found: DueAgain) -> str:
+    when = "due again too soon and refused by the gate" if found.due is None else f"due again at {found.due}"
+    return f"{found.number}: {when}, though called at {found.called}"
 
 
 def _compared(

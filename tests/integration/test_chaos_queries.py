@@ -1,0 +1,62 @@
+"""What the fault suite asks the database: who is due again though called, and what an earlier owner wrote."""
+
+from datetime import timedelta
+
+import pytest
+from store_support import NOON, WALL, Conn, end_of, fictional, make_world, put_contacts, request
+
+from dialer_engine.store.attempts import AttemptEvent, adopt, write
+from dialer_engine.store.reserve import reserve
+from dialer_engine.store.sql import sql
+
+pytestmark = pytest.mark.postgres
+
+DAY, HOUR, SOON = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+async def test_whoever_was_called_and_waits_for_a_second_call_is_found(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(8))
+    placed = (await reserve(conn, request(world, 8))).reserved
+    left = {"originated_at": WALL}
+    ends = [
+        end_of(placed[0], "unknown", **left),
+        end_of(placed[1], "no_answer", **left, retry_at=NOON + 4 * HOUR),
+        end_of(placed[2], "unknown", **left, retry_at=NOON + DAY),
+        end_of(placed[3], "node_lost", **left, retry_at=NOON + DAY - HOUR),
+        end_of(placed[4], "bridged", **left, final=True),
+        end_of(placed[5], "cancelled", retry_at=NOON + SOON, counted=False),
+        end_of(placed[6], "trunk_fault", **left, retry_at=NOON),
+    ]
+    await write(conn, [], ends, 1)
+
+    async def found() -> dict[str, str | None]:
+        return {row["number"]: row["due"] for row in await conn.fetch(sql("chaos_due_again"))}
+
+    due = await found()
+    assert set(due) == {placed[0].number, placed[1].number}
+    assert due[placed[0].number] == "-infinity"
+
+    again = await reserve(conn, request(world, 8, now=NOON + timedelta(seconds=1)))
+    assert [one.number for one in again.reserved] == [placed[6].number], "only the trunk was at fault"
+    due = await found()
+    assert set(due) == {placed[0].number, placed[1].number}
+    assert due[placed[0].number] is None, "the gate refused"
+
+
+async def test_what_stands_under_an_earlier_owners_epoch_is_told_apart(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(2))
+    done, live = (await reserve(conn, request(world, 2))).reserved
+    await write(conn, [AttemptEvent(done.attempt_id, 1, "dialing", WALL)], [end_of(done)], 1)
+    await conn.execute("insert into leases values ('engine', 'one', 1, now(), now())")
+
+    async def found() -> set[str]:
+        return {row["what"] for row in await conn.fetch(sql("chaos_earlier"))}
+
+    assert await found() == set()
+    await conn.execute("update leases set owner = 'two', epoch = 2")
+    await adopt(conn, [live.attempt_id], 2)
+    await write(conn, [AttemptEvent(live.attempt_id, 1, "dialing", WALL)], [end_of(live)], 2)
+    ended = f"attempt {done.attempt_id}"
+    assert await found() == {ended, f"event 1 of {ended}", f"event 5 of {ended}", f"record of {ended}"}
