@@ -2,23 +2,21 @@
 
 import asyncio
 import contextlib
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import asyncpg
+from lab_support import lab_place
 
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import Person
-from dialer_engine.lab.place import take_place
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
-from dialer_engine.lab.world import Setting, World, world
+from dialer_engine.lab.world import HURRY_S, Setting, World, world
 from dialer_engine.pbx.bundle import install_bundle, silent
 from dialer_engine.settings.home import home, prepare_home, service_user
 from dialer_engine.store.pool import connect
@@ -43,7 +41,7 @@ def people(count: int) -> list[Person]:
 
 @asynccontextmanager
 async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) -> AsyncIterator[World]:
-    """A running world with agents on duty and the campaign not yet started."""
+    """A running world with agents on duty and the campaign not yet started; what is up at its end is ended at once."""
     root, user = home(), service_user()
     prepare_home(root, user)
     bundle = await asyncio.to_thread(install_bundle, root, silent)
@@ -56,17 +54,9 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
         split=more.pop("split", False),
         server=more.pop("server", {}),
     )
-    with _open_directory() as directory, take_place(directory / "lab", user) as place:
-        async with world(bundle, place, setting, lambda text: None, **more) as made:
+    with lab_place() as place:
+        async with world(bundle, place, setting, lambda text: None, drain_s=HURRY_S, **more) as made:
             yield made
-
-
-@contextmanager
-def _open_directory() -> Iterator[Path]:
-    """A directory for one test that the service user may enter, under a short path for its sockets."""
-    with tempfile.TemporaryDirectory(prefix="dialer-test-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
 
 
 async def status(made: World) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dialer_engine.lab.place import Place, take_place
-from dialer_engine.settings.home import service_user
+from dialer_engine.settings.home import home, service_user
 
 
 @contextmanager
@@ -24,8 +24,8 @@ def lab_root() -> Iterator[Path]:
 
 @contextmanager
 def lab_place() -> Iterator[Place]:
-    """A place for one lab."""
-    with lab_root() as root, take_place(root, service_user()) as place:
+    """A place for one lab; prompts are made once for all tests of this machine."""
+    with lab_root() as root, take_place(root, service_user(), home() / "cache" / "test-labs") as place:
         yield place
 
 
