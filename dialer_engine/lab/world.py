@@ -19,6 +19,7 @@ from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Table
 from dialer_engine.lab.carrier import ledger_path, start_carrier
+from dialer_engine.lab.cluster import lay_cluster
 from dialer_engine.lab.engine_process import EngineProcess, environment, kill_left_over
 from dialer_engine.lab.front import LabFront
 from dialer_engine.lab.further_nodes import MOST, FurtherNode, node_name
@@ -152,6 +153,8 @@ class World:
             self.disk.mount()
         if self.setting.proxied:
             await self._open_proxies()
+        if not self.setting.server:
+            await asyncio.to_thread(lay_cluster, self.place.shared, self.postgres.directory, self.place.user)
         if self.setting.split:
             await asyncio.to_thread(self.postgres.start)
             self.ways = [await Ways.open(self), await Ways.open(self)]

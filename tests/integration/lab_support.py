@@ -24,7 +24,7 @@ def lab_root() -> Iterator[Path]:
 
 @contextmanager
 def lab_place() -> Iterator[Place]:
-    """A place for one lab; prompts are made once for all tests of this machine."""
+    """A place for one lab; prompts and a migrated database are made once for all tests of this machine."""
     with lab_root() as root, take_place(root, service_user(), home() / "cache" / "test-labs") as place:
         yield place
 
