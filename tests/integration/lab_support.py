@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def lab_place() -> Iterator[Place]:
     """A place for one lab; prompts and a migrated database are made once for all tests of this machine."""
     with lab_root() as root, take_place(root, service_user(), home() / "cache" / "test-labs") as place:
         yield place
+
+
+@contextmanager
+def killed_after(seconds: float, kill: Callable[[], object]) -> Iterator[None]:
+    """Kill a child when the block fails or takes longer: a read of what it prints then comes to its end."""
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        kill()
+        raise
+    finally:
+        timer.cancel()
 
 
 def lives(pid: int) -> bool:
