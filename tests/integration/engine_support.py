@@ -5,11 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 from lab_support import lab_place
 
+from dialer_engine.engine.actions import TAKES_BACK_S
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
@@ -97,6 +100,20 @@ async def until_state(made: World, state: str, number: int = 0, seconds: float =
         return await agent_state(made, number) == state
 
     await until(reached, f"agent {number} is {state}", seconds)
+
+
+async def until_kept(made: World, talks: int = 1) -> None:
+    """Wait until the dialplan can take none of so many conversations back any more, whatever becomes of the engine.
+
+    One that is killed before Asterisk has read its `keep` leaves a talk that ends in the drop message.
+    """
+    talking = "select answered_at from attempts where ended_at is null and joined_at is not null and message_at is null"
+
+    async def kept() -> bool:
+        long_ago = utc_now() - timedelta(seconds=TAKES_BACK_S + 0.5)
+        return sum(row["answered_at"] < long_ago for row in await rows(made, talking)) >= talks
+
+    await until(kept, f"{talks} talks are kept")
 
 
 def press(made: World, digit: str, number: int = 0) -> None:
