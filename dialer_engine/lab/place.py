@@ -26,11 +26,15 @@ class LabError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One lab's directory, the slot that tells its RTP ports from others', its services' user."""
+    """One lab's directory, the slot that tells its RTP ports from others', its services' user.
+
+    `shared` is a directory for what takes seconds to make and is the same in every lab: it outlives them.
+    """
 
     directory: Path
     slot: int
     user: ServiceUser
+    shared: Path
 
     @property
     def log(self) -> Path:
@@ -61,15 +65,18 @@ class Place:
 
 
 @contextmanager
-def take_place(root: Path, user: ServiceUser) -> Iterator[Place]:
-    """Take the first slot below `root` that no other living lab holds, and keep it while in use."""
+def take_place(root: Path, user: ServiceUser, shared: Path | None = None) -> Iterator[Place]:
+    """Take the first slot below `root` that no other living lab holds, and keep it while in use.
+
+    Labs share what is in `shared`, by default the root itself.
+    """
     public_directory(root)
     with ExitStack() as stack:
         for slot in range(SLOTS):
             lock = os.open(root / f".lock{slot}", os.O_RDWR | os.O_CREAT, 0o644)
             stack.callback(os.close, lock)
             if _locked(lock):
-                yield Place(root / f"lab{slot}", slot, user)
+                yield Place(root / f"lab{slot}", slot, user, shared or root)
                 return
     raise LabError(f"{root}: {SLOTS} labs run here already; wait for one to end, or set another DIALER_HOME")
 

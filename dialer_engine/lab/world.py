@@ -19,11 +19,12 @@ from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Table
 from dialer_engine.lab.carrier import ledger_path, start_carrier
+from dialer_engine.lab.cluster import lay_cluster
 from dialer_engine.lab.engine_process import EngineProcess, environment, kill_left_over
 from dialer_engine.lab.front import LabFront
 from dialer_engine.lab.further_nodes import MOST, FurtherNode, node_name
 from dialer_engine.lab.ledger import Ledger
-from dialer_engine.lab.people import Person, write_contacts, write_suppressed
+from dialer_engine.lab.people import Held, Person, write_contacts, write_suppressed
 from dialer_engine.lab.phone_bank import PhoneBank
 from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import LabError, Place, empty
@@ -145,12 +146,15 @@ class World:
         """Start everything up to agents on duty, or up to their phones; the campaign does not run yet."""
         scenario = self.setting.scenario
         self._started = time.time()
+        self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         if self.setting.small_disk is not None:
             name, size = self.setting.small_disk
             self.disk = SmallDisk(self.home / name, size)
             self.disk.mount()
         if self.setting.proxied:
             await self._open_proxies()
+        if not self.setting.server:
+            await asyncio.to_thread(lay_cluster, self.place.shared, self.postgres.directory, self.place.user)
         if self.setting.split:
             await asyncio.to_thread(self.postgres.start)
             self.ways = [await Ways.open(self), await Ways.open(self)]
@@ -158,13 +162,16 @@ class World:
         self._share_sounds()
         await self._start_further()
         await self._start_front()
-        self.tell("starting Postgres, Asterisk and the engine, and a simulated carrier")
         await self.engine.start()
         await asyncio.gather(
             self.engine.ready(), start_carrier(self.carrier, self.setting.table, self.home / "sounds")
         )
-        await asyncio.gather(self._import(), self._add_agents())
-        self.tell(f"{scenario.agents} agents register their phones and go on duty")
+        await asyncio.gather(self._import(), self._staff(on_duty))
+
+    async def _staff(self, on_duty: bool) -> None:
+        # The accounts first: a phone that is turned away does not try again for seconds.
+        await self._add_agents()
+        self.tell(f"{self.setting.scenario.agents} agents register their phones and go on duty")
         await self.phones.start()
         if on_duty:
             await self.phones.go_on_duty()
@@ -193,24 +200,26 @@ class World:
 
     async def stop(self, drain_s: float) -> None:
         """End every process; calls still in progress have `drain_s` seconds."""
-        steps: list[tuple[str, Awaitable[object]]] = [
-            *(("engine", engine.stop(drain_s)) for engine in self._all_engines()),
-            ("phones", self.phones.close()),
-            *((name, proxy.close()) for name, proxy in self.proxies.items()),
-            *(("ways", ways.close()) for ways in self.ways),
-            ("carrier", self.carrier.stop(2.0)),
-            *((each.name, each.stop()) for each in self.further),
-            *([("front", self.front.stop())] if self.front else []),
-            ("Asterisk", self.main_node.stop(3.0)),
-            ("Postgres", asyncio.to_thread(self.postgres.stop)),
-        ]
-        for name, step in steps:
-            try:
-                await step
-            except (NodeError, StoreError, LabError, OSError) as error:
-                self.tell(f"{name} did not end as it should: {error}")
+        for engine in self._all_engines():
+            await self._ended("engine", engine.stop(drain_s))
+        await asyncio.gather(
+            self._ended("phones", self.phones.close()),
+            *(self._ended(name, proxy.close()) for name, proxy in self.proxies.items()),
+            *(self._ended("ways", ways.close()) for ways in self.ways),
+            self._ended("carrier", self.carrier.stop(2.0)),
+            *(self._ended(each.name, each.stop()) for each in self.further),
+            *([self._ended("front", self.front.stop())] if self.front else []),
+            self._ended("Asterisk", self.main_node.stop(3.0)),
+        )
+        await self._ended("Postgres", asyncio.to_thread(self.postgres.stop))
         if self.disk is not None:
             self.disk.unmount()
+
+    async def _ended(self, name: str, ending: Awaitable[object]) -> None:
+        try:
+            await ending
+        except (NodeError, StoreError, LabError, OSError) as error:
+            self.tell(f"{name} did not end as it should: {error}")
 
     def _all_engines(self) -> list[EngineProcess]:
         """Every engine that was started; a test may have put one of its own in the first one's place."""
@@ -264,14 +273,16 @@ class World:
         write_contacts(people, contacts, self.setting.seed)
         write_suppressed(people, suppressed)
         where = ("--config", str(self.config))
-        await asyncio.gather(
-            self.engine.run("list", "import", str(contacts), "--member", MEMBER, "--list", LIST, *where),
-            self.engine.run("dnc", "import", str(suppressed), "--member", MEMBER, *where),
-        )
+        commands: list[tuple[str, ...]] = [
+            ("list", "import", str(contacts), "--member", MEMBER, "--list", LIST)
+        ]
+        if any(person.held is Held.SUPPRESSED for person in people):
+            commands.append(("dnc", "import", str(suppressed), "--member", MEMBER))
+        await asyncio.gather(*(self.engine.run(*words, *where) for words in commands))
 
     def _share_sounds(self) -> None:
         # Prompts are the same in every world and take seconds to speak, so they are made once for all.
-        shared = self.place.directory.parent / "sounds"
+        shared = self.place.shared / "sounds"
         public_directory(shared)
         (self.home / "sounds").symlink_to(shared)
 
@@ -315,19 +326,28 @@ def _phones(name: str, servers: Sequence[NodeConfig]) -> list[Phone]:
 
 @asynccontextmanager
 async def world(
-    bundle: Bundle, place: Place, setting: Setting, tell: Tell, *, on_duty: bool = True
+    bundle: Bundle,
+    place: Place,
+    setting: Setting,
+    tell: Tell,
+    *,
+    on_duty: bool = True,
+    drain_s: float = DRAIN_S,
 ) -> AsyncIterator[World]:
-    """A running world, which is gone when the block is left, however it is left."""
+    """A running world, which is gone when the block is left, however it is left.
+
+    When all went well, calls and wraps that are still up then have `drain_s` seconds to end.
+    """
     await clean_up(bundle, place)
     empty(place)
     made = World(bundle, place, setting, tell)
-    drain_s = HURRY_S
+    patience_s = HURRY_S
     try:
         await made.start(on_duty)
         yield made
-        drain_s = DRAIN_S
+        patience_s = drain_s
     finally:
-        await asyncio.shield(made.stop(drain_s))
+        await asyncio.shield(made.stop(patience_s))
 
 
 async def clean_up(bundle: Bundle, place: Place) -> None:

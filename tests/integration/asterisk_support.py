@@ -89,7 +89,7 @@ def channel_of(event: object) -> str | None:
     return None if channel is None else str(channel.id)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait until the condition holds, or fail."""
     end = time.monotonic() + seconds
     while not condition():
@@ -256,7 +256,7 @@ async def clean_up(commands: Commands) -> None:
         await destroy_bridge(commands, bridge.id)
     for channel in await commands.channels():
         await commands.hangup(channel.id)
-    for _ in range(100):
+    for _ in range(1000):
         if not await commands.channels():
             return
         await asyncio.sleep(0.02)

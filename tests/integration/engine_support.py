@@ -2,23 +2,24 @@
 
 import asyncio
 import contextlib
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
+from lab_support import lab_place
 
+from dialer_engine.engine.actions import TAKES_BACK_S
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.agents import Manners
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.people import Person
-from dialer_engine.lab.place import take_place
 from dialer_engine.lab.scenario import CAMPAIGN, Scenario
-from dialer_engine.lab.world import Setting, World, world
+from dialer_engine.lab.world import HURRY_S, Setting, World, world
 from dialer_engine.pbx.bundle import install_bundle, silent
 from dialer_engine.settings.home import home, prepare_home, service_user
 from dialer_engine.store.pool import connect
@@ -43,7 +44,7 @@ def people(count: int) -> list[Person]:
 
 @asynccontextmanager
 async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) -> AsyncIterator[World]:
-    """A running world with agents on duty and the campaign not yet started."""
+    """A running world with agents on duty and the campaign not yet started; what is up at its end is ended at once."""
     root, user = home(), service_user()
     prepare_home(root, user)
     bundle = await asyncio.to_thread(install_bundle, root, silent)
@@ -56,17 +57,9 @@ async def lab(scenario: Scenario, behaviours: Table, count: int, **more: Any) ->
         split=more.pop("split", False),
         server=more.pop("server", {}),
     )
-    with _open_directory() as directory, take_place(directory / "lab", user) as place:
-        async with world(bundle, place, setting, lambda text: None, **more) as made:
+    with lab_place() as place:
+        async with world(bundle, place, setting, lambda text: None, drain_s=HURRY_S, **more) as made:
             yield made
-
-
-@contextmanager
-def _open_directory() -> Iterator[Path]:
-    """A directory for one test that the service user may enter, under a short path for its sockets."""
-    with tempfile.TemporaryDirectory(prefix="dialer-test-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
 
 
 async def status(made: World) -> dict[str, Any]:
@@ -107,6 +100,20 @@ async def until_state(made: World, state: str, number: int = 0, seconds: float =
         return await agent_state(made, number) == state
 
     await until(reached, f"agent {number} is {state}", seconds)
+
+
+async def until_kept(made: World, talks: int = 1) -> None:
+    """Wait until the dialplan can take none of so many conversations back any more, whatever becomes of the engine.
+
+    One that is killed before Asterisk has read its `keep` leaves a talk that ends in the drop message.
+    """
+    talking = "select answered_at from attempts where ended_at is null and joined_at is not null and message_at is null"
+
+    async def kept() -> bool:
+        long_ago = utc_now() - timedelta(seconds=TAKES_BACK_S + 0.5)
+        return sum(row["answered_at"] < long_ago for row in await rows(made, talking)) >= talks
+
+    await until(kept, f"{talks} talks are kept")
 
 
 def press(made: World, digit: str, number: int = 0) -> None:

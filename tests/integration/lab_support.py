@@ -3,12 +3,13 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dialer_engine.lab.place import Place, take_place
-from dialer_engine.settings.home import service_user
+from dialer_engine.settings.home import home, service_user
 
 
 @contextmanager
@@ -24,9 +25,23 @@ def lab_root() -> Iterator[Path]:
 
 @contextmanager
 def lab_place() -> Iterator[Place]:
-    """A place for one lab."""
-    with lab_root() as root, take_place(root, service_user()) as place:
+    """A place for one lab; prompts and a migrated database are made once for all tests of this machine."""
+    with lab_root() as root, take_place(root, service_user(), home() / "cache" / "test-labs") as place:
         yield place
+
+
+@contextmanager
+def killed_after(seconds: float, kill: Callable[[], object]) -> Iterator[None]:
+    """Kill a child when the block fails or takes longer: a read of what it prints then comes to its end."""
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        kill()
+        raise
+    finally:
+        timer.cancel()
 
 
 def lives(pid: int) -> bool:

@@ -32,8 +32,11 @@ LONGEST_MS = next(m.le for m in Campaign.model_fields["max_wait_ms"].metadata if
 COUNT = 40
 FIRST_S = 1.62
 """The first agent becomes free so long after the answer, the last one when the wait is over."""
-BUSY_S = 0.2
-"""What a machine with two cores that does other things too may add to the 2 s in which a person must hear somebody."""
+BUSY_S = 0.6
+"""What a slow machine that does other things too may add to the 2 s in which a person must hear somebody.
+
+It stays below TAKES_BACK_S + JOIN_WITHIN_S, when whoever was put off and never joined would hear the message.
+"""
 
 
 class Desk:

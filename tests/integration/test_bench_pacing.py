@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from lab_support import killed_after
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 COMMAND = (sys.executable, "-m", "dialer_engine", "bench", "pacing", "--jobs", "2", "--days", "1")
+PATIENCE_S = 180.0
 
 
 def group_is_gone(group: int) -> bool:
@@ -27,13 +29,16 @@ def group_is_gone(group: int) -> bool:
 def test_what_has_ended_is_printed_when_it_is_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     file = tmp_path / "pacing.json"
     words = ("--cells", "1x40,100x10", "--runs", "2", "--policies", "ratio-1,oracle", "--json", str(file))
-    with subprocess.Popen(
-        [*COMMAND, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*COMMAND, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        ) as process,
+        killed_after(PATIENCE_S, lambda: os.killpg(process.pid, signal.SIGKILL)),
+    ):
         assert process.stdout is not None
         seen = ""
         while "1x40:" not in seen:

@@ -1,6 +1,7 @@
 """`dialer demo` as a person runs it: to its end, interrupted at any moment, and after being killed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_support import lab_root, processes_of
+from lab_support import killed_after, lab_root, processes_of
 
 from dialer_engine.pbx.bundle import Bundle
 
@@ -35,7 +36,11 @@ def demo_home(bundle: Bundle) -> Iterator[Path]:
     with lab_root() as root, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIALER_HOME", str(root))
         patch.setenv("DIALER_ASTERISK_ROOT", str(bundle.root))
-        yield root
+        try:
+            yield root
+        finally:
+            for pid in processes_of(root):  # of a demo that a failed test killed
+                os.kill(pid, signal.SIGKILL)
 
 
 def start_demo(*words: str) -> subprocess.Popen[str]:
@@ -50,16 +55,14 @@ def start_demo(*words: str) -> subprocess.Popen[str]:
 
 
 def read_until(process: subprocess.Popen[str], word: str, seconds: float = 60) -> str:
-    """Read what the command prints until a line holds `word`."""
-    end, read = time.monotonic() + seconds, ""
+    """Read what the command prints until a line holds `word`; it is killed when none does in time."""
+    read = ""
     assert process.stdout is not None
-    while time.monotonic() < end:
-        line = process.stdout.readline()
-        if not line:
-            break
-        read += line
-        if word in line:
-            return read
+    with killed_after(seconds, process.kill):
+        for line in iter(process.stdout.readline, ""):
+            read += line
+            if word in line:
+                return read
     raise AssertionError(f"{word!r} was not printed:\n{read}")
 
 

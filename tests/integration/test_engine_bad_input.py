@@ -119,9 +119,13 @@ def test_a_wrong_ami_password_is_said_before_anything_is_dialed() -> None:
             | {"DIALER_HOME": str(made.place.directory), "DIALER_ASTERISK_ROOT": str(made.bundle.root)},
             stderr=subprocess.DEVNULL,
         )
-        wait_until(lambda: (made.place.directory / "run" / "control.sock").exists())
-        first.terminate()
-        assert first.wait(20) == 0
+        try:
+            wait_until(lambda: (made.place.directory / "run" / "control.sock").exists())
+            first.terminate()
+            assert first.wait(20) == 0
+        finally:
+            first.kill()
+            first.wait()
         assert node.alive(), "Asterisk must outlive the engine"
         text = made.yaml.read_text()
         external = f"""asterisk:

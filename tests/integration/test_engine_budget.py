@@ -14,6 +14,7 @@ from engine_support import (
     status,
     table,
     until,
+    until_kept,
     until_state,
 )
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 GREEDY = replace(POWER, lines=10.0, wrap_seconds=0)
 TALKS = replace(HUMAN, ring_s=1.0, talk_s=2.0)
+LONGER = replace(TALKS, talk_s=8.0)
 
 
 async def _ended(made: World) -> int:
@@ -53,7 +55,8 @@ async def test_everybody_answers_and_two_at_most_are_abandoned() -> None:
 
 
 async def test_a_new_engine_goes_on_with_the_old_ones_ledger() -> None:
-    async with lab(GREEDY, table(TALKS), 8) as made:
+    """The first one is killed while its only agent is in a talk that is kept, and nobody else is being called."""
+    async with lab(GREEDY, table(LONGER, LONGER, LONGER, TALKS), 8) as made:
         await begin(made)
 
         async def two_dropped() -> bool:
@@ -61,6 +64,7 @@ async def test_a_new_engine_goes_on_with_the_old_ones_ledger() -> None:
             return bool(found[0]["n"] == 2)
 
         await until(two_dropped, "the budget is used up", 60.0)
+        await until_kept(made)
         process = made.engine.process
         assert process is not None
         process.kill()

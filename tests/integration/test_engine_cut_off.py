@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 from asterisk_support import Watcher, client_of
-from engine_support import HUMAN, PROGRESSIVE, RINGS, at_carrier, begin, lab, press, table, until
+from engine_support import HUMAN, PROGRESSIVE, RINGS, at_carrier, begin, lab, press, table, until, until_kept
 
 from dialer_engine.engine.ownership import LEASE_TTL
-from dialer_engine.engine.recovery import KEEP_S
 from dialer_engine.lab.behaviours import Behaviour, Kind
 from dialer_engine.lab.chaos.talks import ended_by_us
 from dialer_engine.lab.engine_process import EngineProcess
@@ -91,7 +90,7 @@ async def two_engines(made: World) -> tuple[EngineProcess, EngineProcess]:
     await says(other, "standby")
     await begin(made)
     await talking(first, 2)
-    await asyncio.sleep(KEEP_S)  # a talk that is cut off before it was kept goes to the message
+    await until_kept(made, 2)
     return first, other
 
 

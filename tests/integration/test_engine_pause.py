@@ -17,6 +17,7 @@ from engine_support import (
     status,
     table,
     until,
+    until_kept,
     until_state,
 )
 from preview_support import agent, desk, until_desk
@@ -83,6 +84,7 @@ async def test_a_pause_outlasts_engines_that_are_killed_and_the_key_ends_it() ->
         press(made, "0")  # a pause after this talk
         await until_wanted(made, True)
         assert await rows(made, "select 1 from agent_states where pause_wanted")
+        await until_kept(made)
         await again(made)
         await until_state(made, "in_call")
         await until_wanted(made, True)

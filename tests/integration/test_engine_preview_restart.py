@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from engine_support import HUMAN, at_carrier, begin, lab, press, rows, table, until
+from engine_support import HUMAN, at_carrier, begin, lab, press, rows, table, until, until_kept
 from preview_support import FIRST, PREVIEW, SECOND, agent, desk, dial, looking, skip, until_desk
 
 from dialer_engine.lab.second_engine import second_engine
@@ -49,6 +49,7 @@ async def test_a_ringing_call_is_its_agents_after_a_restart_and_the_desk_shows_t
             "the other agent looks at somebody else"
         )
 
+        await until_kept(made)
         assert [row["state"] for row in await rows(made, "select state from attempts")] == ["bridged"]
         await kill(made)
         standby = second_engine(made)

@@ -101,7 +101,11 @@ async def test_a_kill_during_wrap_is_made_good_by_the_next_engine() -> None:
     async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=1.0)), 1) as made:
         await begin(made)
         await until_state(made, "wrap")
-        await asyncio.sleep(0.5)
+
+        async def recorded() -> bool:
+            return bool(await rows(made, "select 1 from cdrs"))
+
+        await until(recorded, "the talk has its record")
         process = made.engine.process
         assert process is not None
         process.kill()

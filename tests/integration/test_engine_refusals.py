@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from engine_support import (
@@ -27,6 +28,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 WITHIN_S = 5.0
 """What is promised for all engines; the watch looks once a second. `dialer bench revoke` tells how long it takes."""
 
+STOPPED = "calls into the region are stopped"
+
 
 async def ringing(made: World) -> int:
     return int((await status(made))["campaigns"][0]["calls"]["ringing"])
@@ -50,6 +53,25 @@ async def until_quiet(made: World) -> float:
     return time.monotonic() - began
 
 
+async def ended_by_the_stop(made: World, ids: list[Any]) -> None:
+    """Wait until these calls have their records, which name the stop."""
+
+    async def recorded() -> list[tuple[Any, ...]]:
+        query = "select attempt_id, result, cause_text from cdrs"
+        return [tuple(row)[1:] for row in await rows(made, query) if row["attempt_id"] in ids]
+
+    async def all_of_them() -> bool:
+        return len(await recorded()) == len(ids)
+
+    await until(all_of_them, "the calls have their records")
+    assert set(await recorded()) == {("cancelled", STOPPED)}
+
+
+async def live(made: World) -> list[Any]:
+    """The attempts that are up now."""
+    return [row["id"] for row in await rows(made, "select id from attempts where ended_at is null")]
+
+
 async def run_sql(made: World, statement: str) -> None:
     conn = await connect(made.postgres.url())
     try:
@@ -62,8 +84,10 @@ async def test_an_emergency_stop_ends_ringing_and_keeps_everybody_away_until_it_
     async with lab(POWER, table(RINGS), 12) as made:
         await begin(made)
         await until_ringing(made)
+        rang = await live(made)
         await made.engine.run("rules", "stop", "TX", "--reason", "hurricane", "--config", str(made.config))
         assert await until_quiet(made) < WITHIN_S
+        await ended_by_the_stop(made, rang)
         before = (await rows(made, "select count(*) as n from attempts"))[0]["n"]
         await asyncio.sleep(2.0)
         assert (await rows(made, "select count(*) as n from attempts"))[0]["n"] == before
@@ -89,14 +113,15 @@ async def test_a_stop_that_exempts_consent_leaves_the_ringing_of_those_people() 
         await made.engine.run(*stop, "--config", str(made.config))
         await asyncio.sleep(3.0)
         assert await ringing(made) > 0
-        ended = "select 1 from cdrs where cause_text = 'calls into the region are stopped'"
-        assert await rows(made, ended) == []
+        assert await rows(made, f"select 1 from cdrs where cause_text = '{STOPPED}'") == []  # noqa: S608
+        rang = await live(made)
         await run_sql(
             made,
             "insert into consent_revocations (consent_id, at, channel, who) "
             "select id, now(), 'sms', 'called party' from consents",
         )
         assert await until_quiet(made) < WITHIN_S
+        await ended_by_the_stop(made, rang)
 
 
 async def test_a_list_changed_by_somebody_else_ends_the_ringing_within_a_second_or_so() -> None:

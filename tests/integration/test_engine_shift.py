@@ -20,6 +20,7 @@ from engine_support import (
     table,
     totals,
     until,
+    until_kept,
     until_state,
 )
 
@@ -28,6 +29,10 @@ from dialer_engine.lab.scenario import CAMPAIGN
 from dialer_engine.lab.world import World
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
+
+HEARD_S = 2.3
+"""When whoever finds no agent must hear the message: the dialplan begins it at TAKES_BACK_S, and leaves 0.15 s to an
+idle machine; a slow one that does other things too may take three times that."""
 
 
 async def test_an_agents_keys_from_duty_to_logout() -> None:
@@ -108,7 +113,7 @@ async def test_who_finds_nobody_hears_the_message_and_can_opt_out() -> None:
             "from cdrs where result = 'abandoned'",
         )
         assert len(waits) == 2
-        assert all(1.5 < row["s"] < 2.0 for row in waits)
+        assert all(1.5 < row["s"] < HEARD_S for row in waits)
         assert all(row["used_prerecorded"] and row["prompt_version"] for row in waits)
 
         async def suppressed() -> bool:
@@ -166,7 +171,7 @@ async def test_a_frozen_engine_leaves_nobody_in_silence() -> None:
                 if call.heard_at and call.answered_at
             ]
             assert len(heard) == 2
-            assert max(heard) < 2.0
+            assert max(heard) < HEARD_S
         finally:
             process.send_signal(18)
 
@@ -183,6 +188,7 @@ async def test_a_killed_engine_cuts_nobody_and_the_next_one_takes_over() -> None
         await begin(made)
         await until_state(made, "in_call", 0)
         await until_state(made, "in_call", 1)
+        await until_kept(made, 2)
         process = made.engine.process
         assert process is not None
         process.kill()
@@ -192,7 +198,7 @@ async def test_a_killed_engine_cuts_nobody_and_the_next_one_takes_over() -> None
             return all(agent.hearing for agent in made.phones.agents.values())
 
         await asyncio.sleep(TAKES_BACK_S + 0.2)
-        await until(both_heard, "both agents hear their customer", 2.0)
+        await until(both_heard, "both agents hear their customer")
         assert not [call for call in at_carrier(made) if call.answered_at and call.ended_at], "a talk was cut"
         await made.engine.start()
         await made.engine.ready()
@@ -200,7 +206,7 @@ async def test_a_killed_engine_cuts_nobody_and_the_next_one_takes_over() -> None
         press(made, "*", 0)
         await until_state(made, "wrap", 0)
         press(made, "1", 0)
-        await until_state(made, "in_call", 1, 1.0)
+        await until_state(made, "in_call", 1)
         await _all_ended(made, 2)
         counts = (
             await rows(

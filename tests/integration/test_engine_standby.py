@@ -20,6 +20,7 @@ from dialer_engine.lab.engine_process import EngineProcess
 from dialer_engine.lab.second_engine import second_engine
 from dialer_engine.lab.world import World
 from dialer_engine.store.pool import connect
+from dialer_engine.store.sql import sql
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
@@ -168,7 +169,7 @@ async def holds_back_without_a_renewal(made: World, engine: EngineProcess) -> No
         async with conn.transaction():
             await conn.execute("lock table leases in share row exclusive mode")
             await until(held_back, "the engine holds back", LONG)
-            await asyncio.sleep(0.5)  # what left just before reaches the carrier
+            await until(lambda: none_leaves(made), "what left just before has reached the carrier", LONG)
             before = len(at_carrier(made))
             await asyncio.sleep(1.0)
             assert len(at_carrier(made)) == before
@@ -176,6 +177,12 @@ async def holds_back_without_a_renewal(made: World, engine: EngineProcess) -> No
     finally:
         await conn.close()
     await until(dials, "the engine dials again", LONG)
+
+
+async def none_leaves(made: World) -> bool:
+    """Whether no call is on its way to the carrier."""
+    query = "select 1 from attempts where state in ('reserved', 'dialing')"
+    return not await rows(made, query)
 
 
 async def waits_for(engine: EngineProcess, owner: str) -> bool:
@@ -243,6 +250,7 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
         address = f"@dialer-test-{os.getpid()}"
         with manager(address) as service:
             made.engine = standby = watched(first, address)
+            made.engines.append(standby)
             await begin_with(made, first)
             await standby.start("--standby")
             await service.hears("READY=1")
@@ -273,9 +281,10 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
             (made.config / "dialer.yaml").write_text(good)
 
             third = EngineProcess(first.home, first.config, made.place.log / "third.log", first.variables)
+            made.engines.append(third)
             await third.start("--standby")
             await until(lambda: logged(third, "owns this DIALER_HOME"), "the third engine waits", LONG)
-            await asyncio.sleep(1.5)  # it must have seen the owner alive
+            await until(lambda: has_looked(made), "it has seen the owner alive", LONG)
             standby.process.send_signal(signal.SIGSTOP)
             service.listen()
             known = len(service.heard)
@@ -293,6 +302,12 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
             await owns(third, 4)
             await talking(made, third, 2)
             await end_the_talks(made, third)
+
+
+async def has_looked(made: World) -> bool:
+    """Whether a standby has asked who holds the lease: no engine that works has a session that asked for this last."""
+    query = "select query from pg_stat_activity where state = 'idle'"
+    return sql("lease_holder") in [row["query"] for row in await rows(made, query)]
 
 
 async def begin_with(made: World, engine: EngineProcess) -> None:

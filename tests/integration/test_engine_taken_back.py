@@ -25,11 +25,11 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 ENDED = "select result, message_at, joined_at, message_at - joined_at <= interval '2 s' as soon from cdrs"
 
 
-def let_time_run_out(made: World) -> None:
+async def let_time_run_out(made: World) -> None:
     """Set the time-out of the customer's channel anew, as if the engine had not switched it off."""
-    channels = made.main_node.console("core show channels concise").splitlines()
+    channels = (await made.main_node.ask("core show channels concise")).splitlines()
     [name] = [line.partition("!")[0] for line in channels if line.startswith(TRUNK_CHANNEL)]
-    made.main_node.console(f"dialplan set chanvar {name} TIMEOUT(absolute) 0.1")
+    await made.main_node.ask(f"dialplan set chanvar {name} TIMEOUT(absolute) 0.1")
 
 
 @pytest.mark.parametrize("blind", [False, True])
@@ -40,11 +40,14 @@ async def test_a_talk_that_is_taken_back_is_abandoned_and_the_key_still_works(bl
         await until_state(made, "in_call")
         if blind:
             made.proxies["ari_port"].cut()
-        await asyncio.to_thread(let_time_run_out, made)
+        await let_time_run_out(made)
         if blind:
             await asyncio.sleep(0.5)
             made.proxies["ari_port"].heal()
-        await until_state(made, "wrap", seconds=3.0)
+        await until_state(made, "wrap")
+        assert [call.live for call in at_carrier(made)] == [True], (
+            "the agent is free while the person hears the message"
+        )
 
         async def suppressed() -> bool:
             found = await rows(made, "select count(*) as n from suppressions where source = 'drop_message'")

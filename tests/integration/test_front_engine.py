@@ -1,6 +1,8 @@
 """An engine whose agents come by the front: on duty, kept while the front is away, off when the phone is gone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -31,7 +33,8 @@ async def _agent(made: World) -> dict[str, Any]:
     return next((dict(each) for each in agents if each["name"] == ZOE.name), {})
 
 
-async def _put_front(made: World, kamailio: Bundle) -> Front:
+@asynccontextmanager
+async def _put_front(made: World, kamailio: Bundle) -> AsyncIterator[Front]:
     """Give a running world a front, as an operator does: settings, start the engine again, start the front."""
     file, (sip, inner) = made.config / "dialer.yaml", free_ports(2)
     settings = yaml.safe_load(file.read_text())
@@ -41,15 +44,17 @@ async def _put_front(made: World, kamailio: Bundle) -> Front:
     await made.engine.stop()
     front = Front(kamailio, front_config(load_config(made.config).settings, made.home, made.place.user))
     front.render([ZOE])
-    await asyncio.to_thread(front.ensure_running)
-    await made.engine.start()
-    await made.engine.ready()
-    return front
+    try:
+        await asyncio.to_thread(front.ensure_running)
+        await made.engine.start()
+        await made.engine.ready()
+        yield front
+    finally:
+        await asyncio.to_thread(front.stop, 1.0)
 
 
 async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
-    async with lab(PROGRESSIVE, table(RINGS), 1, on_duty=False) as made:
-        front = await _put_front(made, kamailio)
+    async with lab(PROGRESSIVE, table(RINGS), 1, on_duty=False) as made, _put_front(made, kamailio) as front:
         at = ("127.0.0.1", front.config.settings.sip_port)
         phone = await FrontPhone(ZOE.name, ZOE.password, at).open()
 
@@ -100,4 +105,3 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
             await until(lambda: seen("unreachable"), "and status says so", 30)
         finally:
             phone.close()
-            await asyncio.to_thread(front.stop, 1.0)

@@ -186,7 +186,7 @@ class Ground:
     @property
     def message_s(self) -> float:
         """How long the drop message takes with the wait behind it."""
-        prompts = (self.world.home / "sounds" / "campaigns").glob("*.wav")
+        prompts = (self.world.home / "sounds" / "campaigns").glob(f"{CAMPAIGN}-*.wav")
         return min(wav_seconds(path) for path in prompts) + WAIT_AFTER_MESSAGE_S
 
     @property
