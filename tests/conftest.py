@@ -1,15 +1,16 @@
 """Rules for all tests, and a real Postgres for those that ask for one.
 
 Every test module says what it needs with a module-level `pytestmark`; a module without one stops the run, so
-that nothing expensive slips into the quick tests.
+that nothing expensive slips into the quick tests. A test that hangs is named while it does.
 """
 
 import asyncio
 import os
 import shutil
 import tempfile
+import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from dialer_engine.store.pool import connect
 
 CATEGORIES = frozenset({"unit", "postgres", "asterisk", "slow"})
 TEMPLATE = "dialer_template"
+TERMINAL = pytest.StashKey[int]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,6 +39,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             + ":\n"
             + "\n".join(unmarked)
         )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the way to the terminal: what a test writes there is held back until its end."""
+    config.stash[TERMINAL] = os.dup(2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Name a test that takes too long, just before its stacks come: of one that awaits they show only the loop."""
+    seconds = 0.99 * float(item.config.getini("faulthandler_timeout"))
+    words = f"\n{item.nodeid} takes more than {seconds:.0f} s\n".encode()
+    timer = threading.Timer(seconds, os.write, (item.config.stash[TERMINAL], words))
+    timer.daemon = True
+    if seconds:
+        timer.start()
+    try:
+        return (yield)
+    finally:
+        timer.cancel()
 
 
 def categories(module: ModuleType) -> frozenset[str]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from dialer_engine.cli.checks import CHECKS, Check, Summary, run_check
+from dialer_engine.cli.checks import CHECKS, Check, Summary, _keep_caches_outside, run_check
 
 pytestmark = pytest.mark.unit
+
+CACHES = {"RUFF_CACHE_DIR", "MYPY_CACHE_DIR", "HYPOTHESIS_STORAGE_DIRECTORY"}
 
 
 class Paper:
@@ -48,7 +50,20 @@ def test_a_failing_tool_shows_what_it_found(tmp_path: Path, capsys: pytest.Captu
     assert "F401" in capsys.readouterr().out
 
 
-def test_the_checks_leave_the_environment_alone() -> None:
+def test_caches_are_kept_outside_of_the_checkout_and_nothing_else_of_the_environment_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.py").write_text("")
+    for name in CACHES:
+        monkeypatch.setenv(name, "elsewhere")
     before = dict(os.environ)
-    run_check("version", ["ruff", "--version"])
-    assert dict(os.environ) == before
+    _keep_caches_outside(tmp_path / "home" / "cache")
+    changed = {name: value for name, value in os.environ.items() if before.get(name) != value}
+    assert before.keys() == os.environ.keys()
+    assert set(changed) == CACHES
+    assert {Path(each).parent for each in changed.values()} == {tmp_path / "home" / "cache"}
+    assert run_check("lint", ["ruff", "check", "good.py"]).passed
+    assert run_check("types", ["mypy", "good.py"]).passed
+    assert sorted(each.name for each in (tmp_path / "home" / "cache").iterdir()) == ["mypy", "ruff"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["good.py", "home"]

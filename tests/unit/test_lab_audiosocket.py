@@ -4,6 +4,8 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -12,6 +14,7 @@ from dialer_engine.lab.audiosocket import (
     KIND_AUDIO,
     KIND_HANGUP,
     KIND_ID,
+    LATE_FRAMES,
     AudioServer,
     Connection,
     Unpacker,
@@ -89,15 +92,18 @@ async def test_unknown_leg_is_hung_up() -> None:
 
 
 async def test_frames_are_sent_every_20_ms() -> None:
+    """Not faster even after a stall, but for the few frames that it makes good; and so often whenever there is none."""
     leg = Recorder()
     server = AudioServer(lambda text: leg)
     await server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(pack(KIND_ID, uuid.uuid4().bytes))
-    await reader.readexactly(3 + FRAME_BYTES)
-    start = time.monotonic()
-    await reader.readexactly(25 * (3 + FRAME_BYTES))
-    assert 0.4 <= time.monotonic() - start <= 0.8
+    at = [time.monotonic()]
+    for _ in range(50):
+        await reader.readexactly(3 + FRAME_BYTES)
+        at.append(time.monotonic())
+    assert at[-1] - at[0] >= (49 - LATE_FRAMES) * 0.02
+    assert median(after - before for before, after in pairwise(at)) <= 0.03
     writer.close()
     await server.close()
 
