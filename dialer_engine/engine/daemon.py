@@ -93,6 +93,7 @@ class Engine:
     async def _reload(self) -> None:
         if self.works is None:
             log.info("not reloaded: a standby reads its configuration again when it takes over")
+            self.life.service.nothing_to_reload()
             return
         self.life.service.reloading()
         try:
@@ -125,6 +126,8 @@ class Engine:
         self.stopping.clear()
         if self.works is not None and not self.life.displaced:
             await self._drain(self.works)
+        if self.works is not None:
+            await self.works.take_last_opt_outs()
         await self.close()
         if self.life.displaced:
             raise self.life.displacement()

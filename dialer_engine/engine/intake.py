@@ -9,12 +9,23 @@ from pathlib import Path
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.store.journal import Taken
-from dialer_engine.store.line import AWAY
+from dialer_engine.pbx.instance import optout_journal
+from dialer_engine.settings.models import AsteriskSettings
+from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.line import AWAY, Line
 
 log = structlog.get_logger(__name__)
 
 SAFETY_NET_S = 1.0
+
+
+def optout_journals(settings: AsteriskSettings, home: Path) -> dict[str, Path]:
+    """Where the Asterisk-side scripts of this machine leave opt-outs, by node, the managed one first."""
+    own = [settings.node.name] if settings.managed else []
+    places = {name: home / "nodes" / name for name in (*own, *(node.name for node in settings.nodes))}
+    if settings.managed and settings.node.directory is not None:
+        places[settings.node.name] = settings.node.directory
+    return {name: optout_journal(place) for name, place in places.items()}
 
 
 class OptOutIntake:
@@ -69,6 +80,24 @@ class OptOutIntake:
             if file not in self._told:
                 log.error("an opt-out cannot be read; see: dialer doctor", file=str(file), why=why)
         self._told |= taken.unreadable.keys()
+
+
+def intakes_while_waiting(settings: AsteriskSettings, home: Path, line: Line) -> list[OptOutIntake]:
+    """Intakes for an engine that waits: what its own Asterisk took down is in the database all the same.
+
+    Its owner may have ended before it had taken everything in. The engine that dials learns of it from the database.
+    """
+
+    async def take(directory: Path) -> Taken:
+        async with line.session() as conn:
+            taken = await take_journal(conn, directory)
+        if taken.numbers:
+            log.info("opt-outs were taken in", count=len(taken.numbers))
+        return taken
+
+    return [
+        OptOutIntake(place, take, lambda number: None) for place in optout_journals(settings, home).values()
+    ]
 
 
 def _any_file(directory: Path) -> bool:

@@ -35,6 +35,7 @@ class Service:
     status: Callable[[], str] = field(default=lambda: "starting")
     _told: str = ""
     _silent: bool = False
+    _ready: bool = False
 
     @classmethod
     def from_environment(cls, variables: MutableMapping[str, str]) -> Service:
@@ -48,12 +49,18 @@ class Service:
 
     def ready(self) -> None:
         """The engine works, or works again after a reload."""
-        self._told = self.status()
+        self._told, self._ready = self.status(), True
         self._say("READY=1", f"STATUS={self._told}")
 
     def reloading(self) -> None:
         """The configuration is being read again; `ready` must follow."""
         self._say("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
+    def nothing_to_reload(self) -> None:
+        """Answer a reload that changes nothing, so that nobody waits for it; not before the first `ready`."""
+        if self._ready:
+            self.reloading()
+            self.ready()
 
     def stopping(self) -> None:
         """The engine is about to end."""

@@ -18,14 +18,17 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.control import ControlServer
+from dialer_engine.engine.intake import intakes_while_waiting
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.lock import EngineLock
 from dialer_engine.engine.ownership import Ownership, lease_name
 from dialer_engine.engine.prompts import standard_prompts
 from dialer_engine.engine.standby import Standby, StandbyControls, config_now
+from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.bundle import Bundle, Progress, install_bundle
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Settings
+from dialer_engine.store.line import Line
 from dialer_engine.store.locate import database_url, engine_database_url, ensure_database, ensure_migrated
 from dialer_engine.store.pool import ENGINE_ROLE, Pool, open_pool
 from dialer_engine.store.watermark import Watermark, watermark_file
@@ -108,9 +111,18 @@ class Candidate:
             control = ControlServer(StandbyControls(standby, self.life.stopping.set), socket_)
             waiting.push_async_callback(control.close)
             await control.start()
+            self._take_opt_outs(waiting, url)
             await standby.take_lease(ownership, lambda: ensure_migrated(url))
         log.info("this engine takes over", epoch=ownership.epoch)
         return await asyncio.to_thread(config_now, self.life.directory, self.config)
+
+    def _take_opt_outs(self, waiting: contextlib.AsyncExitStack, url: str) -> None:
+        """Take in what this home's Asterisk took down, while another engine owns the lease."""
+        line, tasks = Line(url), Tasks()
+        waiting.callback(line.close)
+        waiting.push_async_callback(tasks.close)
+        for intake in intakes_while_waiting(self.config.settings.asterisk, self.life.home, line):
+            tasks.keep(intake.run, "opt-out intake")
 
     async def _open_database(self, settings: Settings, ownership: Ownership, url: str) -> tuple[str, Pool]:
         """Bring the tables up to date; return the address by the engine's own login, where the lease is moved to."""

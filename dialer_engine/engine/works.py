@@ -18,7 +18,7 @@ from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.floor import Floor, Means
 from dialer_engine.engine.forgotten import Forgotten
-from dialer_engine.engine.intake import OptOutIntake
+from dialer_engine.engine.intake import OptOutIntake, optout_journals
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.node_link import ManagedNode, node_config
@@ -37,9 +37,13 @@ from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 
 log = structlog.get_logger(__name__)
+
+LAST_S = 2.0
+"""How long an end waits for the last opt-outs to be written."""
 
 
 class Works:
@@ -112,8 +116,7 @@ class Works:
     @property
     def journals(self) -> dict[str, Path]:
         """Where the Asterisk-side scripts of this machine leave opt-outs, by node."""
-        own = {self.node.config.name: self.node.config.optout_journal} if self.node is not None else {}
-        return {name: self.life.home / "nodes" / name / "journal" / "optout" for name in self.stations} | own
+        return optout_journals(self.tenure.config.settings.asterisk, self.life.home)
 
     # --- opening ----------------------------------------------------------------------------------
 
@@ -222,6 +225,11 @@ class Works:
     async def _take_opt_outs(self) -> None:
         for intake in self.intakes:
             await intake.take_all()
+
+    async def take_last_opt_outs(self) -> None:
+        """Take in what is there before this engine ends; what the database cannot take now waits on the disk."""
+        with contextlib.suppress(*AWAY):
+            await asyncio.wait_for(self._take_opt_outs(), LAST_S)
 
     async def _take_journal(self, directory: Path) -> Taken:
         async with self.tenure.pool.acquire() as conn:

@@ -93,7 +93,12 @@ class NodeConfig:
     @property
     def optout_journal(self) -> Path:
         """The directory into which the opt-out script writes."""
-        return self.path("journal", "optout")
+        return optout_journal(self.directory)
+
+
+def optout_journal(directory: Path) -> Path:
+    """The directory into which the opt-out script of an instance in `directory` writes."""
+    return directory / "journal" / "optout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from engine_support import HUMAN, PROGRESSIVE, at_carrier, begin, lab, press, rows, table, until
 
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineRefused
 from dialer_engine.lab.behaviours import Behaviour, Kind
 from dialer_engine.lab.engine_process import EngineProcess
@@ -68,6 +70,7 @@ WRITTEN_BY_THE_FIRST = """
            (select count(*) from attempt_events where epoch = 1) as events,
            (select count(*) from cdrs where epoch = 1) as records
 """
+NINE_AT_THE_FIRST, NINE_AT_THE_OTHER = "+12145550398", "+12145550399"
 TALKERS = {"+12145550100", "+12145550101"}
 
 
@@ -120,6 +123,8 @@ async def test_a_frozen_engine_is_replaced_and_does_nothing_when_it_wakes_and_ca
         await until(lambda: waits_for(other, str(first.home)), "the second engine waits", LONG)
         with pytest.raises(EngineRefused, match="standby"):
             await other.control.post("/campaigns/demo/pause")
+        took_down(other, NINE_AT_THE_OTHER)
+        await until(lambda: suppressed(made, NINE_AT_THE_OTHER), "the waiting engine took it in", LONG)
 
         assert first.process is not None
         first.process.send_signal(signal.SIGSTOP)
@@ -131,11 +136,13 @@ async def test_a_frozen_engine_is_replaced_and_does_nothing_when_it_wakes_and_ca
 
         await until(dials, "the second engine dials", LONG)
         before = await rows(made, WRITTEN_BY_THE_FIRST)
+        took_down(first, NINE_AT_THE_FIRST)
         first.process.send_signal(signal.SIGCONT)
         assert await ended(first) == 1
         assert "another engine has taken over" in first.last_words()
         assert await rows(made, WRITTEN_BY_THE_FIRST) == before, "the old engine wrote"
         assert {entry["epoch"] for entry in set_aside(first)} <= {1}
+        assert await suppressed(made, NINE_AT_THE_FIRST), "it ended and left an opt-out on its disk"
 
         await first.start("--standby")
         await until(lambda: waits_for(first, str(other.home)), "the first engine waits", LONG)
@@ -150,6 +157,21 @@ async def test_a_frozen_engine_is_replaced_and_does_nothing_when_it_wakes_and_ca
         assert await ended(first) == 0
         abandoned = await rows(made, "select 1 from cdrs where result in ('abandoned', 'hung_up')")
         assert not abandoned
+
+
+def took_down(engine: EngineProcess, number: str) -> None:
+    """Leave an opt-out as the script of an Asterisk of this engine's machine does, of a call nobody knows of."""
+    directory = engine.home / "nodes" / "main" / "journal" / "optout"
+    directory.mkdir(parents=True, exist_ok=True)
+    given = {"attempt_id": str(uuid4()), "member_id": "1", "number": number, "source": "drop_message"}
+    written = directory / "given.json.part"
+    written.write_text(json.dumps(given | {"at": utc_now().isoformat(), "key": "9"}))
+    written.rename(directory / f"{given['attempt_id']}.json")
+
+
+async def suppressed(made: World, number: str) -> bool:
+    """Whether a number is on the do-not-call list."""
+    return number in [row["number"] for row in await rows(made, "select number from suppressions")]
 
 
 async def holds_back_without_a_renewal(made: World, engine: EngineProcess) -> None:
@@ -222,6 +244,11 @@ class Manager:
         self._socket.close()
 
 
+async def answered(service: Manager, known: int) -> bool:
+    """Whether a reload was begun and ended in what the service manager heard after the first `known` lines."""
+    return {"RELOADING=1", "READY=1"} <= set(service.listen()[known:])
+
+
 @contextmanager
 def manager(address: str) -> Iterator[Manager]:
     made = Manager(address)
@@ -256,6 +283,10 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
             await service.hears("READY=1")
             await service.hears("WATCHDOG=1")
             assert any("standby" in line for line in service.heard if line.startswith("STATUS="))
+            assert standby.process is not None
+            known = len(service.listen())
+            standby.process.send_signal(signal.SIGHUP)
+            await until(lambda: answered(service, known), "the reload of a waiting engine is answered", LONG)
 
             assert first.process is not None
             first.process.kill()
@@ -267,7 +298,6 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
             # SIGHUP with a broken file: said to the manager, refused in the log, nothing changed.
             good = (made.config / "dialer.yaml").read_text()
             (made.config / "dialer.yaml").write_text(good.replace("trunks:", "trunk:"))
-            assert standby.process is not None
             known = len(service.listen())
             standby.process.send_signal(signal.SIGHUP)
             await service.hears("READY=1")

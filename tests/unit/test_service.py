@@ -53,6 +53,18 @@ def test_the_moments_of_a_life(ear: Ear) -> None:
     assert stopping == "STOPPING=1"
 
 
+def test_a_reload_that_changes_nothing_is_answered_once_the_start_was(ear: Ear) -> None:
+    """Who waits for a reload of a standby would wait until it gives up; a start is over when it is over."""
+    service = Service(ear.address, status=lambda: "standby")
+    service.nothing_to_reload()
+    assert ear.heard() == []
+    service.ready()
+    service.nothing_to_reload()
+    begun, reloading, ready = ear.heard()
+    assert begun == ready == "READY=1\nSTATUS=standby"
+    assert reloading.startswith("RELOADING=1\n")
+
+
 def test_the_variables_are_taken_out_so_that_children_say_nothing() -> None:
     pid = str(os.getpid())
     variables = {"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "60000000", "WATCHDOG_PID": pid, "HOME": "/"}
