@@ -134,8 +134,7 @@ def serve(making: Callable[[Service], Daemon], settings: LoggingSettings) -> Non
     """Run a daemon in the foreground until a signal ends it; an error meant for people ends the command."""
     try:
         configure_logging(settings)
-        runner = asyncio.run if os.environ.get("DIALER_LOOP") == "asyncio" else uvloop.run
-        runner(_run(making(Service.from_environment(os.environ))))
+        uvloop.run(_run(making(Service.from_environment(os.environ))))
     except EXPECTED as error:
         say_text(str(error), err=True)
         raise typer.Exit(FAILED_START) from error

@@ -4,7 +4,8 @@ What is changed, and why:
 - after a lost link panoramisk sends unanswered actions again; here nothing is ever kept for that;
 - it reconnects at a fixed pace, also after `close`; here with back-off and jitter, and never after `close`;
 - it decodes each network read alone and breaks letters that span two; here the decoder remembers;
-- it lets a message without end grow for ever; here the link is cut.
+- it lets a message without end grow for ever; here the link is cut;
+- it never tries again when a new connection is lost before it took it over, or its login is not answered; here it does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from panoramisk.manager import Manager
 _LONGEST_MESSAGE = 1_000_000
 _SHORTEST_DELAY = 0.2
 _LONGEST_DELAY = 5.0
+LOGIN_S = 5.0
+"""So long may Asterisk take to answer a login; then the connection is dropped for a new one."""
 _JITTER = random.SystemRandom()
 # The adapter reports what happens; panoramisk's own lines would only repeat it on stderr.
 logging.getLogger("panoramisk").addHandler(logging.NullHandler())
@@ -42,6 +45,7 @@ class Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin with a fresh decoder."""
         super().connection_made(transport)
+        self.lost_early = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def data_received(self, data: bytes) -> None:
@@ -49,6 +53,13 @@ class Protocol(AMIProtocol):  # type: ignore[misc]  # panoramisk has no types
         super().data_received(self._decoder.decode(data).encode("utf-8"))
         if self.queue and len(self.queue[0]) > _LONGEST_MESSAGE:
             self.transport.abort()
+
+    def connection_lost(self, exc: object) -> None:
+        """Tell the link; one that has not taken the connection over yet finds out when it does."""
+        if self.factory is None:
+            self.lost_early = True
+        else:
+            super().connection_lost(exc)
 
 
 class Link(Manager):  # type: ignore[misc]  # panoramisk has no types
@@ -90,11 +101,21 @@ class Link(Manager):  # type: ignore[misc]  # panoramisk has no types
 
     def connection_made(self, f: asyncio.Task[Any]) -> None:
         """Go on after an attempt to connect; one that succeeds after `close` is dropped."""
-        self.reconnect_timeout = self._next_delay()
-        if not self.ended:
+        protocol = None if f.cancelled() or f.exception() is not None else f.result()[1]
+        if self.ended:
+            if protocol is not None:
+                protocol.transport.abort()
+        elif protocol is not None and protocol.lost_early:
+            self.connection_lost(None)
+        else:
+            self.reconnect_timeout = self._next_delay()
             super().connection_made(f)
-        elif not f.cancelled() and f.exception() is None:
-            f.result()[0].abort()
+            if protocol is not None:
+                self.loop.call_later(LOGIN_S, self._give_up_login, protocol)
+
+    def _give_up_login(self, protocol: Protocol) -> None:
+        if protocol is self.protocol and not self.authenticated:
+            self.cut()
 
     def login(self, future: asyncio.Future[Any]) -> bool:
         """Report how Asterisk took our name and password."""

@@ -39,12 +39,13 @@ where q.state = 'live'
 -- name: chaos_due_again
 -- Lists contacts whose call has ended and who are due before the 24 hours of the fault suite's retry delays are over, or
 -- whom the gate had to refuse for that reason (then `due` is null). A clock that is stepped back by an hour
--- during the call shortens the delay. Calls that never left and trunk faults are due at once on purpose.
+-- during the call shortens the delay. Calls that never left and trunk faults are due at once on purpose, and after a call
+-- of unknown outcome it is the gate that lets nobody be called, for ever (decision 0033).
 select a.number, case when q.held_rule is distinct from 'retry_delay' then q.next_at end::text as due,
        a.gate_at::text as called
 from attempts a
 join queue q on q.campaign_id = a.campaign_id and q.contact_id = a.contact_id
-where a.ended_at is not null and a.counted and a.result <> 'trunk_fault'
+where a.ended_at is not null and a.counted and a.result not in ('trunk_fault', 'unknown')
   and (q.next_at < a.gate_at + interval '22 hours' or q.held_rule = 'retry_delay');
 
 -- name: chaos_owners

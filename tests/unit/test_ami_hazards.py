@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ class Peer:
         self.actions: list[dict[str, str]] = []
         self.writers: list[asyncio.StreamWriter] = []
         self.login = login
+        self.door = "open"
         self._answer = answer or reply_success
 
     async def start(self) -> int:
@@ -42,12 +44,17 @@ class Peer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
+        if self.door == "closed":
+            writer.transport.abort()
+            return
         writer.write(b"Asterisk Call Manager/11.0.0\r\n")
         try:
             while True:
                 frame = (await reader.readuntil(b"\r\n\r\n")).decode()
                 action = dict(line.split(": ", 1) for line in frame.strip().split("\r\n"))
                 self.actions.append(action)
+                if action["Action"] == "Login" and self.door == "mute":
+                    continue
                 if action["Action"] == "Login":
                     send(
                         writer, f"Response: {self.login}\r\nActionID: {action['ActionID']}\r\nMessage: words"
@@ -110,6 +117,34 @@ async def test_an_action_whose_reply_was_lost_is_never_sent_again() -> None:
         send(peer.writers[1], "Event: FullyBooted\r\nStatus: Fully Booted")
         await asyncio.sleep(0.2)
         assert len(peer.named("Hangup")) == 1
+
+
+@pytest.mark.parametrize("door", ["closed", "mute"])
+async def test_a_link_comes_back_from_an_asterisk_that_ends_or_leaves_new_connections(
+    door: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts and ends at once, as when it refuses an address or starts, or it is frozen with open ports."""
+    monkeypatch.setattr("dialer_engine.pbx.ami_link._LONGEST_DELAY", 0.05)
+    monkeypatch.setattr("dialer_engine.pbx.ami_link._SHORTEST_DELAY", 0.02)
+    monkeypatch.setattr("dialer_engine.pbx.ami_link.LOGIN_S", 0.2)
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def slowly(*arguments: Any, **options: Any) -> Any:
+        made = await connect(*arguments, **options)
+        await asyncio.sleep(0.02)  # the loop has other things to do before the manager is told
+        return made
+
+    monkeypatch.setattr(loop, "create_connection", slowly)
+    peer = Peer()
+    async with connected(peer) as ami:
+        peer.door = door
+        peer.writers[0].transport.abort()
+        await until(lambda: len(peer.writers) > 5)
+        assert not ami.connected
+        peer.door = "open"
+        await until(lambda: ami.connected)
+        assert (await ami.action("Ping")).message == "done"
 
 
 async def test_a_missing_reply_times_out_and_is_forgotten() -> None:
