@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from math import ceil
 from types import MappingProxyType
 from typing import Literal
 
@@ -33,6 +34,8 @@ FIRST_ABANDONS = 2
 """Before FIRST_ANSWERS live answers in a period at most FIRST_ABANDONS calls may be abandoned."""
 FLIGHT = timedelta(minutes=2)
 """A line placed now is answered, or given up, within this time."""
+MACHINE_FALSE_SHARE = Fraction(1, 20)
+"""The share of machine-detection hang-ups taken for people who were hung up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Standing(StrEnum):
     ABANDONED = "abandoned"
     SHORT = "short"
     UNANSWERED = "unanswered"
+    MACHINE = "machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class CallTimes:
     joined_at: datetime | None
     ended_at: datetime
     unknown: bool = False
+    machine: bool = False
     ended_by_us: bool = False
 
 
@@ -109,6 +114,7 @@ class Counts:
     short: int = 0
     doubtful: int = 0
     messages: int = 0
+    machine_hangups: int = 0
     rung_short: int = 0
 
     def __add__(self, other: Counts) -> Counts:
@@ -117,7 +123,12 @@ class Counts:
     @property
     def live(self) -> int:
         """Calls answered live by a person: connected in time, or abandoned."""
-        return self.connected + self.abandoned
+        return self.connected + self.counted_abandoned
+
+    @property
+    def counted_abandoned(self) -> int:
+        """Abandoned calls with the expected part of the machine-detection hang-ups."""
+        return self.abandoned + ceil(MACHINE_FALSE_SHARE * self.machine_hangups)
 
 
 def standing(times: CallTimes) -> Standing:
@@ -126,6 +137,8 @@ def standing(times: CallTimes) -> Standing:
     if answered is None:
         lost = times.unknown and times.originated_at is not None
         return Standing.ABANDONED if lost else Standing.UNANSWERED
+    if times.machine:
+        return Standing.MACHINE
     if times.joined_at is not None:
         in_time = times.joined_at - answered <= CONNECT_WITHIN and talked(times.joined_at, times.message_at)
         return Standing.CONNECTED if in_time else Standing.ABANDONED
@@ -158,6 +171,8 @@ def counts_of(times: CallTimes) -> Counts:
             return Counts(abandoned=1, messages=int(_message_in_time(times)))
         case Standing.SHORT:
             return Counts(short=1)
+        case Standing.MACHINE:
+            return Counts(machine_hangups=int(times.ended_by_us))
     return Counts(rung_short=int(_rung_short(times)))
 
 
@@ -218,4 +233,4 @@ class Ledger:
 
     def _left_on(self, country: str, day: date) -> int:
         counts = self.counts(country, day)
-        return allowed(self.limits[country], counts.live) - counts.abandoned
+        return allowed(self.limits[country], counts.live) - counts.counted_abandoned

@@ -201,7 +201,7 @@ class Ledgers:
         ledger = self.together(campaign)
         counts = ledger.counts(country, self._now().date())
         share = float(ledger.limits[country].share)
-        return LedgerView(counts.live, counts.abandoned, share)
+        return LedgerView(counts.live, counts.counted_abandoned, share)
 
     def _limits_now(self) -> Mapping[str, AbandonLimit]:
         day = self._now().date()
@@ -265,7 +265,7 @@ def _shown(ledger: Ledger, country: str, now: datetime) -> dict[str, Any]:
         "since": ledger.period(country, now.date()).isoformat(),
         "limit": float(limit.share),
         "live": counts.live,
-        "abandoned": counts.abandoned,
+        "abandoned": counts.counted_abandoned,
         "allowed": allowed(limit, counts.live),
         "doubtful": counts.doubtful,
         "hung_up_within_2s": counts.short,

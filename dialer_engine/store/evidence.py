@@ -189,9 +189,9 @@ def _period(country: str, start: date, counts: Counts, limit: AbandonLimit) -> d
         "limit": f"{float(limit.share):.1%} of live answers per "
         + ("calendar month" if limit.period == "month" else f"{limit.days} days"),
         "live_answers": counts.live,
-        "counted_abandoned": counts.abandoned,
+        "counted_abandoned": counts.counted_abandoned,
         "allowed": allowed(limit, counts.live),
-        "within": counts.abandoned <= allowed(limit, counts.live),
+        "within": counts.counted_abandoned <= allowed(limit, counts.live),
         **asdict(counts),
     }
 

@@ -14,6 +14,7 @@ select substr(called_number, 3, 3) as npa, day,
        count(*) filter (where standing = 'short') as short,
        count(*) filter (where standing = 'doubtful') as doubtful,
        count(*) filter (where standing = 'abandoned' and message_in_time) as messages,
+       0::bigint as machine_hangups,
        count(*) filter (where rung_short) as rung_short
 from ledger_calls
 where campaign_id = $1 and reserved_at >= $2

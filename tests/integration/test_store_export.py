@@ -116,7 +116,7 @@ async def test_the_report_counts_abandonment_as_the_ledger_does(conn: Conn) -> N
     assert day.abandoned_share == pytest.approx(1 / 3)
     ledger = await load_ledger(conn, world.campaigns["spring"], lambda npa: "US", None)
     counts = ledger.counts("US", WALL.date())
-    assert (counts.live, counts.abandoned, counts.doubtful) == (day.live, day.abandoned, day.doubtful)
+    assert (counts.live, counts.counted_abandoned, counts.doubtful) == (day.live, day.abandoned, day.doubtful)
 
 
 @pytest.fixture

@@ -297,6 +297,11 @@ def at(seconds: float) -> datetime:
         (Times(at(0), None, None, None, None, at(1), ended_by_us=True), Counts()),
         (Times(at(0), None, None, None, None, at(9), unknown=True), Counts(abandoned=1)),
         (Times(None, None, None, None, None, at(9), unknown=True), Counts()),
+        (Times(at(0), at(1), at(5), None, at(6), at(9), machine=True), Counts()),
+        (
+            Times(at(0), at(1), at(5), None, None, at(9), machine=True, ended_by_us=True),
+            Counts(machine_hangups=1),
+        ),
     ],
 )
 def test_attempts_are_judged_by_their_times(times: Times, expected: Counts) -> None:
@@ -326,6 +331,12 @@ def test_a_limit_that_holds_goes_on_holding(share: Fraction, live: int) -> None:
     limit = AbandonLimit(share, "days")
     assert allowed(limit, live) <= allowed(limit, live + 1)
     assert allowed(limit, live) <= 2 or allowed(limit, live) <= share * live
+
+
+def test_machine_hang_ups_count_a_share_of_people() -> None:
+    counts = Counts(connected=90, abandoned=1, machine_hangups=21)
+    assert counts.counted_abandoned == 3
+    assert counts.live == 93
 
 
 def test_periods_follow_each_other_in_the_us_and_are_months_in_canada() -> None:
