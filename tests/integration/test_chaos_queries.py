@@ -20,13 +20,14 @@ async def test_whoever_was_called_and_waits_for_a_second_call_is_found(conn: Con
     placed = (await reserve(conn, request(world, 8))).reserved
     left = {"originated_at": WALL}
     ends = [
-        end_of(placed[0], "unknown", **left),
+        end_of(placed[0], "no_answer", **left),
         end_of(placed[1], "no_answer", **left, retry_at=NOON + 4 * HOUR),
         end_of(placed[2], "unknown", **left, retry_at=NOON + DAY),
         end_of(placed[3], "node_lost", **left, retry_at=NOON + DAY - HOUR),
         end_of(placed[4], "bridged", **left, final=True),
         end_of(placed[5], "cancelled", retry_at=NOON + SOON, counted=False),
         end_of(placed[6], "trunk_fault", **left, retry_at=NOON),
+        end_of(placed[7], "unknown", **left),  # the gate lets nobody call it
     ]
     await write(conn, [], ends, 1)
 
