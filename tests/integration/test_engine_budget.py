@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 GREEDY = replace(POWER, lines=10.0, wrap_seconds=0)
 TALKS = replace(HUMAN, ring_s=1.0, talk_s=2.0)
-LONGER = replace(TALKS, talk_s=8.0)
+LONGER = replace(TALKS, ring_s=0.3, talk_s=15.0)
+"""Answers before the others who are called at the same time, and talks on while they hang up in the message."""
 
 
 async def _ended(made: World) -> int:
@@ -56,7 +57,7 @@ async def test_everybody_answers_and_two_at_most_are_abandoned() -> None:
 
 async def test_a_new_engine_goes_on_with_the_old_ones_ledger() -> None:
     """The first one is killed while its only agent is in a talk that is kept, and nobody else is being called."""
-    async with lab(GREEDY, table(LONGER, LONGER, LONGER, TALKS), 8) as made:
+    async with lab(GREEDY, table(LONGER, TALKS), 8) as made:
         await begin(made)
 
         async def two_dropped() -> bool:
