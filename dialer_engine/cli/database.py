@@ -68,7 +68,7 @@ def in_words() -> Iterator[None]:
     """Turn an error of the database in the middle of work into StoreError."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise interrupted(error) from error
 
 

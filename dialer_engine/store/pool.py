@@ -57,7 +57,14 @@ async def open_pool(url: str, size: int, role: str | None = None) -> Pool:
             command_timeout=COMMAND_TIMEOUT_S,
             server_settings=_SESSION | _as(role),
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        TimeoutError,
+        ValueError,
+    ) as error:
         raise explain(error, url) from error
 
 
@@ -73,7 +80,14 @@ async def connect(
             command_timeout=None if batch else COMMAND_TIMEOUT_S,
             server_settings=settings | _as(role),
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, ValueError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        TimeoutError,
+        ValueError,
+    ) as error:
         raise explain(error, url) from error
 
 
@@ -113,7 +127,9 @@ def explain(error: Exception, url: str) -> StoreError:
     return StoreError(f"{where}: cannot connect ({type(error).__name__}: {error})")
 
 
-def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError | OSError) -> StoreError:
+def interrupted(
+    error: asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError,
+) -> StoreError:
     """Put what went wrong in the middle of a command into words; its last transaction left nothing.
 
     An OSError, TimeoutError among them, must be the connection's.
@@ -134,6 +150,7 @@ def interrupted(error: asyncpg.PostgresError | asyncpg.InterfaceError | OSError)
             | asyncpg.CrashShutdownError()
             | asyncpg.CannotConnectNowError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
             | OSError()
         ):
             return StoreError(f"the connection to the database was lost ({error}); {undone}, try again")

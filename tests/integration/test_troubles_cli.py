@@ -102,10 +102,9 @@ async def test_a_fault_while_a_command_only_looks(
                 other = await asyncpg.connect(pg_url)
                 await other.execute("select pg_terminate_backend($1, 5000)", conn.get_server_pid())
                 await other.close()
+                # What is asked after this finds a closed connection: an InterfaceError.
                 with contextlib.suppress(asyncpg.PostgresError):
-                    await conn.execute(
-                        "select 1"
-                    )  # the next one finds a closed connection: an InterfaceError
+                    await conn.execute("select 1")
             await conn.execute(
                 "select * from nothing" if fault == "refused" else "select pg_sleep(9)", timeout=1
             )

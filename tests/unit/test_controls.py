@@ -21,6 +21,7 @@ AWAY = [
     ConnectionRefusedError(111, "Connection refused"),
     TimeoutError(),
     asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
     asyncpg.AdminShutdownError("terminating connection due to administrator command"),
     asyncpg.InsufficientPrivilegeError("permission denied for table campaigns"),
 ]
@@ -55,7 +56,8 @@ class Engine:
 
     def __init__(self, error: Exception | None, node: FullDisk | None = None) -> None:
         self.changes: list[object] = []
-        self.pool, self.node, self.reloading = Refusing(error), node, asyncio.Lock()
+        self.tenure = SimpleNamespace(pool=Refusing(error))
+        self.node, self.reloading = node, asyncio.Lock()
         config: Any = SimpleNamespace(settings=SimpleNamespace(trunks={}))
         campaigns = SimpleNamespace(
             plan=lambda name: SimpleNamespace(campaign_id=1),

@@ -14,6 +14,7 @@ LOST, SLOW = "the connection to the database was lost", "the database did not an
     ("error", "words"),
     [
         (asyncpg.InterfaceError("connection is closed"), LOST),
+        (asyncpg.InternalClientError("cannot switch to state 15"), LOST),
         (asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"), LOST),
         (ConnectionResetError(104, "Connection reset by peer"), LOST),
         (TimeoutError(), SLOW),
@@ -21,7 +22,7 @@ LOST, SLOW = "the connection to the database was lost", "the database did not an
     ],
 )
 def test_each_error_has_its_words(
-    error: asyncpg.PostgresError | asyncpg.InterfaceError | OSError, words: str
+    error: asyncpg.PostgresError | asyncpg.InterfaceError | asyncpg.InternalClientError | OSError, words: str
 ) -> None:
     told = str(interrupted(error))
     assert told.startswith(words)
