@@ -1,7 +1,8 @@
-"""`dialer consent add|revoke|show|import|inbound`: consents and relationships, with their evidence."""
+"""`dialer consent add|revoke|message|show|import|inbound`: consents and relationships, with their evidence."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from dialer_engine.cli.numbers import number_given, tell_suppression_changes
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
 from dialer_engine.core.gate import ConsentKind
+from dialer_engine.core.gate.opt_out_words import OptOut
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store import consent as store
@@ -45,6 +47,12 @@ NoteOption = Annotated[str | None, typer.Option("--note", help="Kept with the re
 ChannelOption = Annotated[
     str, typer.Option("--channel", callback=not_blank, help="How it was said: letter, email, sms ...")
 ]
+
+MessageChannelOption = Annotated[
+    str, typer.Option("--channel", callback=not_blank, help="How it came: sms, email ...")
+]
+DOUBTFUL = 3
+"""The exit status when a person must read what was written."""
 
 
 def add(
@@ -94,7 +102,11 @@ def revoke(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """End a person's consents and call none of their numbers any more; ringing calls are cancelled."""
-    done = carry_out(_revoke(read_config(config), number_given(number), member, channel, note))
+    _tell(carry_out(_revoke(read_config(config), number_given(number), member, channel, note)), config)
+
+
+def _tell(done: store.Revocation, config: Path) -> None:
+    """Tell the engine and the person at the keyboard what a revocation did."""
     told = carry_out(tell_suppression_changes(config, done.numbers))
     numbers = len(done.numbers)
     say(f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more")
@@ -108,6 +120,36 @@ async def _revoke(
     async with database(config) as conn:
         member_id = await member_id_of(conn, member) if member else None
         return await store.revoke(conn, number, member_id, channel, utc_now(), who=who(), note=note)
+
+
+def message(
+    number: NumberArgument,
+    text: Annotated[str, typer.Argument(help="What the person wrote; - reads it from standard input.")],
+    member: AnyMemberOption = None,
+    channel: MessageChannelOption = "sms",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Read a text or e-mail of a called person: an opt-out counts at once, a doubtful one is left to you (status 3)."""
+    words = sys.stdin.read() if text == "-" else text
+    e164 = number_given(number)
+    meant, done = carry_out(_message(read_config(config), e164, member, channel, words))
+    if done is not None:
+        _tell(done, config)
+    elif meant is OptOut.perhaps:
+        say(
+            f"this may be an opt-out: read it, and if it is: dialer consent revoke {e164} --channel {channel}"
+        )
+        raise typer.Exit(DOUBTFUL)
+    else:
+        say("this is no opt-out; nothing was changed")
+
+
+async def _message(
+    config: Config, number: str, member: str | None, channel: str, text: str
+) -> tuple[OptOut, store.Revocation | None]:
+    async with database(config) as conn:
+        member_id = await member_id_of(conn, member) if member else None
+        return await store.take_message(conn, number, member_id, channel, text, utc_now())
 
 
 def show(number: NumberArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
@@ -152,9 +194,10 @@ async def _import(config: Config, file: Path, member: str) -> ConsentImport:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    group = typer.Typer(no_args_is_help=True, help="Consents: add, revoke, show, import, inbound.")
+    group = typer.Typer(no_args_is_help=True, help="Consents: add, revoke, message, show, import, inbound.")
     group.command("add")(add)
     group.command("revoke")(revoke)
+    group.command("message")(message)
     group.command("show")(show)
     group.command("import")(import_)
     group.command("inbound")(inbound)

@@ -11,6 +11,7 @@ from dialer_engine.settings.rules import SHIPPED
 pytestmark = pytest.mark.postgres
 
 NUMBER = "+12105550143"
+DOUBTFUL = "Can you stop by tomorrow?"
 OWN = (
     'rules:\n  - regions: [US-TX]\n    weekday: "10:00-20:00"\n    effective_from: 2026-12-01\n'
     "    by: Jo Doe\n    reason: counsel\n"
@@ -172,6 +173,16 @@ def test_consents_are_added_shown_revoked(commands: Commands) -> None:
     assert "must not be called" in commands.run("dnc", "check", NUMBER)
     assert "not a phone number" in commands.refused("consent", "show", "12")
     assert "acme" in commands.refused("consent", "inbound", NUMBER, "--member", "nobody")
+
+
+def test_what_a_called_person_writes_is_obeyed_or_left_to_a_person(commands: Commands) -> None:
+    write = ("consent", "message", NUMBER)
+    assert "no opt-out" in commands.run(*write, "When are you open?")
+    doubtful = commands.run(*write, DOUBTFUL, status=3)
+    assert f"dialer consent revoke {NUMBER} --channel sms" in doubtful
+    assert "must not be called" not in commands.run("dnc", "check", NUMBER)
+    assert "1 number(s) of the person" in commands.run(*write, " Stop! ", "--channel", "email")
+    assert "must not be called" in commands.run("dnc", "check", NUMBER)
 
 
 def test_a_file_of_consents_with_an_error_changes_nothing(commands: Commands, tmp_path: Path) -> None:
