@@ -1,5 +1,6 @@
 """A Member with contacts and campaigns in a real database, and gate contexts at an hour of calling."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -109,6 +110,15 @@ async def put_contacts(
         [f[2] for f in flat],
     )
     return ids
+
+
+async def until_it_waits(conn: Conn, waiter: Conn) -> None:
+    """Wait until `waiter`, seen from another connection, is kept waiting by somebody's lock; fail after 20 s."""
+    for _ in range(1000):
+        if await conn.fetchval("select cardinality(pg_blocking_pids($1)) > 0", waiter.get_server_pid()):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it does not wait for a lock")
 
 
 def fictional(count: int, area_codes: Sequence[str] = ("210", "214", "512", "713", "817")) -> list[list[str]]:

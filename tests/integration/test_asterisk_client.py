@@ -27,6 +27,9 @@ from dialer_engine.pbx.node import Node
 
 pytestmark = pytest.mark.asterisk
 
+DISPLACED_S = 0.3
+"""Instead of 2.5 s between two tries of a client that was displaced."""
+
 
 class Proxy:
     """A TCP relay in front of ARI that can cut or stall what goes through it."""
@@ -232,22 +235,39 @@ async def test_a_displaced_engine_gives_way_and_comes_back(pair: Pair, watcher: 
         await first.close()
 
 
+class Lease:
+    """Whether the calls are a client's own; it asks once before every try to come back."""
+
+    def __init__(self, owned: bool) -> None:
+        self.owned = owned
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.owned
+
+    async def tried(self, times: int = 3) -> None:
+        """Wait until so many tries have begun and ended from now on."""
+        last = self.asked + times + 1
+        await until(lambda: self.asked >= last, seconds=20)
+
+
 async def test_a_displaced_engine_does_not_come_back_before_the_calls_are_its_own(
-    pair: Pair, watcher: Watcher
+    pair: Pair, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other one may be dead, but not its calls: only who owns them may come for them."""
-    owned = asyncio.Event()
-    first, second = pair.client(watcher, may_return=owned.is_set), pair.client(Watcher())
-    owned.set()
+    monkeypatch.setattr(ari_client, "_DISPLACED_DELAY", DISPLACED_S)
+    lease = Lease(True)
+    first, second = pair.client(watcher, may_return=lease), pair.client(Watcher())
     await first.start()
-    owned.clear()
+    lease.owned = False
     await second.start()
     try:
         await until(lambda: watcher.links == [True, False])
         await second.close()
-        await asyncio.sleep(6.0)
+        await lease.tried()
         assert watcher.links == [True, False]
-        owned.set()
+        lease.owned = True
         await until(lambda: watcher.links == [True, False, True], seconds=8)
     finally:
         await second.close()
@@ -259,17 +279,18 @@ async def test_an_answer_that_does_not_come_gives_nobody_the_application(
     pair: Pair, watcher: Watcher, monkeypatch: pytest.MonkeyPatch, owned: bool
 ) -> None:
     monkeypatch.setattr(ari_client, "_CONNECT_TIMEOUT", 0.5)
-    second = pair.client(Watcher())
-    async with through_proxy(pair.engine, watcher, may_return=lambda: owned) as (proxy, first):
+    monkeypatch.setattr(ari_client, "_DISPLACED_DELAY", DISPLACED_S)
+    lease, second = Lease(owned), pair.client(Watcher())
+    async with through_proxy(pair.engine, watcher, may_return=lease) as (proxy, first):
         await second.start()
         try:
             await until(lambda: watcher.links == [True, False])
             await asyncio.sleep(0.3)  # the old connection is closed, and the first question has its answer
             proxy.stalled = True
-            await asyncio.sleep(4.0)
+            await lease.tried()
             proxy.stalled = False
             proxy.cut()
-            await asyncio.sleep(4.0)
+            await lease.tried()
             assert not first.connected
             assert second.connected
             assert second.counts["replaced"] == 0
@@ -281,8 +302,8 @@ async def test_without_the_lease_a_lost_link_comes_back_to_what_nobody_else_has(
     pair: Pair, watcher: Watcher
 ) -> None:
     """Its own calls are up in the application, which is not to be taken for another engine in it."""
-    second = pair.client(Watcher())
-    async with through_proxy(pair.engine, watcher, may_return=lambda: False) as (proxy, first):
+    lease, second = Lease(False), pair.client(Watcher())
+    async with through_proxy(pair.engine, watcher, may_return=lease) as (proxy, first):
         customer = await originate(Commands(first), pair.prompts, "01")
         await watcher.wait(CallBroadcast, customer)
         await Commands(first).claim(customer)
@@ -295,7 +316,7 @@ async def test_without_the_lease_a_lost_link_comes_back_to_what_nobody_else_has(
         await second.start()
         try:
             await proxy.start()
-            await asyncio.sleep(3.0)
+            await lease.tried()
             assert watcher.links == [True, False, True, False]
             assert second.counts["replaced"] == 0
             await Commands(second).hangup(customer)

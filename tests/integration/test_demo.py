@@ -77,7 +77,7 @@ def nothing_left(home: Path) -> bool:
 
 def test_demo_dials_reports_and_leaves_nothing(demo_home: Path) -> None:
     target = demo_home / "summary.json"
-    process = start_demo("--agents", "3", "--contacts", "25", "--seconds", "20", "--json", str(target))
+    process = start_demo("--agents", "3", "--contacts", "25", "--seconds", "10", "--json", str(target))
     output, _ = process.communicate(timeout=150)
     assert process.returncode == 0, output
     summary: dict[str, Any] = json.loads(target.read_text())
@@ -119,26 +119,19 @@ def test_signal_at_any_moment_leaves_nothing_running(
     assert nothing_left(demo_home)
 
 
-def test_what_a_killed_demo_left_is_ended_by_the_next(demo_home: Path) -> None:
+def test_what_a_killed_demo_left_is_ended_by_the_next_and_keep_leaves_the_data(demo_home: Path) -> None:
+    """Without a terminal, there is a plain line about every second."""
     process = start_demo("--agents", "2", "--contacts", "10", "--seconds", "30")
     read_until(process, "dialed ")
     process.kill()
     process.wait()
     left = processes_of(demo_home)
     assert left
-    again = start_demo("--agents", "2", "--contacts", "10", "--seconds", "4")
+    again = start_demo("--agents", "2", "--contacts", "10", "--seconds", "4", "--keep")
     output, _ = again.communicate(timeout=120)
     assert again.returncode == 0, output
     assert not [pid for pid in left if Path(f"/proc/{pid}").exists()]
-    assert nothing_left(demo_home)
-
-
-def test_keep_leaves_the_data_and_says_how_to_look_at_it(demo_home: Path) -> None:
-    """Without a terminal, there is a plain line about every second."""
-    process = start_demo("--agents", "2", "--contacts", "10", "--seconds", "4", "--keep")
-    output, _ = process.communicate(timeout=120)
     kept = demo_home / "lab" / "lab0"
-    assert process.returncode == 0, output
     assert 3 <= sum(" s | agents: " in line for line in output.splitlines()) <= 60
     assert "\x1b" not in output
     assert f"DIALER_HOME={kept} ./dialer run --config {kept / 'config'}" in output

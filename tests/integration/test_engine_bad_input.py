@@ -94,20 +94,20 @@ def test_a_wrong_configuration_starts_nothing() -> None:
         assert not (made.place.directory / "nodes" / "main").exists()
 
 
-@pytest.mark.parametrize("port", ["sip_port", "http_port", "ami_port"])
-def test_a_port_in_use_is_named_with_its_setting(port: str) -> None:
+def test_a_port_in_use_is_named_with_its_setting() -> None:
     with machine() as made:
-        number = setting(made.yaml.read_text(), port)
-        kind = socket.SOCK_DGRAM if port == "sip_port" else socket.SOCK_STREAM
-        with socket.socket(socket.AF_INET, kind) as taken:
-            taken.bind(("127.0.0.1", number))
-            if kind is socket.SOCK_STREAM:
-                taken.listen()
-            done = made.dialer("run")
-        assert done.returncode == 1
-        assert str(number) in done.stderr
-        assert port in done.stderr
-        assert not made.node().alive()
+        for port in ("sip_port", "http_port", "ami_port"):
+            number = setting(made.yaml.read_text(), port)
+            kind = socket.SOCK_DGRAM if port == "sip_port" else socket.SOCK_STREAM
+            with socket.socket(socket.AF_INET, kind) as taken:
+                taken.bind(("127.0.0.1", number))
+                if kind is socket.SOCK_STREAM:
+                    taken.listen()
+                done = made.dialer("run")
+            assert done.returncode == 1, port
+            assert str(number) in done.stderr
+            assert port in done.stderr
+            assert not made.node().alive(), port
 
 
 def test_a_wrong_ami_password_is_said_before_anything_is_dialed() -> None:

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+import pytest_asyncio
 from engine_support import HUMAN, PROGRESSIVE, begin, lab, status, table, until
 from front_phone import Dialog, FrontPhone
 from sip_peer import HOST, Audio
 
+from dialer_engine.engine.empty_chairs import LISTEN_S
 from dialer_engine.lab.world import World
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
@@ -23,6 +25,13 @@ MUTE = "bert"
 """An agent whose phone is there and answers no OPTIONS, ever."""
 DEAD = "carl"
 """An agent whose phone dies."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def place() -> AsyncIterator[World]:
+    """A world for tests that leave nothing in it but agents who are gone, so each has its own."""
+    async with lab(PROGRESSIVE, table(HUMAN), 1, on_duty=False, proxied=True) as made:
+        yield made
 
 
 @asynccontextmanager
@@ -105,44 +114,39 @@ async def test_a_phone_that_died_while_the_engine_was_dead_has_no_seat_any_more(
         assert await seat(made, DEAD) == "offline"
 
 
-async def test_a_phone_that_died_while_the_link_was_cut_has_no_seat_any_more() -> None:
-    async with (
-        lab(PROGRESSIVE, table(HUMAN), 1, on_duty=False, proxied=True) as made,
-        floor(made, (WELL, DEAD)) as phones,
-    ):
-        made.proxies["ari_port"].cut()
-        phones[DEAD][0].close()
-        await until(lambda: missed(made, DEAD), "Asterisk misses the phone")
-        made.proxies["ari_port"].heal()
-        await until_seat(made, DEAD, "offline", SOON_S + 5.0)
-        assert await seat(made, WELL) == "ready"
-        assert not phones[WELL][1].ended
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_phone_that_died_while_the_link_was_cut_has_no_seat_any_more(place: World) -> None:
+    async with floor(place, ("dora", "emil")) as phones:
+        place.proxies["ari_port"].cut()
+        phones["emil"][0].close()
+        await until(lambda: missed(place, "emil"), "Asterisk misses the phone")
+        place.proxies["ari_port"].heal()
+        await until_seat(place, "emil", "offline", SOON_S + 5.0)
+        assert await seat(place, "dora") == "ready"
+        assert not phones["dora"][1].ended
 
 
-async def test_a_phone_that_starts_anew_at_another_port_has_no_seat_any_more() -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_phone_that_starts_anew_at_another_port_has_no_seat_any_more(place: World) -> None:
     """Its new contact answers at once, and the old one is never said to be unreachable."""
-    async with (
-        lab(PROGRESSIVE, table(HUMAN), 1, on_duty=False) as made,
-        floor(made, (WELL, DEAD)) as phones,
-    ):
-        old = phones[DEAD][0]
+    async with floor(place, ("fred", "gina")) as phones:
+        old = phones["gina"][0]
         old.close()
         new = await FrontPhone(old.name, old.password, old.server).open()
         try:
             assert await new.register(300) == 200
-            await until_seat(made, DEAD, "offline")
-            assert await seat(made, WELL) == "ready"
-            assert WELL not in asked(made)
+            await until_seat(place, "gina", "offline")
+            assert await seat(place, "fred") == "ready"
+            assert "fred" not in asked(place)
         finally:
             new.close()
 
 
-async def test_a_phone_that_moved_and_goes_on_talking_keeps_its_seat() -> None:
-    async with (
-        lab(PROGRESSIVE, table(HUMAN), 1, on_duty=False) as made,
-        floor(made, (WELL,)) as phones,
-    ):
-        old, call = phones[WELL]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_phone_that_moved_and_goes_on_talking_keeps_its_seat(place: World) -> None:
+    """A leg is ended only when it was asked, and that is decided after LISTEN_S."""
+    async with floor(place, ("hans",)) as phones:
+        old, call = phones["hans"]
         voice = await Audio.open()
         new = await FrontPhone(old.name, old.password, old.server).open()
         try:
@@ -153,8 +157,9 @@ async def test_a_phone_that_moved_and_goes_on_talking_keeps_its_seat() -> None:
             await asyncio.sleep(1.0)
             old.close()
             assert await new.register(300) == 200
-            await asyncio.sleep(SOON_S)
-            assert await seat(made, WELL) == "ready"
+            await asyncio.sleep(2 * LISTEN_S)
+            assert "hans" not in asked(place)
+            assert await seat(place, "hans") == "ready"
         finally:
             voice.close()
             new.close()

@@ -68,10 +68,10 @@ async def until_away(floor: Ground, agents: set[str]) -> bool:
 
 async def until(floor: Ground, query: str) -> bool:
     """Wait until a query has no row any more."""
-    for _ in range(int(PATIENCE_S)):
+    for _ in range(int(PATIENCE_S) * 5):
         if not await floor.ask(query):
             return True
-        await floor.until(lambda: False, 1.0)
+        await floor.until(lambda: False, 0.2)
     return False
 
 
@@ -81,11 +81,11 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Gro
     await floor.busy()
     lost = floor.world.further[0]
     before: set[str] = set()
-    for _ in range(int(PATIENCE_S)):
+    for _ in range(int(PATIENCE_S) * 5):
         before = {row["id"] for row in await floor.ask(live(lost.name, "bridged"))}
         if before:
             break
-        await floor.until(lambda: False, 1.0)
+        await floor.until(lambda: False, 0.2)
     assert before, "nobody talks on the node that is lost"
     assert await agents_on(floor, lost.name)
     on_duty = await agents_on(floor, lost.name)
@@ -119,10 +119,10 @@ async def test_an_engine_starts_without_a_node_and_takes_it_in_when_it_is_there(
     status = await nodes(floor)
     assert (status["main"]["up"], status[here.name]["up"], status[away.name]["up"]) == (True, True, False)
     away.keep()
-    for _ in range(int(PATIENCE_S)):
+    for _ in range(int(PATIENCE_S) * 5):
         if (await nodes(floor))[away.name]["up"]:
             break
-        await floor.until(lambda: False, 1.0)
+        await floor.until(lambda: False, 0.2)
     assert (await nodes(floor))[away.name]["up"]
     await floor.world.phones.dial_elsewhere(floor.world.phones.dialed_by(away.name), PATIENCE_S)
     assert await agents_on(floor, here.name)
@@ -135,11 +135,11 @@ async def test_what_is_on_record_of_a_node_that_was_taken_out_of_the_settings_en
     await floor.begin()
     await floor.busy()
     before: set[str] = set()
-    for _ in range(int(PATIENCE_S)):
+    for _ in range(int(PATIENCE_S) * 5):
         before = {row["id"] for row in await floor.ask(live(gone.name, "bridged"))}
         if before:
             break
-        await floor.until(lambda: False, 1.0)
+        await floor.until(lambda: False, 0.2)
     assert before, "nobody talks on the node"
     assert floor.world.engine.pid is not None
     os.kill(floor.world.engine.pid, signal.SIGKILL)

@@ -29,7 +29,7 @@ from dialer_engine.lab.world import World
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 SCENARIO = replace(PROGRESSIVE, wrap_seconds=3)
-WATCHED_S = 10.0
+WATCHED_S, LONG_S = 3.0, 10.0
 
 
 async def kill(made: World) -> None:
@@ -47,9 +47,9 @@ async def again(made: World) -> None:
     await made.engine.ready()
 
 
-async def left_in_peace(made: World, calls: int) -> None:
+async def left_in_peace(made: World, calls: int, seconds: float = WATCHED_S) -> None:
     """For a while the agent stays paused and nobody is called for them, though the campaign runs."""
-    end = asyncio.get_running_loop().time() + WATCHED_S
+    end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
         assert await agent_state(made) == "paused"
         await asyncio.sleep(0.2)
@@ -74,7 +74,7 @@ async def test_a_pause_outlasts_engines_that_are_killed_and_the_key_ends_it() ->
         await until_state(made, "paused")
         await begin(made)
         await again(made)
-        await left_in_peace(made, 0)
+        await left_in_peace(made, 0, LONG_S)
         await again(made)
         assert await agent_state(made) == "paused"
         assert (await desk(made))["state"] == "paused"
@@ -125,14 +125,22 @@ async def test_a_pause_outlasts_engines_that_are_killed_and_the_key_ends_it() ->
 async def test_a_wish_in_the_wrap_up_counts_when_the_engine_dies_in_it_and_who_dials_in_anew_is_ready() -> (
     None
 ):
-    async with lab(replace(SCENARIO, wrap_seconds=60), table(replace(HUMAN, talk_s=1.0)), 5) as made:
+    """All the while the new engine calls for another agent, who is ready because it ended their wrap-up."""
+    scenario = replace(SCENARIO, agents=2, wrap_seconds=60)
+    async with lab(scenario, table(replace(HUMAN, talk_s=1.0)), 8) as made:
         await begin(made)
         await until_state(made, "wrap")
+        await until_state(made, "wrap", 1)
         press(made, "0")
         await until_wanted(made, True)
         assert await rows(made, "select 1 from agent_states where pause_wanted and state = 'wrap'")
         await again(made)
-        await left_in_peace(made, 1)
+
+        async def other_was_called() -> bool:
+            return len(at_carrier(made)) == 3
+
+        await until(other_was_called, "the other agent has another customer")
+        await left_in_peace(made, 3)
         await kill(made)
         killed = datetime.now(UTC)
         next(iter(made.phones.agents.values())).leave()
@@ -140,7 +148,7 @@ async def test_a_wish_in_the_wrap_up_counts_when_the_engine_dies_in_it_and_who_d
         await made.engine.start()
         await made.engine.ready()
         await until_state(made, "offline")
-        [shift] = await rows(made, "select ended_at from agent_sessions")
+        [shift] = await rows(made, "select ended_at from agent_sessions where ended_at is not null")
         assert abs(shift["ended_at"] - killed) < timedelta(seconds=2), "as long as an engine could know of it"
         await made.phones.go_on_duty(60.0)
         await until_state(made, "in_call")

@@ -144,11 +144,16 @@ async def test_a_list_changed_by_somebody_else_ends_the_ringing_within_a_second_
         assert (row["result"], row["ended_by"]) == ("cancelled", "engine")
 
 
-async def test_revoking_a_consent_by_command_ends_the_ringing_but_no_conversation() -> None:
+async def test_revoking_a_consent_by_command_ends_no_conversation_and_the_rules_in_force_are_on_record() -> (
+    None
+):
     async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=120.0)), 1) as made:
+        (rules,) = await rows(made, "select version from rule_sets")
         await begin(made)
         await until_state(made, "in_call")
-        number = (await rows(made, "select number from attempts"))[0]["number"]
+        (attempt,) = await rows(made, "select number, rule_versions from attempts")
+        assert attempt["rule_versions"] == rules["version"]
+        number = attempt["number"]
         told = await made.engine.run(
             "consent", "revoke", number, "--channel", "sms", "--config", str(made.config)
         )
@@ -158,12 +163,3 @@ async def test_revoking_a_consent_by_command_ends_the_ringing_but_no_conversatio
         assert state == "in_call", "a conversation was cut"
         entries = await rows(made, "select source from suppressions")
         assert [row["source"] for row in entries] == ["revoked by sms"]
-
-
-async def test_the_rules_in_force_are_remembered_and_reported() -> None:
-    async with lab(PROGRESSIVE, table(HUMAN), 1) as made:
-        (row,) = await rows(made, "select version from rule_sets")
-        await begin(made)
-        await until_state(made, "in_call")
-        (attempt,) = await rows(made, "select rule_versions from attempts")
-        assert attempt["rule_versions"] == row["version"]

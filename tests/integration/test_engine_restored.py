@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 BUSY = Behaviour(Kind.BUSY, 0.2, 0.0)
 SCENARIO = replace(PROGRESSIVE, retry_s=24 * 3600, calls_per_second=2.0)
 REFUSED = "+12145550190"
-QUIET_S = 4.0
+QUIET_S = 2.0
+"""In which four calls would leave."""
 
 
 async def test_after_a_restore_nobody_is_called_until_somebody_has_looked() -> None:

@@ -24,6 +24,7 @@ NODE = NodeSettings(control_bind="10.0.0.5", control_permit=["10.0.0.4", "fd00::
 OWN_NETWORK = ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--net")
 FORBIDDEN = "cache initialization failed: Operation not permitted"
 """What nft says after it has read the rules where it may not ask the kernel for the rest."""
+NOT_ASKED = "the kernel was not asked: this takes an empty network, as root with CAP_SYS_ADMIN can make one"
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +38,11 @@ def may_have_a_network() -> bool:
     return subprocess.run([*OWN_NETWORK, "true"], capture_output=True, check=False).returncode == 0
 
 
-def checked(nft: list[str], text: str) -> str:
+def checked(nft: list[str], text: str, within: tuple[str, ...]) -> str:
     """What nft objects to; nothing when it takes the rules."""
-    prefix = OWN_NETWORK if may_have_a_network() else ()
     done = subprocess.run(
-        [*prefix, *nft, "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False
+        [*within, *nft, "-c", "-f", "-"], input=text, capture_output=True, text=True, check=False
     )
-    if not prefix and FORBIDDEN in done.stderr:
-        return ""
     return done.stderr if done.returncode else ""
 
 
@@ -52,8 +50,12 @@ def checked(nft: list[str], text: str) -> str:
 def test_nft_takes_the_rules(nft: list[str], agents: tuple[str, ...]) -> None:
     networks = [ipaddress.ip_network(each) for each in agents]
     text, _ = rules(NODE, TRUNKS, networks, lambda host: ["198.51.100.4", "2001:db8:1::4"])
-    assert checked(nft, text) == ""
-    assert "syntax error" in checked(nft, text.replace("policy accept", "policy perhaps", 1))
+    within = OWN_NETWORK if may_have_a_network() else ()
+    assert "syntax error" in checked(nft, text.replace("policy accept", "policy perhaps", 1), within)
+    said = checked(nft, text, within)
+    if not within and FORBIDDEN in said:
+        pytest.skip(f"nft has read the rules, but {NOT_ASKED}")
+    assert said == ""
 
 
 def test_the_bench_loads_them_in_a_network_of_its_own(bundle: Bundle, nft: list[str]) -> None:
@@ -73,6 +75,7 @@ def test_the_bench_loads_them_in_a_network_of_its_own(bundle: Bundle, nft: list[
         else:
             assert done.returncode == 1
             assert "run it as root with CAP_SYS_ADMIN" in " ".join(done.stderr.split())
+            pytest.skip(f"the bench said what it needs, but {NOT_ASKED}")
 
 
 def kept_out(done: subprocess.CompletedProcess[str], figures: Path) -> None:

@@ -12,6 +12,7 @@ from front_phone import FrontPhone
 from front_support import until
 
 from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.empty_chairs import LISTEN_S, REFRESH_S
 from dialer_engine.lab.ports import free_ports
 from dialer_engine.lab.world import World
 from dialer_engine.pbx.bundle import Bundle
@@ -23,6 +24,9 @@ from dialer_engine.settings.load import load_config
 pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
 ZOE = AgentAccount("zoe", "zoes-secret-1")
 """An agent without a telephone among the lab's."""
+ASKED = "is asked within its call"
+LOOKED_S = REFRESH_S + LISTEN_S + 1.0
+"""After its start and at its first look the engine has made up its mind whom to ask."""
 
 
 async def _agent(made: World) -> dict[str, Any]:
@@ -90,13 +94,16 @@ async def test_agents_behind_a_front(bundle: Bundle, kamailio: Bundle) -> None:
             await process.wait()
             await made.engine.start()
             await made.engine.ready()
-            await asyncio.sleep(20.0)
+            await asyncio.sleep(LOOKED_S)
             assert await does("ready"), "also for an engine that was not told"
             assert not call.ended
-            assert not call.refreshed
+            assert ASKED not in made.engine.log.read_text(), (
+                "who could not hear the question would be lost by it"
+            )
             await asyncio.to_thread(front.ensure_running)
             await until(lambda: not missed(), "the node reaches the phone again", 30)
             await until(lambda: bool(call.refreshed), "it was asked within its call", 30)
+            assert ASKED in made.engine.log.read_text()
             await asyncio.sleep(15.0)
             assert await does("ready")
             assert not call.ended

@@ -134,7 +134,8 @@ async def test_a_front_from_check_to_stop(place: Place, pg_url: str) -> None:
             await asyncio.sleep(0.1)
             assert keeper.returncode is None
         assert (await place.shown())["pid"] == left["pid"], "it was adopted"
-        if await _may_be_elsewhere():
+        elsewhere = await _may_be_elsewhere()
+        if elsewhere:
             status, said = await place.dialer("front", "stop", within=ELSEWHERE)
             assert status == 1
             assert "may be another container" in said
@@ -148,6 +149,10 @@ async def test_a_front_from_check_to_stop(place: Place, pg_url: str) -> None:
     assert status == 0
     assert "has ended" in said
     assert await place.shown() == {}
+    if not elsewhere:
+        pytest.skip(
+            "all but `front stop` out of another container, which takes a user's own processes or root"
+        )
 
 
 async def _may_be_elsewhere() -> bool:

@@ -22,11 +22,13 @@ from store_support import NOON, Campaign, Conn, World, fictional, make_world, pu
 from typer.testing import CliRunner
 
 from dialer_engine.cli.app import build
+from dialer_engine.cli.plan_forecast import Seen, Size, basis, question
 from dialer_engine.core.pacing import LedgerView, PacingEvent
 from dialer_engine.core.pacing.history import Bins, Book, Counts, Minute
 from dialer_engine.engine.pacing_history import KEPT_MINUTES, PacingHistory, hours_in_words
+from dialer_engine.settings.load import load_config
 from dialer_engine.store.directory import add_agent
-from dialer_engine.store.measured import measured
+from dialer_engine.store.measured import measured, measured_looks
 from dialer_engine.store.pacing import KEPT, MinuteRow, add_minutes, calibration, spans
 from dialer_engine.store.pool import open_pool
 from dialer_engine.store.retention import Policy, due, run
@@ -382,6 +384,14 @@ async def test_plan_forecasts_from_the_campaigns_own_calls(conn: Conn, config: P
     assert by_mode["progressive"]["abandoned_percent"] == 0
 
 
+async def looks_in_words(conn: Conn, config: Path, world: World) -> str:
+    """What the forecast says of looking at contacts before it simulates anything."""
+    read, since = load_config(config), datetime.now(UTC) - timedelta(days=30)
+    seen = Seen(None, 0, await measured_looks(conn, world.campaigns["spring"], since))
+    asked = question(read, read.campaigns["spring"], Size(2, 0.25), seen)
+    return "\n".join(basis(asked, seen, None))
+
+
 async def test_plan_of_preview_counts_the_time_to_look(conn: Conn, config: Path) -> None:
     """First as usual, then as the campaign's own agents looked, then as somebody says."""
     world = await make_world(conn)
@@ -390,7 +400,7 @@ async def test_plan_of_preview_counts_the_time_to_look(conn: Conn, config: Path)
     assert b"--look is for mode preview; spring dials in mode predictive" in (await process.communicate())[1]
     campaign = config / "campaigns" / "spring.yaml"
     campaign.write_text(campaign.read_text().replace("predictive", "preview"))
-    told, _ = await plan(config, "--agents", "2", "--hours", "0.25")
+    told = await looks_in_words(conn, config, world)
     assert "look at each contact for 15.0 s, the time to read about 60 words: fewer than 30 previews" in told
 
     agent = await add_agent(conn, None, "ana", "secret")
@@ -412,7 +422,7 @@ async def test_plan_of_preview_counts_the_time_to_look(conn: Conn, config: Path)
             for s, how in looks
         ],
     )
-    told, _ = await plan(config, "--agents", "2", "--hours", "0.25")
+    told = await looks_in_words(conn, config, world)
     assert (
         "look at each contact for 32.5 s and do not call 25 % of them, as in 40 previews of 30 days" in told
     )

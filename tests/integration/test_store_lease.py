@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from store_support import WALL, Conn, end_of, fictional, make_world, put_contacts, request
+from store_support import WALL, Conn, end_of, fictional, make_world, put_contacts, request, until_it_waits
 
 from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.ownership import LEASE_TTL, Ownership
@@ -49,8 +49,8 @@ async def test_a_taking_waits_for_a_write_that_has_begun_and_stops_the_next(conn
     async with conn.transaction():
         await lease.guard(conn, "engine", epoch)
         taking = asyncio.create_task(lease.take(other, "engine", "two", TTL))
-        done, _ = await asyncio.wait({taking}, timeout=0.3)
-        assert not done, "taken in the middle of a write"
+        await until_it_waits(conn, other)
+        assert not taking.done(), "taken in the middle of a write"
     assert await taking == epoch + 1
     with pytest.raises(StaleEpoch, match="epoch 2"):
         async with conn.transaction():

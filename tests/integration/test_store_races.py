@@ -19,6 +19,7 @@ from store_support import (
     make_world,
     put_contacts,
     request,
+    until_it_waits,
 )
 
 from dialer_engine.store import suppress
@@ -89,12 +90,14 @@ async def test_a_committed_suppression_always_wins(conn: Conn, pg_url: str) -> N
     numbers = [one for [one] in fictional(80)]
     suppressed: set[str] = set()
     violations: list[str] = []
+    called: set[str] = set()
 
     async def reserver(seed: int) -> None:
         own = await connect(pg_url)
         for turn in range(25):
             before = set(suppressed)
             got = (await reserve(own, replace(requests(world)[(seed + turn) % 4], limit=5))).reserved
+            called.update(one.number for one in got)
             violations.extend(one.number for one in got if one.number in before)
             ends = [end_of(one, "failed", retry_at=NOON + timedelta(seconds=1)) for one in got]
             await write(own, [], ends, 1)
@@ -111,6 +114,7 @@ async def test_a_committed_suppression_always_wins(conn: Conn, pg_url: str) -> N
     await asyncio.gather(suppressor(), *(reserver(seed) for seed in range(6)))
     assert len(suppressed) == 40
     assert violations == []
+    assert len(called) >= 40, "whoever is not suppressed"
 
 
 async def test_a_suppression_waits_for_the_reservation_and_then_finds_its_call(
@@ -125,7 +129,7 @@ async def test_a_suppression_waits_for_the_reservation_and_then_finds_its_call(
     await transaction.start()
     [one] = (await reserve(held, request(world))).reserved
     adding = asyncio.create_task(suppress.add(adder, one.number, None, "request", WALL, who="op"))
-    await asyncio.sleep(0.1)
+    await until_it_waits(held, adder)
     assert not adding.done(), "the entry waits for the reservation under way"
     await transaction.commit()
     assert await adding == [one.attempt_id]
@@ -141,7 +145,7 @@ async def test_a_reservation_waits_for_a_suppression_that_is_being_committed(con
     await transaction.start()
     await suppress.add_within(adder, ["+12105550100"], None, "request", WALL, who="op")
     reserving = asyncio.create_task(reserve(conn, request(world)))
-    await asyncio.sleep(0.1)
+    await until_it_waits(adder, conn)
     assert not reserving.done()
     await transaction.commit()
     result = await reserving

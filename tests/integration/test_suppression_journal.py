@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts, request
+from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts, request, until_it_waits
 
 from dialer_engine.contacts.suppression_file import import_suppressions
 from dialer_engine.core.gate import ConsentKind
@@ -307,10 +307,10 @@ async def test_a_journal_that_becomes_known_during_an_import_gets_it_all(
         await suppress.insert(importing, [A], None, "import", WALL, who="ann")
         await consent.revoke(importing, A, member, "letter", WALL, who="ann")
         opening = asyncio.create_task(journal.open(conn, WALL))
-        await asyncio.sleep(0.5)
+        await until_it_waits(importing, conn)
         assert not opening.done(), "the change under way is neither in the file nor kept for it"
         waiting = asyncio.create_task(suppress.add(late, B, None, "request", WALL, who="bob"))
-        await asyncio.sleep(0.2)
+        await until_it_waits(importing, late)
         assert not waiting.done()
     await asyncio.gather(opening, waiting)
     await journal.flush(conn)
