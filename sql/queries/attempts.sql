@@ -71,8 +71,11 @@ with e as (
     join contacts o on o.id = t.contact_id
     left join agents g on g.id = t.agent_id
 ), decided as (
-    -- A dead number ends the number, not the contact: another number that is not dead is tried next.
+    -- A dead number ends the number, not the contact: another number that is not dead is tried next. An attempt that
+    -- never left is no call: the one before it stays the last, and its retry delay is the one that counts.
     select t.campaign_id, t.contact_id, t.result, t.retry_at, t.final,
+           t.result = 'cancelled' and t.originated_at is null as unsent,
+           before.result as result_before, before.gate_at as at_before,
            t.result = 'trunk_fault' or t.result = 'cancelled' and t.originated_at is null as free,
            t.final and t.result = 'not_in_service' and exists (
                select 1 from contact_numbers n
@@ -81,6 +84,12 @@ with e as (
                    where o.contact_id = t.contact_id and o.campaign_id = t.campaign_id
                      and o.number_id = n.id and o.result = 'not_in_service')) as other_number
     from ended t
+    left join lateral (
+        select o.result, o.gate_at from attempts o
+        where t.result = 'cancelled' and t.originated_at is null and o.contact_id = t.contact_id
+          and o.campaign_id = t.campaign_id and o.ended_at is not null and o.counted
+        order by o.gate_at desc limit 1
+    ) before on true
 ), requeued as (
     update queue q
     set state = case when q.final or (d.final and not d.other_number) then 'done' else 'due' end,
@@ -88,7 +97,8 @@ with e as (
                        else coalesce(d.retry_at, '-infinity') end,
         final = q.final or (d.final and not d.other_number),
         tries = case when d.free then greatest(q.tries - 1, 0) else q.tries end,
-        last_result = d.result,
+        last_result = case when d.unsent then d.result_before else d.result end,
+        last_attempt_at = case when d.unsent then d.at_before else q.last_attempt_at end,
         held_rule = case when q.final or d.final or d.retry_at is null then null else 'retry' end,
         held_reason = case when q.final or d.final or d.retry_at is null then null
                            else 'waits after ' || d.result end

@@ -1,7 +1,7 @@
 """Reservations: what is taken, what is held back, and why."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -26,7 +26,7 @@ from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.measured import past
 from dialer_engine.store.queue import fill, queue_counts, requeue_held
-from dialer_engine.store.reserve import reserve
+from dialer_engine.store.reserve import Reservation, reserve
 from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
@@ -208,12 +208,39 @@ async def test_a_call_that_never_left_costs_neither_a_try_nor_a_part_of_a_cap(co
         (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
         await write(conn, [], [end_of(reservation, "cancelled", retry_at=moment, counted=False)], 1)
         (queued,) = await conn.fetch("select state, tries, last_result from queue")
-        assert tuple(queued) == ("due", 0, "cancelled")
+        assert tuple(queued) == ("due", 0, None)
         moment += timedelta(minutes=1)
     (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
     sent = end_of(reservation, "cancelled", originated_at=WALL, retry_at=moment, counted=False)
     with pytest.raises(asyncpg.CheckViolationError):
         await write(conn, [], [sent], 1)
+
+
+async def test_a_call_that_never_left_waits_for_what_the_call_before_it_was(conn: Conn) -> None:
+    """The delay of cancelled calls is for those who heard it ring."""
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])
+    hour, soon = timedelta(hours=1), timedelta(minutes=1)
+    retry = {"cancelled": hour, "no_answer": 4 * hour}
+
+    async def call(at: datetime) -> tuple[Reservation, ...]:
+        made = gate(at)
+        context = replace(made, limits=replace(made.limits, retry=retry))
+        return (await reserve(conn, request(world, now=at, context=context))).reserved
+
+    async def withdraw(reservation: Reservation, at: datetime) -> None:
+        await write(conn, [], [end_of(reservation, "cancelled", retry_at=at + soon, counted=False)], 1)
+
+    (first,) = await call(NOON)
+    await withdraw(first, NOON)
+    (second,) = await call(NOON + soon)
+    await write(conn, [], [end_of(second, originated_at=WALL, retry_at=NOON + soon + 4 * hour)], 1)
+    late = NOON + soon + 4 * hour
+    (third,) = await call(late)
+    await withdraw(third, late)
+    (queued,) = await conn.fetch("select tries, last_result, last_attempt_at from queue")
+    assert tuple(queued) == (1, "no_answer", NOON + soon)
+    assert len(await call(late + soon)) == 1
 
 
 async def test_only_a_trunk_fault_may_be_left_uncounted(conn: Conn) -> None:
