@@ -82,10 +82,10 @@ class OptOutIntake:
         self._told |= taken.unreadable.keys()
 
 
-def intakes_while_waiting(settings: AsteriskSettings, home: Path, line: Line) -> list[OptOutIntake]:
-    """Intakes for an engine that waits: what its own Asterisk took down is in the database all the same.
+def intake_beside(line: Line, directory: Path, period_s: float = SAFETY_NET_S) -> OptOutIntake:
+    """Return the intake of a process that has no calls of its own: a node's keeper, or an engine that waits.
 
-    Its owner may have ended before it had taken everything in. The engine that dials learns of it from the database.
+    What its Asterisk took down is in the database all the same; the engine that dials learns of it from there.
     """
 
     async def take(directory: Path) -> Taken:
@@ -95,9 +95,7 @@ def intakes_while_waiting(settings: AsteriskSettings, home: Path, line: Line) ->
             log.info("opt-outs were taken in", count=len(taken.numbers))
         return taken
 
-    return [
-        OptOutIntake(place, take, lambda number: None) for place in optout_journals(settings, home).values()
-    ]
+    return OptOutIntake(directory, take, lambda number: None, period_s)
 
 
 def _any_file(directory: Path) -> bool:

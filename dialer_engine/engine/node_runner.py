@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 
 import dialer_engine
-from dialer_engine.engine.intake import OptOutIntake
+from dialer_engine.engine.intake import intake_beside
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import WATCH_S, ManagedNode, node_config
 from dialer_engine.engine.prompts import Prompt, drop_prompts, standard_prompts
@@ -37,7 +37,6 @@ from dialer_engine.settings.home import ServiceUser, prepare_home
 from dialer_engine.settings.load import Config, SettingsError, load_config
 from dialer_engine.settings.models import Settings
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.line import AWAY, Line
 
 log = structlog.get_logger(__name__)
@@ -138,7 +137,7 @@ class NodeRunner:
         return await asyncio.to_thread(self.node.render, self.config.settings.trunks, self.agents)
 
     def _keep(self) -> None:
-        intake = OptOutIntake(self.node.config.optout_journal, self._take, lambda number: None, INTAKE_S)
+        intake = intake_beside(self._journal, self.node.config.optout_journal, INTAKE_S)
         self._tasks.keep(self._watch, "asterisk watch")
         self._tasks.keep(self.node.keep_house, "asterisk housekeeping")
         self._tasks.keep(self.node.strangers.run, "strangers")
@@ -206,13 +205,6 @@ class NodeRunner:
                 why=str(_in_words_of(error)),
             )
         self.database_away = True
-
-    async def _take(self, directory: Path) -> Taken:
-        async with self._journal.session() as conn:
-            taken = await take_journal(conn, directory)
-        if taken.numbers:
-            log.info("opt-outs were taken in", count=len(taken.numbers))
-        return taken
 
     async def _apply(self, config: Config, agents: list[AgentAccount]) -> None:
         """Write and reload; what was written but not yet reloaded is owed, so that a failure loses no change."""

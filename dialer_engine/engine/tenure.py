@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.control import ControlServer
-from dialer_engine.engine.intake import intakes_while_waiting
+from dialer_engine.engine.intake import intake_beside, optout_journals
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.lock import EngineLock
 from dialer_engine.engine.ownership import Ownership, lease_name
@@ -121,8 +121,8 @@ class Candidate:
         line, tasks = Line(url), Tasks()
         waiting.callback(line.close)
         waiting.push_async_callback(tasks.close)
-        for intake in intakes_while_waiting(self.config.settings.asterisk, self.life.home, line):
-            tasks.keep(intake.run, "opt-out intake")
+        for place in optout_journals(self.config.settings.asterisk, self.life.home).values():
+            tasks.keep(intake_beside(line, place).run, "opt-out intake")
 
     async def _open_database(self, settings: Settings, ownership: Ownership, url: str) -> tuple[str, Pool]:
         """Bring the tables up to date; return the address by the engine's own login, where the lease is moved to."""

@@ -9,20 +9,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from dialer_engine.store.errors import StoreError
-from dialer_engine.store.pool import ENGINE_ROLE, Connection, connect
+from dialer_engine.store.pool import ENGINE_ROLE, FAILED, Connection, connect
 
-AWAY = (
-    OSError,
-    TimeoutError,
-    StoreError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What is raised while the database is away, or refuses.
-
-asyncpg calls it an internal error when a server says that it ends at the moment in which a query begins.
-"""
+AWAY = (*FAILED, StoreError)
+"""What is raised while the database is away, or refuses."""
 
 
 class Line:

@@ -43,6 +43,13 @@ _BATCH_SESSION = {
 }
 
 
+FAILED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises when the database is away, or refuses.
+
+The last one is called an internal error and comes when a server says that it ends as a query begins.
+"""
+
+
 async def open_pool(url: str, size: int, role: str | None = None) -> Pool:
     """Open a pool of `size` connections, all connected at once so that trouble shows at the start.
 
@@ -57,14 +64,7 @@ async def open_pool(url: str, size: int, role: str | None = None) -> Pool:
             command_timeout=COMMAND_TIMEOUT_S,
             server_settings=_SESSION | _as(role),
         )
-    except (
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        TimeoutError,
-        ValueError,
-    ) as error:
+    except (*FAILED, ValueError) as error:
         raise explain(error, url) from error
 
 
@@ -80,14 +80,7 @@ async def connect(
             command_timeout=None if batch else COMMAND_TIMEOUT_S,
             server_settings=settings | _as(role),
         )
-    except (
-        OSError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        TimeoutError,
-        ValueError,
-    ) as error:
+    except (*FAILED, ValueError) as error:
         raise explain(error, url) from error
 
 
