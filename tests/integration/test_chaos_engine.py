@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
     """One world for all faults of the engine, in which some talk for 11 to 19 s and most for much shorter."""
-    async with ground(bundle, 7, Needs(talks=Talks.LASTING), pace=0.25) as made:
+    async with ground(bundle, 9, Needs(talks=Talks.LASTING), pace=0.25) as made:
         yield made
 
 
@@ -39,4 +39,4 @@ async def test_killed_when_a_call_crosses_each_boundary(floor: Ground) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_frozen_for_some_seconds(floor: Ground) -> None:
-    await kept(floor, "engine-freeze", 1)
+    await kept(floor, "engine-freeze", 3)

@@ -12,8 +12,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 
 async def test_customers_of_dead_phones_are_kept_until_their_agents_are_back(bundle: Bundle) -> None:
-    async with ground(bundle, 2, Needs(talks=Talks.LONG), pace=1.0) as floor:
-        row = await struck(floor, "phone-vanish", 2)
+    async with ground(bundle, 5, Needs(talks=Talks.LONG), pace=1.0) as floor:
+        row = await struck(floor, "phone-vanish", 5)
         heard, calls = floor.world.phones.heard, floor.calls
     assert broken(row) == KEPT
     assert len(heard) > len([answer for answer in pair(calls, heard) if answer.heard]), "somebody heard twice"

@@ -14,10 +14,14 @@ from dialer_engine.pbx.bundle import Bundle
 pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 FAULTS = {
+    "asterisk-kill": 2,
     "asterisk-kill-unseen": 1,
+    "postgres-stop": 1,
     "postgres-kill": 1,
     "postgres-lock": 1,
     "ari-cut": 1,
+    "ari-delay": 1,
+    "ari-deaf": 1,
     "ari-half-open": 1,
     "ami-cut": 1,
     "config-broken": 1,
