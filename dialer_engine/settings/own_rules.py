@@ -79,7 +79,10 @@ class OwnRule(Model):
         + ", ".join(kind.value for kind in ConsentKind),
     )
     ring_min_s: int | None = Field(
-        default=None, ge=1, le=LONGEST_RING, description="seconds an unanswered call rings at least"
+        default=None,
+        ge=SHORTEST_RING_S,
+        le=LONGEST_RING,
+        description="seconds an unanswered call rings at least; the law's time cannot be shortened",
     )
     ring_max_s: int | None = Field(
         default=None, ge=SHORTEST_RING_S, le=LONGEST_RING, description="seconds it rings at most"

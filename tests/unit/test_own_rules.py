@@ -117,7 +117,6 @@ def test_holidays_can_be_forbidden_only_where_they_are_listed(tmp_path: Path) ->
         ("regions: [US-FL]\n    attempts_24h: 4", "4 attempts in 24 hours instead of 3"),
         ("regions: [US-FL]\n    automated_consent: [express]", "weaker consent"),
         ("regions: [US-PR]\n    ring_max_s: 40", "ringing for 40 s"),
-        ("regions: [US]\n    ring_min_s: 5", "ringing for 5 s only"),
     ],
 )
 def test_loosening_needs_to_be_meant_and_is_listed(tmp_path: Path, rule: str, what: str) -> None:
@@ -130,6 +129,14 @@ def test_loosening_needs_to_be_meant_and_is_listed(tmp_path: Path, rule: str, wh
         (book.loosened[0].what, "Jo Doe", "counsel of 2 June")
     ]
     assert what in book.loosened[0].what
+
+
+def test_a_shorter_ring_than_an_earlier_own_rule_asks_for_loosens(tmp_path: Path) -> None:
+    rules = ("regions: [US]\n    ring_min_s: 25", "regions: [US]\n    ring_min_s: 16")
+    assert "(ringing for 16 s only)" in problems(written(tmp_path, *rules))
+    book, _ = book_with(tmp_path, rules[0], f"{rules[1]}\n    loosens: true")
+    assert [each.what for each in book.loosened] == ["ringing for 16 s only"]
+    assert book.ring_window(["US"], [date(2026, 6, 10)])[0] == 16
 
 
 def test_a_loosened_state_stays_bound_by_the_federal_row(tmp_path: Path) -> None:
@@ -150,6 +157,11 @@ def test_a_loosened_state_stays_bound_by_the_federal_row(tmp_path: Path) -> None
         ("regions: [US-TX]\n    closed_on: [Christmas]", "not a date"),
         ("regions: [US-TX]\n    wekday: closed", "unknown key 'wekday'"),
         ("regions: [US-TX]\n    ring_max_s: 5", "ring_max_s"),
+        (
+            "regions: [US]\n    ring_min_s: 5\n    loosens: true",
+            ":3: rules[0].ring_min_s: '5' is out of range",
+        ),
+        ("regions: [US-PR]\n    ring_min_s: 14\n    loosens: true", "out of range; allowed: 15 to 60"),
         ("regions: [US-PR]\n    ring_min_s: 30", "would be longer than the longest"),
         ("regions: [US-TX]\n    automated_consent: [spoken]", "automated_consent"),
         ("regions: [US-TX]\n    effective_from: 2026-07-01\n    effective_to: 2026-06-01", "before"),
