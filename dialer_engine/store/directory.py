@@ -75,7 +75,7 @@ async def sync_campaigns(conn: Connection, campaigns: Mapping[str, CampaignLike]
     """Bring the campaigns and their lists into the database; return name -> id. Sync the Members first.
 
     A list that does not exist yet is made, empty. A list that was taken away keeps its contacts' history; its
-    contacts are held until it comes back.
+    contacts are held until it comes back, those that wait for a moment (a callback) from that moment on.
     """
     async with conn.transaction():
         return {

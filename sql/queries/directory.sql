@@ -42,7 +42,9 @@ update queue set state = 'due', next_at = '-infinity', held_rule = null, held_re
 where campaign_id = $1 and list_id = $2 and held_rule = 'list' and state = 'held';
 
 -- name: campaign_lists_drop
--- Takes all lists but these away from a campaign and holds their waiting contacts.
+-- Takes all lists but these away from a campaign and holds their contacts. Those that wait for a moment of their own (an
+-- agreed callback, the time after a result or a skip) or are on show keep it: a reservation holds them once they are due,
+-- and a list that is back by then has changed nothing for them.
 with dropped as (
     update campaign_lists set active = false
     where campaign_id = $1 and active and not list_id = any($2::bigint[])
@@ -51,7 +53,8 @@ with dropped as (
 update queue q set state = 'held', next_at = null, held_rule = 'list',
        held_reason = 'its list was taken away from the campaign'
 from dropped d
-where q.campaign_id = $1 and q.list_id = d.list_id and q.state in ('due', 'held');
+where q.campaign_id = $1 and q.list_id = d.list_id and q.state in ('due', 'held')
+  and (q.held_rule is null or q.held_rule not in ('retry', 'skipped', 'preview'));
 
 -- name: campaign_known
 -- Finds a campaign ($1), a Member ($2) and the lists of the Member with these names ($3); 0 for what is not there.

@@ -22,10 +22,11 @@ from store_support import (
 
 from dialer_engine.core.gate import GateContext
 from dialer_engine.store import suppress
-from dialer_engine.store.attempts import write
+from dialer_engine.store.attempts import Disposed, dispose, write
 from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.pool import connect
 from dialer_engine.store.preview import ShowRequest, show
+from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.queue import fill, settings_text, settle_held
 from dialer_engine.store.reserve import ReserveResult, reserve
 
@@ -97,6 +98,71 @@ async def test_a_contact_on_show_whose_list_is_gone_is_not_dialed(conn: Conn) ->
     await conn.execute("update campaign_lists set active = false")
     result = await reserve(conn, request(world, 1, shown=shown.on_show))
     assert (result.reserved, result.why_not) == ((), "list: its list was taken away from the campaign")
+
+
+CALLBACK = NOON + timedelta(days=2)
+HOUR = timedelta(hours=1)
+
+
+async def agreed_callback(conn: Conn) -> tuple[World, int]:
+    """One contact whom an agent spoke to and who is to be called again two days later."""
+    world, contact = await one_contact(conn)
+    [call] = (await reserve(conn, request(world, 1))).reserved
+    await write(conn, [], [end_of(call, "bridged")], 1)
+    callback = Disposed(call.attempt_id, "callback", "Call back", "agent", WALL, NOON, final=False)
+    await dispose(conn, [replace(callback, retry=CALLBACK - NOON)])
+    return world, contact
+
+
+async def waits(conn: Conn) -> tuple[datetime | None, str | None]:
+    """Until when the only contact waits, and by which rule."""
+    row = await conn.fetchrow("select next_at, held_rule from queue")
+    assert row is not None
+    return row["next_at"], row["held_rule"]
+
+
+async def reserve_at(conn: Conn, world: World, now: datetime) -> ReserveResult:
+    """Reserve one call at a moment of the gate's clock."""
+    return await reserve(conn, request(world, 1, now))
+
+
+async def test_a_list_that_comes_back_brings_no_agreed_callback_forward(conn: Conn) -> None:
+    """The person was just spoken to: nothing else than the agreed moment keeps the engine from dialing at once."""
+    world, _ = await agreed_callback(conn)
+    assert await waits(conn) == (CALLBACK, "retry")
+    await sync_campaigns(conn, WITHOUT_JUNE)
+    await sync_campaigns(conn, BOTH)
+    assert (await reserve_at(conn, world, NOON + HOUR)).reserved == ()
+    assert await waits(conn) == (CALLBACK, "retry")
+    assert len((await reserve_at(conn, world, CALLBACK)).reserved) == 1
+
+
+async def test_a_callback_that_comes_due_without_its_list_is_held_until_the_list_is_back(conn: Conn) -> None:
+    world, contact = await agreed_callback(conn)
+    await sync_campaigns(conn, WITHOUT_JUNE)
+    assert (await reserve_at(conn, world, NOON + HOUR)).held == {}
+    after = await reserve_at(conn, world, CALLBACK)
+    assert (after.reserved, after.held) == ((), {"list": 1})
+    assert await held(conn) == {contact: "list"}
+    await sync_campaigns(conn, BOTH)
+    assert len((await reserve_at(conn, world, CALLBACK + HOUR)).reserved) == 1
+
+
+@pytest.mark.parametrize("gone_first", [False, True])
+async def test_a_skip_keeps_its_moment_over_a_list_that_comes_back(conn: Conn, gone_first: bool) -> None:
+    """Also where the list is taken away while the agent still looks at the contact."""
+    world, _ = await one_contact(conn)
+    agent = await conn.fetchval("insert into agents (name, password) values ('ann', 'x') returning id")
+    shown = (await show(conn, ShowRequest(request(world, 1), agent, "ann", timedelta(seconds=60)))).contact
+    assert shown is not None
+    skip = PreviewEnd(shown.on_show.preview_id, "skipped", "in a meeting", WALL + HOUR, CALLBACK)
+    if gone_first:
+        await sync_campaigns(conn, WITHOUT_JUNE)
+    await end_previews(conn, [skip])
+    await sync_campaigns(conn, WITHOUT_JUNE)
+    await sync_campaigns(conn, BOTH)
+    assert await waits(conn) == (CALLBACK, "skipped")
+    assert (await reserve_at(conn, world, NOON + HOUR)).reserved == ()
 
 
 # --- settings ---------------------------------------------------------------------------------------
