@@ -8,7 +8,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,13 +18,14 @@ import typer
 from dialer_engine.cli.database import database_left_alone
 from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.cli.why_text import answer_lines, as_json
-from dialer_engine.core.gate import Decision, Facts, Limits, evaluate
+from dialer_engine.core.gate import Decision, Facts, Limits, Outcome, Verdict, evaluate
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 from dialer_engine.engine.plan import gate_context, limits_of
 from dialer_engine.settings.home import HomeError, home
 from dialer_engine.settings.load import DEFAULT_DIRECTORY, Config, SettingsError, load_config
 from dialer_engine.settings.models import Settings
+from dialer_engine.store.candidates import NOT_LISTED, WHY_NOT_LISTED
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.facts import NumberInCampaign, facts_for, facts_off_list
 
@@ -133,7 +134,15 @@ def _decide(entry: NumberInCampaign, campaign: str | None, clock: datetime, conf
     settings = config.campaigns.get(name) if name is not None else None
     limits = limits_of(settings) if settings is not None else _NO_CAMPAIGN
     context = gate_context(config, settings, limits, clock, entry.stops)
-    return evaluate(entry.facts, context, all_rules=True)
+    decision = evaluate(entry.facts, context, all_rules=True)
+    return decision if entry.on_list else _not_listed(decision)
+
+
+def _not_listed(decision: Decision) -> Decision:
+    """Return the answer about a contact of a list that the campaign has no more; a reservation asks for that first."""
+    verdict = Verdict(NOT_LISTED, Outcome.block, WHY_NOT_LISTED)
+    verdicts = (verdict, *decision.verdicts)
+    return replace(decision, verdicts=verdicts, allowed=False, blocking=verdict, next_allowed=None)
 
 
 def register(app: typer.Typer) -> None:

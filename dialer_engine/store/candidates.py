@@ -35,6 +35,11 @@ class Asked(Protocol):
         """The gate's clock."""
 
 
+NOT_LISTED = "list"
+"""What holds a contact whose list was taken away from the campaign, before any rule of the gate is asked."""
+WHY_NOT_LISTED = "its list was taken away from the campaign"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One number of a due contact; `facts` is None when the contact has no number that could be called.

@@ -17,7 +17,10 @@ from dialer_engine.store.stops import in_force
 
 @dataclass(frozen=True, slots=True)
 class NumberInCampaign:
-    """A number as one campaign (or, without contacts, nobody) sees it."""
+    """A number as one campaign (or, without contacts, nobody) sees it.
+
+    Not `on_list`: the contact's list was taken away from the campaign, so that the engine does not ask the gate.
+    """
 
     facts: Facts
     member: str | None = None
@@ -28,6 +31,7 @@ class NumberInCampaign:
     next_at: datetime | None = None
     held_rule: str | None = None
     held_reason: str | None = None
+    on_list: bool = True
     stops: tuple[EmergencyStop, ...] = ()
 
 
@@ -96,6 +100,7 @@ async def _entry(
         next_at=row["next_at"],
         held_rule=row["held_rule"],
         held_reason=row["held_reason"],
+        on_list=row["on_list"],
         stops=stops,
     )
 

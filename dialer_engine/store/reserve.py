@@ -27,7 +27,7 @@ from dialer_engine.core.budget import Admission, Budget
 from dialer_engine.core.gate import Decision, GateContext, Outcome, evaluate
 from dialer_engine.core.gate.rules import live_call
 from dialer_engine.store.caller_ids import CallerIds
-from dialer_engine.store.candidates import Candidate, load_candidates, load_shown
+from dialer_engine.store.candidates import NOT_LISTED, WHY_NOT_LISTED, Candidate, load_candidates, load_shown
 from dialer_engine.store.errors import StaleEpoch, UnknownName
 from dialer_engine.store.lease import guard
 from dialer_engine.store.pool import Connection
@@ -289,7 +289,7 @@ def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choi
     later: list[Aside] = []
     for candidate in group:
         if not candidate.listed:
-            return Aside(candidate.contact_id, None, "list", "its list was taken away from the campaign")
+            return Aside(candidate.contact_id, None, NOT_LISTED, WHY_NOT_LISTED)
         if candidate.facts is None:
             later.append(Aside(candidate.contact_id, None, "number", "no number left to call"))
             continue

@@ -14,6 +14,7 @@ from dialer_engine.core.gate import Outcome
 from dialer_engine.settings.load import Config, load_config
 from dialer_engine.store import stops
 from dialer_engine.store.attempts import write
+from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.reserve import Reservation, reserve
 from dialer_engine.store.suppress import add
 
@@ -74,6 +75,25 @@ async def test_a_suppression_is_the_reason_and_there_is_no_next_time(
     assert plain["allowed"] is False
     assert plain["next_allowed"] is None
     assert plain["rules"][1]["evidence"] == {"source": "drop_message"}
+
+
+async def test_a_list_that_was_taken_away_from_a_campaign_is_the_reason(conn: Conn, config: Config) -> None:
+    """The engine holds the contact by `list`, whether it was in the queue by then or waits for a moment in it."""
+    world = await make_world(conn, {"spring": Campaign(), "autumn": Campaign()})
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    await sync_campaigns(conn, {"spring": Campaign(lists=("july",))})
+    answer = await find_out(NUMBER, "spring", config)
+    told = list(answer_lines(answer))
+    assert "campaign spring, list june, Member acme" in told
+    assert "  may not be called (list)" in told
+    assert "  may be called now" not in told
+    plain = json.loads(json.dumps(as_json(answer)))["answers"][0]
+    assert (plain["allowed"], plain["blocking"], plain["next_allowed"]) == (False, "list", None)
+    assert plain["rules"][0]["reason"] == "its list was taken away from the campaign"
+    both = {q.entry.campaign: q.decision.allowed for q in (await find_out(NUMBER, None, config)).questions}
+    assert both == {"spring": False, "autumn": True}
+    await sync_campaigns(conn, {"spring": Campaign()})
+    assert (await answer_about(config, NUMBER)).decision.allowed
 
 
 async def test_a_number_on_no_list_is_still_answered(
