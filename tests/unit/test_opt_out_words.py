@@ -49,6 +49,43 @@ def test_the_laws_words_count_in_any_form(word: str, form: str) -> None:
         "Ne m'appelez pas... arrêtez",
         "Retirez-moi de votre liste",
         "plus d'appels svp",
+        "Please remove this number from your list",
+        "Please have our number removed",
+        "I asked to be removed",
+        "Delete this number",
+        "take us off your list",
+        "Take this number off",
+        "I want off your calling list",
+        "I don't want any more calls",
+        "I don't want you calling me",
+        "I don´t want to be called",
+        "Don t call",
+        "I no longer wish to be called",
+        "we would not like any further calls",
+        "I told you not to call",
+        "No calls please",
+        "please, no calls to this number",
+        "No further contact",
+        "quit calling me",
+        "Cease calling this number",
+        "cancel all calls",
+        "I withdraw my consent",
+        "opt me out",
+        "Ne m'appelez plus",
+        "N'appelez plus",
+        "N’appelez plus jamais ce numéro",
+        "ne me contactez pas",
+        "Ne m'envoyez plus de messages",
+        "Merci de ne plus m'appeler",
+        "Je ne veux plus recevoir vos appels",
+        "Je ne souhaite pas être contacté",
+        "Je ne veux plus que vous m'appeliez",
+        "Veuillez arrêter de m'appeler",
+        "Veuillez arrêter, s'il vous plaît.",
+        "Cessez de me téléphoner",
+        "Cessez vos appels!",
+        "Veuillez retirer ce numéro de la liste",
+        "Laissez-moi tranquille",
     ],
 )
 def test_what_a_reasonable_person_means_counts(text: str) -> None:
@@ -68,6 +105,13 @@ def test_what_a_reasonable_person_means_counts(text: str) -> None:
         "a non-stop flight please",
         "meet me at the bus stop",
         "stop by our office tomorrow",
+        "can't talk now, call me later",
+        "Don't hesitate to call",
+        "No, text please",
+        "I did not send you a message",
+        "Je ne peux pas parler, appelez-moi demain",
+        "Vous ne m'appelez jamais",
+        "not interested",
     ],
 )
 def test_doubts_are_left_to_a_person(text: str) -> None:
@@ -76,15 +120,75 @@ def test_doubts_are_left_to_a_person(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  ", "yes", "ok thanks", "call me tomorrow at noon", "YES PLEASE", "stopover", "weekend", "👍"],
+    [
+        *(
+            "",
+            "  ",
+            "yes",
+            "ok thanks",
+            "call me tomorrow at noon",
+            "YES PLEASE",
+            "stopover",
+            "weekend",
+            "👍",
+        ),
+        "Yes, you can call me",
+        "text me the details",
+        "What is your number?",
+        "No problem, call me at 5",
+        "I'm out until 5, call me then",
+        "I can take your call at noon",
+        "Quite late, ring me on my cell",
+        "Rappelez-moi plus tard",
+        "Pas de problème, appelez-moi à midi",
+        "Vous avez déjà appelé hier",
+    ],
 )
 def test_the_rest_is_no_opt_out(text: str) -> None:
     assert opt_out_in(text) is OptOut.no
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You can't call this number",
+        "Nobody here agreed to be on that list",
+        "I never gave permission for any of these calls",
+        "Why do you keep calling?",
+        "This cell phone is not for sales",
+        "too many calls",
+        "Block this caller and erase it",
+        "Personne ici ne vous a donné ce numéro",
+        "Assez d'appels",
+        "No me llame más",
+        "Deje de llamarme",
+    ],
+)
+def test_no_refusal_of_calls_goes_unread(text: str) -> None:
+    """Phrases that the list of certain ones misses are a person's to read."""
+    assert opt_out_in(text) is not OptOut.no
+
+
+@given(
+    st.sampled_from(
+        ["no", "not", "never", "don't", "can't", "remove", "delete", "stop", "ne", "pas", "retirez"]
+    ),
+    st.sampled_from(
+        ["call", "calling", "called", "text", "number", "list", "appel", "appeler", "numéro", "liste"]
+    ),
+    st.lists(st.sampled_from(["please", "the", "me", "your", "svp", "this", "vous", "tomorrow"]), max_size=8),
+)
+def test_a_refusal_and_a_word_for_calling_are_never_no_opt_out(
+    refusal: str, calling: str, between: list[str]
+) -> None:
+    assert opt_out_in(" ".join([refusal, *between, calling])) is not OptOut.no
+    assert opt_out_in(" ".join([calling, *between, refusal])) is not OptOut.no
+
+
 def test_plain_text_has_neither_accents_nor_marks() -> None:
     assert plain("  Désabonnez—moi, s'il   vous plaît! ") == "desabonnez moi s il vous plait"
     assert plain("DON'T") == "dont"
+    assert plain("Don’t, can´t; n'appelez") == "dont cant n appelez"
 
 
 @given(st.text(max_size=200))
