@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +24,7 @@ from dialer_engine.cli.numbers import number_given, tell_suppression_changes
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
 from dialer_engine.core.gate import ConsentKind
-from dialer_engine.core.gate.opt_out_words import OptOut
+from dialer_engine.core.gate.opt_out_words import OptOut, text_of
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store import consent as store
@@ -130,7 +131,7 @@ def message(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Read a text or e-mail of a called person: an opt-out counts at once, a doubtful one is left to you (status 3)."""
-    words = sys.stdin.read() if text == "-" else text
+    words = text_of(sys.stdin.buffer.read() if text == "-" else os.fsencode(text))
     e164 = number_given(number)
     meant, done = carry_out(_message(read_config(config), e164, member, channel, words))
     if done is not None:

@@ -16,13 +16,13 @@ class Commands:
         self.config = config
         self._app = build()
 
-    def invoke(self, *words: str) -> Result:
+    def invoke(self, *words: str, stdin: bytes | None = None) -> Result:
         """Run a command, whatever comes of it."""
-        return CliRunner().invoke(self._app, [*words, "--config", str(self.config)])
+        return CliRunner().invoke(self._app, [*words, "--config", str(self.config)], input=stdin)
 
-    def run(self, *words: str, status: int = 0) -> str:
+    def run(self, *words: str, status: int = 0, stdin: bytes | None = None) -> str:
         """Return what a command says; it must end with this status and never with a traceback."""
-        done = self.invoke(*words)
+        done = self.invoke(*words, stdin=stdin)
         assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
         assert done.exit_code == status, done.output
         return done.output

@@ -185,6 +185,25 @@ def test_what_a_called_person_writes_is_obeyed_or_left_to_a_person(commands: Com
     assert "must not be called" in commands.run("dnc", "check", NUMBER)
 
 
+@pytest.mark.parametrize(
+    ("text", "stdin"),
+    [
+        ("arr\udceatez", None),  # Latin-1, as Python hands such an argument over
+        ("N’appelez plus", None),
+        ("-", "Veuillez arrêter de m’appeler".encode("cp1252")),
+        ("-", "Désabonnez-moi".encode("latin-1")),
+        ("-", "ne m’appelez plus\n".encode()),
+        ("-", b"S\0TOP\0"),
+    ],
+)
+def test_an_opt_out_counts_in_whatever_encoding_it_comes(
+    commands: Commands, text: str, stdin: bytes | None
+) -> None:
+    told = commands.run("consent", "message", NUMBER, text, stdin=stdin)
+    assert "1 number(s) of the person" in told
+    assert "must not be called" in commands.run("dnc", "check", NUMBER)
+
+
 def test_a_file_of_consents_with_an_error_changes_nothing(commands: Commands, tmp_path: Path) -> None:
     file = tmp_path / "consents.csv"
     file.write_text("number,kind,since\n2105550143,express,2026-05-01\n2105550144,maybe,2026-05-01\n")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer_engine.core.gate.opt_out_words import ALONE, OptOut, opt_out_in, plain
+from dialer_engine.core.gate.opt_out_words import ALONE, OptOut, opt_out_in, plain, text_of
 
 pytestmark = pytest.mark.unit
 
@@ -189,6 +189,32 @@ def test_plain_text_has_neither_accents_nor_marks() -> None:
     assert plain("  Désabonnez—moi, s'il   vous plaît! ") == "desabonnez moi s il vous plait"
     assert plain("DON'T") == "dont"
     assert plain("Don’t, can´t; n'appelez") == "dont cant n appelez"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Arrêtez d’appeler".encode(), "Arrêtez d’appeler"),
+        ("Arrêtez".encode("latin-1"), "Arrêtez"),
+        ("N’appelez plus".encode("cp1252"), "N’appelez plus"),
+        ("N’appelez plus, ".encode() + "é".encode()[:1], "N’appelez plus, Ã"),  # cut off within a letter
+        (b"S\0TOP\0", "STOP"),
+        ("STOP".encode("utf-16"), "ÿþSTOP"),
+        (b"stop \x81", "stop \ufffd"),
+        (b"stop \xed\xa0\x80", "stop í\xa0€"),  # half a pair
+        (b"", ""),
+    ],
+)
+def test_bytes_of_any_encoding_are_read(raw: bytes, text: str) -> None:
+    assert text_of(raw) == text
+    assert opt_out_in(text_of(raw)) is (OptOut.yes if raw else OptOut.no)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_text_that_can_be_kept(raw: bytes) -> None:
+    text = text_of(raw)
+    assert "\0" not in text
+    assert text.encode().decode() == text
 
 
 @given(st.text(max_size=200))

@@ -134,6 +134,8 @@ _DOUBTFUL = _any(
     r"\b(?:go away|fuck off|piss off|removed?|arrete\w*|cesse[rz]?)\b",
 )
 _NOT_STOPPED = re.compile(r"\b(non|one|bus|pit|full|door)[ -]stop\b|\bstop by\b")
+_ODD_BYTES = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
+"""What stands for a byte that is no UTF-8, and its sign in Windows-1252, which has all of Latin-1's letters."""
 _APOSTROPHES = re.compile(r"['’‘`´ʼ′]")
 
 
@@ -152,6 +154,11 @@ def _may_refuse(words: str) -> bool:
     if _DOUBTFUL.search(words) or "stop" in words.split():
         return True
     return bool(_NEGATION.search(words) and _NEAR_TO_CALLING.search(words))
+
+
+def text_of(raw: bytes) -> str:
+    """Return what was written: UTF-8, every byte that is none as Windows-1252, no NUL (which Postgres refuses)."""
+    return raw.decode("utf-8", "surrogateescape").translate(_ODD_BYTES).replace("\0", "")
 
 
 def plain(text: str) -> str:
