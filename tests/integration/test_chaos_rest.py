@@ -24,6 +24,7 @@ FAULTS = {
     "ari-deaf": 1,
     "ari-half-open": 1,
     "ami-cut": 1,
+    "ami-delay": 1,
     "config-broken": 1,
     "clock-step": 2,
     "postgres-full": 1,

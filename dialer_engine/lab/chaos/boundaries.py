@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from dialer_engine.engine.recovery import TRUNK_CHANNEL
+from dialer_engine.lab.place import LabError
 from dialer_engine.lab.world import World
 from dialer_engine.pbx.ari import models as ari
 from dialer_engine.pbx.ari.client import AriClient
@@ -38,14 +39,17 @@ def boundary_of(event: object) -> str | None:
 
 
 async def next_boundary(world: World, boundary: str) -> None:
-    """Return as soon as a call crosses the boundary, or after half a minute without one."""
-    async with asyncio.timeout(LONGEST_WAIT_S):
-        if boundary == "reserved":
-            await _reservation(world)
-            return
-        async with _crossings(world) as crossings:
-            while await crossings.get() != boundary:
-                pass
+    """Return as soon as a call crosses the boundary. Raises LabError after half a minute without one."""
+    try:
+        async with asyncio.timeout(LONGEST_WAIT_S):
+            if boundary == "reserved":
+                await _reservation(world)
+                return
+            async with _crossings(world) as crossings:
+                while await crossings.get() != boundary:
+                    pass
+    except TimeoutError as error:
+        raise LabError(f"no call was {boundary} within {LONGEST_WAIT_S:g} s") from error
 
 
 async def _reservation(world: World) -> None:

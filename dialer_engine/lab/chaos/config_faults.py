@@ -15,18 +15,18 @@ REFUSED = "reload refused"
 
 
 async def broken_yaml(ground: Ground) -> Strike:
-    """Break `dialer.yaml`, send SIGHUP, and mend it after two seconds."""
+    """Break `dialer.yaml`, send SIGHUP, and mend it after two seconds; a call after that was not on its way before."""
     engine = ground.world.engine
     path = ground.world.config / "dialer.yaml"
     good = path.read_text(encoding="utf-8")
     said = _refusals(ground)
     path.write_text(BROKEN, encoding="utf-8")
-    now = time.time()
     try:
         engine.send(signal.SIGHUP)
         await asyncio.sleep(READS_S)
     finally:
         path.write_text(good, encoding="utf-8")
+    now = time.time()
     silent = () if _refusals(ground) > said else ("nothing was said about the broken file",)
     return Strike(now, now, broken=silent)
 

@@ -16,8 +16,9 @@ class Strike:
 
     Calls that come after `able` prove that dialing goes on; how long that took is counted from `since`. From `able` on,
     or since they are back at their phones (`manned`), agents have their time to hear a new customer. In the times of
-    `excused` may happen what the fault makes no promise of. `answer_ratio` is p95 from answer to agent during the
-    fault by that without it, None when it was not measured.
+    `excused` may happen what the fault makes no promise of, to anybody or to these numbers `only`. `answer_ratio` is
+    p95 from answer to agent during the fault by that without it, None when it was not measured. `notes` are for the
+    reader.
     """
 
     since: float
@@ -25,8 +26,10 @@ class Strike:
     stuck: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     excused: tuple[tuple[float, float], ...] = ()
+    only: frozenset[str] | None = None
     answer_ratio: float | None = None
     manned: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 async def _nothing(ground: Ground) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ as much to a socket that nobody reads: the difference is what the flood does to 
 from __future__ import annotations
 
 import time
+from statistics import fmean
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
@@ -17,9 +18,13 @@ from dialer_engine.lab.flooding import flooding, sink
 from dialer_engine.lab.pairing import Answer, pair, quantile
 
 SHORT_S, LONG_S = 6.0, 60.0
+COMPARED_S = 12.0
+"""A short flood behind the front, whose answers are compared: 25 calls have twice as many as are needed by then."""
 SHORT, LONG = Rates(300, 1500, 30), Rates(1000, 5000, 100)
 FEWEST = 20
 """Answers in each of the two stretches from which on their p95 are compared."""
+SPARE = 1.5
+"""With so many times `FEWEST` to expect in a stretch, fewer than that are the fault's doing."""
 LEAST_SENT = 0.5
 """The share of the flood that must have left; a busy machine sends less than all of it."""
 LEAST_DIALED = 0.7
@@ -28,12 +33,15 @@ UNHEARD_MS = 2000.0
 """What an answer counts that no agent heard."""
 NOTED_S = 3.0
 """An agent whose phone heard nothing of a call for so long after its end did not hear it."""
-LONG_PEOPLE = 40
+LONG_PEOPLE, COMPARED_PEOPLE = 40, 15
 BEHIND = Promise(answer_ratio=1.2)
 
 
-async def flood(ground: Ground, seconds: float, rates: Rates) -> Strike:
-    """Flood a socket that nobody reads, and then the SIP port, each for so many seconds."""
+async def flood(ground: Ground, seconds: float, rates: Rates, compares: bool = False) -> Strike:
+    """Flood a socket that nobody reads, and then the SIP port, each for so many seconds.
+
+    `compares`: how long answers take is promised, so it must be measured where there are calls enough for that.
+    """
     with sink() as aside:
         quiet = time.time()
         await _send(ground, aside, seconds, rates)
@@ -49,7 +57,23 @@ async def flood(ground: Ground, seconds: float, rates: Rates) -> Strike:
     earlier, meanwhile = _came(ground, quiet, begun), _came(ground, begun, ended)
     if meanwhile < LEAST_DIALED * earlier:
         broken.append(f"{meanwhile} calls during the flood, {earlier} in a stretch as long before it")
-    return Strike(ended, ended, broken=tuple(broken), answer_ratio=p95_ratio(before, during))
+    ratio = p95_ratio(before, during)
+    notes = [f"{sent.requests / seconds:,.0f} of {wanted / seconds:,.0f} requests a second were sent"]
+    if compares and ratio is None:
+        words = f"answer p95 not measured: {len(before)} answers before the flood, {len(during)} in it"
+        (broken if enough_to_compare(expected_answers(ground, seconds)) else notes).append(words)
+    return Strike(ended, ended, broken=tuple(broken), answer_ratio=ratio, notes=tuple(notes))
+
+
+def enough_to_compare(expected: float) -> bool:
+    """Whether of so many answers to expect in each stretch those must come that are needed to compare them."""
+    return expected >= SPARE * FEWEST
+
+
+def expected_answers(ground: Ground, seconds: float) -> float:
+    """About how many people answer in so many seconds of undisturbed dialing."""
+    people = [each for each in ground.world.setting.table if each.human]
+    return ground.wanted * seconds / fmean(each.ring_s + each.talk_s for each in people)
 
 
 def _came(ground: Ground, since: float, until: float) -> int:
@@ -103,15 +127,15 @@ def flood_faults() -> list[Fault]:
         ),
         Fault(
             "flood-front",
-            f"{_does(SHORT, SHORT_S)}, with the front before Asterisk",
-            lambda ground: flood(ground, SHORT_S, SHORT),
+            f"{_does(SHORT, COMPARED_S)}, with the front before Asterisk",
+            lambda ground: flood(ground, COMPARED_S, SHORT, compares=True),
             BEHIND,
-            Needs(front=True),
+            Needs(front=True, people=COMPARED_PEOPLE),
         ),
         Fault(
             "flood-front-long",
             f"{_does(LONG, LONG_S)}, with the front before Asterisk",
-            lambda ground: flood(ground, LONG_S, LONG),
+            lambda ground: flood(ground, LONG_S, LONG, compares=True),
             BEHIND,
             Needs(front=True, people=LONG_PEOPLE),
         ),

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
 from dialer_engine.lab.chaos.stage import Needs
+from dialer_engine.lab.chaos.trunk_faults import Limit
 from dialer_engine.lab.proxy import Mood, Proxy
 from dialer_engine.lab.second_engine import break_off
 
@@ -28,6 +29,8 @@ GOES_ON_S = 20.0
 """So long at most until somebody is called, however long all agents talk just then."""
 RETURNS_S = 20.0
 """AMI is tried again every 5 s."""
+LAST_WORD_S = 0.2
+"""A word that was on its way when the link was lost reaches the engine within this time."""
 ON_ITS_WAY_S = 1.0
 """A call that left just before the link was cut reaches the carrier within this time."""
 NOTICED_S = 8.0
@@ -46,15 +49,26 @@ async def cut(ground: Ground, seconds: float) -> Strike:
 
 
 async def swallow(ground: Ground, mood: Mood, seconds: float) -> Strike:
-    """Swallow every byte of ARI, or every answer; no call is asked for once the engine can know."""
+    """Swallow every byte of ARI, or every answer; no call is asked for once the engine can know, and few before."""
     proxy = ground.world.proxies[ARI]
     with originates(proxy) as asked:
         down = time.time()
         proxy.mood = mood
         now = await _healed(proxy, seconds)
-        late = sum(down + NOTICED_S < at < now for at in asked)
-    blind = (f"asked for {late} calls while blind",) if late else ()
-    return Strike(now, now, broken=(*blind, *await differences(ground)))
+    most = Limit.of(ground.world.setting.scenario.calls_per_second).calls
+    return Strike(now, now, broken=(*unseen(asked, down, now, most), *await differences(ground)))
+
+
+def unseen(asked: Sequence[float], down: float, now: float, most: int) -> tuple[str, ...]:
+    """What is wrong with calls that were asked for while no answer came from `down` to `now`.
+
+    The engine notices late that it is blind. Until then no call may leave before one of as many earlier ones as the
+    limit allows at once (`most`) is known to be on the wire, and of none comes any word.
+    """
+    early = sum(down + LAST_WORD_S < at <= min(down + NOTICED_S, now) for at in asked)
+    late = sum(down + NOTICED_S < at < now for at in asked)
+    many = (f"asked for {early} calls without word of any, {most} may leave",) if early > most else ()
+    return (*many, f"asked for {late} calls while blind") if late else many
 
 
 async def without_ami(ground: Ground, mood: Mood, seconds: float) -> Strike:
@@ -79,19 +93,33 @@ async def without_ami(ground: Ground, mood: Mood, seconds: float) -> Strike:
 async def _has_ami(ground: Ground, connected: bool, seconds: float) -> bool:
     """Wait until the engine's status says whether it has AMI, at most so many seconds; returns whether it did."""
     end = time.monotonic() + seconds
-    while (await ground.world.engine.control.status())["nodes"][0]["ami"] is not connected:
+    while await _node_says(ground, "ami") is not connected:
         if time.monotonic() > end:
             return False
         await asyncio.sleep(STEP_S)
     return True
 
 
-async def slow(ground: Ground, seconds: float) -> Strike:
-    """Hold every byte of ARI back for a while, each way; dialing goes on meanwhile."""
-    proxy = ground.world.proxies[ARI]
+async def slow(ground: Ground, link: str, seconds: float) -> Strike:
+    """Hold every byte of a link back for a while, each way: it counts as well, and dialing goes on meanwhile."""
+    proxy = ground.world.proxies[link]
+    down = time.time()
     proxy.delay_s = DELAY_S
-    now = await _healed(proxy, seconds)
-    return Strike(now, now, broken=await differences(ground))
+    try:
+        await asyncio.sleep(seconds)
+        dialed = await ground.first_call_after(down + ON_ITS_WAY_S, GOES_ON_S)
+        lost = [name for name in ("ari", "ami") if not await _node_says(ground, name)]
+    finally:
+        proxy.heal()
+    now = time.time()
+    broken = [f"the status says that {name} is away" for name in lost]
+    broken += [] if dialed is not None else ["nobody was dialed by a slow link"]
+    return Strike(now, now, broken=(*broken, *await differences(ground)))
+
+
+async def _node_says(ground: Ground, link: str) -> bool:
+    """Whether the engine's status says that it has this link to its Asterisk."""
+    return bool((await ground.world.engine.control.status())["nodes"][0][link])
 
 
 async def _healed(proxy: Proxy, seconds: float) -> float:
@@ -108,10 +136,11 @@ def link_faults() -> list[Fault]:
     both, answers = Mood.HALF_OPEN, Mood.DEAF
     return [
         linked("ari-cut", "cut ARI for 2 s", lambda g: cut(g, CUT_S)),
-        linked("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, SLOW_S)),
+        linked("ari-delay", "hold ARI back by 0.2 s each way for 6 s", lambda g: slow(g, ARI, SLOW_S)),
         linked("ari-half-open", "let no byte of ARI pass for 12 s", lambda g: swallow(g, both, HALF_OPEN_S)),
         linked("ari-deaf", "let no answer of ARI pass for 12 s", lambda g: swallow(g, answers, HALF_OPEN_S)),
         linked("ami-cut", "cut AMI for 2 s", lambda g: without_ami(g, Mood.CUT, CUT_S)),
+        linked("ami-delay", "hold AMI back by 0.2 s each way for 6 s", lambda g: slow(g, AMI, SLOW_S)),
         linked(
             "ami-half-open", "let no byte of AMI pass for 12 s", lambda g: without_ami(g, both, HALF_OPEN_S)
         ),

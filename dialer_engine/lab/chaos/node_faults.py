@@ -23,11 +23,13 @@ async def lose_node(ground: Ground) -> Strike:
     """Kill one of the further nodes for a while; its agents notice and dial in elsewhere."""
     world = ground.world
     lost = world.further[ground.round % len(world.further)]
-    cut = await _calls_on(ground, lost)
+    before = await _numbers_on(ground, lost)
+    cut = before & {call.number for call in ground.calls if call.live}
     status = await world.engine.control.status()
     agents = [agent["name"] for agent in status["agents"] if agent["node"] == lost.name]
     since = time.time()
     lost.die()
+    on_it = before | await _numbers_on(ground, lost)
     await asyncio.sleep(NOTICES_S)
     await world.phones.dial_elsewhere(agents, SEATED_S)
     seated = time.time()
@@ -36,15 +38,20 @@ async def lose_node(ground: Ground) -> Strike:
     await ground.until(lambda: lost.node.pid is not None, BACK_S)
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
-    then = (since - JUST_BEFORE_S, since + JUST_BEFORE_S)
-    broken = _too_late(seated - since)
-    return Strike(since, since, stuck=tuple(stuck), broken=broken, excused=(then,), manned=seated)
+    return Strike(
+        since,
+        since,
+        stuck=tuple(stuck),
+        broken=_too_late(seated - since),
+        excused=((since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)),),
+        only=frozenset(on_it),
+        manned=seated,
+    )
 
 
-async def _calls_on(ground: Ground, node: FurtherNode) -> set[str]:
-    """The numbers of the calls that are up on a node by the database, and at the carrier."""
-    numbers = {row["number"] for row in await ground.ask(sql("chaos_live")) if row["node"] == node.name}
-    return numbers & {call.number for call in ground.calls if call.live}
+async def _numbers_on(ground: Ground, node: FurtherNode) -> set[str]:
+    """The numbers of the live attempts of a node by the database; not each of them has left already."""
+    return {row["number"] for row in await ground.ask(sql("chaos_live")) if row["node"] == node.name}
 
 
 def _too_late(seconds: float) -> tuple[str, ...]:

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import asyncpg
+
+from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
 from dialer_engine.lab.ledger import CarrierCall
+from dialer_engine.lab.place import LabError
 from dialer_engine.lab.usage import Busy
+from dialer_engine.pbx.ari.errors import AriError
+from dialer_engine.pbx.node import NodeError
+from dialer_engine.store.errors import StoreError
 
 BACK_S = 60.0
 AGENTS_S = 30.0
 EARS_S = 3.0
 """Phones notice a little later than the carrier that a call is over."""
 
+WENT_WRONG = (
+    *(LabError, EngineNotRunning, EngineRefused, AriError, NodeError),
+    *(StoreError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError),
+)
+"""What is raised when a world does not go on as it should: the lab's fault before any came, the engine's afterwards."""
+
 Tell = Callable[[str], None]
 
 
 async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, tallies: list[Tally]) -> None:
-    """Add the tally of one fault in this world to `tallies`; when interrupted, that of the rounds that are done."""
+    """Add the tally of one fault in this world to `tallies`; when interrupted, that of the rounds that are done.
+
+    Once a fault came, a world that does not go on is a broken promise, and its tally that of what was seen until then.
+    """
     before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
     try:
         await ground.begin()
@@ -38,14 +55,27 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         seen.broken += await fault.after(ground)
     except asyncio.CancelledError:
         if seen.rounds:
-            ended = tuple(call for call in ground.calls[before:] if not call.live)
-            seen.excused.append((seen.began - JUST_BEFORE_S, float("inf")))
-            tallies.append(tally(_witness(ground, ended, heard, None), seen))
+            tallies.append(_so_far(ground, before, heard, seen))
         raise
+    except WENT_WRONG as error:
+        if seen.began == math.inf:
+            raise
+        said = str(error) or type(error).__name__
+        seen.broken.append(f"nothing more after {seen.rounds} of {rounds} rounds: {said}")
+        tell(f"{fault.name}: {seen.broken[-1]}")
+        tallies.append(_so_far(ground, before, heard, seen))
+        return
     earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
     tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
     kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
     tallies.append(tally(_witness(ground, calls, heard, kept), seen))
+
+
+def _so_far(ground: Ground, before: int, heard: int, seen: Seen) -> Tally:
+    """The tally of the calls that have ended; the database is not read, in the middle of a fault."""
+    ended = tuple(call for call in ground.calls[before:] if not call.live)
+    seen.excused.append((seen.began - JUST_BEFORE_S, math.inf))
+    return tally(_witness(ground, ended, heard, None), seen)
 
 
 def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> Witness:
@@ -83,5 +113,9 @@ def _note(seen: Seen, strike: Strike, first: float | None, deaf: list[str]) -> N
     seen.stuck += strike.stuck
     seen.broken += strike.broken
     seen.broken += [f"dialing did not go on within {BACK_S:g} s"] if first is None else []
-    seen.excused += strike.excused
+    if strike.only is None:
+        seen.excused += strike.excused
+    else:
+        seen.excused_only += [(*span, strike.only) for span in strike.excused]
+    seen.notes += strike.notes
     seen.answer_ratios += [] if strike.answer_ratio is None else [strike.answer_ratio]

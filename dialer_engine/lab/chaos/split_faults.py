@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
-from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ground import Ground, Talks
+from dialer_engine.lab.chaos.link_faults import ON_ITS_WAY_S
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.engine_process import EngineProcess
+from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.proxy import Mood
 from dialer_engine.lab.second_engine import Ways, break_off, with_clock
@@ -33,6 +35,7 @@ HALF_OPEN_NOTICED_S = 8.0
 ALONE_S = 8.0
 """Three times as long as a displaced engine waits before it looks whether the other one is still there."""
 LOOK_S = 0.1
+FROZEN_S = 30.0
 CASES = (
     ("database", Mood.CUT),
     ("asterisk", Mood.CUT),
@@ -48,12 +51,22 @@ database cannot write of calls that end then is not known."""
 
 async def split(ground: Ground) -> Strike:
     """Cut the owner off from the database or from Asterisk, or lose its successor too, in turn; a standby is there."""
-    await _standby(ground)
     what, mood = CASES[(ground.round - 1) % len(CASES)]
+    return await _watched(ground, lambda: HOW[what](ground, mood))
+
+
+async def freeze_long(ground: Ground) -> Strike:
+    """Freeze the owner for half a minute, in which the standby takes over: the woken engine's epoch is an old one."""
+    return await _watched(ground, lambda: _frozen(ground, Mood.PASS, FROZEN_S))
+
+
+async def _watched(ground: Ground, strike_now: Callable[[], Awaitable[Strike]]) -> Strike:
+    """Let something happen to the owner while a standby waits; whether both dial is looked at all the time."""
+    await _standby(ground)
     both = _Both(ground)
     watching = asyncio.create_task(both.watch())
     try:
-        strike = await HOW[what](ground, mood)
+        strike = await strike_now()
     finally:
         watching.cancel()
         await asyncio.wait([watching])
@@ -70,14 +83,20 @@ async def _without_database(ground: Ground, mood: Mood) -> Strike:
     return await _replaced(ground, lambda: break_off((database,), mood), database.heal)
 
 
-async def _frozen(ground: Ground, mood: Mood) -> Strike:
-    """The owner is stopped for longer than its lease, and wakes."""
+async def _frozen(ground: Ground, mood: Mood, seconds: float = 0.0) -> Strike:
+    """The owner is stopped for longer than its lease, and for so many seconds at least, and wakes."""
     owner = ground.world.engine
-    return await _replaced(ground, lambda: owner.send(signal.SIGSTOP), lambda: owner.send(signal.SIGCONT))
+    stop, go_on = (lambda: owner.send(signal.SIGSTOP)), (lambda: owner.send(signal.SIGCONT))
+    return await _replaced(ground, stop, go_on, seconds)
 
 
-async def _replaced(ground: Ground, lose: Callable[[], None], give_back: Callable[[], None]) -> Strike:
-    """The standby takes over from an owner that is lost; given back it learns of that, writes nothing, and ends."""
+async def _replaced(
+    ground: Ground, lose: Callable[[], None], give_back: Callable[[], None], seconds: float = 0.0
+) -> Strike:
+    """The standby takes over from an owner that is lost; given back it learns of that, writes nothing, and ends.
+
+    It is lost until another one dials, and for so many seconds at least.
+    """
     world = ground.world
     owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
@@ -87,7 +106,7 @@ async def _replaced(ground: Ground, lose: Callable[[], None], give_back: Callabl
         try:
             taken = await _becomes(other, "dialing")
             able = time.time()
-            await asyncio.sleep(NOTICED_S)
+            await asyncio.sleep(max(NOTICED_S, since + seconds - able))
             standing = await earlier_rows(ground)
         finally:
             give_back()
@@ -124,30 +143,44 @@ def _still_dialed(asked: list[float], since: float) -> tuple[str, ...]:
 async def _without_successor(ground: Ground, mood: Mood) -> Strike:
     """The owner cannot see the database when the engine that took over is killed: those calls are not its own.
 
-    It ends when it sees the database again, and goes on when it is started again, as by a service manager.
+    It ends when it sees the database again, and goes on when it is started again, as by a service manager. Until then
+    nobody may dial: what either engine asked for before reaches the carrier within a moment.
     """
     world = ground.world
     owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
-    break_off((ways.database,), mood)
-    try:
-        broken = (
-            [] if await _becomes(other, "dialing") else [f"no engine took over within {TAKES_OVER_S:g} s"]
-        )
-        await ground.busy()
-        await other.kill()
-        if await _takes_asterisk(owner, ALONE_S):
-            broken.append("the displaced engine took Asterisk back without a lease")
-        standing = await earlier_rows(ground)
-    finally:
-        ways.database.heal()
-    broken += [] if await ground.until(lambda: owner.pid is None, TAKES_OVER_S) else ["it did not end"]
+    with originates(ways.ari) as asked:
+        break_off((ways.database,), mood)
+        try:
+            taken = await _becomes(other, "dialing")
+            able = time.time()
+            await ground.busy()
+            await other.kill()
+            alone = time.time()
+            took = await _takes_asterisk(owner, ALONE_S)
+            standing = await earlier_rows(ground)
+        finally:
+            ways.database.heal()
+        ended = await ground.until(lambda: owner.pid is None, TAKES_OVER_S)
+    broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
+    broken += ["the displaced engine took Asterisk back without a lease"] if took else []
+    broken += [] if ended else ["it did not end"]
     broken += await _written(ground, standing)
     since = time.time()
+    broken += [*_still_dialed(asked, able), *ownerless(ground.calls, alone, since)]
     world.engine = owner
     await _again(owner, world.clock_now.isoformat())
     broken += [] if await _becomes(owner, "dialing") else ["it did not go on"]
     return Strike(since, time.time(), broken=tuple(broken))
+
+
+def ownerless(calls: Iterable[CarrierCall], alone: float, since: float) -> list[str]:
+    """The calls that came when the owner had been dead for a moment and no other engine was started yet."""
+    return [
+        f"dialed {call.number} while no engine owned the campaigns"
+        for call in calls
+        if alone + ON_ITS_WAY_S < call.came_at < since
+    ]
 
 
 async def _takes_asterisk(engine: EngineProcess, seconds: float) -> bool:
@@ -264,4 +297,9 @@ def split_faults() -> list[Fault]:
         "cut the owner of two engines off from the database, from Asterisk; cut, then half open; kill its successor; "
         "freeze it"
     )
-    return [Fault("engines-split", does, split, PROMISE, Needs(split=True))]
+    frozen = f"SIGSTOP the owner of two engines for {FROZEN_S:g} s: the other one takes over, and it wakes displaced"
+    lasting = Needs(split=True, talks=Talks.LASTING)
+    return [
+        Fault("engines-split", does, split, PROMISE, Needs(split=True)),
+        Fault("engine-freeze-replaced", frozen, freeze_long, PROMISE, lasting),
+    ]

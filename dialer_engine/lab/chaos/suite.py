@@ -21,7 +21,8 @@ async def run_suite(
 ) -> None:
     """Run `rounds` rounds of every fault with `calls` calls up, and add each fault's row to `rows`.
 
-    A fault gets another world when its numbers run out, and its row when it ends or is interrupted.
+    A fault gets another world when its numbers run out, and its row when it ends or is interrupted. When a world does
+    not go on after a fault came, that stands in the row, and the next world begins.
     Raises LabError, before anything is started, when one of the faults needs root and this is not.
     """
     for fault in faults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dialer_engine.lab.chaos.verdict import Row
+from dialer_engine.lab.chaos.verdict import COUNTS, Row
 
 COLUMNS = {
     "rounds": ("", "rounds"),
@@ -55,7 +55,7 @@ def _cell(row: Row, column: str) -> str:
 
 
 def evidence(rows: Sequence[Row]) -> list[str]:
-    """Whether the machine had room for the run, and what stands behind broken promises, in words."""
+    """Whether the machine had room for the run, what was not looked at, and what stands behind broken promises."""
     lines = [
         f"{row.fault}: the machine's CPUs were {row.cpu_busy:.0%} busy in a round, so phones and carrier may not have "
         "heard what was said; take fewer --calls"
@@ -63,6 +63,9 @@ def evidence(rows: Sequence[Row]) -> list[str]:
         if row.cpu_busy > FULL
     ]
     for row in rows:
+        if any(getattr(row, name) is None for name in COUNTS):
+            lines.append(f"{row.fault}: ended early: records, charges and opt-outs (-) were not looked at")
+        lines += [f"{row.fault}: {note}" for note in row.notes]
         if row.broken:
             lines.append(f"{row.fault}: broken: {', '.join(row.broken)}")
             lines += [f"  {line}" for line in row.evidence[:SHOWN]]

@@ -6,7 +6,8 @@ import asyncio
 import re
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
@@ -18,12 +19,56 @@ from dialer_engine.lab.wire import Wire, most_in_a_second
 REFUSES_S = 6.0
 SILENT_S = 12.0
 HALF_S = 6.0
+HALF_PERIODS = 6
+"""With a low rate the half of it holds for so many of its periods: a call or two would say nothing."""
+LEAST_OF_HALF = 0.6
+"""The share of the calls that half the rate allows which must come, or it was not the limit that held them back."""
+SETTLES_S = 1.0
+"""A call that left before the reload reaches the wire within this time."""
 LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
 PROMISE = Promise(recovery_s=10.0).charging_nobody()
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
 SILENT = PROMISE.excusing("silent_answers")
 """Who answers just then is not heard of: the carrier's word is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many calls in any rolling period of so many seconds: what a trunk with `calls_per_second` allows.
+
+    A rate below 1 is one call in each `1 / rate` seconds; no second can hold a part of a call of higher ones.
+    """
+
+    calls: int
+    seconds: float
+
+    @classmethod
+    def of(cls, rate: float) -> Limit:
+        """The limit of a rate in calls per second."""
+        return cls(max(1, int(rate)), max(1.0, 1.0 / rate))
+
+    @property
+    def rate(self) -> float:
+        """The calls per second that it comes to."""
+        return self.calls / self.seconds
+
+    def passed_by(self, times: Sequence[float]) -> tuple[str, ...]:
+        """What is wrong with calls at these moments: more than allowed in some period."""
+        most = most_in_a_second(times, self.seconds)
+        words = f"{most} calls in {self.seconds:.2f} s, {self.calls} are allowed"
+        return (words,) if most > self.calls else ()
+
+    def unused_by(self, times: Sequence[float], seconds: float) -> tuple[str, ...]:
+        """What is wrong with so few calls in so many seconds: something else held dialing back."""
+        enough = LEAST_OF_HALF * seconds * self.rate
+        words = f"only {len(times)} calls in {seconds:.1f} s: the limit was not what held them back"
+        return (words,) if len(times) < enough else ()
+
+
+def halved(rate: float) -> float:
+    """Half of the calls per second that a rate allows, which is never as much as the whole by `Limit`."""
+    return Limit.of(rate).rate / 2
 
 
 async def refuse(ground: Ground, words: str) -> Strike:
@@ -50,21 +95,16 @@ async def be_silent(ground: Ground) -> Strike:
 
 async def halve(ground: Ground) -> Strike:
     """Halve the trunk's calls per second by a reload for some seconds, and give them back."""
-    wire, rate = wire_of(ground), ground.world.setting.scenario.calls_per_second
-    path = ground.world.config / "dialer.yaml"
+    wire, half = wire_of(ground), halved(ground.world.setting.scenario.calls_per_second)
+    path, limit = ground.world.config / "dialer.yaml", Limit.of(half)
     whole = path.read_text(encoding="utf-8")
-    half = re.sub(r"calls_per_second: .*", f"calls_per_second: {rate / 2}", whole)
-    await _load(ground, half)
-    since = time.time() + 1.0
-    await asyncio.sleep(1.0 + HALF_S)
+    await _load(ground, re.sub(r"calls_per_second: .*", f"calls_per_second: {half}", whole))
+    since, seconds = time.time() + SETTLES_S, max(HALF_S, HALF_PERIODS * limit.seconds)
+    await asyncio.sleep(SETTLES_S + seconds)
     times = [invite.at for invite in wire.invites if invite.at >= since]
     await _load(ground, whole)
-    now, most = time.time(), most_in_a_second(times)
-    allowed = max(1, int(rate / 2))
-    broken = [f"{most} calls in a second, {allowed} are allowed"] if most > allowed else []
-    if len(times) < allowed * HALF_S / 3:
-        broken.append(f"only {len(times)} calls in {HALF_S:g} s: the limit was not what held them back")
-    return Strike(now, now, broken=tuple(broken))
+    now = time.time()
+    return Strike(now, now, broken=(*limit.passed_by(times), *limit.unused_by(times, seconds)))
 
 
 async def _load(ground: Ground, text: str) -> None:
@@ -89,10 +129,9 @@ def _recovered(began: float, missed: bool) -> Strike:
 
 
 async def too_many(ground: Ground) -> tuple[str, ...]:
-    """Whether any rolling second of the whole run held more calls than the trunk allows, by the kernel's clock."""
-    most = most_in_a_second([invite.at for invite in wire_of(ground).invites])
-    allowed = max(1, int(ground.world.setting.scenario.calls_per_second))
-    return (f"{most} calls in a second, {allowed} are allowed",) if most > allowed else ()
+    """Whether any rolling period of the whole run held more calls than the trunk allows, by the kernel's clock."""
+    limit = Limit.of(ground.world.setting.scenario.calls_per_second)
+    return limit.passed_by([invite.at for invite in wire_of(ground).invites])
 
 
 def _refusals(wire: Wire, since: float) -> set[str]:

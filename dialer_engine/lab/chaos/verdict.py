@@ -88,7 +88,8 @@ class Seen:
     `recovery_s`: seconds until the carrier saw a new call, one for each round. `answer_ratios`: p95 from answer to
     agent during the fault by that without it, one for each round that has both. `spans`: from before each round's
     fault until dialing went on; `began`: when the newest round did. `excused`: the times in which what a fault makes no
-    promise of may happen. `cpu_busy`: the share of the machine that was busy in the round in which most was, 0 to 1.
+    promise of may happen, to anybody; `excused_only`: to these numbers. `notes` are for the reader. `cpu_busy`: the
+    share of the machine that was busy in the round in which most was, 0 to 1.
     """
 
     rounds: int = 0
@@ -98,6 +99,8 @@ class Seen:
     answer_ratios: list[float] = field(default_factory=list)
     spans: list[tuple[float, float]] = field(default_factory=list)
     excused: list[tuple[float, float]] = field(default_factory=list)
+    excused_only: list[tuple[float, float, frozenset[str]]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     began: float = float("inf")
     cpu_busy: float = 0.0
 
@@ -109,7 +112,8 @@ class Row:
     `calls_up` is the least of all rounds: calls that a person had answered when the fault came. `lived_through` of
     these still went on when dialing did. `messages` are people who got the drop message instead of an agent.
     `cpu_busy` is the share of the machine's CPUs, 0 to 1, that was busy in the round in which most was: on a machine
-    that has none left audio is torn, and phones do not hear what was said.
+    that has none left audio is torn, and phones do not hear what was said. What is compared with the database is None
+    when that was not looked at, because the rounds ended early. `notes` are for the reader.
     """
 
     fault: str
@@ -123,17 +127,18 @@ class Row:
     silent_answers: int
     double_dials: int
     forbidden: int
-    opt_outs_lost: int
-    cdrs_lost: int
-    cdrs_doubled: int
-    cdrs_wrong: int
-    charged: int
+    opt_outs_lost: int | None
+    cdrs_lost: int | None
+    cdrs_doubled: int | None
+    cdrs_wrong: int | None
+    charged: int | None
     stuck: int
     recovery_p95_s: float | None
     answer_p95_ratio: float | None = None
     cpu_busy: float = 0.0
     broken: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The row as it goes into the file of `--json`."""
@@ -172,15 +177,16 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that went wrong, when (None: at no moment of its own) and in words."""
+    """One thing that went wrong, when (None: at no moment of its own), in words, and perhaps to whom."""
 
     at: float | None
     words: str
+    number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One world's findings by the name of their count, and its calls in numbers."""
+    """One world's findings by the name of their count, for those that were looked at, and its calls in numbers."""
 
     seen: Seen
     found: Mapping[str, Sequence[Finding]]
@@ -191,11 +197,14 @@ class Tally:
 
     def outside(self, name: str) -> int:
         """How many findings of a count lie outside of the times that the faults excuse."""
-        return sum(not self._excused(each) for each in self.found[name])
+        return sum(not self._excused(each) for each in self.found.get(name, ()))
 
     def _excused(self, finding: Finding) -> bool:
         at = finding.at
-        return at is not None and any(low <= at <= high for low, high in self.seen.excused)
+        return at is not None and (
+            any(low <= at <= high for low, high in self.seen.excused)
+            or any(low <= at <= high and finding.number in who for low, high, who in self.seen.excused_only)
+        )
 
 
 def tally(told: Witness, seen: Seen) -> Tally:
@@ -222,7 +231,7 @@ def tally(told: Witness, seen: Seen) -> Tally:
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
     """Sum up the worlds of one fault, and say which promises were broken."""
-    counts = {name: sum(len(each.found[name]) for each in tallies) for name in COUNTS}
+    counts: dict[str, Any] = {name: _count(name, tallies) for name in COUNTS}
     broken = [name for name in promise.zero if _breaks(name, promise, tallies)]
     recoveries = sorted(second for each in tallies for second in each.seen.recovery_s)
     p95 = quantile(recoveries, 0.95) if recoveries else None
@@ -244,15 +253,22 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
         cpu_busy=round(max((each.seen.cpu_busy for each in tallies), default=0.0), 2),
         broken=(*broken, *(text for each in tallies for text in each.seen.broken)),
         evidence=tuple(
-            f"{name}: {each.words}" for name in COUNTS for one in tallies for each in one.found[name]
+            f"{name}: {each.words}" for name in COUNTS for one in tallies for each in one.found.get(name, ())
         ),
+        notes=tuple(text for each in tallies for text in each.seen.notes),
     )
+
+
+def _count(name: str, tallies: Sequence[Tally]) -> int | None:
+    """How many findings of a count there are; None when a world was not looked at, and nothing was found in others."""
+    found = sum(len(each.found.get(name, ())) for each in tallies)
+    return found if found or all(name in each.found for each in tallies) else None
 
 
 def _breaks(name: str, promise: Promise, tallies: Sequence[Tally]) -> bool:
     if name in promise.excused:
         return any(each.outside(name) for each in tallies)
-    return any(each.found[name] for each in tallies)
+    return any(each.found.get(name) for each in tallies)
 
 
 def _up_through(spoken: Sequence[Talk], span: tuple[float, float]) -> tuple[int, int]:
@@ -279,7 +295,7 @@ def _compared(
 ) -> dict[str, list[Finding]]:
     """What the database holds beside the carrier's calls; nothing when it was not read."""
     if kept is None:
-        return {name: [] for name in ("opt_outs_lost", "charged", "cdrs_wrong", "cdrs_lost", "cdrs_doubled")}
+        return {}
     held = Counter(record.number for record in kept.records)
     placed = Counter(call.number for call in calls)
     return {
@@ -356,7 +372,7 @@ def is_silent(call: CarrierCall) -> bool:
 
 
 def _silence(call: CarrierCall) -> Finding:
-    return Finding(call.answered_at, _words(call, "silence"))
+    return Finding(call.answered_at, _words(call, "silence"), call.number)
 
 
 def _cut(talk: Talk) -> Finding:
@@ -373,7 +389,7 @@ def _alone(talk: Talk) -> Finding | None:
         f"{each.agent} +{each.first - came:.3f} to +{each.last - came:.3f}" for each in talk.heard
     )
     words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
-    return Finding(gap.began, _words(talk.call, words))
+    return Finding(gap.began, _words(talk.call, words), talk.call.number)
 
 
 def _words(call: CarrierCall, what: str) -> str:
