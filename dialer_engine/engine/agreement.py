@@ -2,8 +2,9 @@
 
 A node is `up` once both views agree. Its link lost, no call leaves there; what was up there goes on without us. When
 the link comes back everything is compared. A node that stays away for `asterisk.lost_after_seconds` is taken for
-lost: its calls end as such and its agents are off duty, so that nobody's number is locked for good, and nobody waits
-for an agent who is not there.
+lost: its calls end as what is known of them and its agents are off duty, so that nobody's number is locked for good,
+and nobody waits for an agent who is not there. Dead and cut off look alike from here: a call that nobody had answered
+when the link went may have been answered since, so it ends as `unknown` and is never dialed again by itself (P3).
 
 While the lease does not hold, a comparison ends nobody else's calls, and one that finds another engine at work leaves
 the node to it. Once the lease is back such nodes are compared anew.

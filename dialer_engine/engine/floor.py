@@ -221,7 +221,7 @@ class Floor:
         self.legs.paused |= {agent.name for agent in self.registry.agents.values() if agent.id in ids}
 
     def give_up(self, node: str) -> Seen:
-        """A node is lost: nothing is there any more. Its calls end as such, its agents are off duty."""
+        """A node is lost: nothing is known of it any more. Its calls end unseen, its agents are off duty."""
         seen = Seen.nothing()
         agree(self.dispatcher, self.legs, node, seen, Before.now(self.dispatcher, self.legs, node))
         return seen

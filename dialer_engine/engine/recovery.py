@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -47,12 +47,13 @@ class NotOurs(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Asterisk has at one moment."""
+    """What Asterisk has at one moment, and when it was started; nothing of one that does not `answer`."""
 
     channels: Mapping[str, Channel]
     bridge_of: Mapping[str, str]
     bridges: frozenset[str]
     started_at: datetime | None = None
+    answers: bool = True
 
     @classmethod
     async def look(cls, commands: Commands) -> Seen:
@@ -64,8 +65,8 @@ class Seen:
 
     @classmethod
     def nothing(cls) -> Seen:
-        """What a node has that is lost: nothing, and whatever left there left before."""
-        return cls({}, {}, frozenset(), datetime.max.replace(tzinfo=UTC))
+        """What is known of a node that is lost, dead or cut off: that nobody can ask it any more."""
+        return cls({}, {}, frozenset(), answers=False)
 
     def without(self, ended: Set[str]) -> Seen:
         """Return the same without channels that have ended since."""
@@ -93,7 +94,10 @@ class Before:
 
 
 def end_of(attempt: Attempt, seen: Seen, now: datetime) -> life.Event:
-    """Return what it means that a call's channel is gone: did Asterisk start after the call had left?"""
+    """Return what it means that a call's channel is gone: did Asterisk start after the call had left?
+
+    Of one that does not answer nobody knows that it died: what it carries may go on there, and nobody saw the end.
+    """
     left = attempt.originated_at
     died = left is not None and seen.started_at is not None and left < seen.started_at
     return life.NodeLost(now) if died else life.Vanished(now)
@@ -182,13 +186,14 @@ def _absent(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now:
     """A call that the list lacks has ended, unless the list is older than its channel.
 
     The list overtakes originates, which wait on the websocket. Of a call that left after the look began it says
-    nothing. One of which Asterisk had not said a word by then is looked up, in the originate's own way and behind it.
+    nothing. One of which Asterisk had not said a word by then is looked up, in the originate's own way and behind it,
+    if there is anybody to ask.
     """
     earlier = before.phases.get(call.id, Phase.RESERVED)
     if earlier is Phase.RESERVED:
         return
     end = end_of(call.attempt, seen, now)
-    young = earlier is Phase.DIALING and isinstance(end, life.Vanished)
+    young = seen.answers and earlier is Phase.DIALING and isinstance(end, life.Vanished)
     dispatcher.feed(call.id, life.ReplyLost(now) if young else end)
 
 

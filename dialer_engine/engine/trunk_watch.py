@@ -19,6 +19,7 @@ import structlog
 
 from dialer_engine.core.attempt import Attempt, EndedBy
 from dialer_engine.core.carrier_codes import CarrierCodes
+from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.clock import utc_now
@@ -29,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 RELEASE_S = 0.5
 """How long an ended call still counts against the channel limit: the carrier may not have our BYE yet."""
-SILENT_DELAY_S = 30.0
-"""A call without any word of the carrier may have rung all the same: its contact has peace for this long."""
 SILENT_FOR_S = 3.0
 """Seconds without any word after which a call that we ended ourselves tells of a fault."""
 SILENT = "no response"
@@ -90,10 +89,13 @@ class TrunkWatch:
         return meaning
 
     def delay_after_fault(self, call: Call) -> timedelta:
-        """Note a trunk fault and return after how long its contact is due again."""
+        """Note a trunk fault and return after how long its contact is due again.
+
+        A call without any word of the carrier may ring all the same: the gate would not let another one out before.
+        """
         line = self._line(call.reservation.trunk)
         if call.attempt.silent or line is None:
-            return timedelta(seconds=SILENT_DELAY_S)
+            return RINGS_ON
         return timedelta(seconds=line.refused.refused(call.reservation.contact_id))
 
     # --- when it has ended ------------------------------------------------------------------------

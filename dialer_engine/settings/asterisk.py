@@ -149,8 +149,8 @@ class AsteriskSettings(Model):
         default=300,
         ge=10,
         le=86400,
-        description="seconds without a link after which a node counts as lost: its calls end as node_lost in the "
-        "records, its agents are off duty",
+        description="seconds without a link after which a node counts as lost: its calls end in the records as what "
+        "was known of them last (talks bridged, unanswered calls unknown), its agents are off duty",
     )
 
     @field_validator("nodes")

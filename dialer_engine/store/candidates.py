@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import asyncpg
 
 from dialer_engine.core.gate import Consent, Facts, SuppressionHit
+from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.gate.rules.number_attempts import PERIOD
 from dialer_engine.core.outcome import Result
 from dialer_engine.store.consent import consents_of
@@ -78,11 +79,15 @@ class _History:
 
 @dataclass(frozen=True, slots=True)
 class NumberFacts:
-    """What the database knows about a set of numbers."""
+    """What the database knows about a set of numbers; `live` ones have a call that is up or may still ring.
+
+    `called` are the contacts as whom those are called.
+    """
 
     suppressions: Mapping[str, tuple[SuppressionHit, ...]]
     recent: Mapping[str, tuple[datetime, ...]]
     live: frozenset[str]
+    called: frozenset[int]
     shown: frozenset[str]
     consents: Mapping[str, tuple[Consent, ...]]
     registries: RegistryFacts
@@ -162,7 +167,7 @@ async def number_facts(
     for row in await conn.fetch(sql("number_suppressions"), numbers, member_id):
         scope: Literal["internal", "member"] = "internal" if row["member_id"] is None else "member"
         hits[row["number"]].append(SuppressionHit(scope, row["source"], row["since"]))
-    attempts = await conn.fetch(sql("number_attempts"), numbers, now - PERIOD)
+    attempts = await conn.fetch(sql("number_attempts"), numbers, now - PERIOD, RINGS_ON)
     recent: defaultdict[str, list[datetime]] = defaultdict(list)
     for row in attempts:
         if row["gate_at"] is not None:
@@ -171,6 +176,7 @@ async def number_facts(
         {number: tuple(found) for number, found in hits.items()},
         {number: tuple(times) for number, times in recent.items()},
         frozenset(row["number"] for row in attempts if row["live"]),
+        frozenset(row["contact_id"] for row in attempts if row["live"]),
         frozenset(row["number"] for row in attempts if row["gate_at"] is None),
         await consents_of(conn, numbers, member_id),
         await registry_facts(conn, numbers, member_id),
@@ -235,6 +241,7 @@ def _candidate(
         number_live=number in known.live or not row["mine"],
         # While another reservation looks at any number of this person, their attempts cannot be counted.
         contact_live=row["contact_id"] in history.live
+        or row["contact_id"] in known.called
         or not known.live.isdisjoint(linked.numbers)
         or not (linked.mine and all(each["mine"] for each in rows)),
         on_show=number in known.shown

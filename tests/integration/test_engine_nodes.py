@@ -76,7 +76,7 @@ async def until(floor: Ground, query: str) -> bool:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Ground) -> None:
+async def test_calls_and_agents_of_a_node_that_stays_away_end(floor: Ground) -> None:
     await floor.begin()
     await floor.busy()
     lost = floor.world.further[0]
@@ -97,10 +97,12 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end_as_lost(floor: Gro
     after = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
     assert await until_reach(floor, lost.name, None), "what a lost node sees of a carrier is not known"
     assert after[0]["n"] == sent[0]["n"], "calls were placed for agents of a node that is away"
-    results = await floor.ask("select attempt_id::text as id, result from cdrs")
-    ended = {row["id"]: row["result"] for row in results}
-    assert {ended[attempt] for attempt in before} <= {"node_lost", "bridged"}
-    assert "node_lost" in {ended[attempt] for attempt in before}
+    records = await floor.ask("select attempt_id::text as id, node, result, ended_by from cdrs")
+    results = {row["result"] for row in records if row["node"] == lost.name}
+    assert "node_lost" not in results, "it may only be cut off"
+    talks = [row for row in records if row["id"] in before]
+    assert ({row["id"] for row in talks}, {row["result"] for row in talks}) == (before, {"bridged"})
+    assert "unknown" in {row["ended_by"] for row in talks}, "nobody saw how they ended"
     assert not await agents_on(floor, lost.name)
     status = await nodes(floor)
     assert not status[lost.name]["up"]
@@ -152,7 +154,7 @@ async def test_what_is_on_record_of_a_node_that_was_taken_out_of_the_settings_en
         assert await until(floor, live(gone.name)), "numbers stay locked by calls of a node that nobody has"
         rows = await floor.ask("select attempt_id::text as id, result from cdrs")
         ended = {row["id"]: row["result"] for row in rows if row["id"] in before}
-        assert ended == dict.fromkeys(before, "node_lost")
+        assert ended == dict.fromkeys(before, "bridged")
         shifts = f"select 1 from agent_sessions where ended_at is null and node = '{gone.name}'"  # noqa: S608
         assert await until(floor, shifts), "shifts on it stay open"
     finally:

@@ -1,7 +1,7 @@
 """Reservations: what is taken, what is held back, and why."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
@@ -19,6 +19,7 @@ from store_support import (
     request,
 )
 
+from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.store import suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.candidates import number_facts
@@ -186,10 +187,11 @@ async def test_cap_of_attempts_in_24_hours_on_the_gates_clock(conn: Conn) -> Non
 async def test_a_trunk_fault_costs_no_try_and_only_a_doubtful_one_counts_for_the_caps(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", [["+12105550101"]])
-    moment = NOON
+    moment, no_more = NOON, datetime.now(UTC) - RINGS_ON
     for counted in (False, False, False, False, True, True, True):
         (reservation,) = (await reserve(conn, request(world, now=moment))).reserved
-        fault = end_of(reservation, "trunk_fault", sip_code=503, retry_at=moment, counted=counted)
+        known = {"ended_at": no_more, "retry_at": moment, "counted": counted}
+        fault = end_of(reservation, "trunk_fault", sip_code=503, **known)
         await write(conn, [], [fault], 1)
         (queued,) = await conn.fetch("select state, tries, last_result from queue")
         assert tuple(queued) == ("due", 0, "trunk_fault")

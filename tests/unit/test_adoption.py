@@ -204,6 +204,23 @@ async def test_a_talk_that_ended_and_whose_agent_left_has_the_default_dispositio
     assert engine.dispatcher.campaign_of_attempt("x") == "", "nobody waits for another one"
 
 
+@pytest.mark.parametrize(
+    ("phase", "known", "result"),
+    [
+        (Phase.BRIDGED, {}, "bridged"),
+        (Phase.MESSAGE, {"joined_at": None, "agent": None, "message_at": at(6)}, "abandoned"),
+        (Phase.RINGING, {"answered_at": None, "joined_at": None, "agent": None}, "unknown"),
+        (Phase.DIALING, {"answered_at": None, "joined_at": None, "agent": None}, "unknown"),
+    ],
+)
+async def test_what_an_earlier_engine_left_on_a_lost_node_ends_as_what_is_known_of_it(
+    engine: Next, phase: Phase, known: dict[str, Any], result: str
+) -> None:
+    """On a node that stays away, or that the settings do not name any more: nobody knows that Asterisk died there."""
+    await engine.take_over(live("x", phase, **known), seen=Seen.nothing())
+    assert (engine.results, engine.asterisk.asked) == ([("x", result)], [])
+
+
 async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
     await engine.take_over(live("x", Phase.RINGING, answered_at=None, joined_at=None, agent=None))
     assert engine.results == [("x", "unknown")]

@@ -94,13 +94,49 @@ async def test_calls_of_an_asterisk_that_died_end_as_such_without_a_question(rig
     assert rig.results == [("x", "node_lost")]
 
 
-async def test_nothing_is_asked_of_a_lost_node_even_by_a_clock_that_went_back(rig: Rig) -> None:
-    rig.have("x", Phase.DIALING).attempt = Attempt(
-        "x", Phase.DIALING, originated_at=utc_now() + timedelta(hours=1)
-    )
+def lose(rig: Rig) -> None:
+    """The node has been away for so long that it counts as lost."""
     agree(rig.dispatcher, rig.legs, "main", Seen.nothing(), Before.now(rig.dispatcher, rig.legs, "main"))
+
+
+@pytest.mark.parametrize("left_s", [-20, 3600])
+async def test_nothing_is_asked_of_a_lost_node_even_by_a_clock_that_went_back(rig: Rig, left_s: int) -> None:
+    left = utc_now() + timedelta(seconds=left_s)
+    rig.have("x", Phase.DIALING).attempt = Attempt("x", Phase.DIALING, originated_at=left)
+    lose(rig)
     await rig.quiet()
-    assert (rig.results, rig.asterisk.asked) == ([("x", "node_lost")], [])
+    assert (rig.results, rig.asterisk.asked) == ([("x", "unknown")], [])
+
+
+@pytest.mark.parametrize(
+    ("phase", "times", "result"),
+    [
+        (Phase.RINGING, {}, "unknown"),
+        (Phase.WAITING, {"answered_at": at(4)}, "abandoned"),
+        (Phase.JOINING, {"answered_at": at(4)}, "abandoned"),
+        (Phase.MESSAGE, {"answered_at": at(4), "message_at": at(6)}, "abandoned"),
+        (Phase.BRIDGED, {"answered_at": at(4), "joined_at": at(5)}, "bridged"),
+    ],
+)
+async def test_a_node_that_may_only_be_cut_off_is_not_said_to_have_died(
+    rig: Rig, phase: Phase, times: dict[str, Any], result: str
+) -> None:
+    """A call that rang there may have been answered since: as `node_lost` it would be dialed again by itself (P3)."""
+    rig.have("x", phase, **times)
+    lose(rig)
+    await rig.quiet()
+    assert (rig.results, rig.asterisk.asked) == ([("x", result)], [])
+
+
+async def test_an_agents_talk_on_a_lost_node_ends_as_a_talk_with_the_default_disposition(rig: Rig) -> None:
+    rig.asterisk.seat("leg", "alice")
+    await rig.compare()
+    rig.asterisk.up["x"] = "Up"
+    rig.have("x", Phase.BRIDGED, "alice", answered_at=at(4), joined_at=at(5))
+    rig.dispatcher.reseat(rig.dispatcher.calls["x"], "alice")
+    lose(rig)
+    assert (rig.results, rig.state("alice")) == ([("x", "bridged")], SeatState.OFF)
+    assert rig.book.dispositions == [("x", "spring", "alice", None)]
 
 
 async def test_a_join_that_began_during_the_look_has_its_time(rig: Rig) -> None:

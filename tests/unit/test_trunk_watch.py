@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS, BreakerState
+from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.outcome import Result
 from dialer_engine.core.slots import GUARD_S, CallSlots
 from dialer_engine.engine.agents import Legs
@@ -21,7 +22,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.departures import Departures
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.translate import Translator
-from dialer_engine.engine.trunk_watch import RELEASE_S, SILENT_DELAY_S, TrunkWatch, code_of, is_fault
+from dialer_engine.engine.trunk_watch import RELEASE_S, TrunkWatch, code_of, is_fault
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ari import models as ari
 from dialer_engine.settings.carriers import SHIPPED, load_carriers
@@ -216,7 +217,7 @@ async def test_a_silent_contact_has_peace_for_a_while() -> None:
     line.dial("a", sent=utc_now() - timedelta(seconds=7))
     call = line.floor.dispatcher.calls["a"]
     line.floor.dispatcher.feed("a", life.Gone(utc_now(), 19, 408, ""))
-    assert line.watch.delay_after_fault(call) == timedelta(seconds=SILENT_DELAY_S)
+    assert line.watch.delay_after_fault(call) == RINGS_ON
     assert line.main.breaker.last_code == "no response"
 
 
