@@ -171,7 +171,6 @@ class Works:
         await self._write_held()
         async with pool.acquire() as conn:
             await self.floor.ledgers.load(conn, self.floor.registry.plans)
-        present = [station for station in self.stations.values() if station.client.connected]
         await self.agreement.recover_present()
         await self.agreement.end_strangers()
         await self._take_opt_outs()
@@ -191,8 +190,8 @@ class Works:
             tasks.keep(making, what)
         for station in self.stations.values():
             station.keep_process(tasks)
-        for station in present:
-            station.keep_phones(tasks)
+            if station.phones.ami is not None:  # of the others `open_at_last` keeps them
+                station.keep_phones(tasks)
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""

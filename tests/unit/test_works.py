@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,7 +17,7 @@ from dialer_engine.engine.station import Station
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.works import Works
-from dialer_engine.pbx.ami import AmiError, AmiLoginRefused
+from dialer_engine.pbx.ami import AmiAdapter, AmiError, AmiLoginRefused
 from dialer_engine.pbx.ari.errors import AriError
 
 pytestmark = pytest.mark.unit
@@ -99,6 +100,36 @@ def works(opened: AsyncExitStack, *stations: Station) -> Works:
     return made
 
 
+def recovering(*stations: Station) -> tuple[Works, list[str]]:
+    """What `Works.recover` uses of an engine, and the names of what it keeps running."""
+    kept: list[str] = []
+    made = object.__new__(Works)
+    made.life = SimpleNamespace(tasks=SimpleNamespace(keep=lambda making, what: kept.append(what)))  # type: ignore[assignment]
+    made.tenure = SimpleNamespace(pool=Pool())  # type: ignore[assignment]
+    made.writer = SimpleNamespace(held=0, caught_up=nothing)  # type: ignore[assignment]
+    made.agreement = SimpleNamespace(  # type: ignore[assignment]
+        recover_present=nothing, end_strangers=nothing, begin=lambda: None, settle_all=nothing
+    )
+    made.floor = SimpleNamespace(  # type: ignore[assignment]
+        ledgers=SimpleNamespace(load=lambda conn, plans: nothing()),
+        registry=SimpleNamespace(plans={}),
+        translator=SimpleNamespace(chairs=SimpleNamespace(run=nothing)),
+    )
+    made.intakes = []
+    part: Any = SimpleNamespace(run=nothing)
+    made.journal_keeper = made.queues = made.steady = made.pacing_history = made.overload = part
+    made.stations = {each.name: each for each in stations}
+    return made, kept
+
+
+class Pool:
+    """Gives a connection that nobody uses."""
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[None]:
+        yield None
+
+
 async def until(condition: Callable[[], bool]) -> None:
     for _ in range(400):
         if condition():
@@ -148,3 +179,16 @@ async def test_one_of_several_nodes_is_enough_even_without_ami(
     links.ari.clear()
     links.ami.clear()
     await until(lambda: sorted(links.watched) == sorted(names))
+
+
+async def test_phones_are_watched_though_the_link_is_down_at_that_moment_of_the_start() -> None:
+    opened, never = station("main"), station("other")
+    opened.phones.ami = AmiAdapter("127.0.0.1", 5038, "engine", "x")
+    assert not opened.client.connected
+    engine, kept = recovering(opened, never)
+    await engine.recover()
+    assert [what for what in kept if what.startswith("phone watch")] == ["phone watch of main"]
+    never.keep_phones(engine.life.tasks)
+    opened.keep_phones(engine.life.tasks)
+    assert kept[-1] == "phone watch of other", "once each"
+    assert kept.count("phone watch of main") == 1
