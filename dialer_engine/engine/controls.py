@@ -125,7 +125,7 @@ class Controls:
         changes = changed(engine.config, config)
         self._set_clock(engine.config, config)
         engine.config = config
-        engine.floor.take(registry)
+        self._take(registry)
         await self._look_again(registry)
         log.info("configuration reloaded", changes=len(changes))
         return {"changes": changes}
@@ -190,10 +190,16 @@ class Controls:
             raise Refused(
                 f"the engine has its agents as they were ({_in_words(error)}); say dialer reload once that is mended"
             ) from error
-        engine.floor.take(registry)
-        for name in old.agents.keys() - agents.keys():
-            engine.floor.legs.log_out(name)
+        self._take(registry)
         return {"agents": sorted(agents)}
+
+    def _take(self, registry: Registry) -> None:
+        """Work by a new registry from now on, and log out the agents who are in it no more."""
+        floor = self._engine.floor
+        removed = floor.registry.agents.keys() - registry.agents.keys()
+        floor.take(registry)
+        for name in removed:
+            floor.legs.log_out(name)
 
     async def _apply(self, config: Config, accounts: Sequence[AgentAccount]) -> None:
         """Let Asterisk know trunks and agents; without effect on an Asterisk that somebody else runs.
