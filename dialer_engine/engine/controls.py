@@ -147,18 +147,22 @@ class Controls:
             self._engine.steady.confirm()
 
     async def _write(self, config: Config, prepared: Prepared) -> Registry:
-        """Bring a configuration into the database in one transaction; when that fails Asterisk goes back too."""
+        """Bring a configuration into the database in one transaction; when that fails Asterisk goes back too.
+
+        The ledgers are put together by it once it is committed.
+        """
         engine = self._engine
-        old = engine.floor.registry
+        old, ledgers = engine.floor.registry, engine.floor.ledgers
         try:
             async with engine.tenure.pool.acquire() as conn, conn.transaction():
                 registry = await write_registry(conn, config, prepared)
                 await self._stop_removed(conn, old, registry)
-                await engine.floor.ledgers.load(conn, registry.plans)
-                return registry
+                grouping = await ledgers.load(conn, registry.plans)
         except BaseException:
             await self._put_back(old)
             raise
+        ledgers.begin(*grouping)
+        return registry
 
     async def _stop_removed(self, conn: Connection, old: Registry, new: Registry) -> None:
         """A campaign that is gone must not start by itself when its file comes back."""

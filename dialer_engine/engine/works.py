@@ -170,7 +170,8 @@ class Works:
         pool, tasks = self.tenure.pool, self.life.tasks
         await self._write_held()
         async with pool.acquire() as conn:
-            await self.floor.ledgers.load(conn, self.floor.registry.plans)
+            grouping = await self.floor.ledgers.load(conn, self.floor.registry.plans)
+        self.floor.ledgers.begin(*grouping)
         await self.agreement.recover_present()
         await self.agreement.end_strangers()
         await self._take_opt_outs()

@@ -33,18 +33,20 @@ class Refusing:
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error
+        self.at_commit: Exception | None = None
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["Connection"]:
         if self.error is not None:
             raise self.error
-        yield Connection()
+        yield Connection(self.at_commit)
 
 
 class Connection:
     """A connection whose transactions do nothing, and may be refused at their end."""
 
-    refused: Exception | None = None
+    def __init__(self, refused: Exception | None) -> None:
+        self.refused = refused
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -85,18 +87,21 @@ class Engine:
             registry=registry(config, *agents),
             take=self.changes.append,
             legs=SimpleNamespace(log_out=self.logged_out.append),
-            ledgers=Unread(),
+            ledgers=Books(self.changes),
         )
 
 
-class Unread:
-    """Ledgers that are not what a test is about."""
+class Books:
+    """Ledgers that note how they are put together."""
 
-    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> tuple[()]:
-        return ()
+    def __init__(self, changes: list[object]) -> None:
+        self.changes = changes
+
+    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> tuple[str]:
+        return ("as read",)
 
     def begin(self, *grouping: object) -> None:
-        return None
+        self.changes.append(grouping)
 
 
 def registry(config: Any, *agents: str) -> Registry:
@@ -188,3 +193,18 @@ async def test_nobody_is_logged_out_by_a_reload_that_was_refused(read: list[Regi
         with pytest.raises(Refused, match="dialer reload"):
             await command()
     assert (engine.logged_out, engine.changes) == ([], [])
+
+
+@pytest.mark.parametrize("error", AWAY)
+async def test_a_reload_that_is_refused_at_its_commit_leaves_the_ledgers_together_as_they_were(
+    read: list[Registry], error: Exception
+) -> None:
+    engine = Engine(None)
+    read.append(registry(engine.config))
+    engine.tenure.pool.at_commit = error
+    with pytest.raises(Refused, match=r"not reloaded \(.*say dialer reload again"):
+        await commands(engine).reload()
+    assert engine.changes == []
+    engine.tenure.pool.at_commit = None
+    await commands(engine).reload()
+    assert engine.changes == [("as read",), read[-1]]

@@ -31,6 +31,10 @@ async def nothing() -> None:
     return None
 
 
+async def no_ledgers(*what: object) -> tuple[()]:
+    return ()
+
+
 def station(name: str) -> Station:
     access = Access(name, f"http://{name}.invalid:8088", "engine", "x", "127.0.0.1", 5038, "engine", "x")
     return Station(
@@ -111,7 +115,7 @@ def recovering(*stations: Station) -> tuple[Works, list[str]]:
         recover_present=nothing, end_strangers=nothing, begin=lambda: None, settle_all=nothing
     )
     made.floor = SimpleNamespace(  # type: ignore[assignment]
-        ledgers=SimpleNamespace(load=lambda conn, plans: nothing()),
+        ledgers=SimpleNamespace(load=no_ledgers, begin=lambda *grouping: None),
         registry=SimpleNamespace(plans={}),
         translator=SimpleNamespace(chairs=SimpleNamespace(run=nothing)),
     )
