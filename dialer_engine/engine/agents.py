@@ -7,7 +7,7 @@ another node cannot, because the conversation is not there: for that the seat go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -77,6 +77,8 @@ class Legs:
     _found: set[str] = field(default_factory=set)
     _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: set[str] = field(default_factory=set)
+    _opening: set[str] = field(default_factory=set)
+    """Legs whose side channel is tried for, or will be once they are seated."""
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     _looks: int = 0
     _ended: set[str] = field(default_factory=set)
@@ -96,7 +98,7 @@ class Legs:
                 self.gone(earlier, vanished=True)
         self.paused.discard(agent)
         self._know(node, channel_id, agent)
-        self.tasks.spawn(self._seat(node, channel_id, agent), "seat an agent")
+        self._until_open(channel_id, self._seat(node, channel_id, agent), "seat an agent")
 
     def adopt(self, node: str, channel_id: str, agent: str, *, whispering: bool) -> None:
         """Take over a leg that is already in its bridge: after a restart of the engine, or a lost link.
@@ -109,7 +111,7 @@ class Legs:
             return
         self._know(node, channel_id, agent)
         if not whispering:
-            self.tasks.spawn(self._open_whisper(channel_id), "open a side channel")
+            self.whisper_again(channel_id)
         self._bridges_on(node).add(bridge_of(agent))
         self._found.add(agent)
         self._feed(agent, chair.LegUp(utc_now(), node, paused=agent in self.paused))
@@ -153,18 +155,42 @@ class Legs:
             await self._open_whisper(channel_id)
             self.tell(agent, "on_duty")
 
+    def quiet_on(self, node: str) -> set[str]:
+        """Return those legs on a node whose side channel nobody tries to open just now: it is there, or was in vain."""
+        return self.on(node) - self._opening
+
+    def whisper_again(self, channel_id: str) -> None:
+        """Open the side channel of a leg that has none, unless that is under way or the leg is gone."""
+        if channel_id in self.by_channel and channel_id not in self._opening:
+            self._until_open(channel_id, self._open_whisper(channel_id), "open a side channel")
+
+    def _until_open(self, channel_id: str, doing: Coroutine[Any, Any, None], what: str) -> None:
+        self._opening.add(channel_id)
+        self.tasks.spawn(doing, what).add_done_callback(lambda task: self._opening.discard(channel_id))
+
     async def _open_whisper(self, channel_id: str) -> None:
-        """Open the side channel for the agent's tones; without it the agent works on, unwarned by tones."""
+        """Open the side channel for the agent's tones; without it the agent works on, unwarned by tones.
+
+        When all tries are in vain, the next comparison with Asterisk tries again.
+        """
+        why = ""
         for pause in WHISPER_PAUSES_S:
             if channel_id not in self.by_channel:
                 return
             try:
                 await self._commands(channel_id).whisper(channel_id, whisper_of(channel_id))
             except AriError as error:
-                log.info("side channel for tones could not be opened yet", why=str(error))
+                why = str(error)
+                log.info("side channel for tones could not be opened yet", why=why)
                 await asyncio.sleep(pause)
             else:
                 return
+        if (agent := self.by_channel.get(channel_id)) is not None:
+            log.warning(
+                "agent hears no tones: the side channel could not be opened; the next comparison tries again",
+                agent=agent,
+                why=why,
+            )
 
     async def _into_bridge(self, node: str, channel_id: str, agent: str) -> None:
         """Put a leg into the agent's bridge. Raises AriError.

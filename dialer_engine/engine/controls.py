@@ -125,7 +125,7 @@ class Controls:
         changes = changed(engine.config, config)
         self._set_clock(engine.config, config)
         engine.config = config
-        engine.floor.take(registry)
+        self._take(registry)
         await self._look_again(registry)
         log.info("configuration reloaded", changes=len(changes))
         return {"changes": changes}
@@ -147,18 +147,22 @@ class Controls:
             self._engine.steady.confirm()
 
     async def _write(self, config: Config, prepared: Prepared) -> Registry:
-        """Bring a configuration into the database in one transaction; when that fails Asterisk goes back too."""
+        """Bring a configuration into the database in one transaction; when that fails Asterisk goes back too.
+
+        The ledgers are put together by it once it is committed.
+        """
         engine = self._engine
-        old = engine.floor.registry
+        old, ledgers = engine.floor.registry, engine.floor.ledgers
         try:
             async with engine.tenure.pool.acquire() as conn, conn.transaction():
                 registry = await write_registry(conn, config, prepared)
                 await self._stop_removed(conn, old, registry)
-                await engine.floor.ledgers.load(conn, registry.plans)
-                return registry
+                grouping = await ledgers.load(conn, registry.plans)
         except BaseException:
             await self._put_back(old)
             raise
+        ledgers.begin(*grouping)
+        return registry
 
     async def _stop_removed(self, conn: Connection, old: Registry, new: Registry) -> None:
         """A campaign that is gone must not start by itself when its file comes back."""
@@ -190,10 +194,16 @@ class Controls:
             raise Refused(
                 f"the engine has its agents as they were ({_in_words(error)}); say dialer reload once that is mended"
             ) from error
-        engine.floor.take(registry)
-        for name in old.agents.keys() - agents.keys():
-            engine.floor.legs.log_out(name)
+        self._take(registry)
         return {"agents": sorted(agents)}
+
+    def _take(self, registry: Registry) -> None:
+        """Work by a new registry from now on, and log out the agents who are in it no more."""
+        floor = self._engine.floor
+        removed = floor.registry.agents.keys() - registry.agents.keys()
+        floor.take(registry)
+        for name in removed:
+            floor.legs.log_out(name)
 
     async def _apply(self, config: Config, accounts: Sequence[AgentAccount]) -> None:
         """Let Asterisk know trunks and agents; without effect on an Asterisk that somebody else runs.

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from dialer_engine.core.attempt import EndedBy, Phase
 from dialer_engine.core.budget import Budget, Exposure, budget
@@ -56,6 +56,14 @@ HOME = "US"
 """The country of an area code that is in no table."""
 
 
+class Grouping(NamedTuple):
+    """Which campaigns of the configuration and of the database add up to one in law."""
+
+    plans: Mapping[str, CampaignPlan]
+    legal: Mapping[int, LegalCampaign]
+    ids: Mapping[str, int]
+
+
 class Ledgers:
     """Every campaign's ledger, and the ledger of each legal campaign they add up to."""
 
@@ -87,10 +95,11 @@ class Ledgers:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> None:
-        """Read the ledgers of campaigns not known yet and put all together anew by seller and offer.
+    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> Grouping:
+        """Read the ledgers of campaigns not known yet; return how all are to be put together by seller and offer.
 
-        A campaign that is in no configuration any more is read when it is one with a configured one in law.
+        That is for `begin`, once what was read is committed: until then the grouping stays as it is. A campaign that is
+        in no configuration any more is read when it is one with a configured one in law.
         """
         since = self._now() - LOOK_BACK
         legal, ids = await legal_campaigns(conn), await campaign_ids(conn)
@@ -102,7 +111,7 @@ class Ledgers:
             for call in await doubtful(conn, campaign_id, self.country_of, since):
                 self._open[call.attempt_id] = (campaign_id, call.country, call.day)
             self._own[campaign_id] = ledger
-        self.begin(plans, legal, ids)
+        return Grouping(plans, legal, ids)
 
     def begin(
         self,

@@ -82,6 +82,7 @@ class PhoneWatch:
     async def _something(self) -> None:
         """Wait for news; what comes within a moment of it is one piece of news."""
         if self.ami is None:
+            await asyncio.sleep(RETRY_S)
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REFRESH_S):

@@ -80,17 +80,21 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the floor had on a node at the moment (UTC) when a look began: only that can be missed there."""
+    """What the floor had on a node at the moment (UTC) when a look began: only that can be missed there.
+
+    The `quiet` of its legs had their side channel by then, or nobody tried to open it any more.
+    """
 
     at: datetime
     legs: Set[str]
     phases: Mapping[str, Phase]
+    quiet: Set[str] = frozenset()
 
     @classmethod
     def now(cls, dispatcher: Dispatcher, legs: Legs, node: str) -> Before:
         """Return what the floor has there at this moment."""
         phases = {call.id: call.phase for call in dispatcher.calls.values() if call.node == node}
-        return cls(utc_now(), legs.on(node), phases)
+        return cls(utc_now(), legs.on(node), phases, legs.quiet_on(node))
 
 
 def end_of(attempt: Attempt, seen: Seen, now: datetime) -> life.Event:
@@ -168,6 +172,9 @@ def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
             legs.adopt(node, channel.id, agent, whispering=whisper_of(channel.id) in seen.channels)
         else:
             legs.arrived(node, channel.id, agent)
+    for channel_id in before.quiet & seen.channels.keys():
+        if whisper_of(channel_id) not in seen.channels:
+            legs.whisper_again(channel_id)
 
 
 def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before) -> None:

@@ -21,7 +21,7 @@ from dialer_engine.engine.node_link import Access, ManagedNode, ari_link, detour
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.trunks import Trunks
-from dialer_engine.pbx.ami import AmiError
+from dialer_engine.pbx.ami import AmiError, AmiLoginRefused
 from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriError
@@ -80,9 +80,17 @@ class Station:
     # --- connecting -------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Connect. Raises AriError or AmiError with the remedy."""
+        """Connect. Raises AriError or AmiError with the remedy; see `serves_without`."""
         await self.client.start()
         await self.phones.start()
+
+    @staticmethod
+    def serves_without(missing: Exception) -> bool:
+        """Whether a station that could not be opened for this reason takes calls all the same.
+
+        Its ARI is there then and only AMI is not, which no call needs; a refused login is a wrong setting.
+        """
+        return isinstance(missing, AmiError) and not isinstance(missing, AmiLoginRefused)
 
     async def open_at_last(self, tasks: Tasks) -> None:
         """Connect as soon as it can be reached; the others work meanwhile."""
@@ -92,7 +100,8 @@ class Station:
                 await self._open_what_is_closed()
             except (AriError, AmiError) as error:
                 if tries % TELL_EVERY == 0:
-                    log.warning("node cannot be reached", node=self.name, why=str(error))
+                    missing = "AMI" if self.serves_without(error) else "node"
+                    log.warning(f"{missing} cannot be reached", node=self.name, why=str(error))
                 tries += 1
                 await asyncio.sleep(RETRY_S)
             else:

@@ -121,7 +121,10 @@ class Works:
     # --- opening ----------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Begin to write and connect the nodes; `life.opened` closes it. Raises StoreError, AriError, AmiError."""
+        """Begin to write and connect the nodes; `life.opened` closes it.
+
+        Raises StoreError, or AriError or AmiLoginRefused when no node can take calls.
+        """
         opened, tasks, service = self.life.opened, self.life.tasks, self.life.service
         opened.push_async_callback(self.writer.close)
         opened.push_async_callback(tasks.close)
@@ -138,19 +141,26 @@ class Works:
         service.probe = self._probe
 
     async def _connect(self) -> None:
-        """Connect the nodes; with several, those that cannot be reached now come later. Raises AriError, AmiError."""
+        """Connect the nodes; what cannot be reached now comes later.
+
+        Raises AriError, or AmiLoginRefused, when no node can take calls.
+        """
         away = dict[Station, Exception]()
         for station in self.stations.values():
             try:
                 await station.open()
             except (AriError, AmiError) as error:
                 away[station] = error
-        if len(away) == len(self.stations):
-            raise next(iter(away.values()))
+        useless = [reason for station, reason in away.items() if not station.serves_without(reason)]
+        if len(useless) == len(self.stations):
+            raise useless[0]
         for station, reason in away.items():
-            log.error(
-                "node cannot be reached; the others work without it", node=station.name, why=str(reason)
+            what = (
+                "AMI cannot be reached; calls go on, phones and trunks are not seen until it is back"
+                if station.serves_without(reason)
+                else "node cannot be reached; the others work without it"
             )
+            log.error(what, node=station.name, why=str(reason))
             self.life.tasks.spawn(station.open_at_last(self.life.tasks), f"connect {station.name}")
 
     # --- what an earlier engine left --------------------------------------------------------------
@@ -160,8 +170,8 @@ class Works:
         pool, tasks = self.tenure.pool, self.life.tasks
         await self._write_held()
         async with pool.acquire() as conn:
-            await self.floor.ledgers.load(conn, self.floor.registry.plans)
-        present = [station for station in self.stations.values() if station.client.connected]
+            grouping = await self.floor.ledgers.load(conn, self.floor.registry.plans)
+        self.floor.ledgers.begin(*grouping)
         await self.agreement.recover_present()
         await self.agreement.end_strangers()
         await self._take_opt_outs()
@@ -181,8 +191,8 @@ class Works:
             tasks.keep(making, what)
         for station in self.stations.values():
             station.keep_process(tasks)
-        for station in present:
-            station.keep_phones(tasks)
+            if station.phones.ami is not None:  # of the others `open_at_last` keeps them
+                station.keep_phones(tasks)
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""

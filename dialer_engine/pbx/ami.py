@@ -62,6 +62,10 @@ class AmiError(Exception):
     """AMI cannot be reached or used, or refused an action; the text names place and remedy."""
 
 
+class AmiLoginRefused(AmiError):
+    """Asterisk answered the login with no: user or password are wrong, and trying again does not help."""
+
+
 class AmiTimeout(AmiError):
     """No reply within the time-out: whether the action was carried out is not known."""
 
@@ -122,7 +126,7 @@ class AmiAdapter:
         return self._link is not None and bool(self._link.authenticated)
 
     async def start(self) -> None:
-        """Connect and log in; raise AmiError with the remedy when that fails."""
+        """Connect and log in; raise AmiError with the remedy when that fails, AmiLoginRefused for a wrong password."""
         host, port, user, password = self._account
         self._login = asyncio.get_running_loop().create_future()
         self._link = Link(
@@ -140,14 +144,16 @@ class AmiAdapter:
                 accepted, words = await self._login
         except OSError as error:
             reason = str(error) or f"no answer within {self._timeout:g} s"
-            await self._fail(f"cannot be reached ({reason}). Is Asterisk running, is ami_port right?")
+            await self.close()
+            raise AmiError(
+                f"{self._place} cannot be reached ({reason}). Is Asterisk running, is ami_port right?"
+            ) from error
         if not accepted:
-            await self._fail(f"refused user {user!r}: {words}. Check ami_user and ami_password.")
+            await self.close()
+            raise AmiLoginRefused(
+                f"{self._place} refused user {user!r}: {words}. Check ami_user and ami_password."
+            )
         self._watch = asyncio.create_task(self._keep_alive(), name=self._place)
-
-    async def _fail(self, text: str) -> None:
-        await self.close()
-        raise AmiError(f"{self._place} {text}")
 
     async def close(self) -> None:
         """End the connection; whoever waits for a reply gets AmiError."""
@@ -241,7 +247,7 @@ class AmiAdapter:
 
     def _on_lost(self) -> None:
         if self._login is not None and not self._login.done():
-            self._login.set_result((False, "the connection was closed during the login"))
+            self._login.set_exception(ConnectionResetError("the connection was closed during the login"))
         self._drop_pending()
 
     def _drop_pending(self) -> None:

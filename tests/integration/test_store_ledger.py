@@ -189,7 +189,7 @@ async def test_a_renamed_campaign_goes_on_with_the_budget_of_its_seller_and_offe
     ids = {row["name"]: row["id"] for row in await conn.fetch("select id, name from campaigns")}
     assert ids["summer"] != ids["spring"]
     ledgers = Ledgers(Dispatcher(NOBODY, NOBODY), load_shipped()[1], ["main"], lambda: WALL)
-    await ledgers.load(conn, {name: plan(name, ids[name]) for name in ("summer", "other")})
+    ledgers.begin(*await ledgers.load(conn, {name: plan(name, ids[name]) for name in ("summer", "other")}))
     ledger = ledgers.together("summer")
     assert ledger.counts("US", WALL.date()) == Counts(connected=19, abandoned=2, doubtful=1)
     assert ledger.first_days["US"] == WALL.date(), "the period goes on"

@@ -18,6 +18,7 @@ from dialer_engine.pbx.ami import (
     AmiAdapter,
     AmiError,
     AmiEvent,
+    AmiLoginRefused,
     AmiTimeout,
     Resync,
     checked_action,
@@ -234,10 +235,21 @@ async def test_a_message_without_end_cuts_the_link() -> None:
 async def test_a_refused_login_is_an_error_and_not_a_quiet_link() -> None:
     peer = Peer(login="Error")
     adapter = AmiAdapter("127.0.0.1", await peer.start(), "engine", "pw")
-    with pytest.raises(AmiError, match=r"refused user 'engine': words\. Check"):
+    with pytest.raises(AmiLoginRefused, match=r"refused user 'engine': words\. Check"):
         await adapter.start()
     await asyncio.sleep(0.5)
     assert len(peer.named("Login")) == 1
+    await peer.stop()
+
+
+@pytest.mark.parametrize(("door", "words"), [("closed", "during the login"), ("mute", "no answer within")])
+async def test_an_asterisk_that_says_nothing_to_a_login_has_not_refused_it(door: str, words: str) -> None:
+    peer = Peer()
+    peer.door = door
+    adapter = AmiAdapter("127.0.0.1", await peer.start(), "engine", "pw", timeout_s=0.2)
+    with pytest.raises(AmiError, match=words) as raised:
+        await adapter.start()
+    assert not isinstance(raised.value, AmiLoginRefused)
     await peer.stop()
 
 

@@ -21,18 +21,25 @@ ABOUT = {"application": "dialer", "timestamp": "2026-01-01T00:00:00.000+0000"}
 
 
 class Asterisk:
-    """Sends an event now and then, and answers commands after `slow_s`; while it is stuck it reads none."""
+    """Sends an event now and then, and answers commands after `slow_s`; while it is stuck it reads none.
+
+    The next `garbled` connections begin with something that is no message.
+    """
 
     def __init__(self) -> None:
         self.stuck = False
         self.slow_s = 0.0
         self.connections = 0
+        self.garbled = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         self.connections += 1
         socket = web.WebSocketResponse(autoping=False, autoclose=False)
         await socket.prepare(request)
+        if self.garbled:
+            self.garbled -= 1
+            await socket.send_str("{")
         events = asyncio.create_task(self._events(socket))
         try:
             async for message in socket:
@@ -79,6 +86,13 @@ class Linked:
             await asyncio.sleep(0.03)
         await asyncio.gather(*asking)
 
+    async def is_back(self) -> None:
+        """Wait for the link, a few seconds at most."""
+        for _ in range(200):
+            if self.client.connected:
+                return
+            await asyncio.sleep(0.02)
+
     async def ask_once(self) -> None:
         try:
             await self.client.request("GET", "/asterisk/ping")
@@ -87,8 +101,9 @@ class Linked:
 
 
 @asynccontextmanager
-async def linked(patience_s: float = PATIENCE_S) -> AsyncIterator[Linked]:
+async def linked(patience_s: float = PATIENCE_S, garbled: int = 0) -> AsyncIterator[Linked]:
     asterisk, links = Asterisk(), list[bool]()
+    asterisk.garbled = garbled
     app = web.Application()
     app.router.add_get("/ari/events", asterisk.serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -125,10 +140,7 @@ async def test_a_link_that_answers_nothing_is_dropped_though_events_come() -> No
         assert one.links == [True, False]
         assert one.client.counts["resynchronised"] == 1
         one.asterisk.stuck = False
-        for _ in range(200):
-            if one.client.connected:
-                break
-            await asyncio.sleep(0.02)
+        await one.is_back()
         assert one.links == [True, False, True]
         assert await one.client.request("GET", "/asterisk/ping") == b"{}"
 
@@ -168,3 +180,23 @@ async def test_the_end_waits_for_nobody_who_goes_on_sending() -> None:
             await one.client.request("GET", "/asterisk/ping", timeout=0.02)
         async with asyncio.timeout(2.0):
             await one.client.close()
+
+
+async def test_a_new_connection_that_begins_with_something_unreadable_is_given_up_for_the_next_one() -> None:
+    async with linked() as one:
+        one.asterisk.garbled = 2
+        one.client.resynchronise("a test")
+        for _ in range(200):
+            if one.links[-1] is False:
+                break
+            await asyncio.sleep(0.02)
+        await one.is_back()
+        assert one.links == [True, False, True]
+        assert one.client.counts["failed_connects"] == 2
+        assert await one.client.request("GET", "/asterisk/ping") == b"{}"
+
+
+async def test_nor_does_it_hold_up_the_first_connection() -> None:
+    async with linked(garbled=1) as one:
+        assert one.links == [True]
+        assert one.asterisk.connections == 2

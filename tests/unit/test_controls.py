@@ -12,7 +12,8 @@ import pytest
 from dialer_engine.engine import controls
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.controls import Controls
-from dialer_engine.engine.registry import Agent, Registry
+from dialer_engine.engine.plan import CampaignPlan
+from dialer_engine.engine.registry import Agent, Prepared, Registry
 from dialer_engine.pbx.render import AgentAccount
 
 pytestmark = pytest.mark.unit
@@ -32,12 +33,26 @@ class Refusing:
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error
+        self.at_commit: Exception | None = None
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[None]:
+    async def acquire(self) -> AsyncIterator["Connection"]:
         if self.error is not None:
             raise self.error
+        yield Connection(self.at_commit)
+
+
+class Connection:
+    """A connection whose transactions do nothing, and may be refused at their end."""
+
+    def __init__(self, refused: Exception | None) -> None:
+        self.refused = refused
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
         yield None
+        if self.refused is not None:
+            raise self.refused
 
 
 class FullDisk:
@@ -52,21 +67,75 @@ class FullDisk:
 
 
 class Engine:
-    """What the commands need of an engine; it has one campaign and no agents."""
+    """What the commands need of an engine; it has one campaign, and no agents but those it is given."""
 
-    def __init__(self, error: Exception | None, node: FullDisk | None = None) -> None:
+    def __init__(self, error: Exception | None, node: FullDisk | None = None, *agents: str) -> None:
         self.changes: list[object] = []
-        self.tenure = SimpleNamespace(pool=Refusing(error))
+        self.logged_out: list[str] = []
+        self.tenure = SimpleNamespace(pool=Refusing(error), bundle=None, sounds=None)
+        self.life = SimpleNamespace(directory=None)
+        self.steady = SimpleNamespace(confirm=lambda: None)
         self.node, self.reloading = node, asyncio.Lock()
-        config: Any = SimpleNamespace(settings=SimpleNamespace(trunks={}))
+        self.config = config = SimpleNamespace(settings=SimpleNamespace(trunks={}, lab=None))
         campaigns = SimpleNamespace(
             plan=lambda name: SimpleNamespace(campaign_id=1),
             start=self.changes.append,
             halt=lambda name, state: self.changes.append(name),
         )
         self.floor = SimpleNamespace(
-            campaigns=campaigns, registry=Registry(config, {}, {}, {}), take=self.changes.append
+            campaigns=campaigns,
+            registry=registry(config, *agents),
+            take=self.changes.append,
+            legs=SimpleNamespace(log_out=self.logged_out.append),
+            ledgers=Books(self.changes),
         )
+
+
+class Books:
+    """Ledgers that note how they are put together."""
+
+    def __init__(self, changes: list[object]) -> None:
+        self.changes = changes
+
+    async def load(self, conn: Connection, plans: Mapping[str, CampaignPlan]) -> tuple[str]:
+        return ("as read",)
+
+    def begin(self, *grouping: object) -> None:
+        self.changes.append(grouping)
+
+
+def registry(config: Any, *agents: str) -> Registry:
+    return Registry(config, {}, {name: Agent(1, name, "secret", None) for name in agents}, {})
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Registry]:
+    """What the next reloads read, the newest last; all the rest of the configuration is as it was."""
+    next_ones: list[Registry] = []
+
+    async def prepare(*places: object) -> Prepared:
+        return Prepared({}, {}, next_ones[-1].agents)
+
+    async def write_registry(*what: object) -> Registry:
+        return next_ones[-1]
+
+    async def read_agents(conn: Connection) -> Mapping[str, Agent]:
+        return next_ones[-1].agents
+
+    async def look_again(*what: object) -> None:
+        return None
+
+    monkeypatch.setattr(controls, "load_config", lambda directory: next_ones[-1].config)
+    for name, instead in {
+        "prepare": prepare,
+        "write_registry": write_registry,
+        "read_agents": read_agents,
+        "look_again": look_again,
+        "changed": lambda old, new: [],
+        "restart_needed": lambda old, new: [],
+    }.items():
+        monkeypatch.setattr(controls, name, instead)
+    return next_ones
 
 
 def commands(engine: Any) -> Controls:
@@ -105,3 +174,37 @@ async def test_agents_that_asterisk_cannot_be_given_are_taken_back(monkeypatch: 
         await commands(engine).reload_agents()
     assert engine.changes == []
     assert node.given == [["ana"], []], "what Asterisk had before was given back"
+
+
+@pytest.mark.parametrize("command", ["reload", "reload_agents"])
+async def test_an_agent_who_was_removed_is_logged_out_by_either_reload(
+    read: list[Registry], command: str
+) -> None:
+    engine = Engine(None, None, "ana", "ben")
+    read.append(registry(engine.config, "ben"))
+    await getattr(commands(engine), command)()
+    assert engine.logged_out == ["ana"]
+
+
+async def test_nobody_is_logged_out_by_a_reload_that_was_refused(read: list[Registry]) -> None:
+    engine = Engine(None, FullDisk(), "ana", "ben")
+    read.append(registry(engine.config, "ben"))
+    for command in (commands(engine).reload_agents, commands(engine).reload):
+        with pytest.raises(Refused, match="dialer reload"):
+            await command()
+    assert (engine.logged_out, engine.changes) == ([], [])
+
+
+@pytest.mark.parametrize("error", AWAY)
+async def test_a_reload_that_is_refused_at_its_commit_leaves_the_ledgers_together_as_they_were(
+    read: list[Registry], error: Exception
+) -> None:
+    engine = Engine(None)
+    read.append(registry(engine.config))
+    engine.tenure.pool.at_commit = error
+    with pytest.raises(Refused, match=r"not reloaded \(.*say dialer reload again"):
+        await commands(engine).reload()
+    assert engine.changes == []
+    engine.tenure.pool.at_commit = None
+    await commands(engine).reload()
+    assert engine.changes == [("as read",), read[-1]]

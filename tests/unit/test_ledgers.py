@@ -13,6 +13,7 @@ from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
 from dialer_engine.core.gate import Limits
 from dialer_engine.core.ledger import LIMITS, Counts, Ledger, limits_in_force
+from dialer_engine.engine import ledger as ledger_module
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.prompts import Prompt
@@ -308,3 +309,41 @@ def test_a_tighter_rule_takes_effect_in_the_engine() -> None:
     [row] = rules.terms["US"]
     desk.ledgers.rules = replace(rules, terms={"US": (replace(row, abandon_limit=0.01),)})
     assert desk.ledgers.budget("spring", "main").left["US"] == 10
+
+
+async def test_what_is_loaded_counts_only_once_it_is_begun_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reload reads inside of its transaction, whose end may be refused."""
+    desk = Desk(separate(), alice="spring")
+    desk.on_duty("alice")
+    talk(desk, "x")
+    plans = {"spring": plan("spring", 1), "summer": plan("summer", 2), "autumn": plan("autumn", 3)}
+    together = {**one(), 3: one()[1]}
+
+    async def uncommitted(conn: object) -> object:
+        return together
+
+    async def ids(conn: object) -> object:
+        return {name: each.campaign_id for name, each in plans.items()}
+
+    async def of_before(conn: object, campaign_id: int, *rest: object) -> Ledger:
+        assert campaign_id == 3
+        ledger = Ledger()
+        ledger.add("US", START.date(), Counts(connected=5))
+        return ledger
+
+    async def none(*what: object) -> list[object]:
+        return []
+
+    for name, instead in {
+        "legal_campaigns": uncommitted,
+        "campaign_ids": ids,
+        "load_ledger": of_before,
+        "doubtful": none,
+    }.items():
+        monkeypatch.setattr(ledger_module, name, instead)
+    nobody: Any = None
+    grouping = await desk.ledgers.load(nobody, plans)
+    assert (desk.counts("spring"), desk.counts("summer")) == (Counts(connected=1), Counts())
+    assert desk.ledgers.status("autumn") == {}
+    desk.ledgers.begin(*grouping)
+    assert desk.counts("spring") == desk.counts("autumn") == Counts(connected=6)

@@ -1,10 +1,16 @@
-"""Which events of AMI are a reason to read all contacts."""
+"""Which events of AMI are a reason to read all contacts, and what is done while there is no AMI to ask."""
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from dialer_engine.engine.phones import is_news
+from dialer_engine.engine import phones
+from dialer_engine.engine.phones import PhoneWatch, is_news
+from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ami import AmiEvent, Resync
 
 pytestmark = pytest.mark.unit
@@ -44,3 +50,22 @@ def test_what_is_no_known_phone_is_none(name: str, state: str) -> None:
 def test_every_other_event_is_one(name: str) -> None:
     assert is_news(AmiEvent(name), DEVICES)
     assert is_news(Resync("reconnected"), DEVICES)
+
+
+async def test_without_ami_the_watch_leaves_the_loop_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+
+    async def look(self: PhoneWatch) -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 100:
+            raise RuntimeError("it looks without a pause")
+
+    monkeypatch.setattr(PhoneWatch, "look", look)
+    monkeypatch.setattr(phones, "RETRY_S", 0.02)
+    access: Any = SimpleNamespace(name="main")
+    running = asyncio.create_task(PhoneWatch(access, Trunks({})).run())
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    assert 1 < looks < 10
+    running.cancel()

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from dispatch_support import at
 from recovery_support import Rig
+from structlog.testing import capture_logs
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.seat import SeatState
-from dialer_engine.engine import actions
-from dialer_engine.engine.agents import bridge_of
+from dialer_engine.engine import actions, agents
+from dialer_engine.engine.agents import bridge_of, whisper_of
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.recovery import Before, Seen, agree
 
@@ -241,3 +242,59 @@ async def test_a_phone_that_an_agent_left_does_not_throw_out_the_new_one(rig: Ri
     assert "new" in rig.asterisk.up, "the phone in use was hung up"
     assert rig.legs.by_agent == {"alice": "new"}
     assert (rig.state("alice"), rig.phase("x")) == (SeatState.IN_CALL, Phase.BRIDGED)
+
+
+# --- side channels for tones ------------------------------------------------------------------------------
+
+SIDE_CHANNEL = f"POST /channels/leg/snoop/{whisper_of('leg')}"
+
+
+async def seated_without_side_channel(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent's leg came while Asterisk refused it the side channel, time after time."""
+    monkeypatch.setattr(agents, "WHISPER_PAUSES_S", (0.0, 0.0, 0.0, 0.0))
+    rig.asterisk.refused[SIDE_CHANNEL] = 4
+    rig.asterisk.up["leg"] = "Up"
+    rig.asterisk.legs["leg"] = "alice"
+    rig.legs.arrived("main", "leg", "alice")
+    with capture_logs() as logs:
+        await rig.quiet()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 4
+    assert [entry["agent"] for entry in logs if entry["log_level"] == "warning"] == ["alice"]
+
+
+async def test_a_side_channel_that_was_refused_is_tried_for_again_at_a_comparison(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await seated_without_side_channel(rig, monkeypatch)
+    await rig.compare()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 5
+    assert whisper_of("leg") in rig.asterisk.up
+    await rig.compare()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 5, "it is there now"
+    assert rig.state("alice") is SeatState.READY
+
+
+async def test_it_is_not_tried_for_twice_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seated_without_side_channel(rig, monkeypatch)
+    monkeypatch.setattr(agents, "WHISPER_PAUSES_S", (60.0,))
+    rig.asterisk.refused[SIDE_CHANNEL] = 10
+    await rig.compare()
+    await rig.compare()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 5
+
+
+async def test_one_that_is_opened_during_the_look_is_not_missing(rig: Rig) -> None:
+    rig.asterisk.up["leg"] = "Up"
+    rig.asterisk.legs["leg"] = "alice"
+    await rig.asterisk.websocket.acquire()
+    rig.legs.arrived("main", "leg", "alice")
+    rig.asterisk.meanwhile["/channels"] = rig.asterisk.websocket.release
+    await rig.compare()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 1
+
+
+async def test_a_leg_that_ends_during_the_look_gets_none(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await seated_without_side_channel(rig, monkeypatch)
+    rig.asterisk.meanwhile["/bridges"] = lambda: rig.leg_ends("leg")
+    await rig.compare()
+    assert rig.asterisk.asked.count(SIDE_CHANNEL) == 4

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
+import msgspec
 
 from dialer_engine.pbx.ari.errors import AriRefused, AriTimeout
 from dialer_engine.pbx.ari.models import ChannelUserevent
@@ -48,7 +49,10 @@ class _Awaited:
 async def prove(
     socket: aiohttp.ClientWebSocketResponse, app: str, event_types: Sequence[str] | None
 ) -> list[Incoming]:
-    """Set the filter, wait until events come; return those that came early. Raises AriTimeout when deaf."""
+    """Set the filter, wait until events come; return those that came early.
+
+    Raises AriTimeout when deaf, or when something came that cannot be read.
+    """
     awaited = _Awaited(app, {"event", _PROOF})
     try:
         async with asyncio.timeout(PROOF_SECONDS):
@@ -60,6 +64,8 @@ async def prove(
             )
             while awaited.missing:
                 awaited.take(decode(await socket.receive_str()))
+    except msgspec.DecodeError as error:
+        raise AriTimeout(f"the connection for {app!r} sent what cannot be read: {error}") from error
     except (TimeoutError, TypeError, aiohttp.ClientError, ConnectionError) as error:
         # receive_str raises TypeError when the socket was closed instead.
         missing = ", ".join(sorted(awaited.missing))
