@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
+from dialer_engine.lab.chaos.records import Kept
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Seen, Tally, Witness, tally
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.usage import Busy
 
@@ -24,6 +24,7 @@ Tell = Callable[[str], None]
 async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, tallies: list[Tally]) -> None:
     """Add the tally of one fault in this world to `tallies`; when interrupted, that of the rounds that are done."""
     before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
+    earlier = frozenset(record.number for record in await ground.records())
     try:
         await ground.begin()
         for number in range(1, rounds + 1):
@@ -42,10 +43,8 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
             seen.excused.append((seen.began - JUST_BEFORE_S, float("inf")))
             tallies.append(tally(_witness(ground, ended, heard, None), seen))
         raise
-    earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
-    tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
-    kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
-    tallies.append(tally(_witness(ground, calls, heard, kept), seen))
+    calls = tuple(ground.calls[before:])
+    tallies.append(tally(_witness(ground, calls, heard, kept.of_calls(calls, earlier)), seen))
 
 
 def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> Witness:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -20,9 +21,9 @@ SILENT_S = 12.0
 HALF_S = 6.0
 LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
-PROMISE = Promise(recovery_s=10.0).charging_nobody()
+PROMISE = Promise(recovery_s=10.0)
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
-SILENT = PROMISE.excusing("silent_answers")
+SILENT = PROMISE.excusing("silent_answers", Wrong.UNHEARD)
 """Who answers just then is not heard of: the carrier's word is lost."""
 
 
