@@ -1,6 +1,16 @@
 -- name: chaos_records
 -- Lists call records as the fault suite compares them with the carrier's calls.
-select called_number as number, result, extract(epoch from ended_at)::float8 as ended_at from cdrs order by ended_at;
+select called_number as number, result, extract(epoch from ended_at)::float8 as ended_at, agent,
+       extract(epoch from originated_at)::float8 as originated_at,
+       extract(epoch from message_at)::float8 as message_at, extract(epoch from joined_at)::float8 as joined_at
+from cdrs order by cdrs.ended_at;
+
+-- name: chaos_counted_refusals
+-- Lists the numbers of calls that the carrier refused by a code of its trunk's fault, and that count for the caps.
+select a.number
+from attempts a
+join cdrs c on c.attempt_id = a.id
+where a.counted and a.result = 'trunk_fault' and c.sip_code is not null;
 
 -- name: chaos_live
 -- Lists the attempts that have not ended.

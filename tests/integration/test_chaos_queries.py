@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from store_support import NOON, WALL, Conn, end_of, fictional, make_world, put_contacts, request
 
+from dialer_engine.lab.chaos.records import Record
 from dialer_engine.store.attempts import AttemptEvent, adopt, write
 from dialer_engine.store.reserve import reserve
 from dialer_engine.store.sql import sql
@@ -61,3 +62,37 @@ async def test_what_stands_under_an_earlier_owners_epoch_is_told_apart(conn: Con
     await write(conn, [AttemptEvent(live.attempt_id, 1, "dialing", WALL)], [end_of(live)], 2)
     ended = f"attempt {done.attempt_id}"
     assert await found() == {ended, f"event 1 of {ended}", f"event 5 of {ended}", f"record of {ended}"}
+
+
+async def test_a_refusal_by_a_code_of_the_trunks_fault_that_counts_for_the_caps_is_found(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(4))
+    placed = (await reserve(conn, request(world, 4))).reserved
+    left = {"originated_at": WALL}
+    ends = [
+        end_of(placed[0], "trunk_fault", **left, sip_code=503, counted=False),
+        end_of(placed[1], "trunk_fault", **left),  # the carrier said nothing: a phone may have rung
+        end_of(placed[2], "congestion", **left, sip_code=503),
+        end_of(placed[3], "trunk_fault", **left, sip_code=503),
+    ]
+    await write(conn, [], ends, 1)
+    rows = await conn.fetch(sql("chaos_counted_refusals"))
+    assert [row["number"] for row in rows] == [placed[3].number]
+
+
+async def test_records_tell_what_is_compared(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(2))
+    one, two = (await reserve(conn, request(world, 2))).reserved
+    joined = end_of(one, "bridged", originated_at=WALL, answered_at=WALL, joined_at=WALL, final=True)
+    await write(conn, [], [joined, end_of(two, "cancelled", counted=False)], 1)
+    talk, unsent = sorted(
+        (Record(**row) for row in await conn.fetch(sql("chaos_records"))), key=lambda each: each.result
+    )
+    assert (talk.number, talk.joined_at, talk.message_at, talk.left) == (
+        one.number,
+        WALL.timestamp(),
+        None,
+        True,
+    )
+    assert (unsent.number, unsent.originated_at, unsent.left) == (two.number, None, False)

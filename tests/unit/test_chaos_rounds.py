@@ -13,20 +13,10 @@ from dialer_engine.engine.control_client import EngineNotRunning
 from dialer_engine.lab.behaviours import Kind, pitch_hz
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.records import Kept, Record
 from dialer_engine.lab.chaos.rounds import run_fault
 from dialer_engine.lab.chaos.table import COLUMNS, evidence, table
-from dialer_engine.lab.chaos.verdict import (
-    JUST_BEFORE_S,
-    Kept,
-    Promise,
-    Record,
-    Row,
-    Seen,
-    Tally,
-    Witness,
-    row_of,
-    tally,
-)
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise, Row, Seen, Tally, Witness, row_of, tally
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.place import LabError
@@ -82,8 +72,11 @@ class World:
     async def until(self, so: Callable[[], bool], seconds: float) -> bool:
         return so()
 
+    async def records(self) -> list[Record]:
+        return []
+
     async def settled(self) -> tuple[Kept, list[str]]:
-        return Kept([Record(call.number, "bridged", call.until) for call in self.calls]), []
+        return Kept([Record(call.number, "bridged", call.until, TALK.agent) for call in self.calls]), []
 
     async def forgotten(self) -> list[str]:
         return []
@@ -189,7 +182,12 @@ def test_a_fault_of_one_node_excuses_only_those_who_were_on_it() -> None:
     span = (since - JUST_BEFORE_S, since + JUST_BEFORE_S)
 
     def broken(calls: list[CarrierCall], heard: tuple[Heard, ...], seen: Seen) -> tuple[str, ...]:
-        kept = Kept([Record(call.number, "bridged", 105.0) for call in calls])
+        kept = Kept(
+            [
+                Record(call.number, "bridged" if call.heard_at else "hung_up", 105.0, TALK.agent)
+                for call in calls
+            ]
+        )
         return row_of("x", promise, [tally(Witness(calls, heard, kept), seen)]).broken
 
     only_ada = Seen(1, [1.0], excused_only=[(*span, frozenset({ADA}))])

@@ -10,8 +10,9 @@ import time
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
+from dialer_engine.lab.chaos.records import Record
 from dialer_engine.lab.chaos.stage import Needs
-from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise, Record
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.proxy import Proxy
 
@@ -101,7 +102,7 @@ async def _agents_return(ground: Ground) -> float:
 
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone")
+    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone").leaving(NODE_LOST)
     early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
     unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"
     return [

@@ -6,16 +6,18 @@ import asyncio
 import signal
 import time
 
+from dialer_engine.core.outcome import Result
 from dialer_engine.lab.chaos.boundaries import BOUNDARIES, next_boundary
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
+from dialer_engine.lab.chaos.records import UNWRITTEN_S, Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 
-UNWRITTEN_S = 1.0
-"""Who was joined with an agent so shortly before the engine's death, and left before the next one came, is taken for
-abandoned: nobody has written the join down, and the law's budget must not be passed."""
-KILLED = Promise().excusing("cdrs_wrong")
+KILLED = Promise().excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN)
+"""Who was joined with an agent just before the engine's death, and left before the next one came, is taken for
+abandoned: nobody has written the join down, and the law's budget must not be passed. Whoever answered and left, or did
+not answer, while there was no engine is unknown, and so is what it had reserved."""
 WINDOW_S = 0.008
 """From an event until the engine has acted on it: kills at a boundary are spread over this time."""
 

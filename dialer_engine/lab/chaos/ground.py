@@ -14,7 +14,7 @@ from typing import Any
 
 from dialer_engine.lab.agents import Manners, SimAgent
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
-from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
+from dialer_engine.lab.chaos.records import DueAgain, Kept, Record
 from dialer_engine.lab.crowd import (
     CROWD_CLOCK,
     HOURS,
@@ -273,8 +273,7 @@ class Ground:
 
     async def records(self) -> list[Record]:
         """The engine's call records."""
-        rows = await self.ask(sql("chaos_records"))
-        return [Record(row["number"], row["result"], row["ended_at"]) for row in rows]
+        return [Record(**row) for row in await self.ask(sql("chaos_records"))]
 
     async def live_attempts(self) -> list[str]:
         """The numbers of attempts that the database holds as live."""
@@ -289,7 +288,8 @@ class Ground:
                 tries = {row["number"]: row["tries"] for row in await self.ask(sql("chaos_tries"))}
                 suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
                 again = [DueAgain(**row) for row in await self.ask(sql("chaos_due_again"))]
-                return Kept(await self.records(), tries, suppressed, again), live
+                refused = [row["number"] for row in await self.ask(sql("chaos_counted_refusals"))]
+                return Kept(await self.records(), tries, suppressed, again, refused), live
             await asyncio.sleep(0.5)
 
     async def forgotten(self) -> list[str]:

@@ -9,16 +9,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from dialer_engine.core.outcome import Result
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.trunk_faults import Limit
+from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.proxy import Mood, Proxy
 from dialer_engine.lab.second_engine import break_off
 
 ARI, AMI = "ari_port", "ami_port"
 LINKS = Needs(links=True)
+BLINDING = ("ari-cut", "ari-half-open", "ari-deaf")
 CUT_S = 2.0
 SLOW_S = 6.0
 DELAY_S = 0.2
@@ -148,5 +151,6 @@ def link_faults() -> list[Fault]:
 
 
 def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) -> Fault:
-    """A fault of the links between engine and Asterisk."""
-    return Fault(name, does, strike, needs=LINKS)
+    """A fault of the links between engine and Asterisk; what ended while the engine was blind is unknown."""
+    promise = Promise().leaving(Result.UNKNOWN) if name in BLINDING else Promise()
+    return Fault(name, does, strike, promise, LINKS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from dialer_engine.lab.chaos.asterisk_faults import NOTICES_S, unrecorded
+from dialer_engine.lab.chaos.asterisk_faults import NODE_LOST, NOTICES_S, unrecorded
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.stage import Needs
@@ -60,7 +60,7 @@ def _too_late(seconds: float) -> tuple[str, ...]:
 
 def node_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise().excusing("silent_answers", "left_alone")
+    promise = Promise().excusing("silent_answers", "left_alone").leaving(NODE_LOST)
     does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
     behind = f"{does}, which the front finds for them"
     return [

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dialer_engine.lab.chaos.boundaries import listening
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.talks import Talk, talks
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, MEASURING_S, Promise
@@ -23,7 +24,9 @@ LONGEST_SILENCE_S = 8.0
 BACK_S = 30.0
 NEVER = float("inf")
 NOTED_S = 1.0
-PROMISE = Promise(recovery_s=LONGEST_SILENCE_S).excusing("silent_answers", "left_alone")
+PROMISE = Promise(recovery_s=LONGEST_SILENCE_S).excusing(
+    "silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT
+)
 """Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead. How long those
 who were talking are alone is looked at here."""
 

@@ -6,14 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import asyncpg
 
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
+from dialer_engine.lab.chaos.records import Kept
+from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Seen, Tally, Witness, tally
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.usage import Busy
@@ -41,6 +41,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
     Once a fault came, a world that does not go on is a broken promise, and its tally that of what was seen until then.
     """
     before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
+    earlier = frozenset(record.number for record in await ground.records())
     try:
         await ground.begin()
         for number in range(1, rounds + 1):
@@ -65,10 +66,8 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         tell(f"{fault.name}: {seen.broken[-1]}")
         tallies.append(_so_far(ground, before, heard, seen))
         return
-    earlier, calls = {call.number for call in ground.calls[:before]}, tuple(ground.calls[before:])
-    tries = {number: tries for number, tries in kept.tries.items() if number not in earlier}
-    kept = replace(kept, records=of_the_carrier(kept.records, calls), tries=tries)
-    tallies.append(tally(_witness(ground, calls, heard, kept), seen))
+    calls = tuple(ground.calls[before:])
+    tallies.append(tally(_witness(ground, calls, heard, kept.of_calls(calls, earlier)), seen))
 
 
 def _so_far(ground: Ground, before: int, heard: int, seen: Seen) -> Tally:

@@ -14,11 +14,13 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from dialer_engine.core.outcome import Result
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.link_faults import ON_ITS_WAY_S
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.engine_process import EngineProcess
@@ -44,7 +46,7 @@ CASES = (
     ("successor", Mood.CUT),
     ("frozen", Mood.PASS),
 )
-PROMISE = Promise(recovery_s=15.0).excusing("cdrs_wrong")
+PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN)
 """A standby takes over within 10 s, on a machine that does other things too. What an owner that is cut off from the
 database cannot write of calls that end then is not known."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -27,9 +28,9 @@ SETTLES_S = 1.0
 """A call that left before the reload reaches the wire within this time."""
 LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
-PROMISE = Promise(recovery_s=10.0).charging_nobody()
+PROMISE = Promise(recovery_s=10.0)
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
-SILENT = PROMISE.excusing("silent_answers")
+SILENT = PROMISE.excusing("silent_answers", Wrong.UNHEARD)
 """Who answers just then is not heard of: the carrier's word is lost."""
 
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
-from dialer_engine.core.outcome import Result
-from dialer_engine.lab.chaos.talks import Talk, talks
+from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
+from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
@@ -25,46 +25,6 @@ MEASURING_S = 0.2
 """The carrier needs 40 ms of sound to notice it, in frames of 20 ms, on a machine that does other things too."""
 JUST_BEFORE_S = SILENCE_S + MEASURING_S
 """Who answered so long before a fault may not have heard anybody yet."""
-NOT_ANSWERED = frozenset(
-    {Result.NO_ANSWER, Result.BUSY, Result.CONGESTION, Result.NOT_IN_SERVICE, Result.REJECTED, Result.BLOCKED,
-     Result.CANCELLED, Result.FAILED, Result.TRUNK_FAULT}
-)  # fmt: skip
-ANSWERED = frozenset({Result.BRIDGED, Result.ABANDONED, Result.HUNG_UP})
-NOBODY_KNOWS = frozenset({Result.UNKNOWN, Result.NODE_LOST})
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One call record: number, result, and when the call ended (seconds since 1970)."""
-
-    number: str
-    result: str
-    ended_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class DueAgain:
-    """A contact who was called and was due again too soon; when, and when the call was, by the gate's clock, as text.
-
-    `due` is None when the gate had to refuse another call.
-    """
-
-    number: str
-    due: str | None
-    called: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the database holds in the end: records, the tries that contacts are charged, and suppressed numbers.
-
-    `due_again` are contacts who waited for a second call.
-    """
-
-    records: Sequence[Record] = ()
-    tries: Mapping[str, int] = field(default_factory=dict)
-    suppressed: frozenset[str] = frozenset()
-    due_again: Sequence[DueAgain] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +85,7 @@ class Row:
     calls_cut: int
     left_alone: int
     silent_answers: int
+    crossed: int
     double_dials: int
     forbidden: int
     opt_outs_lost: int | None
@@ -146,7 +107,7 @@ class Row:
 
 
 COUNTS = (
-    "calls_cut", "left_alone", "silent_answers", "double_dials", "forbidden", "opt_outs_lost",
+    "calls_cut", "left_alone", "silent_answers", "crossed", "double_dials", "forbidden", "opt_outs_lost",
     "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
 )  # fmt: skip
 
@@ -155,33 +116,26 @@ COUNTS = (
 class Promise:
     """What a fault may cost: counts that must be zero, and the longest p95 of the recovery in seconds.
 
-    `excused` are counts that must be zero outside of the times that the fault itself names. Whoever is called by an
-    engine or a node that dies just then is charged though no call came of it, so only some faults promise `charged`.
+    `excused` are counts, or kinds of findings, that must be zero outside of the times that the fault itself names.
+    `leaves` are results of calls whose end nobody saw that this fault may leave of its time: such a record is not
+    wrong, and whoever has one of a call that the carrier did not see may be charged, for a phone may have rung.
     `answer_ratio` is how much longer p95 from answer to agent may be, in the median of the rounds; None for a fault
     that does not measure it or promises nothing.
     """
 
-    zero: tuple[str, ...] = tuple(name for name in COUNTS if name != "charged")
+    zero: tuple[str, ...] = COUNTS
     excused: tuple[str, ...] = ()
+    leaves: frozenset[str] = frozenset()
     recovery_s: float = 5.0
     answer_ratio: float | None = None
 
-    def charging_nobody(self) -> Promise:
-        """The same promise, and nobody is charged for a call that the carrier did not see."""
-        return replace(self, zero=(*self.zero, "charged"))
-
     def excusing(self, *counts: str) -> Promise:
-        """The same promise, but that these counts need not be zero while the fault lasts."""
+        """The same promise, but that these counts or kinds need not be zero while the fault lasts."""
         return replace(self, excused=(*self.excused, *counts))
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that went wrong, when (None: at no moment of its own), in words, and perhaps to whom."""
-
-    at: float | None
-    words: str
-    number: str | None = None
+    def leaving(self, *results: str) -> Promise:
+        """The same promise, but that calls of the fault's time may end with these results."""
+        return replace(self, leaves=self.leaves | frozenset(results))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +149,8 @@ class Tally:
     lived_through: int
     messages: int
 
-    def outside(self, name: str) -> int:
-        """How many findings of a count lie outside of the times that the faults excuse."""
-        return sum(not self._excused(each) for each in self.found.get(name, ()))
-
-    def _excused(self, finding: Finding) -> bool:
+    def excused(self, finding: Finding) -> bool:
+        """Whether a finding lies in the times that the faults excuse."""
         at = finding.at
         return at is not None and (
             any(low <= at <= high for low, high in self.seen.excused)
@@ -207,22 +158,27 @@ class Tally:
         )
 
 
-def tally(told: Witness, seen: Seen) -> Tally:
+def tally(witness: Witness, seen: Seen) -> Tally:
     """Count what went wrong in one world."""
-    spoken = talks(told.calls, told.heard)
+    spoken, crossed = listened(witness.calls, witness.heard)
+    spoken = told(spoken, witness.kept)
+    if witness.kept is None:
+        # The calls that still went on are not among these, and what is heard of them is nobody's.
+        crossed = []
     up = [_up_through(spoken, span) for span in seen.spans]
     return Tally(
         seen,
         {
-            "calls_cut": [_cut(talk) for talk in spoken if talk.cut(told.message_s)],
+            "calls_cut": [_cut(talk) for talk in spoken if talk.cut(witness.message_s)],
             "left_alone": [found for talk in spoken if (found := _alone(talk)) is not None],
-            "silent_answers": [_silence(call) for call in told.calls if is_silent(call)],
-            "double_dials": _double_dials(told.calls, told.kept),
-            "forbidden": [Finding(None, text) for text in _objections(told)],
+            "silent_answers": [_silence(call) for call in witness.calls if is_silent(call)],
+            "crossed": [Finding(each.at, each.words) for each in crossed],
+            "double_dials": _double_dials(witness.calls, witness.kept),
+            "forbidden": [Finding(None, text) for text in _objections(witness)],
             "stuck": [Finding(None, text) for text in seen.stuck],
-            **_compared(told.calls, spoken, told.kept),
+            **compared(witness.calls, spoken, witness.kept, seen.spans),
         },
-        calls=len(told.calls),
+        calls=len(witness.calls),
         calls_up=min((up for up, _ in up), default=None),
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
@@ -231,7 +187,8 @@ def tally(told: Witness, seen: Seen) -> Tally:
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
     """Sum up the worlds of one fault, and say which promises were broken."""
-    counts: dict[str, Any] = {name: _count(name, tallies) for name in COUNTS}
+    found = {name: [each for one in tallies for each in _counted(name, promise, one)] for name in COUNTS}
+    counts: dict[str, Any] = {name: _count(name, found[name], tallies) for name in COUNTS}
     broken = [name for name in promise.zero if _breaks(name, promise, tallies)]
     recoveries = sorted(second for each in tallies for second in each.seen.recovery_s)
     p95 = quantile(recoveries, 0.95) if recoveries else None
@@ -252,23 +209,31 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
         answer_p95_ratio=ratio,
         cpu_busy=round(max((each.seen.cpu_busy for each in tallies), default=0.0), 2),
         broken=(*broken, *(text for each in tallies for text in each.seen.broken)),
-        evidence=tuple(
-            f"{name}: {each.words}" for name in COUNTS for one in tallies for each in one.found.get(name, ())
-        ),
+        evidence=tuple(f"{name}: {each.words}" for name in COUNTS for each in found[name]),
         notes=tuple(text for each in tallies for text in each.seen.notes),
     )
 
 
-def _count(name: str, tallies: Sequence[Tally]) -> int | None:
+def _count(name: str, found: Sequence[Finding], tallies: Sequence[Tally]) -> int | None:
     """How many findings of a count there are; None when a world was not looked at, and nothing was found in others."""
-    found = sum(len(each.found.get(name, ())) for each in tallies)
-    return found if found or all(name in each.found for each in tallies) else None
+    return len(found) if found or all(name in each.found for each in tallies) else None
+
+
+def _counted(name: str, promise: Promise, one: Tally) -> list[Finding]:
+    """The findings of a count; a record is not wrong that says what this fault may leave behind."""
+    return [
+        each for each in one.found.get(name, ()) if name != "cdrs_wrong" or each.kind not in promise.leaves
+    ]
 
 
 def _breaks(name: str, promise: Promise, tallies: Sequence[Tally]) -> bool:
-    if name in promise.excused:
-        return any(each.outside(name) for each in tallies)
-    return any(each.found.get(name) for each in tallies)
+    """Whether anything was found that this fault neither leaves behind nor excuses at that time."""
+    return any(
+        each.kind not in promise.leaves
+        and not ((name in promise.excused or each.kind in promise.excused) and one.excused(each))
+        for one in tallies
+        for each in one.found.get(name, ())
+    )
 
 
 def _up_through(spoken: Sequence[Talk], span: tuple[float, float]) -> tuple[int, int]:
@@ -290,77 +255,8 @@ def _again(found: DueAgain) -> str:
     return f"{found.number}: {when}, though called at {found.called}"
 
 
-def _compared(
-    calls: Sequence[CarrierCall], spoken: Sequence[Talk], kept: Kept | None
-) -> dict[str, list[Finding]]:
-    """What the database holds beside the carrier's calls; nothing when it was not read."""
-    if kept is None:
-        return {}
-    held = Counter(record.number for record in kept.records)
-    placed = Counter(call.number for call in calls)
-    return {
-        "opt_outs_lost": _lost_opt_outs(spoken, kept.suppressed),
-        "charged": [
-            Finding(None, f"{number}: {tries} tries, {placed[number]} calls")
-            for number, tries in kept.tries.items()
-            if tries > placed[number]
-        ],
-        "cdrs_wrong": _wrong_records(calls, spoken, kept.records),
-        "cdrs_lost": [
-            Finding(None, f"{n}: {c} calls, {held[n]} records") for n, c in placed.items() if held[n] < c
-        ],
-        "cdrs_doubled": [
-            Finding(None, f"{n}: {held[n]} records of {c} calls") for n, c in placed.items() if held[n] > c
-        ],
-    }
-
-
-def _wrong_records(
-    calls: Iterable[CarrierCall], spoken: Iterable[Talk], records: Iterable[Record]
-) -> list[Finding]:
-    """Records of which the carrier and the phones say that it was not so; one that admits not to know is not wrong."""
-    result = {record.number: record.result for record in records if record.result not in NOBODY_KNOWS}
-    talk_of = {talk.call.number: talk for talk in spoken}
-    found = []
-    for call in calls:
-        said, talk = result.get(call.number), talk_of.get(call.number)
-        if said is None:
-            continue
-        if call.answered_at is None and said in ANSWERED:
-            found.append(Finding(call.ended_at, f"{call.number}: nobody answered, recorded as {said}"))
-        elif call.answered_at is not None and said in NOT_ANSWERED:
-            found.append(Finding(call.answered_at, f"{call.number}: answered, recorded as {said}"))
-        elif talk is not None and talk.heard and said != Result.BRIDGED:
-            found.append(
-                Finding(call.answered_at, f"{call.number}: talked with an agent, recorded as {said}")
-            )
-    return found
-
-
-def _objections(told: Witness) -> list[str]:
-    return told.oracle.objections(told.calls) if told.oracle is not None else []
-
-
-def _lost_opt_outs(spoken: Iterable[Talk], suppressed: frozenset[str]) -> list[Finding]:
-    return [
-        Finding(talk.call.nine_at, f"{talk.call.number}: pressed 9 in the message, and is not suppressed")
-        for talk in spoken
-        if talk.opted_out and talk.call.number not in suppressed
-    ]
-
-
-def of_the_carrier(records: Iterable[Record], calls: Iterable[CarrierCall]) -> list[Record]:
-    """The records but those of trunk faults that are more than the carrier's calls: it never saw these."""
-    kept = list(records)
-    surplus = Counter(record.number for record in kept)
-    surplus.subtract(call.number for call in calls)
-    found = []
-    for record in kept:
-        if record.result == Result.TRUNK_FAULT and surplus[record.number] > 0:
-            surplus[record.number] -= 1
-        else:
-            found.append(record)
-    return found
+def _objections(witness: Witness) -> list[str]:
+    return witness.oracle.objections(witness.calls) if witness.oracle is not None else []
 
 
 def is_silent(call: CarrierCall) -> bool:
@@ -372,7 +268,7 @@ def is_silent(call: CarrierCall) -> bool:
 
 
 def _silence(call: CarrierCall) -> Finding:
-    return Finding(call.answered_at, _words(call, "silence"), call.number)
+    return Finding(call.answered_at, _words(call, "silence"), number=call.number)
 
 
 def _cut(talk: Talk) -> Finding:
@@ -389,7 +285,7 @@ def _alone(talk: Talk) -> Finding | None:
         f"{each.agent} +{each.first - came:.3f} to +{each.last - came:.3f}" for each in talk.heard
     )
     words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
-    return Finding(gap.began, _words(talk.call, words), talk.call.number)
+    return Finding(gap.began, _words(talk.call, words), number=talk.call.number)
 
 
 def _words(call: CarrierCall, what: str) -> str:
