@@ -8,6 +8,7 @@ import time
 from dialer_engine.lab.chaos.asterisk_faults import NOTICES_S, unrecorded
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ringing import answers_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.further_nodes import FurtherNode
@@ -36,9 +37,10 @@ async def lose_node(ground: Ground) -> Strike:
     await ground.until(lambda: lost.node.pid is not None, BACK_S)
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
-    then = (since - JUST_BEFORE_S, since + JUST_BEFORE_S)
+    there = [call for call in ground.calls if call.number in cut]
+    excused = ((since - JUST_BEFORE_S, since + JUST_BEFORE_S), *answers_of(there, world.setting.table, since))
     broken = _too_late(seated - since)
-    return Strike(since, since, stuck=tuple(stuck), broken=broken, excused=(then,), manned=seated)
+    return Strike(since, since, stuck=tuple(stuck), broken=broken, excused=excused, manned=seated)
 
 
 async def _calls_on(ground: Ground, node: FurtherNode) -> set[str]:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from dialer_engine.core.outcome import Result
+from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk, talks
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
@@ -206,7 +207,9 @@ def tally(told: Witness, seen: Seen) -> Tally:
         seen,
         {
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(told.message_s)],
-            "left_alone": [found for talk in spoken if (found := _alone(talk)) is not None],
+            "left_alone": [
+                found for talk in spoken if (found := _alone(talk) or _still(talk, told)) is not None
+            ],
             "silent_answers": [_silence(call) for call in told.calls if is_silent(call)],
             "double_dials": _double_dials(told.calls, told.kept),
             "forbidden": [Finding(None, text) for text in _objections(told)],
@@ -374,6 +377,14 @@ def _alone(talk: Talk) -> Finding | None:
     )
     words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
     return Finding(gap.began, _words(talk.call, words))
+
+
+def _still(talk: Talk, told: Witness) -> Finding | None:
+    """The finding of a person who heard nobody any more at the end of the talk."""
+    since = silent_since(talk, told.message_s)
+    if since is None:
+        return None
+    return Finding(since, _words(talk.call, f"nobody heard since {_after(talk.call, since)}"))
 
 
 def _words(call: CarrierCall, what: str) -> str:
