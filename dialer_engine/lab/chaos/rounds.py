@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.stuck import left_behind
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Kept, Seen, Tally, Witness, of_the_carrier, tally
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.usage import Busy
@@ -35,6 +36,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         kept, live = await ground.settled()
         seen.stuck += [f"{number}: its attempt stays live" for number in live]
         seen.stuck += [f"{number}: is nobody's, and never due again" for number in await ground.forgotten()]
+        seen.stuck += await left_behind(ground, before, kept.records, seen.spans)
         seen.broken += await fault.after(ground)
     except asyncio.CancelledError:
         if seen.rounds:
