@@ -2,8 +2,17 @@
 
 import pytest
 
+from dialer_engine.engine.runner import ring_time
 from dialer_engine.lab.behaviours import LONG_RING_S, Behaviour, Kind, behaviour
-from dialer_engine.lab.chaos.ground import LATE_S, RING_OUT_S, Share, Talks, agents_for, setting_for
+from dialer_engine.lab.chaos.ground import (
+    LATE_S,
+    RING_OUT_S,
+    RINGS_ON_S,
+    Share,
+    Talks,
+    agents_for,
+    setting_for,
+)
 from dialer_engine.lab.chaos.ringing import answers_of
 from dialer_engine.lab.ledger import CarrierCall
 
@@ -28,13 +37,15 @@ def test_of_ten_people_one_is_late_one_never_answers_one_is_busy(talks: Talks) -
 def test_who_answers_late_does_so_before_the_call_is_given_up_and_phones_ring_for_longer() -> None:
     scenario = setting_for(6, 6).scenario
     assert LATE_S < RING_OUT_S - 4
-    assert RING_OUT_S < LONG_RING_S
+    assert RING_OUT_S < RINGS_ON_S - 5
+    assert RINGS_ON_S >= LONG_RING_S, "or the dialplan would let it ring for two minutes"
+    assert ring_time(RING_OUT_S, (15, 60)) == RING_OUT_S
     assert scenario.ring_seconds == RING_OUT_S
     assert scenario.retry_s >= 86400
 
 
 def test_who_does_not_answer_keeps_a_place_and_does_not_talk() -> None:
-    answers, never = Behaviour(Kind.HUMAN, 1.0, 8.0), Behaviour(Kind.NO_ANSWER, 20.0, 0.0)
+    answers, never = Behaviour(Kind.HUMAN, 1.0, 8.0), Behaviour(Kind.NO_ANSWER, 30.0, 0.0)
     assert Share.of((answers,)) == Share(8.0, 10.0)
     assert Share.of((answers, never)) == Share(4.0, (10.0 + RING_OUT_S) / 2)
     assert Share.of((Behaviour(Kind.OPT_OUT, 1.0, 8.0),)).talk_s == 11.0, "and three seconds until the 9"

@@ -71,7 +71,7 @@ def test_a_clock_that_is_wrong_by_an_hour_would_let_others_be_called(minutes: in
 
 def test_agents_hold_dialing_back_unless_the_trunk_must() -> None:
     scenario, paced = setting_for(50, 1).scenario, setting_for(50, 1, paced=True).scenario
-    assert (scenario.agents, paced.agents) == (69, 83)
+    assert (scenario.agents, paced.agents) == (72, 86)
     assert scenario.calls_per_second == pytest.approx(2 * paced.calls_per_second, abs=0.1)
 
 

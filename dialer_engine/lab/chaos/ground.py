@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from dialer_engine.lab.agents import Manners, SimAgent
-from dialer_engine.lab.behaviours import LONG_RING_S, Behaviour, Kind, Table, behaviour
+from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
 from dialer_engine.lab.chaos.stillness import WAIT_AFTER_MESSAGE_S
 from dialer_engine.lab.chaos.verdict import DueAgain, Kept, Record
 from dialer_engine.lab.crowd import (
@@ -40,8 +40,8 @@ from dialer_engine.store.sql import sql
 STEP_S = 0.05
 BUSY_S = 60.0
 WRAP_S = 1.0
-RING_OUT_S = 16
-"""A call that nobody answers is ended after so long: longer than anybody takes to answer, shorter than phones ring."""
+RING_OUT_S, RINGS_ON_S = 20, 30.0
+"""A call is given up after so long: the law's least, and the carrier's time before it. Phones would ring on."""
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
 CAP = AttemptLimits().per_number_24h
@@ -95,7 +95,7 @@ class Talks(Enum):
 
 def _behaviour(last: str, talk_s: float) -> Behaviour:
     if last == NEVER_ANSWERS:
-        return Behaviour(Kind.NO_ANSWER, LONG_RING_S, 0.0)
+        return Behaviour(Kind.NO_ANSWER, RINGS_ON_S, 0.0)
     if last == ENGAGED:
         return Behaviour(Kind.BUSY, 0.0, 0.0)
     kind = Kind.OPT_OUT if last == OPTS_OUT else Kind.HUMAN
@@ -241,7 +241,7 @@ class Ground:
     def longest_call_s(self) -> float:
         """How long a call takes at most that nobody cuts: somebody answers late, then comes a talk or the message."""
         rings = max(each.ring_s for each in self.world.setting.table if each.human)
-        return max(LONG_RING_S, rings + max(self.longest_talk_s, self.message_s))
+        return max(RINGS_ON_S, rings + max(self.longest_talk_s, self.message_s))
 
     def chance(self, low: float, high: float, what: str) -> float:
         """A number between `low` and `high`, another one in each round."""
