@@ -14,6 +14,9 @@ PITCH_LOW_HZ = 1500
 PITCH_STEP_HZ = 10
 PITCH_COUNT = 120
 GONE_AFTER_S = 0.1
+NINE_AFTER_S = 3.0
+"""An `opt_out` presses 9 so long after hearing somebody, and stays for the talk from then on."""
+LONG_RING_S = 20.0
 
 
 class Kind(StrEnum):
@@ -46,16 +49,26 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one number does: `ring_s` seconds of ringing, then the kind's way, talking `talk_s` seconds."""
+    """What one number does: `ring_s` seconds of ringing, then the kind's way, talking `talk_s` seconds.
+
+    A `no_answer` rings for two minutes when `ring_s` is less than `LONG_RING_S`. Who `listens` keeps note of when
+    somebody was heard last, which costs the carrier a little in every second of the talk.
+    """
 
     kind: Kind
     ring_s: float
     talk_s: float
+    listens: bool = False
 
     @property
     def answers(self) -> bool:
         """Whether the carrier answers such a call at all."""
         return self.kind in ANSWERING
+
+    @property
+    def stays_s(self) -> float:
+        """How long somebody who is talked to stays, in seconds from hearing the first sound."""
+        return self.talk_s + (NINE_AFTER_S if self.kind is Kind.OPT_OUT else 0.0)
 
     @property
     def human(self) -> bool:

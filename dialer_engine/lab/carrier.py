@@ -36,6 +36,7 @@ def row(digits: int, does: Behaviour) -> str:
         f"exten => row{digits:02d},1,Set(KIND={does.kind})",
         f" same => n,Set(RING={does.ring_s})",
         f" same => n,Set(TALK={does.talk_s})",
+        f" same => n,Set(LISTENS={does.listens:d})",
         f" same => n,Goto({does.kind},1)",
     )
     return "\n".join(steps)

@@ -9,12 +9,15 @@ from pathlib import Path
 from dialer_engine.lab.behaviours import HUMANS, Kind
 
 BEGIN_FIELDS = 5
-END_FIELDS = 13
+END_FIELDS = 14
 
 
 @dataclass(frozen=True, slots=True)
 class CarrierCall:
-    """One call as the carrier saw it; times are seconds since 1970, None where it did not happen."""
+    """One call as the carrier saw it; times are seconds since 1970, None where it did not happen.
+
+    `still_at` is when a person who listens last noted to hear somebody, which such a person does about once a second.
+    """
 
     id: str
     number: str
@@ -28,6 +31,7 @@ class CarrierCall:
     ended_at: float | None = None
     cause: int | None = None
     ended_by: str | None = None
+    still_at: float | None = None
 
     @property
     def live(self) -> bool:
@@ -58,7 +62,7 @@ def parse_line(line: str) -> CarrierCall | None:
 
 
 def _ended(fields: list[str]) -> CarrierCall:
-    _, call, number, came, caller, kind, rang, answered, heard, nine, ended, cause, by = fields
+    _, call, number, came, caller, kind, rang, answered, heard, nine, ended, cause, by, still = fields
     return CarrierCall(
         id=call,
         number=number,
@@ -73,6 +77,7 @@ def _ended(fields: list[str]) -> CarrierCall:
         ended_at=float(ended),
         cause=int(cause) if cause else None,
         ended_by=by,
+        still_at=_time(still),
     )
 
 

@@ -83,3 +83,10 @@ select pg_switch_wal();
 -- name: chaos_write
 -- Writes a word to the journal of Postgres, and to nothing else.
 select pg_logical_emit_message(true, 'chaos', 'is there room?');
+
+-- name: chaos_passed_over
+-- Lists contacts who do not wait any more and were never tried, with the state and its reason.
+select n.number, q.state, coalesce(q.held_rule, q.last_result, 'no reason') as why
+from queue q
+join contact_numbers n on n.contact_id = q.contact_id
+where q.state in ('held', 'done') and q.tries = 0;

@@ -46,6 +46,21 @@ async def test_whoever_was_called_and_waits_for_a_second_call_is_found(conn: Con
     assert due[placed[0].number] is None, "the gate refused"
 
 
+async def test_whoever_was_never_tried_and_waits_no_more_is_found(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(4))
+    placed = (await reserve(conn, request(world, 4))).reserved
+    left = {"originated_at": WALL}
+    ends = [
+        end_of(placed[0], "bridged", **left, final=True),
+        end_of(placed[1], "cancelled", counted=False, final=True),
+        end_of(placed[2], "cancelled", counted=False, retry_at=NOON + DAY),
+    ]
+    await write(conn, [], ends, 1)
+    rows = [dict(row) for row in await conn.fetch(sql("chaos_passed_over"))]
+    assert rows == [{"number": placed[1].number, "state": "done", "why": "cancelled"}]
+
+
 async def test_what_stands_under_an_earlier_owners_epoch_is_told_apart(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", fictional(2))

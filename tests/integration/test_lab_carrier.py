@@ -17,15 +17,22 @@ from dialer_engine.lab.pairing import Answer, pair
 from dialer_engine.lab.phone_bank import PhoneBank
 from dialer_engine.lab.phones import Phone
 from dialer_engine.lab.place import empty
+from dialer_engine.lab.tones import SILENCE
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.node import Node
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
 
-TABLE: Table = life_like(Pace(ring=0.1, talk=0.1))
+LISTENS, MUTED = "31", "32"
+LISTENING = Behaviour(Kind.HUMAN, 0.3, 5.0, listens=True)
+MUTED_AFTER_S = 2.0
+TABLE: Table = tuple(
+    LISTENING if f"{digits:02d}" in (LISTENS, MUTED) else does
+    for digits, does in enumerate(life_like(Pace(ring=0.1, talk=0.1)))
+)
 RING_FOR_EVER = ("14", "18")
 # One number of every kind, and several people.
-DIGITS = ("00", "11", "22", "43", "05", "16", "07", "17", "08", "28", "29", *RING_FOR_EVER)
+DIGITS = ("00", "11", "22", "43", "05", "16", "07", "17", "08", "28", "29", *RING_FOR_EVER, LISTENS, MUTED)
 NUMBERS = {digits: f"+121055501{digits}" for digits in DIGITS}
 
 
@@ -40,7 +47,7 @@ class Seen:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def seen(bundle: Bundle) -> AsyncIterator[Seen]:
-    """Every number called once, each from a phone of its own."""
+    """Every number called once, each from a phone of its own; one phone falls silent in its talk."""
     with lab_place() as place:
         empty(place)
         carrier = Node(bundle, place.node("carrier", 1))
@@ -55,6 +62,8 @@ async def seen(bundle: Bundle) -> AsyncIterator[Seen]:
             for digits, number in NUMBERS.items():
                 agent = bank.agents[f"p{digits}"]
                 await bank.call(agent.name, number, agent.new_leg())
+            await asyncio.sleep(MUTED_AFTER_S)
+            setattr(bank.agents[f"p{MUTED}"], "next_frame", lambda: SILENCE)  # noqa: B010
             # The longest is the fax, seven seconds; phones stop ringing after ten.
             await asyncio.sleep(13)
             ledger = Ledger(ledger_path(carrier))
@@ -93,7 +102,7 @@ async def test_each_number_does_what_the_table_says(seen: Seen, digits: str) -> 
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("digits", ["00", "11", "22", "43", "29"])
+@pytest.mark.parametrize("digits", ["00", "11", "22", "43", "29", LISTENS, MUTED])
 async def test_people_ring_talk_and_hang_up_in_time(seen: Seen, digits: str) -> None:
     call, does = seen.calls[digits], expected(digits)
     assert call.answered_at is not None
@@ -141,6 +150,22 @@ async def test_unanswered_ring_until_the_caller_gives_up(seen: Seen, digits: str
     assert call.ended_by == "caller"
     assert call.ended_at is not None
     assert call.ended_at - call.came_at == pytest.approx(10, abs=1)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_who_listens_notes_about_once_a_second_that_somebody_is_heard(seen: Seen) -> None:
+    call, muted = seen.calls[LISTENS], seen.calls[MUTED]
+    for each in (call, muted):
+        assert each.heard_at is not None
+        assert each.ended_at is not None
+        assert each.ended_at - each.heard_at == pytest.approx(LISTENING.talk_s, abs=0.4), "notes take no time"
+    assert call.still_at is not None
+    assert call.ended_at is not None
+    assert call.ended_at - call.still_at < 2.2
+    assert muted.still_at is not None
+    assert muted.heard_at is not None
+    assert muted.heard_at < muted.still_at < muted.heard_at + MUTED_AFTER_S + 0.2
+    assert seen.calls["22"].still_at is None
 
 
 @pytest.mark.asyncio(loop_scope="module")

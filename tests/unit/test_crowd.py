@@ -7,7 +7,7 @@ import pytest
 from dialer_engine.core.gate import GateContext, Limits
 from dialer_engine.core.gate.model import CampaignHours, Facts, Outcome
 from dialer_engine.core.gate.rules import calling_hours
-from dialer_engine.lab.behaviours import behaviour, pitch_hz
+from dialer_engine.lab.behaviours import Kind, behaviour, pitch_hz
 from dialer_engine.lab.chaos.ground import NIGHT, Talks, crowd_for, rounds_in_a_world, setting_for
 from dialer_engine.lab.crowd import CROWD_CLOCK, HOUR, HOURS, make_crowd, most_people
 from dialer_engine.lab.people import Held, Person
@@ -29,7 +29,9 @@ def test_everybody_has_a_number_of_their_own() -> None:
 def test_neighbours_differ(first: int) -> None:
     some = make_crowd(first + 60)[first:]
     table = Talks.SHORT.table(1.0)
-    assert {behaviour(table, person.number).talk_s for person in some} == set(Talks.SHORT.value)
+    does = [behaviour(table, person.number) for person in some]
+    assert {each.talk_s for each in does if each.human} == set(Talks.SHORT.value)
+    assert {each.kind for each in does} == {Kind.HUMAN, Kind.OPT_OUT, Kind.NO_ANSWER, Kind.BUSY}
     assert len({person.number[-2:] for person in some}) == 60
     assert len({pitch_hz(person.number) for person in some}) >= 40
 
@@ -69,7 +71,7 @@ def test_a_clock_that_is_wrong_by_an_hour_would_let_others_be_called(minutes: in
 
 def test_agents_hold_dialing_back_unless_the_trunk_must() -> None:
     scenario, paced = setting_for(50, 1).scenario, setting_for(50, 1, paced=True).scenario
-    assert (scenario.agents, paced.agents) == (60, 76)
+    assert (scenario.agents, paced.agents) == (72, 86)
     assert scenario.calls_per_second == pytest.approx(2 * paced.calls_per_second, abs=0.1)
 
 

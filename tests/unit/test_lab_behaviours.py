@@ -5,6 +5,7 @@ import pytest
 from dialer_engine.lab.behaviours import (
     ANSWERING,
     HUMANS,
+    Behaviour,
     Kind,
     Pace,
     behaviour,
@@ -92,6 +93,12 @@ def test_a_row_names_kind_times_and_goes_to_its_part() -> None:
     lines = row(7, life_like()[7]).splitlines()
     assert lines[0] == "exten => row07,1,Set(KIND=congestion)"
     assert lines[-1] == " same => n,Goto(congestion,1)"
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_row_says_who_keeps_note_of_hearing_somebody(listens: bool) -> None:
+    lines = row(7, Behaviour(Kind.HUMAN, 1.0, 5.0, listens)).splitlines()
+    assert f" same => n,Set(LISTENS={int(listens)})" in lines
 
 
 def test_dialplan_has_a_part_for_every_kind() -> None:

@@ -10,7 +10,7 @@ from dialer_engine.lab.ledger import CarrierCall, Ledger, overlapping, parse_lin
 pytestmark = pytest.mark.unit
 
 BEGIN = "B|c.1|+12125550100|100.000001|<sip:+12125550198@127.0.0.1>"
-END = "E|c.1|+12125550100|100.000001|<sip:+12125550198@127.0.0.1>|human|100.1|101.25|101.3||105.5|16|callee"
+END = "E|c.1|+12125550100|100.000001|<sip:+12125550198@127.0.0.1>|human|100.1|101.25|101.3||105.5|16|callee|104.5"
 
 
 def test_first_line_of_a_call() -> None:
@@ -31,12 +31,13 @@ def test_last_line_of_a_call() -> None:
     assert call is not None
     assert (call.kind, call.rang_at, call.answered_at, call.heard_at) == (Kind.HUMAN, 100.1, 101.25, 101.3)
     assert (call.nine_at, call.ended_at, call.cause, call.ended_by) == (None, 105.5, 16, "callee")
+    assert call.still_at == 104.5
     assert not call.live
     assert call.answered_human
 
 
 def test_a_call_given_up_before_its_coming_was_noted() -> None:
-    call = parse_line("E|c.1|+12125550100||||||||105.5|127|caller")
+    call = parse_line("E|c.1|+12125550100||||||||105.5|127|caller|")
     assert call is not None
     assert (call.number, call.came_at, call.ended_at, call.kind) == ("+12125550100", 105.5, 105.5, None)
     assert not call.live

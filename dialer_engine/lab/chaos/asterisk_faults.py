@@ -11,6 +11,7 @@ from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
 from dialer_engine.lab.chaos.records import Record
+from dialer_engine.lab.chaos.ringing import answers_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -31,18 +32,15 @@ async def kill_asterisk(ground: Ground) -> Strike:
     pid = node.pid
     if pid is None:
         raise LabError("the engine's Asterisk does not run")
-    cut = {call.number for call in ground.calls if call.live}
+    live = [call for call in ground.calls if call.live]
+    cut = {call.number for call in live}
     since = time.time()
     os.kill(pid, signal.SIGKILL)
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
     missing, manned = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    return Strike(since, back, stuck=tuple(missing), excused=(_then(since, back),), manned=manned)
-
-
-def _then(since: float, back: float) -> tuple[float, float]:
-    """Who answered while it was away; a phone that it had let ring may still be answered when it is back."""
-    return since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)
+    excused = ((since - JUST_BEFORE_S, back), *answers_of(live, ground.world.setting.table, since))
+    return Strike(since, back, stuck=tuple(missing), excused=excused, manned=manned)
 
 
 async def kill_early(ground: Ground) -> Strike:

@@ -15,6 +15,7 @@ from typing import Any
 from dialer_engine.lab.agents import Manners, SimAgent
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
 from dialer_engine.lab.chaos.records import DueAgain, Kept, Record
+from dialer_engine.lab.chaos.stillness import WAIT_AFTER_MESSAGE_S
 from dialer_engine.lab.crowd import (
     CROWD_CLOCK,
     HOURS,
@@ -38,18 +39,19 @@ from dialer_engine.store.sql import sql
 
 STEP_S = 0.05
 BUSY_S = 60.0
-RING_S, WRAP_S = 0.75, 1.0
+WRAP_S = 1.0
+RING_OUT_S, RINGS_ON_S = 20, 30.0
+"""A call is given up after so long: the law's least, and the carrier's time before it. Phones would ring on."""
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
 CAP = AttemptLimits().per_number_24h
 """As in every campaign: with one call a day the gate would hide whoever is put back to be called again."""
-CALLS_PER_ROUND = 10
+CALLS_PER_ROUND = 15
 SPARE_CALLS = 60
 ENOUGH = 0.7
 """The share of the wanted calls in which an agent must hear a customer before a fault comes."""
 STAYS_S = 10.0
 """Before a fault comes somebody must be in a talk that goes on for so long: longer than a killed engine is away."""
-WAIT_AFTER_MESSAGE_S = 5.0
 HELD_EVERY = 12
 ROUNDS_IN_AN_HOUR = 40
 """A round of the stepped clock takes 30 to 60 s; after an hour others may be called."""
@@ -60,8 +62,18 @@ MANNERS = Manners(ends_share=0.0, digits="")
 """Agents of a fault run end no call and press nothing."""
 
 
+NEVER_ANSWERS, ENGAGED, ANSWERS_LATE, OPTS_OUT = "4", "5", "6", "9"
+"""What the last digit of a number means in a fault run; everybody else answers soon and talks."""
+LATE_S = 8.0
+"""Who answers late does so after longer than a killed engine is away."""
+HEARING = 0.85
+"""The share of the wanted calls in which an agent hears somebody on average: some more than a fault waits for."""
+SPARE_AGENTS = 1.2
+"""Where the trunk's rate holds dialing back there are so many times the agents that this rate keeps busy."""
+
+
 class Talks(Enum):
-    """How long people talk, in seconds; every tenth person has each of these.
+    """How long people talk, in seconds; of those who answer every tenth has each of these.
 
     `SHORT` is what most faults get: some calls last for longer than the engine is away. With `LONG` everybody is in a
     talk that is longer than the silence that is allowed, and shorter than the drop message. `LASTING` goes on through
@@ -73,15 +85,37 @@ class Talks(Enum):
     LASTING = (3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 45.0, 60.0, 75.0)
 
     def table(self, pace: float) -> Table:
-        """People who ring for 0.3-1.2 s and talk for so long times `pace`; every tenth presses 9 in a drop message."""
-        return tuple(
-            Behaviour(
-                Kind.OPT_OUT if n % 10 == 9 else Kind.HUMAN,
-                round(0.3 + 0.1 * (n % 10), 1),
-                round(self.value[n // 10] * pace, 2),
-            )
-            for n in range(100)
-        )
+        """What numbers do by their last two digits; people talk for so long times `pace`.
+
+        Of ten people seven answer after 0.3 to 1.2 s, one of them presses 9 in a drop message, one answers after
+        `LATE_S`, one never does, and one is busy.
+        """
+        return tuple(_behaviour(str(n % 10), round(self.value[n // 10] * pace, 2)) for n in range(100))
+
+
+def _behaviour(last: str, talk_s: float) -> Behaviour:
+    if last == NEVER_ANSWERS:
+        return Behaviour(Kind.NO_ANSWER, RINGS_ON_S, 0.0)
+    if last == ENGAGED:
+        return Behaviour(Kind.BUSY, 0.0, 0.0)
+    kind = Kind.OPT_OUT if last == OPTS_OUT else Kind.HUMAN
+    ring_s = LATE_S if last == ANSWERS_LATE else round(0.3 + 0.1 * int(last), 1)
+    return Behaviour(kind, ring_s, talk_s, listens=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """For how many seconds a call talks and keeps an agent's place altogether, on average of all that are placed."""
+
+    talk_s: float
+    place_s: float
+
+    @classmethod
+    def of(cls, table: Table) -> Share:
+        """What a table comes to: who answers talks, every call rings, and after a talk the agent is not ready yet."""
+        talk_s = fmean(each.stays_s if each.human else 0.0 for each in table)
+        ring_s = fmean(min(each.ring_s, RING_OUT_S) for each in table)
+        return cls(talk_s, ring_s + talk_s + fmean(WRAP_S if each.human else 0.0 for each in table))
 
 
 def setting_for(
@@ -98,25 +132,34 @@ def setting_for(
     """The world for about so many calls up at once, with `people` for each of them and for each of so many rounds.
 
     `pace` shortens what people say, and with it a round. `paced`: the trunk's rate is what holds dialing back, and some
-    agent is always free; else it is the agents, and dialing after a fault is as fast as twice that rate. `edges`: the
+    agent is mostly free; else it is the agents, and dialing after a fault is as fast as twice that rate. `edges`: the
     campaign has hours, and as many people again could be called only by a clock that is wrong by an hour.
     """
-    cycle_s = RING_S + fmean(each.talk_s for each in talks.table(pace))
-    rate = calls / cycle_s
+    table = talks.table(pace)
+    share = Share.of(table)
+    rate = HEARING * calls / share.talk_s
     scenario = Scenario(
-        agents=calls + (calls // 2 + 1 if paced else max(1, calls // 5)),
+        agents=agents_for(calls, rate * share.place_s, paced=paced),
         lines=1.0,
         mode="progressive",
         wrap_seconds=round(WRAP_S),
+        ring_seconds=RING_OUT_S,
         retry_s=HOURS_LATER_S,
-        calls_per_second=round(rate if paced else 2 * rate, 1),
+        calls_per_second=round(rate if paced else 2 * rate, 2),
         max_channels=4 * calls + 10,
         cap=CAP,
         clock=CROWD_CLOCK,
         hours=HOURS if edges else None,
     )
     crowd = crowd_for(SPARE_CALLS + rounds * calls * people, edges=edges)
-    return Setting(scenario, talks.table(pace), crowd, MANNERS, seed)
+    return Setting(scenario, table, crowd, MANNERS, seed)
+
+
+def agents_for(calls: int, busy: float, *, paced: bool = False) -> int:
+    """How many agents there are when so many of them are dialed for or talk on average; always some more than calls."""
+    if paced:
+        return max(calls + calls // 2 + 1, math.ceil(SPARE_AGENTS * busy))
+    return max(calls + max(1, calls // 5), math.ceil(busy))
 
 
 def crowd_for(count: int, *, edges: bool = False) -> list[Person]:
@@ -192,7 +235,13 @@ class Ground:
     @property
     def longest_talk_s(self) -> float:
         """How long anybody talks at most."""
-        return max(each.talk_s for each in self.world.setting.table)
+        return max(each.stays_s for each in self.world.setting.table)
+
+    @property
+    def longest_call_s(self) -> float:
+        """How long a call takes at most that nobody cuts: somebody answers late, then comes a talk or the message."""
+        rings = max(each.ring_s for each in self.world.setting.table if each.human)
+        return max(RINGS_ON_S, rings + max(self.longest_talk_s, self.message_s))
 
     def chance(self, low: float, high: float, what: str) -> float:
         """A number between `low` and `high`, another one in each round."""
@@ -240,6 +289,7 @@ class Ground:
         return any(
             came + person.ring_s < now < came + person.ring_s + person.talk_s - seconds
             for came, person in live
+            if person.human
         )
 
     async def first_call_after(self, moment: float, seconds: float) -> float | None:
@@ -267,8 +317,7 @@ class Ground:
     async def quiet(self) -> list[str]:
         """Pause the campaign and let all calls end; return the numbers whose calls did not."""
         await self.world.engine.control.post(f"/campaigns/{CAMPAIGN}/pause")
-        longest = max(self.longest_talk_s, self.message_s) + SETTLE_S
-        await self.until(lambda: not [c for c in self.calls if c.live], longest)
+        await self.until(lambda: not [c for c in self.calls if c.live], self.longest_call_s + SETTLE_S)
         return [call.number for call in self.calls if call.live]
 
     async def records(self) -> list[Record]:

@@ -8,6 +8,7 @@ import time
 from dialer_engine.lab.chaos.asterisk_faults import NODE_LOST, NOTICES_S, unrecorded
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
+from dialer_engine.lab.chaos.ringing import answers_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.further_nodes import FurtherNode
@@ -38,12 +39,16 @@ async def lose_node(ground: Ground) -> Strike:
     await ground.until(lambda: lost.node.pid is not None, BACK_S)
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
+    there = [call for call in ground.calls if call.number in cut]
     return Strike(
         since,
         since,
         stuck=tuple(stuck),
         broken=_too_late(seated - since),
-        excused=((since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)),),
+        excused=(
+            (since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)),
+            *answers_of(there, world.setting.table, since),
+        ),
         only=frozenset(on_it),
         manned=seated,
     )

@@ -13,6 +13,7 @@ from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.records import Kept
+from dialer_engine.lab.chaos.stuck import left_behind
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Seen, Tally, Witness, tally
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.place import LabError
@@ -53,6 +54,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         kept, live = await ground.settled()
         seen.stuck += [f"{number}: its attempt stays live" for number in live]
         seen.stuck += [f"{number}: is nobody's, and never due again" for number in await ground.forgotten()]
+        seen.stuck += await left_behind(ground, before, kept.records, seen.spans)
         seen.broken += await fault.after(ground)
     except asyncio.CancelledError:
         if seen.rounds:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
+from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
@@ -170,7 +171,9 @@ def tally(witness: Witness, seen: Seen) -> Tally:
         seen,
         {
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(witness.message_s)],
-            "left_alone": [found for talk in spoken if (found := _alone(talk)) is not None],
+            "left_alone": [
+                found for talk in spoken if (found := _alone(talk) or _still(talk, witness)) is not None
+            ],
             "silent_answers": [_silence(call) for call in witness.calls if is_silent(call)],
             "crossed": [Finding(each.at, each.words) for each in crossed],
             "double_dials": _double_dials(witness.calls, witness.kept),
@@ -286,6 +289,15 @@ def _alone(talk: Talk) -> Finding | None:
     )
     words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
     return Finding(gap.began, _words(talk.call, words), number=talk.call.number)
+
+
+def _still(talk: Talk, witness: Witness) -> Finding | None:
+    """The finding of a person who heard nobody any more at the end of the talk."""
+    since = silent_since(talk, witness.message_s)
+    if since is None:
+        return None
+    words = f"nobody heard since {_after(talk.call, since)}"
+    return Finding(since, _words(talk.call, words), number=talk.call.number)
 
 
 def _words(call: CarrierCall, what: str) -> str:

@@ -1,0 +1,81 @@
+"""Whether people still heard somebody at the end of their talk, by the carrier's notes."""
+
+from dataclasses import replace
+
+import pytest
+
+from dialer_engine.lab.behaviours import Kind, pitch_hz
+from dialer_engine.lab.chaos.stillness import silent_since
+from dialer_engine.lab.chaos.talks import Talk
+from dialer_engine.lab.chaos.verdict import Promise, Seen, Witness, row_of, tally
+from dialer_engine.lab.ears import Heard
+from dialer_engine.lab.ledger import CarrierCall
+
+pytestmark = pytest.mark.unit
+
+ADA = "+12125550100"
+MESSAGE_S = 26.0
+CALL = CarrierCall(
+    "1", ADA, "+12125550198", 100.0, Kind.HUMAN, 100.0, 101.0, 101.1, None, 113.1, 16, "callee", 111.5
+)
+AGENT = Heard("agent001", 101.02, 113.08, float(pitch_hz(ADA)))
+
+
+def silent(call: CarrierCall, heard: tuple[Heard, ...] = (AGENT,)) -> float | None:
+    return silent_since(Talk(call, heard), MESSAGE_S)
+
+
+@pytest.mark.parametrize(
+    ("call", "since"),
+    [
+        (CALL, None),
+        (replace(CALL, still_at=108.7), None),
+        (replace(CALL, still_at=104.0), 104.0),
+        (replace(CALL, still_at=None), 101.1),
+        (replace(CALL, still_at=None, ended_at=105.0), None),
+        (replace(CALL, still_at=None, nine_at=104.1), 104.1),
+        (replace(CALL, still_at=104.0, ended_by="caller"), None),
+        (replace(CALL, still_at=None, heard_at=None), None),
+    ],
+    ids=[
+        "heard-to-the-end",
+        "within-what-is-allowed",
+        "nothing-more-in-the-middle",
+        "nothing-after-the-first-sound",
+        "too-short-to-tell",
+        "nothing-after-the-nine",
+        "ended-by-us",
+        "never-heard-anybody",
+    ],
+)
+def test_who_hears_nobody_any_more_is_found(call: CarrierCall, since: float | None) -> None:
+    assert silent(call) == since
+
+
+def test_a_message_that_breaks_off_is_found_and_the_wait_behind_it_is_not() -> None:
+    broken_off = replace(CALL, still_at=105.0)
+    assert silent(broken_off, ()) == 105.0
+    told = replace(CALL, still_at=101.1 + 20.9, ended_at=101.1 + 25.8)
+    assert silent(told, ()) is None
+    assert silent(told) is not None, "an agent speaks to the end"
+
+
+def test_whom_the_agent_hears_and_who_hears_no_agent_was_left_alone() -> None:
+    one_way = Witness([replace(CALL, still_at=104.0)], (AGENT,))
+    row = row_of("x", Promise(), [tally(one_way, Seen(1, [1.0]))])
+    assert (row.left_alone, row.broken) == (1, ("left_alone",))
+    assert row.evidence == (
+        f"left_alone: {ADA}: nobody heard since +4.000; came 100.000, answered +1.000, heard +1.100, ended +13.100",
+    )
+    both_ways = Witness([CALL], (AGENT,))
+    assert row_of("x", Promise(), [tally(both_ways, Seen(1, [1.0]))]).broken == ()
+
+
+def test_who_is_heard_and_hears_nobody_counts_once_and_when_it_began() -> None:
+    lost = Witness([replace(CALL, still_at=104.0)], (replace(AGENT, last=104.5),))
+    row = row_of("x", Promise(), [tally(lost, Seen(1, [1.0]))])
+    assert row.left_alone == 1
+    excusing = Promise().excusing("left_alone")
+    one_way = Witness([replace(CALL, still_at=104.0)], (AGENT,))
+    assert row_of("x", excusing, [tally(one_way, Seen(1, [1.0], excused=[(103.9, 105.0)]))]).broken == ()
+    assert row_of("x", excusing, [tally(one_way, Seen(1, [1.0], excused=[(105.0, 120.0)]))]).broken != ()
