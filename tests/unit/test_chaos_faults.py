@@ -236,6 +236,7 @@ async def test_a_lost_node_excuses_whose_calls_it_had_when_it_died(monkeypatch: 
     monkeypatch.setattr(node_faults, "NOTICES_S", 0.0)
     lost = SimpleNamespace(name="node2", die=die, keep=lambda: None, node=SimpleNamespace(pid=1))
     world = SimpleNamespace(
+        setting=SimpleNamespace(table=uniform(0.75, 7.2)),
         further=[lost],
         engine=SimpleNamespace(control=SimpleNamespace(status=status)),
         phones=SimpleNamespace(dial_elsewhere=elsewhere),

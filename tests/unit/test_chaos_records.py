@@ -165,7 +165,7 @@ def test_who_is_moved_may_be_heard_by_both_agents_for_a_moment() -> None:
 
 
 def test_who_is_heard_late_behind_a_dead_phone_is_no_crossed_line() -> None:
-    call = replace(CALL, heard_at=113.1, ended_at=118.0)
+    call = replace(CALL, heard_at=113.1, still_at=117.2, ended_at=118.0)
     late = replace(TALK, agent="bob", first=113.0, last=117.98)
     assert [talk.heard for talk in talks([call], [late])] == [(late,)]
     judged = judge(call, replace(BRIDGED, agent="bob"), heard=(late,))
@@ -190,9 +190,14 @@ def test_what_is_heard_of_calls_that_go_on_counts_nothing_when_a_run_is_interrup
         (CALL, (TALK,), replace(BRIDGED, agent="bob"), True),
         (CALL, (), BRIDGED, True),
         (UNANSWERED, (), said("abandoned"), True),
-        (replace(CALL, ended_at=111.0), (replace(TALK, last=110.98),), said("abandoned"), True),
         (
-            replace(CALL, answered_at=99.9, heard_at=100.3),
+            replace(CALL, ended_at=111.0, still_at=110.5),
+            (replace(TALK, last=110.98),),
+            said("abandoned"),
+            True,
+        ),
+        (
+            replace(CALL, answered_at=99.9, heard_at=100.3, still_at=104.2),
             (replace(TALK, first=100.2),),
             said("abandoned"),
             True,

@@ -47,32 +47,35 @@ class World:
         self.world = SimpleNamespace(phones=SimpleNamespace(heard=[], hearing=False))
         self.asked: dict[str, int] = {}
 
-    def ask(self, name: str) -> None:
+    def reach(self, name: str) -> None:
         self.asked[name] = self.asked.get(name, 0) + 1
         if name == self.failing and self.asked[name] == self.at:
             raise self.error
 
     async def begin(self) -> None:
-        self.ask("begin")
+        self.reach("begin")
 
     async def busy(self) -> None:
-        self.ask("busy")
+        self.reach("busy")
 
     async def first_call_after(self, moment: float, seconds: float) -> float:
         return moment + 0.1
 
     async def deaf_agents(self, moment: float, seconds: float, *, talking: bool = True) -> list[str]:
-        self.ask("deaf_agents")
+        self.reach("deaf_agents")
         return []
 
     async def quiet(self) -> list[str]:
-        self.ask("quiet")
+        self.reach("quiet")
         return []
 
     async def until(self, so: Callable[[], bool], seconds: float) -> bool:
         return so()
 
     async def records(self) -> list[Record]:
+        return []
+
+    async def ask(self, query: str) -> list[dict[str, str]]:
         return []
 
     async def settled(self) -> tuple[Kept, list[str]]:
@@ -86,7 +89,7 @@ async def run(world: World, rounds: int = 3) -> tuple[Row | None, BaseException 
     """The row of a fault that does nothing but let a call come to its end, and what was raised."""
 
     async def strike(ground: Ground) -> Strike:
-        world.ask("strike")
+        world.reach("strike")
         world.calls.append(replace(GOOD, id=str(ground.round), number=f"+1212555010{ground.round}"))
         world.world.phones.heard.append(replace(TALK, pitch=float(pitch_hz(world.calls[-1].number))))
         return Strike(time.time(), time.time())
