@@ -19,7 +19,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.store import directory
 from dialer_engine.store.locate import embedded
 
-REMEDY = "end it with 'dialer stop --now' (calls go on), rotate, and start it again"
+REMEDY = "stop a standby's unit first, then end it with 'dialer stop --now' (calls go on), rotate, and start it again"
 NODE_REMEDY = "on a machine that only lends its Asterisk it is 'dialer node rotate'"
 
 

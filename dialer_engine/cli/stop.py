@@ -8,18 +8,31 @@ from typing import Annotated
 
 import typer
 
-from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
+from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, fail, read_config
+from dialer_engine.cli.database import database_left_alone
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning
-from dialer_engine.engine.lock import home_lock
+from dialer_engine.engine.lock import EngineRuns, home_lock
 from dialer_engine.engine.node_link import node_config
+from dialer_engine.engine.ownership import lease_name
 from dialer_engine.pbx.bundle import find_bundle
 from dialer_engine.pbx.node import Node, NodeError
-from dialer_engine.settings.home import home, service_user
+from dialer_engine.settings.home import home, public_directory, service_user
 from dialer_engine.settings.load import Config
+from dialer_engine.store import lease
+from dialer_engine.store.errors import StoreError
 from dialer_engine.store.locate import embedded
 
 LOOK_S = 0.2
+ASK_S = 5.0
+STANDBY = (
+    "a standby waits: it would go on with what this ends. Nothing was ended. Stop the standby's unit first, then the "
+    "same again; to leave the calls to it: dialer drain"
+)
+TAKEN_OVER = (
+    "an engine (pid {pid}) works on this DIALER_HOME: a standby that has taken over, or one that is just starting. "
+    "Asterisk and Postgres stay up for it; stop its unit, then: dialer stop --all"
+)
 
 
 def stop(
@@ -30,9 +43,14 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="Do not wait for calls in progress.")] = False,
 ) -> None:
     """End the running engine after its calls; Asterisk and Postgres stay up unless --all is given."""
+    if not all_:
+        carry_out(_stop(config, now))
+        return
+    found = read_config(config)
+    if carry_out(_standby_waits(found)):
+        raise fail(STANDBY)
     carry_out(_stop(config, now))
-    if all_:
-        carry_out(_stop_services(read_config(config)))
+    carry_out(_stop_services(found))
 
 
 async def _stop(config: Path, now: bool) -> None:
@@ -62,9 +80,35 @@ def _lives(pid: int) -> bool:
     return state.rpartition(")")[2].split()[0] != "Z"
 
 
+async def _standby_waits(config: Config) -> bool:
+    """Tell whether an engine waits for what is to be ended here; False when the database cannot be asked.
+
+    One with a home of its own waits for an Asterisk and a database that this command leaves up.
+    """
+    settings = config.settings
+    if settings.database.url and not settings.asterisk.managed:
+        return False
+    try:
+        async with asyncio.timeout(ASK_S), database_left_alone(config) as conn:
+            return await lease.somebody_waits(conn, lease_name(settings.asterisk))
+    except (StoreError, TimeoutError):
+        return False
+
+
 async def _stop_services(config: Config) -> None:
-    if (held := home_lock(home()).holder()) and held.kind == "node":
-        raise NodeError(str(held))
+    public_directory(home() / "run")
+    lock = home_lock(home(), "command")
+    try:
+        lock.take()
+    except EngineRuns as held:
+        raise NodeError(TAKEN_OVER.format(pid=held.pid) if held.kind == "engine" else str(held)) from held
+    try:
+        await _end_services(config)
+    finally:
+        lock.release()
+
+
+async def _end_services(config: Config) -> None:
     bundle, settings = find_bundle(home()), config.settings
     if bundle is not None and settings.asterisk.managed:
         await Node(bundle, node_config(settings.asterisk.node, home(), service_user())).stop()
