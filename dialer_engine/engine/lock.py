@@ -11,6 +11,8 @@ import signal
 from pathlib import Path
 from typing import IO, Literal
 
+from dialer_engine.settings.home import unwritable
+
 Kind = Literal["engine", "node", "command"]
 _KINDS: dict[str, Kind] = {"engine": "engine", "node": "node", "command": "command"}
 
@@ -46,9 +48,8 @@ class EngineLock:
         self._file: IO[str] | None = None
 
     def take(self) -> None:
-        """Take the lock. Raises EngineRuns when another process holds it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+", encoding="ascii")
+        """Take the lock. Raises EngineRuns when another process holds it, HomeError when the file cannot be written."""
+        file = self._open()
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -60,6 +61,13 @@ class EngineLock:
         file.write(str(os.getpid()) if self._kind == "engine" else f"{os.getpid()} {self._kind}")
         file.flush()
         self._file = file
+
+    def _open(self) -> IO[str]:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return self._path.open("a+", encoding="ascii")
+        except OSError as error:
+            raise unwritable(self._path, error) from error
 
     def _held(self, words: list[str]) -> EngineRuns:
         pid = int(words[0]) if words and words[0].isdigit() else None

@@ -91,6 +91,18 @@ def prepare_home(directory: Path, user: ServiceUser) -> None:
         )
 
 
+def unwritable(path: Path, error: OSError) -> HomeError:
+    """Return the error of a file in DIALER_HOME that could not be written: whose the place is, and what to do."""
+    if not isinstance(error, PermissionError):
+        return HomeError(f"{path}: cannot be written ({error.strerror})")
+    place = next(found for found in (path, *path.parents) if os.path.lexists(found))
+    owner, me = (_name_of(uid) for uid in (place.lstat().st_uid, os.geteuid()))
+    return HomeError(
+        f"{path}: user {me!r} may not write it, {place} belongs to {owner!r}: be that user, or set DIALER_HOME to "
+        f"another place. When a trial left it: as {owner!r} 'dialer stop --all', then move the directory away"
+    )
+
+
 def public_directory(path: Path) -> None:
     """Make a directory, with those above it, that every user may enter and read, whatever the umask."""
     if not path.is_dir():
@@ -124,6 +136,11 @@ def _by_name(name: str) -> ServiceUser:
             f"user {name!r} does not exist on this machine; set DIALER_USER to one that does"
         ) from error
     return ServiceUser(entry.pw_uid, entry.pw_gid, entry.pw_name)
+
+
+def _name_of(uid: int) -> str:
+    user = _by_uid(uid)
+    return user.name if user else str(uid)
 
 
 def _by_uid(uid: int) -> ServiceUser | None:

@@ -1,9 +1,14 @@
 """Small parts of the engine: trunks, board, clock, translation of Asterisk's events, tasks, the lock."""
 
 import asyncio
+import errno
 import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -21,6 +26,7 @@ from dialer_engine.engine.translate import moment
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.prompts import STANDARD
 from dialer_engine.pbx.tones import AGENT_TONES
+from dialer_engine.settings.home import HomeError
 from dialer_engine.settings.models import Trunk
 
 pytestmark = pytest.mark.unit
@@ -158,6 +164,47 @@ def test_a_second_engine_on_the_same_home_is_refused_with_the_firsts_pid(tmp_pat
     first.release()
     second.take()
     second.release()
+
+
+def test_a_home_of_somebody_else_is_named_with_its_owner(open_directory: Path) -> None:
+    home = open_directory / "of-somebody-else"
+    lock = home_lock(home)
+    lock.take()
+    lock.release()
+    for path in (home, home / "run"):
+        path.chmod(0o755)
+    (home / "run" / "engine.lock").chmod(0o444)
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    with (
+        pytest.raises(HomeError, match=rf"engine\.lock belongs to '{owner}'.*stop --all") as refused,
+        ordinary(),
+    ):
+        lock.take()
+    assert str(refused.value).startswith(f"{home}/run/engine.lock: user ")
+    (home / "run" / "engine.lock").unlink()
+    (home / "run").chmod(0o555)
+    with pytest.raises(HomeError, match=f"run belongs to '{owner}'"), ordinary():
+        lock.take()
+    (home / "run").chmod(0o755)
+
+
+def test_a_disk_that_takes_no_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(Path, "open", Mock(side_effect=full))
+    with pytest.raises(HomeError, match=r"engine\.lock: cannot be written \(No space left on device\)"):
+        home_lock(tmp_path).take()
+
+
+@contextmanager
+def ordinary() -> Iterator[None]:
+    """Run as an ordinary user, root too."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
 
 
 def test_engine_and_node_runner_share_one_lock_and_are_told_apart(tmp_path: Path) -> None:
