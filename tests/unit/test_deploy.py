@@ -247,6 +247,15 @@ def test_the_units_end_their_program_alone(name: str, words: list[str]) -> None:
     assert service["NotifyAccess"] == "main"
 
 
+@pytest.mark.parametrize("name", ["dialer", "dialer-node"])
+def test_at_boot_the_units_wait_for_the_right_time(name: str) -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read(DOCKER / f"{name}.service")
+    assert "time-sync.target" in unit["Unit"]["Wants"].split()
+    assert "time-sync.target" in unit["Unit"]["After"].split()
+    assert any("systemctl enable systemd-time-wait-sync" in line for line in code(OPERATIONS))
+
+
 def test_a_newer_systemd_reloads_by_itself_and_sends_the_signal_once() -> None:
     more = configparser.ConfigParser(interpolation=None)
     more.read(DOCKER / "dialer.service.d" / "notify-reload.conf")
