@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from dialer_engine.pbx.bundle import Bundle
@@ -14,6 +15,7 @@ from dialer_engine.pbx.render import FRONT_ENDPOINT, AgentAccount, Prompts, rend
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.front import FrontSettings
 from dialer_engine.settings.home import ServiceUser
+from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Settings
 
 pytestmark = pytest.mark.unit
@@ -52,6 +54,17 @@ def test_every_node_stands_behind_the_front() -> None:
     assert render_nodes(back_nodes(settings().asterisk)) == (
         "1 sip:10.0.0.4:5070 0 0 duid=main\n1 sip:10.0.0.5:5060 0 0 duid=b\n"
     )
+
+
+def test_a_machine_of_its_own_needs_three_sections_and_no_password_of_a_node(tmp_path: Path) -> None:
+    document = {
+        "asterisk": {"node": {"bind": "10.0.0.4", "sip_port": 5070}, "nodes": [NODE]},
+        "front": {"bind": "203.0.113.10", "node_bind": "10.0.0.2"},
+        "database": {"url": "postgresql://dialer_app:x@10.0.0.3:5432/dialer"},
+    }
+    (tmp_path / "dialer.yaml").write_text(yaml.safe_dump(document))
+    found = front_config(load_config(tmp_path).settings, tmp_path, NOBODY)
+    assert [node.name for node in found.nodes] == ["main", "b"]
 
 
 def test_without_a_front_there_is_none() -> None:
