@@ -19,6 +19,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control_client import EngineRefused
 from dialer_engine.lab.behaviours import Behaviour, Kind
 from dialer_engine.lab.engine_process import EngineProcess
+from dialer_engine.lab.place import LabError
 from dialer_engine.lab.second_engine import second_engine
 from dialer_engine.lab.world import World
 from dialer_engine.store.pool import connect
@@ -289,6 +290,12 @@ async def test_on_one_home_a_standby_replaces_a_killed_and_a_frozen_engine_and_s
             await until(lambda: answered(service, known), "the reload of a waiting engine is answered", LONG)
 
             assert first.process is not None
+            with pytest.raises(LabError, match="a standby waits"):
+                await first.run("stop", "--all", "--now", "--config", str(made.config))
+            assert first.process.returncode is None
+            assert (await first.control.status())["engine"]["dialing"], (
+                "nothing was ended, the engine neither"
+            )
             first.process.kill()
             await first.process.wait()
             await owns(standby, 2)
