@@ -10,7 +10,7 @@ import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, read_config
 from dialer_engine.cli.terminal import say
-from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import find_bundle
@@ -20,6 +20,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.store.locate import embedded
 
 LOOK_S = 0.2
+ASK_S = 1.0
 
 
 def stop(
@@ -42,16 +43,37 @@ async def _stop(config: Path, now: bool) -> None:
         if now:
             await client.post("/shutdown")
         say("the engine is draining")
-        await wait_until_gone(pid)
+        await wait_until_gone(pid, client)
     except EngineNotRunning:
         say("no engine is running")
 
 
-async def wait_until_gone(pid: int) -> None:
-    """Wait for the process and not for its socket: records are still written after that has closed."""
-    while _lives(pid):  # noqa: ASYNC110 - another process has no event
-        await asyncio.sleep(LOOK_S)
+async def wait_until_gone(pid: int, client: ControlClient) -> None:
+    """Wait for the process and not for its socket: records are still written after that has closed.
+
+    Say meanwhile what the engine waits for.
+    """
+    telling = asyncio.ensure_future(_tell_what_for(pid, client))
+    try:
+        while _lives(pid):  # noqa: ASYNC110 - another process has no event
+            await asyncio.sleep(LOOK_S)
+    finally:
+        telling.cancel()
     say("the engine has ended")
+
+
+async def _tell_what_for(pid: int, client: ControlClient) -> None:
+    told = ""
+    while True:
+        await asyncio.sleep(ASK_S)
+        try:
+            engine = (await client.status())["engine"]
+        except (EngineNotRunning, EngineRefused):
+            continue
+        words = (engine["pid"] == pid and engine.get("waits_for")) or ""
+        if words and words != told:
+            say(f"it waits for {words}")
+        told = words
 
 
 def _lives(pid: int) -> bool:

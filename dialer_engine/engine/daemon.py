@@ -29,6 +29,7 @@ from dialer_engine.settings.load import load_config
 log = structlog.get_logger(__name__)
 
 FLUSH_S = 10.0
+"""How long an end waits for what happened to be written."""
 
 
 class Engine:
@@ -138,7 +139,10 @@ class Engine:
         log.info("draining: no new calls; waiting for calls in progress", calls=len(calls))
         for runner in floor.campaigns.runners.values():
             runner.cancel_departures()
-        drain = Drain(floor, self.stopping, works.tenure.ownership.standby_waits)
+        drain = Drain(
+            *(floor, self.stopping, works.tenure.ownership.standby_waits, lambda: works.writer.behind),
+            tell=lambda words: self.life.blockers.set(waits_for=words),
+        )
         await drain.wait(lambda: self.life.handing_over)
         if self.life.displaced:
             return
@@ -147,6 +151,7 @@ class Engine:
         elif calls:
             log.warning("left with calls up; the next engine adopts them", calls=len(calls))
         floor.legs.end_wraps()
+        await drain.wait_for_records(lambda: len(works.writer), lambda: self.life.handing_over, FLUSH_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(works.writer.flushed(), FLUSH_S)
         with contextlib.suppress(TimeoutError):
