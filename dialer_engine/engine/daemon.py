@@ -21,6 +21,7 @@ from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.service import Service
 from dialer_engine.engine.standby import Standby
+from dialer_engine.engine.tasks import within
 from dialer_engine.engine.tenure import Candidate
 from dialer_engine.engine.works import Works, make_works
 from dialer_engine.settings.home import ServiceUser, prepare_home
@@ -125,11 +126,13 @@ class Engine:
         """
         await self.stopping.wait()
         self.stopping.clear()
-        if self.works is not None and not self.life.displaced:
-            await self._drain(self.works)
-        if self.works is not None:
-            await self.works.take_last_opt_outs()
-        await self.close()
+        try:
+            if self.works is not None and not self.life.displaced:
+                await self._drain(self.works)
+            if self.works is not None:
+                await self.works.take_last_opt_outs()
+        finally:
+            await self.close()
         if self.life.displaced:
             raise self.life.displacement()
 
@@ -154,8 +157,10 @@ class Engine:
         await drain.wait_for_records(lambda: len(works.writer), lambda: self.life.handing_over, FLUSH_S)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(works.writer.flushed(), FLUSH_S)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(works.pacing_history.finish(), FLUSH_S)
+        try:
+            await within(FLUSH_S, works.pacing_history.finish())
+        except TimeoutError:
+            log.warning("the last minutes of pacing are not in the database")
 
     async def close(self) -> None:
         """Take everything apart that this process opened; Asterisk and Postgres stay up."""
