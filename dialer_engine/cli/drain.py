@@ -20,7 +20,10 @@ def drain(
     wait: Annotated[
         float,
         typer.Option(
-            "--wait", min=0.0, max=LONGEST_DRAIN_S, help="Without a standby: seconds for calls to end."
+            "--wait",
+            min=0.0,
+            max=LONGEST_DRAIN_S,
+            help="Seconds for calls to end without a standby, and for a database that is away.",
         ),
     ] = WAIT_S,
 ) -> None:
@@ -29,9 +32,10 @@ def drain(
 
 
 async def _drain(config: Path, wait_s: float) -> None:
-    pid = int((await engine(config).post("/drain", {"wait_s": wait_s}))["pid"])
+    client = engine(config)
+    pid = int((await client.post("/drain", {"wait_s": wait_s}))["pid"])
     say("the engine places no more calls and hands over")
-    await wait_until_gone(pid)
+    await wait_until_gone(pid, client)
 
 
 def register(app: typer.Typer) -> None:

@@ -20,6 +20,7 @@ import uvloop
 from dialer_engine.cli.common import read_config
 from dialer_engine.cli.terminal import say_text
 from dialer_engine.core.text import shown, shown_lines
+from dialer_engine.engine.control import ControlError
 from dialer_engine.engine.daemon import Engine
 from dialer_engine.engine.lock import EngineRuns
 from dialer_engine.engine.ownership import Displaced
@@ -40,6 +41,7 @@ EXPECTED = (
     AmiError,
     AriError,
     BundleError,
+    ControlError,
     Displaced,
     EngineRuns,
     HomeError,

@@ -11,7 +11,7 @@ import typer
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, engine, fail, read_config
 from dialer_engine.cli.database import database_left_alone
 from dialer_engine.cli.terminal import say
-from dialer_engine.engine.control_client import EngineNotRunning
+from dialer_engine.engine.control_client import ControlClient, EngineNotRunning, EngineRefused
 from dialer_engine.engine.lock import EngineRuns, home_lock
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.engine.ownership import lease_name
@@ -24,6 +24,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.locate import embedded
 
 LOOK_S = 0.2
+TELL_S = 1.0
 ASK_S = 5.0
 STANDBY = (
     "a standby waits: it would go on with what this ends. Nothing was ended. Stop the standby's unit first, then the "
@@ -60,16 +61,37 @@ async def _stop(config: Path, now: bool) -> None:
         if now:
             await client.post("/shutdown")
         say("the engine is draining")
-        await wait_until_gone(pid)
+        await wait_until_gone(pid, client)
     except EngineNotRunning:
         say("no engine is running")
 
 
-async def wait_until_gone(pid: int) -> None:
-    """Wait for the process and not for its socket: records are still written after that has closed."""
-    while _lives(pid):  # noqa: ASYNC110 - another process has no event
-        await asyncio.sleep(LOOK_S)
+async def wait_until_gone(pid: int, client: ControlClient) -> None:
+    """Wait for the process and not for its socket: records are still written after that has closed.
+
+    Say meanwhile what the engine waits for.
+    """
+    telling = asyncio.ensure_future(_tell_what_for(pid, client))
+    try:
+        while _lives(pid):  # noqa: ASYNC110 - another process has no event
+            await asyncio.sleep(LOOK_S)
+    finally:
+        telling.cancel()
     say("the engine has ended")
+
+
+async def _tell_what_for(pid: int, client: ControlClient) -> None:
+    told = ""
+    while True:
+        await asyncio.sleep(TELL_S)
+        try:
+            engine = (await client.status())["engine"]
+        except (EngineNotRunning, EngineRefused):
+            continue
+        words = (engine["pid"] == pid and engine.get("waits_for")) or ""
+        if words and words != told:
+            say(f"it waits for {words}")
+        told = words
 
 
 def _lives(pid: int) -> bool:

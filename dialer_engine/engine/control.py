@@ -1,10 +1,12 @@
 """The control socket: a small HTTP API on a unix socket, for the commands of the same machine.
 
+It is open before anything is dialed; what a command changes waits until the engine has started.
 The socket's directory and file are only open to the user who runs the engine; that is the whole access rule.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,16 +15,24 @@ import structlog
 from aiohttp import web
 
 from dialer_engine.core.numbers import is_e164_nanp
+from dialer_engine.engine.tasks import wait_at_most
 
 log = structlog.get_logger(__name__)
 
 LONGEST_DRAIN_S = 86_400
 CLOSE_S = 2.0
 """Desks wait at the socket for news all the time: the engine's end does not wait for them."""
+START_S = 10.0
+AT_ANY_TIME = frozenset({"/status", "/drain", "/shutdown"})
+"""What is answered while the engine still starts; all else waits for that, START_S at most."""
 
 
 class Refused(Exception):
     """The engine cannot do what a command asked; the message says why and what to do."""
+
+
+class ControlError(Exception):
+    """The control socket cannot be opened; the message says which and why."""
 
 
 class Controlled(Protocol):
@@ -60,11 +70,13 @@ class Controlled(Protocol):
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+STARTED = web.AppKey("started", asyncio.Event)
 
 
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
+        await _until_started(request)
         return await handler(request)
     except Refused as error:
         return web.json_response({"error": str(error)}, status=409)
@@ -73,6 +85,15 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         log.exception("command failed", path=request.path)
         return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=500)
+
+
+async def _until_started(request: web.Request) -> None:
+    """Wait until the engine has started. Raises Refused when that takes long."""
+    started = request.app[STARTED]
+    if request.path not in AT_ANY_TIME and not started.is_set():
+        await wait_at_most(started, START_S)
+        if not started.is_set():
+            raise Refused("the engine is still starting, and nothing was changed; say it again in a moment")
 
 
 async def _field(request: web.Request, name: str) -> object:
@@ -144,16 +165,27 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
 
 
 class ControlServer:
-    """Serves the control socket until closed."""
+    """Serves the control socket until closed; what changes something waits for `started`, if there is such a moment."""
 
-    def __init__(self, engine: Controlled, socket: Path) -> None:
+    def __init__(self, engine: Controlled, socket: Path, started: asyncio.Event | None = None) -> None:
         self._socket = socket
         app = web.Application(middlewares=[_errors])
+        app[STARTED] = started or _over()
         app.add_routes(routes(engine))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
 
     async def start(self) -> None:
-        """Open the socket, for the engine's own user only."""
+        """Open the socket, for the engine's own user only. Raises ControlError."""
+        try:
+            await self._open()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ControlError(
+                f"{self._socket}: the control socket cannot be opened ({error.strerror or error}); make its directory "
+                "writable for the engine's user, or set control.socket in dialer.yaml to another place"
+            ) from error
+
+    async def _open(self) -> None:
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         await self._runner.setup()
@@ -164,3 +196,10 @@ class ControlServer:
         """Close the socket and remove it."""
         await self._runner.cleanup()
         self._socket.unlink(missing_ok=True)
+
+
+def _over() -> asyncio.Event:
+    """A start that is over."""
+    event = asyncio.Event()
+    event.set()
+    return event

@@ -56,6 +56,7 @@ class Controls:
                 "uptime_s": round(time.monotonic() - engine.life.started, 1),
                 "dialing": why_not is None,
                 "why_not": why_not,
+                "waits_for": engine.life.blockers.waits_for or None,
                 "lease": {"owner": engine.tenure.ownership.owner, "epoch": engine.tenure.ownership.epoch},
                 "tasks": len(asyncio.all_tasks()),
                 "unwritten": len(engine.writer),

@@ -17,6 +17,8 @@ from dialer_engine.store.line import AWAY, Line
 log = structlog.get_logger(__name__)
 
 SAFETY_NET_S = 1.0
+FILES = "*.json"
+Take = Callable[[Path], Awaitable[Taken]]
 
 
 def optout_journals(settings: AsteriskSettings, home: Path) -> dict[str, Path]:
@@ -37,7 +39,7 @@ class OptOutIntake:
     def __init__(
         self,
         directory: Path,
-        take: Callable[[Path], Awaitable[Taken]],
+        take: Take,
         suppressed: Callable[[str], None],
         period_s: float = SAFETY_NET_S,
     ) -> None:
@@ -69,11 +71,19 @@ class OptOutIntake:
             await wait_at_most(self._wake, self._period_s)
             self._wake.clear()
 
-    async def take_all(self) -> None:
-        """Take in what is there now and cancel what is queued or ringing for those numbers (P5)."""
+    @property
+    def waiting(self) -> int:
+        """How many opt-outs are in the directory."""
+        return len(list(self._directory.glob(FILES)))
+
+    async def take_all(self, take: Take | None = None) -> None:
+        """Take in what is there now and cancel what is queued or ringing for those numbers (P5).
+
+        `take` does it another way than usual.
+        """
         if not await asyncio.to_thread(_any_file, self._directory):
             return
-        taken = await self._take(self._directory)
+        taken = await (take or self._take)(self._directory)
         for number in taken.numbers:
             self._suppressed(number)
         for file, why in taken.unreadable.items():
@@ -82,15 +92,26 @@ class OptOutIntake:
         self._told |= taken.unreadable.keys()
 
 
+def take_over(line: Line) -> Take:
+    """Return the way to take in over a line."""
+
+    async def take(directory: Path) -> Taken:
+        async with line.session() as conn:
+            return await take_journal(conn, directory)
+
+    return take
+
+
 def intake_beside(line: Line, directory: Path, period_s: float = SAFETY_NET_S) -> OptOutIntake:
     """Return the intake of a process that has no calls of its own: a node's keeper, or an engine that waits.
 
     What its Asterisk took down is in the database all the same; the engine that dials learns of it from there.
     """
 
+    over = take_over(line)
+
     async def take(directory: Path) -> Taken:
-        async with line.session() as conn:
-            taken = await take_journal(conn, directory)
+        taken = await over(directory)
         if taken.numbers:
             log.info("opt-outs were taken in", count=len(taken.numbers))
         return taken
@@ -99,4 +120,4 @@ def intake_beside(line: Line, directory: Path, period_s: float = SAFETY_NET_S) -
 
 
 def _any_file(directory: Path) -> bool:
-    return directory.is_dir() and any(directory.glob("*.json"))
+    return directory.is_dir() and any(directory.glob(FILES))

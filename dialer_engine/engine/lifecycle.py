@@ -29,7 +29,8 @@ class Lifecycle:
     """Where one engine lives, what it has opened, and how it ends; the same for a standby and an owner.
 
     `directory` is that of the configuration, `opened` closes what was opened, the last first, `started` is in monotonic
-    seconds, `lost` names the lease that another engine has taken over.
+    seconds, `config_read` tells that the configuration is not read again by itself, `lost` names the lease that another
+    engine has taken over.
     """
 
     directory: Path
@@ -42,6 +43,7 @@ class Lifecycle:
     opened: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     started: float = field(default_factory=time.monotonic)
     handing_over: HandOver | None = None
+    config_read: bool = False
     closing: bool = False
     lost: str | None = None
 

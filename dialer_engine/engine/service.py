@@ -62,6 +62,11 @@ class Service:
             self.reloading()
             self.ready()
 
+    def reloading_in_start(self) -> None:
+        """The same before the engine works; said only to a manager whom a standby has told that it is ready."""
+        if self._ready:
+            self.reloading()
+
     def stopping(self) -> None:
         """The engine is about to end."""
         self._say("STOPPING=1")

@@ -156,6 +156,7 @@ class StandbyControls:
                 "uptime_s": round(time.monotonic() - self._started, 1),
                 "dialing": False,
                 "why_not": self._why_not,
+                "waits_for": None,
                 "lease": None,
                 "tasks": len(asyncio.all_tasks()),
                 "unwritten": 0,

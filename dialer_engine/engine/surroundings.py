@@ -21,9 +21,13 @@ REMEMBER_S = 60.0
 
 @dataclass(slots=True)
 class Blockers:
-    """Reasons why no call may be placed; calls may when all are False (P8). `overload` is one in words."""
+    """Reasons why no call may be placed; calls may when all are False (P8). `overload` is one in words.
+
+    `waits_for`: what a draining engine waits for before it ends, in words.
+    """
 
     draining: bool = False
+    waits_for: str = ""
     database_away: bool = False
     database_unchecked: bool = False
     records_unsafe: bool = False
@@ -42,7 +46,8 @@ class Blockers:
     def why_not(self) -> str | None:
         """Return the first reason in words, None when calls may be placed."""
         if self.draining:
-            return "the engine is draining: no new calls"
+            words = "the engine is draining: no new calls"
+            return f"{words}; it waits for {self.waits_for}" if self.waits_for else words
         if self.database_away and self.records_unsafe:
             return "the database is away and the disk takes no records: no new calls until one of them does"
         if self.database_away:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 AGAIN_S = 1.0
 CLOSE_S = 5.0
 """A cancelled task may wait for a database that does not answer, up to the time-out of its command: not for us."""
+_LEFT = set[asyncio.Future[Any]]()
+"""What was cancelled and nobody waits for: the loop alone would not keep it."""
 
 
 class Tasks:
@@ -67,3 +71,28 @@ async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
+
+
+async def within(seconds: float | None, doing: Coroutine[Any, Any, T]) -> T:
+    """Wait for something, at most some seconds; then it is cancelled, and its end is not waited for.
+
+    `wait_for` and `timeout` wait for that end: a query that is cancelled has to tell the server, and one that does not
+    answer keeps it for half a minute. Raises TimeoutError.
+    """
+    task = asyncio.ensure_future(doing)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if task.done():
+            return task.result()
+    finally:
+        if not task.done():
+            _LEFT.add(task)
+            task.add_done_callback(_forget)
+            task.cancel()
+    raise TimeoutError(f"no end within {seconds:g} s")
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _LEFT.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody else asks for it

@@ -114,6 +114,7 @@ class Candidate:
             self._take_opt_outs(waiting, url)
             await standby.take_lease(ownership, lambda: ensure_migrated(url))
         log.info("this engine takes over", epoch=ownership.epoch)
+        self.life.config_read = True  # a change from now on may come too late for this reading
         return await asyncio.to_thread(config_now, self.life.directory, self.config)
 
     def _take_opt_outs(self, waiting: contextlib.AsyncExitStack, url: str) -> None:

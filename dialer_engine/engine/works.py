@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.floor import Floor, Means
 from dialer_engine.engine.forgotten import Forgotten
-from dialer_engine.engine.intake import OptOutIntake, optout_journals
+from dialer_engine.engine.intake import OptOutIntake, Take, optout_journals, take_over
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.node_link import ManagedNode, node_config
@@ -30,6 +31,7 @@ from dialer_engine.engine.registry import Registry, read_registry
 from dialer_engine.engine.restored import Restored
 from dialer_engine.engine.station import Station, make_stations
 from dialer_engine.engine.steady_clock import SteadyClock
+from dialer_engine.engine.tasks import within
 from dialer_engine.engine.tenure import Tenure
 from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
@@ -37,13 +39,16 @@ from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
-from dialer_engine.store.line import AWAY
+from dialer_engine.store.line import AWAY, Line
 from dialer_engine.store.suppression_journal import SuppressionJournal, journal_file
 
 log = structlog.get_logger(__name__)
 
 LAST_S = 2.0
 """How long an end waits for the last opt-outs to be written."""
+LAST_AGAIN_S = 0.3
+BACK_S = 10.0
+"""How long the writer waits for opt-outs before it tries the database anew: it gives no sign of life meanwhile."""
 
 
 class Works:
@@ -108,7 +113,7 @@ class Works:
         life.blockers.clock_steady = lambda: self.steady.steady
         self.writer.on_displaced = partial(life.lease_lost, owned.name)
         self.writer.on_health = self._on_health
-        self.writer.before_healthy = self._take_opt_outs
+        self.writer.before_healthy = partial(self._take_opt_outs, BACK_S)
         self.floor.actions.on_doubt = self.agreement.settle_soon
         self.floor.actions.on_opt_out = self._wake_intakes
         owned.on_change = self.agreement.lease_is_back
@@ -232,14 +237,40 @@ class Works:
         for intake in self.intakes:
             intake.wake()
 
-    async def _take_opt_outs(self) -> None:
+    async def _take_opt_outs(self, within_s: float | None = None) -> None:
+        """Take in what is there, over a session of its own: one of the pool may be of before an outage, and hang.
+
+        Raises one of AWAY, or TimeoutError after `within_s` seconds.
+        """
+        line = Line(self.tenure.url)
+        try:
+            await within(within_s, self._take_each(take_over(line)))
+        finally:
+            line.close()
+
+    async def _take_each(self, take: Take) -> None:
         for intake in self.intakes:
-            await intake.take_all()
+            await intake.take_all(take)
 
     async def take_last_opt_outs(self) -> None:
         """Take in what is there before this engine ends; what the database cannot take now waits on the disk."""
-        with contextlib.suppress(*AWAY):
-            await asyncio.wait_for(self._take_opt_outs(), LAST_S)
+        end = time.monotonic() + LAST_S
+        while True:
+            try:
+                return await self._take_opt_outs(max(end - time.monotonic(), 0.0))
+            except AWAY as error:
+                if time.monotonic() + LAST_AGAIN_S >= end:
+                    return self._tell_left(error)
+            await asyncio.sleep(LAST_AGAIN_S)
+
+    def _tell_left(self, error: Exception) -> None:
+        if left := sum(intake.waiting for intake in self.intakes):
+            log.critical(
+                "opt-outs are not in the database: people who asked not to be called may be called until the engine "
+                "is started on this DIALER_HOME again",
+                opt_outs=left,
+                why=str(error) or type(error).__name__,
+            )
 
     async def _take_journal(self, directory: Path) -> Taken:
         async with self.tenure.pool.acquire() as conn:

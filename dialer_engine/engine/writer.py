@@ -113,6 +113,11 @@ class Writer:
         """How many records are on the disk until the database takes them."""
         return len(self._held)
 
+    @property
+    def behind(self) -> bool:
+        """Whether the database lacks records of ours, or cannot be asked."""
+        return len(self) > 0 or not self.healthy
+
     def put(self, record: Record) -> None:
         """Queue one record; returns at once."""
         self._last += 1

@@ -1,4 +1,4 @@
-"""When a draining engine may leave its calls to the next one."""
+"""When a draining engine may leave its calls to the next one, and what it waits for."""
 
 import asyncio
 import time
@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from dialer_engine.core.attempt import Phase
-from dialer_engine.engine.drain import Drain, HandOver
+from dialer_engine.engine.drain import RECORDS, Drain, HandOver
 from dialer_engine.engine.floor import Floor
 
 pytestmark = pytest.mark.unit
@@ -19,11 +20,13 @@ LATER = 3600.0
 
 @dataclass
 class Room:
-    """What a drain looks at: calls by phase, agents in wrap, and whether a standby waits."""
+    """What a drain looks at: calls by phase, agents in wrap, records left, and whether a standby waits."""
 
     phases: list[Phase] = field(default_factory=list)
     wraps: int = 0
     standby: bool = False
+    left: int = 0
+    said: list[str] = field(default_factory=list)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def waits(self) -> bool:
@@ -34,7 +37,7 @@ class Room:
         parts: Any = SimpleNamespace(
             dispatcher=SimpleNamespace(calls=calls), legs=SimpleNamespace(wraps=self.wraps)
         )
-        return Drain(cast("Floor", parts), self.hurry, self.waits)
+        return Drain(cast("Floor", parts), self.hurry, self.waits, lambda: self.left > 0, self.said.append)
 
 
 async def leaves(room: Room, wanted: HandOver | None) -> tuple[bool, bool]:
@@ -84,3 +87,54 @@ async def test_a_second_request_ends_the_wait() -> None:
     room = Room([Phase.RINGING])
     room.hurry.set()
     assert (await leaves(room, None))[0]
+
+
+@pytest.mark.parametrize("phases", [[], [Phase.BRIDGED]])
+async def test_what_the_database_lacks_is_not_left_on_a_disk_that_the_standby_does_not_have(
+    phases: list[Phase],
+) -> None:
+    room = Room(phases, standby=True, left=3)
+    assert await leaves(room, soon()) == (False, False)
+    assert room.said == [RECORDS]
+    room.left = 0
+    assert await leaves(room, soon()) == (True, True)
+
+
+async def test_it_leaves_as_soon_as_the_database_has_everything() -> None:
+    room = Room(standby=True, left=1)
+    drain = room.drain()
+    leaving = asyncio.create_task(drain.wait(soon))
+    await asyncio.sleep(0.05)
+    room.left = 0
+    await asyncio.wait_for(leaving, 5.0)
+    assert drain.handed_over
+    assert room.said == [RECORDS, ""]
+
+
+@pytest.mark.parametrize("phases", [[], [Phase.BRIDGED]])
+async def test_after_the_time_to_wait_it_leaves_records_on_the_disk_and_says_so(phases: list[Phase]) -> None:
+    with capture_logs() as logs:
+        assert (await leaves(Room(phases, left=1), HandOver(time.monotonic() - 1.0)))[0]
+    assert any("will not have it" in entry["event"] for entry in logs if entry["log_level"] == "error")
+
+
+async def test_a_stop_waits_a_little_for_records_and_a_hand_over_as_long_as_for_calls() -> None:
+    room = Room(left=1)
+
+    async def waits(wanted: HandOver | None, most_s: float) -> bool:
+        waiting = asyncio.create_task(
+            room.drain().wait_for_records(lambda: room.left, lambda: wanted, most_s)
+        )
+        done, _ = await asyncio.wait({waiting}, timeout=1.0)
+        waiting.cancel()
+        return not done
+
+    assert not await waits(None, 0.1)
+    assert await waits(None, LATER)
+    assert await waits(soon(), 0.1)
+    assert not await waits(HandOver(time.monotonic() - 1.0), LATER)
+    room.hurry.set()
+    assert not await waits(None, LATER)
+    room.hurry.clear()
+    room.left = 0
+    assert not await waits(None, LATER)
