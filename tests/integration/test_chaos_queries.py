@@ -58,7 +58,7 @@ async def test_whoever_was_never_tried_and_waits_no_more_is_found(conn: Conn) ->
     ]
     await write(conn, [], ends, 1)
     rows = [dict(row) for row in await conn.fetch(sql("chaos_passed_over"))]
-    assert rows == [{"number": placed[1].number, "state": "done", "why": "cancelled"}]
+    assert rows == [{"number": placed[1].number, "state": "done", "why": "no reason"}]
 
 
 async def test_what_stands_under_an_earlier_owners_epoch_is_told_apart(conn: Conn) -> None:

@@ -294,6 +294,21 @@ LEAVING = {
 }
 
 
+def test_a_silent_trunk_may_hide_an_answer_from_the_engine_and_nothing_else_may() -> None:
+    """The carrier's 200 never passed: neither heard the other, and by our record nobody answered."""
+    unheard = replace(CALL, heard_at=None)
+    seen = Seen(1, [1.0], spans=[SPAN], excused=[(unheard.answered_at or 0.0, 103.0)])
+    silent = catalogue()["trunk-silent"].promise
+    assert judge(unheard, said("no_answer"), heard=(), promise=silent, seen=seen).broken == ()
+    for call, record, promise, then in (
+        (unheard, said("no_answer"), silent, Seen(1, [1.0], spans=[SPAN])),
+        (unheard, said("no_answer"), catalogue()["trunk-503"].promise, seen),
+        (unheard, said("busy"), silent, seen),
+        (CALL, said("no_answer"), silent, seen),
+    ):
+        assert "cdrs_wrong" in judge(call, record, heard=(), promise=promise, seen=then).broken
+
+
 @pytest.mark.parametrize("result", ["unknown", "node_lost"])
 def test_an_engine_that_sees_and_a_node_that_lives_leave_nothing_unknown(result: str) -> None:
     for name, fault in catalogue().items():

@@ -38,6 +38,7 @@ class Wrong(StrEnum):
     TALK_ABANDONED = "a talk recorded as abandoned"
     UNHEARD = "a talk of which no phone heard anything"
     OTHER_AGENT = "a talk recorded of another agent"
+    UNSEEN_ANSWER = "an answer of which nothing passed, recorded as none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,9 @@ def _wrong_answer(call: CarrierCall, record: Record) -> Finding | None:
     if call.answered_at is None and record.result in ANSWERED:
         return Finding(call.ended_at, f"{call.number}: nobody answered, recorded as {record.result}")
     if call.answered_at is not None and record.result in NOT_ANSWERED:
-        return Finding(call.answered_at, f"{call.number}: answered, recorded as {record.result}")
+        words = f"{call.number}: answered, recorded as {record.result}"
+        unseen = call.heard_at is None and record.result == Result.NO_ANSWER
+        return Finding(call.answered_at, words, Wrong.UNSEEN_ANSWER if unseen else None)
     return None
 
 
