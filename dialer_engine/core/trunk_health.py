@@ -12,6 +12,8 @@ SHORT_S = 6.0
 """Answered calls shorter than this are what carriers hold against a caller, in seconds."""
 SAMPLES = 50
 """Post-dial delays kept per minute; 3,000 are enough for a median."""
+SETUP_MINUTES = 10
+SETUP_SAMPLES = 20
 CODES = 32
 OTHER = "other"
 
@@ -75,6 +77,14 @@ class TrunkHealth:
     def _fresh(self, now: float) -> Iterator[_Minute]:
         oldest = int(now // 60) - MINUTES
         return (minute for minute in self._minutes if minute.number > oldest)
+
+    def setup_s(self, now: float) -> float:
+        """Return the seconds that nearly all calls (p95) of the last ten minutes took until they rang; 0 of too few."""
+        oldest = int(now // 60) - SETUP_MINUTES
+        delays = sorted(
+            delay for minute in self._minutes if minute.number > oldest for delay in minute.delays
+        )
+        return delays[int(len(delays) * 0.95)] / 1000.0 if len(delays) >= SETUP_SAMPLES else 0.0
 
     def report(self, now: float) -> Health:
         """Return the last hour's figures."""

@@ -49,8 +49,9 @@ STALE_S = 30.0
 """A reserved call that could not leave for this many seconds does not leave: the gate looked 60 s ahead."""
 DIAL_WAIT_S = 5.0
 """An agent who dials waits so long for a departure: a trunk's calls per second may be used up for a moment."""
-SETUP_S = 5
-"""Seconds that a call may take from leaving until the phone rings; the carrier's time is not ringing time."""
+SETUP_S, LONGEST_SETUP_S = 5, 10
+"""Seconds that a call is given from leaving until the phone rings, on a fast trunk and on the slowest; the carrier's
+time is not ringing time."""
 
 
 class Surroundings(Protocol):
@@ -353,7 +354,9 @@ class Runner:
         return Leg(
             endpoint=self.around.allowed(self.plan).endpoint(line.name, line.settings, reservation.number),
             caller_id=f'"{name}" <{number}>' if name else number,
-            ring_seconds=ring_time(settings.ring_seconds, reservation.ring_window),
+            ring_seconds=ring_time(
+                settings.ring_seconds, reservation.ring_window, line.health.setup_s(time.monotonic())
+            ),
             variables={
                 "MAX_WAIT_MS": str(settings.max_wait_ms),
                 # No Path per call: it enters the path's parts anew into Python's table of names, which grows by that.
@@ -380,15 +383,17 @@ class Runner:
                 self.dispatcher.cancel(call.id, "campaign was paused before the call left")
 
 
-def ring_time(wanted: int, window: tuple[int, int] | None) -> int:
+def ring_time(wanted: int, window: tuple[int, int] | None, setup_s: float = 0.0) -> int:
     """Return the seconds from the sending until a call that nobody answers is ended.
 
-    At least the law's shortest ring and `SETUP_S` until the phone rings, at most the law's longest ring.
+    At least the law's shortest ring and the time until the phone rings, at most the law's longest ring.
+    `setup_s` is what nearly all calls of the trunk took until then.
     """
     if window is None:
         return wanted
     least, most = window
-    return min(max(wanted, least + SETUP_S), max(most, least))
+    setup = min(max(SETUP_S, math.ceil(setup_s)), LONGEST_SETUP_S)
+    return min(max(wanted, least + setup), max(most, least))
 
 
 def _seconds_until_due(next_due: datetime | None, now: datetime) -> float:

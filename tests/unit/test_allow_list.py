@@ -118,3 +118,19 @@ def test_both_walls_agree_in_every_area_code(npa: str, rest: str) -> None:
 )
 def test_ring_time_lies_in_the_window(wanted: int, window: tuple[int, int] | None, seconds: int) -> None:
     assert ring_time(wanted, window) == seconds
+
+
+@pytest.mark.parametrize(
+    ("setup_s", "window", "seconds"),
+    [
+        (4.9, (15, 60), 22),
+        (7.2, (15, 60), 23),  # eight seconds until it rings, then the law's fifteen
+        (30.0, (15, 60), 25),  # a carrier without a 180 tells of the answer instead
+        (7.2, (15, 22), 22),
+        (7.2, None, 22),
+    ],
+)
+def test_a_slow_trunk_takes_nothing_from_the_laws_ring_time(
+    setup_s: float, window: tuple[int, int] | None, seconds: int
+) -> None:
+    assert ring_time(22, window, setup_s) == seconds

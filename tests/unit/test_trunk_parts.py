@@ -136,6 +136,18 @@ def test_health_is_that_of_the_last_hour() -> None:
     assert health.report(9000.0).calls == 0
 
 
+def test_the_time_until_it_rings_is_that_of_nearly_all_calls_of_the_last_minutes() -> None:
+    health = TrunkHealth()
+    for second in range(19):
+        health.add(float(second), "200", 2.0 if second else 9.0, 30.0)
+    assert health.setup_s(20.0) == 0.0, "too few to tell"
+    for second in range(20, 41):
+        health.add(float(second), "486", 7.0 if second < 25 else None, None)
+    assert health.setup_s(60.0) == 7.0
+    health.add(900.0, "200", 1.0, 30.0)
+    assert health.setup_s(900.0) == 0.0, "what was long ago tells nothing"
+
+
 def test_health_needs_no_more_memory_for_more_calls() -> None:
     health = TrunkHealth()
     for second in range(2 * MINUTES * 60):
