@@ -109,7 +109,7 @@ def recovering(*stations: Station) -> tuple[Works, list[str]]:
     kept: list[str] = []
     made = object.__new__(Works)
     made.life = SimpleNamespace(tasks=SimpleNamespace(keep=lambda making, what: kept.append(what)))  # type: ignore[assignment]
-    made.tenure = SimpleNamespace(pool=Pool())  # type: ignore[assignment]
+    made.tenure = SimpleNamespace(pool=Pool(), url="postgresql://nowhere")  # type: ignore[assignment]
     made.writer = SimpleNamespace(held=0, caught_up=nothing)  # type: ignore[assignment]
     made.agreement = SimpleNamespace(  # type: ignore[assignment]
         recover_present=nothing, end_strangers=nothing, begin=lambda: None, settle_all=nothing
