@@ -363,8 +363,14 @@ def test_what_earlier_faults_left_in_a_world_is_theirs() -> None:
 
 @pytest.mark.parametrize(
     ("last", "message_at", "lost"),
-    [(102.8, 103.0, True), (102.8, None, False), (104.2, 103.0, False), (107.9, None, False)],
-    ids=["taken-back", "no-message", "with-the-agent", "a-talk"],
+    [
+        (102.8, 103.0, True),
+        (102.8, None, False),
+        (102.8, 107.0, False),
+        (104.2, 103.0, False),
+        (107.9, None, False),
+    ],
+    ids=["taken-back", "no-message", "before-the-message", "with-the-agent", "a-talk"],
 )
 def test_who_was_taken_back_into_the_message_opts_out_there(
     last: float, message_at: float | None, lost: bool

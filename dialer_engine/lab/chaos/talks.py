@@ -72,11 +72,11 @@ class Talk:
 
     @property
     def opted_out(self) -> bool:
-        """Whether the person pressed 9 while hearing the message: it was told, and no agent was there then."""
+        """Whether the person pressed 9 while hearing the message: it was told by then, and no agent was there."""
         nine = self.call.nine_at
         if nine is None or any(piece.first <= nine <= piece.last + ENDING_S for piece in self.heard):
             return False
-        return self.message or (self.told_at is not None and (self.taken_back or self.told_at <= nine))
+        return self.message or (self.told_at is not None and self.told_at <= nine)
 
     @property
     def taken_back(self) -> bool:
