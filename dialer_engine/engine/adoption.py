@@ -129,14 +129,19 @@ def reservation_of(live: LiveAttempt, ring_window: tuple[int, int] | None) -> Re
 
 
 def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
-    """Return the pure attempt as the database last knew it."""
+    """Return the pure attempt as the database last knew it.
+
+    Who answered while no engine looked has no time of that on record when the next one ends as well. The talk or the
+    message that the call had says that there was an answer, and when at the latest.
+    """
+    heard = [at for at in (live.joined_at, live.message_at) if at is not None]
     return Attempt(
         id=live.attempt_id,
         phase=Phase(live.state),
         originated_at=live.originated_at,
         ring_seconds=ring_seconds,
         ringing_at=live.ringing_at,
-        answered_at=live.answered_at,
+        answered_at=live.answered_at or min(heard, default=None),
         message_at=live.message_at,
         joined_at=live.joined_at,
         agent=live.agent,

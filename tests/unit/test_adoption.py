@@ -1,6 +1,7 @@
 """Taking over the talks of an earlier engine: who sits with whom, and who is alone."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from settings_support import write_config
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import SeatState
-from dialer_engine.engine.adoption import Adoption
+from dialer_engine.engine.adoption import Adoption, attempt_of
 from dialer_engine.engine.agents import bridge_of
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import ring_window
@@ -219,6 +220,24 @@ async def test_what_an_earlier_engine_left_on_a_lost_node_ends_as_what_is_known_
     """On a node that stays away, or that the settings do not name any more: nobody knows that Asterisk died there."""
     await engine.take_over(live("x", phase, **known), seen=Seen.nothing())
     assert (engine.results, engine.asterisk.asked) == ([("x", result)], [])
+
+
+@pytest.mark.parametrize(
+    ("phase", "known", "result", "answered"),
+    [
+        (Phase.MESSAGE, {"joined_at": None, "agent": None, "message_at": at(6)}, "abandoned", at(6)),
+        (Phase.BRIDGED, {}, "bridged", at(5)),
+        (Phase.MESSAGE, {"joined_at": at(5), "message_at": at(5.5)}, "abandoned", at(5)),
+    ],
+)
+async def test_who_answered_while_no_engine_looked_is_known_by_what_came_after_it(
+    engine: Next, phase: Phase, known: dict[str, Any], result: str, answered: datetime
+) -> None:
+    """The engine that adopted the ringing call ended too; the answer's own time was never written."""
+    left = live("x", phase, **({"answered_at": None} | known))
+    await engine.take_over(left)
+    assert engine.results == [("x", result)]
+    assert attempt_of(left, None).answered_at == answered
 
 
 async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
