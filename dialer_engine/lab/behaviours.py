@@ -16,7 +16,6 @@ PITCH_COUNT = 120
 GONE_AFTER_S = 0.1
 NINE_AFTER_S = 3.0
 """An `opt_out` presses 9 so long after hearing somebody, and stays for the talk from then on."""
-LONG_RING_S = 20.0
 
 
 class Kind(StrEnum):
@@ -51,8 +50,8 @@ class Pace:
 class Behaviour:
     """What one number does: `ring_s` seconds of ringing, then the kind's way, talking `talk_s` seconds.
 
-    A `no_answer` rings for two minutes when `ring_s` is less than `LONG_RING_S`. Who `listens` keeps note of when
-    somebody was heard last, which costs the carrier a little in every second of the talk.
+    A `no_answer` rings for two minutes, for `ring_s` only when it `listens`. Who answers and `listens` keeps note of
+    when somebody was heard last, which costs the carrier a little in every second of the talk.
     """
 
     kind: Kind

@@ -3,8 +3,9 @@
 import pytest
 
 from dialer_engine.engine.runner import ring_time
-from dialer_engine.lab.behaviours import LONG_RING_S, Behaviour, Kind, behaviour
+from dialer_engine.lab.behaviours import Behaviour, Kind, behaviour
 from dialer_engine.lab.chaos.ground import (
+    BRIEF_RING_S,
     LATE_S,
     RING_OUT_S,
     RINGS_ON_S,
@@ -38,10 +39,18 @@ def test_who_answers_late_does_so_before_the_call_is_given_up_and_phones_ring_fo
     scenario = setting_for(6, 6).scenario
     assert LATE_S < RING_OUT_S - 4
     assert RING_OUT_S < RINGS_ON_S - 5
-    assert RINGS_ON_S >= LONG_RING_S, "or the dialplan would let it ring for two minutes"
     assert ring_time(RING_OUT_S, (15, 60)) == RING_OUT_S
     assert scenario.ring_seconds == RING_OUT_S
     assert scenario.retry_s >= 86400
+
+
+@pytest.mark.parametrize(("pace", "seconds"), [(1.0, RINGS_ON_S), (0.3, BRIEF_RING_S)])
+def test_phones_that_nobody_answers_ring_for_less_where_people_talk_for_less(
+    pace: float, seconds: float
+) -> None:
+    never = [each for each in Talks.SHORT.table(pace) if each.kind is Kind.NO_ANSWER]
+    assert {each.ring_s for each in never} == {seconds}
+    assert all(each.listens for each in never), "or the dialplan would let them ring for two minutes"
 
 
 def test_who_does_not_answer_keeps_a_place_and_does_not_talk() -> None:

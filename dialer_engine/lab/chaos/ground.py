@@ -42,6 +42,8 @@ BUSY_S = 60.0
 WRAP_S = 1.0
 RING_OUT_S, RINGS_ON_S = 20, 30.0
 """A call is given up after so long: the law's least, and the carrier's time before it. Phones would ring on."""
+BRIEF, BRIEF_RING_S = 0.5, 5.0
+"""Where people talk for less than so much of their time, as in tests, the carrier gives up who never answers early."""
 SETTLE_S = 10.0
 HOURS_LATER_S = 86400
 CAP = AttemptLimits().per_number_24h
@@ -90,12 +92,15 @@ class Talks(Enum):
         Of ten people seven answer after 0.3 to 1.2 s, one of them presses 9 in a drop message, one answers after
         `LATE_S`, one never does, and one is busy.
         """
-        return tuple(_behaviour(str(n % 10), round(self.value[n // 10] * pace, 2)) for n in range(100))
+        rings_on = RINGS_ON_S if pace >= BRIEF else BRIEF_RING_S
+        return tuple(
+            _behaviour(str(n % 10), round(self.value[n // 10] * pace, 2), rings_on) for n in range(100)
+        )
 
 
-def _behaviour(last: str, talk_s: float) -> Behaviour:
+def _behaviour(last: str, talk_s: float, rings_on_s: float) -> Behaviour:
     if last == NEVER_ANSWERS:
-        return Behaviour(Kind.NO_ANSWER, RINGS_ON_S, 0.0)
+        return Behaviour(Kind.NO_ANSWER, rings_on_s, 0.0, listens=True)
     if last == ENGAGED:
         return Behaviour(Kind.BUSY, 0.0, 0.0)
     kind = Kind.OPT_OUT if last == OPTS_OUT else Kind.HUMAN
@@ -240,8 +245,9 @@ class Ground:
     @property
     def longest_call_s(self) -> float:
         """How long a call takes at most that nobody cuts: somebody answers late, then comes a talk or the message."""
-        rings = max(each.ring_s for each in self.world.setting.table if each.human)
-        return max(RINGS_ON_S, rings + max(self.longest_talk_s, self.message_s))
+        table = self.world.setting.table
+        rings = max(each.ring_s for each in table if each.human)
+        return max(*(each.ring_s for each in table), rings + max(self.longest_talk_s, self.message_s))
 
     def chance(self, low: float, high: float, what: str) -> float:
         """A number between `low` and `high`, another one in each round."""
