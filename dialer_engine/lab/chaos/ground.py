@@ -285,7 +285,7 @@ class Ground:
             hearing = sum(agent.hearing for agent in agents)
             raise LabError(f"{hearing} of {len(agents)} agents hear anybody: the world does not dial")
         await asyncio.sleep(self.chance(0.0, 2.0, "moment"))
-        if self.longest_talk_s > STAYS_S:
+        if any(each.talk_s > STAYS_S for each in self.world.setting.table if each.human):
             await self.until(lambda: self.anybody_stays(STAYS_S), BUSY_S)
 
     def anybody_stays(self, seconds: float) -> bool:
