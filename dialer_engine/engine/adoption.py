@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt, Phase
@@ -65,7 +66,7 @@ class Adoption:
         return self.legs.node_of.get(leg) == node and seat is not None and seat.state in WAITS
 
     def _resume(self, call: Call, resumed: Attempt, *, alone: bool) -> None:
-        call.attempt = resumed
+        self.dispatcher.found(call, resumed, unseen(call.attempt, resumed))
         if resumed.phase is Phase.BRIDGED:
             self.dispatcher.keep(call)
         if alone:
@@ -110,6 +111,20 @@ class Adoption:
             line.active += 1
         self.dispatcher.adopt(call)
         return call
+
+
+def unseen(before: Attempt, now: Attempt) -> list[tuple[Phase, datetime]]:
+    """Return what happened to an attempt while no engine looked, each with when at the latest, in its order.
+
+    It is written down at once: the engine that takes over may end before anything else happens to the call, and without
+    an answer on record nobody would know that somebody had answered.
+    """
+    times = (
+        (Phase.WAITING, before.answered_at, now.answered_at),
+        (Phase.BRIDGED, before.joined_at, now.joined_at),
+        (Phase.MESSAGE, before.message_at, now.message_at),
+    )
+    return [(phase, at) for phase, known, at in times if known is None and at is not None]
 
 
 def reservation_of(live: LiveAttempt, ring_window: tuple[int, int] | None) -> Reservation:

@@ -9,7 +9,7 @@ either fed back into the other machine here (customer left -> seat, agent left -
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class Recorder(Protocol):
     """Where every change is written, in order, without being waited for."""
 
     def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None: ...
+    def attempt_found(self, call: Call, phase: Phase, at: datetime) -> None: ...
     def attempt_end(self, call: Call, event: life.Event) -> None: ...
     def opt_out(self, attempt_id: str, call: Call | None, number: str, member: str, at: datetime) -> None: ...
     def disposition(
@@ -147,6 +148,13 @@ class Dispatcher:
         for command in commands:
             self._carry(call, command, event)
         self.on_change(call.campaign)
+
+    def found(self, call: Call, now: life.Attempt, steps: Iterable[tuple[Phase, datetime]]) -> None:
+        """Take over where an attempt stands by now, and record the steps to there that no engine saw."""
+        call.attempt = now
+        for phase, at in steps:
+            call.events += 1
+            self._recorder.attempt_found(call, phase, at)
 
     def opted_out(self, attempt_id: str, number: str, member: str, event: life.OptedOut) -> None:
         """Record an opt-out, in whatever phase the attempt counts here, also one that counts as ended; then step it."""

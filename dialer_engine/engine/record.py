@@ -47,12 +47,19 @@ class Records:
         kind = call.phase.value if moved else type(event).__name__.lower()
         self._writer.put(AttemptEvent(call.id, call.events, kind, event.at, self._data(call, event)))
 
+    def attempt_found(self, call: Call, phase: life.Phase, at: datetime) -> None:
+        """Record a step that no engine saw: when at the latest it was, by what is there now."""
+        self._writer.put(AttemptEvent(call.id, call.events, phase.value, at, self._agent(call)))
+
     def _data(self, call: Call, event: life.Event) -> dict[str, str]:
         """Return the event's own fields as text, and the agent's id once there is one."""
         own = (field.name for field in fields(event) if field.name != "at")
         data = {name: str(value) for name in own if (value := getattr(event, name)) is not None}
+        return data | self._agent(call)
+
+    def _agent(self, call: Call) -> dict[str, str]:
         agent = self.agents.get(call.attempt.agent or "")
-        return data | {"agent_id": str(agent.id)} if agent else data
+        return {"agent_id": str(agent.id)} if agent else {}
 
     def attempt_end(self, call: Call, event: life.Event) -> None:
         """Record the last step, the CDR and what the queue does with the contact next."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
-from dialer_engine.core.attempt import Attempt
+from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -61,6 +61,9 @@ class Notebook:
 
     def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None:
         self.events.append((call.id, call.events, type(event).__name__, moved))
+
+    def attempt_found(self, call: Call, phase: Phase, at: datetime) -> None:
+        self.events.append((call.id, call.events, str(phase), True))
 
     def attempt_end(self, call: Call, event: life.Event) -> None:
         self.ended.append((call.id, call.events, str(call.attempt.result)))

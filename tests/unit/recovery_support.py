@@ -19,7 +19,7 @@ from dialer_engine.engine.actions import AsteriskActions, Leg
 from dialer_engine.engine.agents import Legs, bridge_of, whisper_of
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.dispatcher import Dispatcher
-from dialer_engine.engine.recovery import Seen, reconcile
+from dialer_engine.engine.recovery import MESSAGE_CONTEXT, Seen, reconcile
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriRefused
@@ -33,12 +33,14 @@ class Asterisk:
     """Answers the real commands: what goes through the websocket in order, lists at once, as the real one does.
 
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
-    who are `offline` answer no OPTIONS. Of a command in `refused` the next so many are refused.
+    who are `offline` answer no OPTIONS. Who `hears` is in the drop message. Of a command in `refused` the next so many
+    are refused.
     """
 
     app: str = "dialer"
     up: dict[str, str] = field(default_factory=dict)
     legs: dict[str, str] = field(default_factory=dict)
+    hears: set[str] = field(default_factory=set)
     bridges: dict[str, list[str]] = field(default_factory=dict)
     started: str = "2026-01-01T00:00:00.000+0000"
     meanwhile: dict[str, Doing] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Asterisk:
         plan = {
             "app_data": data,
             "app_name": "Stasis" if data else "",
-            "context": "",
+            "context": MESSAGE_CONTEXT if id in self.hears else "",
             "exten": "",
             "priority": 1,
         }

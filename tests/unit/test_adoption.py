@@ -240,6 +240,32 @@ async def test_who_answered_while_no_engine_looked_is_known_by_what_came_after_i
     assert attempt_of(left, None).answered_at == answered
 
 
+async def test_an_answer_that_no_engine_saw_is_written_when_its_call_is_taken_over(engine: Next) -> None:
+    """This engine may end before anything else happens to the call, as its predecessor did."""
+    nobody = dict.fromkeys(TALK)
+    engine.asterisk.seat("leg", "alice")
+    engine.left("talks", "alice")
+    engine.asterisk.up["hears"] = engine.asterisk.up["rings"] = "Up"
+    engine.asterisk.hears.add("hears")
+    engine.asterisk.up["rings"] = "Ringing"
+    found = [live(name, Phase.RINGING, **nobody) for name in ("talks", "hears", "rings")]
+    await engine.take_over(*found)
+    assert engine.book.events == [
+        ("talks", 6, "waiting", True),
+        ("talks", 7, "bridged", True),
+        ("hears", 6, "waiting", True),
+        ("hears", 7, "message", True),
+    ]
+    assert engine.dispatcher.calls["hears"].attempt.answered_at is not None
+
+
+async def test_what_is_on_record_of_a_call_that_is_taken_over_is_not_written_again(engine: Next) -> None:
+    engine.asterisk.seat("leg", "alice")
+    engine.left("x", "alice")
+    await engine.take_over(live("x"))
+    assert engine.book.events == []
+
+
 async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
     await engine.take_over(live("x", Phase.RINGING, answered_at=None, joined_at=None, agent=None))
     assert engine.results == [("x", "unknown")]
