@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.postgres, pytest.mark.slow]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor(bundle: Bundle) -> AsyncIterator[Ground]:
-    """One world for all faults of the engine, in which some talk for 11 to 19 s and most for much shorter."""
-    async with ground(bundle, 9, Needs(talks=Talks.LASTING), pace=0.25) as made:
+    """One world for all faults of the engine, in which everybody talks for longer than it is away."""
+    async with ground(bundle, 9, Needs(talks=Talks.LONG), pace=1.0) as made:
         yield made
 
 
