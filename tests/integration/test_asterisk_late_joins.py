@@ -70,8 +70,9 @@ class Desk:
         """Call somebody whose agent becomes free so many seconds after the answer."""
         agent, campaign = f"agent{number}", f"campaign{number}"
         await self.commands.bridge_create(bridge_of(agent))
+        # Asterisk takes an id for one in use while a longer one that begins with it is, also of an earlier test.
         held = Reservation(
-            f"attempt-{number}", 1, 1, f"{NUMBER}01", "+12105550199", "lab", "main", utc_now(), ""
+            f"late-{number:02d}", 1, 1, f"{NUMBER}01", "+12105550199", "lab", "main", utc_now(), ""
         )
         call = Call(held, campaign, Attempt(held.attempt_id), utc_now())
         self.calls.append(call)
