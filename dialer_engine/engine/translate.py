@@ -9,11 +9,13 @@ from typing import Protocol
 import structlog
 
 from dialer_engine.core import attempt as life
+from dialer_engine.core.attempt import Phase
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.empty_chairs import EmptyChairs
+from dialer_engine.engine.recovery import MESSAGE_CONTEXT
 from dialer_engine.pbx.ari import models as ari
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ EVENT_TYPES = (
 )
 """The only event types the engine asks Asterisk for."""
 
+UNANSWERED = frozenset({Phase.DIALING, Phase.RINGING})
 HUNG_UP = (0, 16)
 """Q.850 causes of a leg that a person hung up; a phone that stops sending or answering gives others."""
 
@@ -130,8 +133,21 @@ class Translator:
             return
         sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
         meaning = self.watch.meaning(event.channel.id, sip, said)
+        self._answered_unseen(event.channel, moment(event.timestamp))
         gone = life.Gone(moment(event.timestamp), event.cause, sip, said, meaning)
         self.dispatcher.feed(event.channel.id, gone)
+
+    def _answered_unseen(self, channel: ari.Channel, at: datetime) -> None:
+        """A call that ends was answered while no link was there to tell of it: so it is no unanswered one.
+
+        An opt-out may end it before a comparison has found it: the script's file comes by another way.
+        """
+        call = self.dispatcher.calls.get(channel.id)
+        if call is None or call.phase not in UNANSWERED or channel.state != "Up":
+            return
+        self.dispatcher.feed(channel.id, life.Answered(at))
+        if channel.dialplan.context == MESSAGE_CONTEXT:
+            self.dispatcher.feed(channel.id, life.MessageStarted(at))
 
     def _user(self, name: str, channel_id: str, words: object, at: datetime) -> None:
         if name == "CarrierSaid" and isinstance(words, dict):

@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from dispatch_support import Floor, reservation
 from structlog.testing import capture_logs
@@ -370,3 +371,32 @@ async def test_asterisks_words_reach_attempt_and_trunk() -> None:
     translator.on_event("main", gone)
     assert line.floor.book.ended[-1][2] == "blocked"
     assert translator._said == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "context", "suppressed", "result"),
+    [
+        ("Up", "drop-message", True, "abandoned"),
+        ("Up", "drop-message", False, "abandoned"),
+        ("Up", "outbound", True, "abandoned"),
+        ("Up", "outbound", False, "hung_up"),
+        ("Ringing", "outbound", True, "cancelled"),
+        ("Ringing", "outbound", False, "no_answer"),
+    ],
+)
+async def test_a_call_that_was_answered_while_no_link_was_there_does_not_end_as_an_unanswered_one(
+    state: str, context: str, suppressed: bool, result: str
+) -> None:
+    """An opt-out from the script's file may cancel it before a comparison has seen the answer."""
+    line = Line()
+    line.dial("a")
+    line.floor.dispatcher.feed("a", life.Ringing(utc_now()))
+    if suppressed:
+        line.floor.dispatcher.cancel("a", "number was suppressed")
+    about = {"application": "dialer", "timestamp": utc_now().isoformat()}
+    plan = ari.DialplanCEP(context=context, exten="s", priority=1, app_name="", app_data="")
+    there = msgspec.structs.replace(CHANNEL, state=state, dialplan=plan)
+    gone = ari.ChannelDestroyed(**about, cause=16, cause_txt="", channel=there)
+    translator_of(line).on_event("main", gone)
+    assert line.floor.book.ended == [("a", line.floor.book.ended[0][1], result)]
+    assert line.floor.dispatcher.illegal == {}
