@@ -74,16 +74,13 @@ class TrunkHealth:
             self._minutes.append(_Minute(number))
         return self._minutes[-1]
 
-    def _fresh(self, now: float) -> Iterator[_Minute]:
-        oldest = int(now // 60) - MINUTES
+    def _fresh(self, now: float, minutes: int = MINUTES) -> Iterator[_Minute]:
+        oldest = int(now // 60) - minutes
         return (minute for minute in self._minutes if minute.number > oldest)
 
     def setup_s(self, now: float) -> float:
         """Return the seconds that nearly all calls (p95) of the last ten minutes took until they rang; 0 of too few."""
-        oldest = int(now // 60) - SETUP_MINUTES
-        delays = sorted(
-            delay for minute in self._minutes if minute.number > oldest for delay in minute.delays
-        )
+        delays = sorted(delay for minute in self._fresh(now, SETUP_MINUTES) for delay in minute.delays)
         return delays[int(len(delays) * 0.95)] / 1000.0 if len(delays) >= SETUP_SAMPLES else 0.0
 
     def report(self, now: float) -> Health:

@@ -4,7 +4,8 @@
 select c.id as contact_id, m.key as member, c.member_id, l.name as list, c.list_id, c.regions, c.zones, c.business,
        o.id as number_id, o.number, o.position, true as mine,
        exists (select 1 from person_links p where p.member_id = o.member_id and p.number = o.number) as linked,
-       true as listed, coalesce(cl.active, true) as on_list, coalesce(k.id, 0) as campaign_id, k.name as campaign, coalesce(q.tries, 0) as tries, q.last_result,
+       true as listed, coalesce(cl.active, true) as on_list, coalesce(k.id, 0) as campaign_id, k.name as campaign,
+       coalesce(q.tries, 0) as tries, q.last_result,
        q.last_attempt_at, q.state as queue_state, nullif(q.next_at, '-infinity') as next_at, q.held_rule, q.held_reason, coalesce(q.final, false) as final
 from contact_numbers n
 join contacts c on c.id = n.contact_id
