@@ -15,14 +15,17 @@ import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
 from dialer_engine.cli.database import database_left_alone
-from dialer_engine.cli.doctor_nodes import lent, nodes
+from dialer_engine.cli.doctor_nodes import lent, nodes, restart_words
+from dialer_engine.cli.doctor_registries import registries
 from dialer_engine.cli.finding import CRITICAL, OK, WARNING, Finding
 from dialer_engine.cli.status import overload_in_words
 from dialer_engine.cli.terminal import say
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.engine.lock import home_lock
+from dialer_engine.engine.node_link import node_config
 from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
-from dialer_engine.pbx.process import host_name_problem
+from dialer_engine.pbx.process import host_name_problem, running_pid
+from dialer_engine.pbx.reloads import outdated
 from dialer_engine.pbx.render import AgentAccount, unusable
 from dialer_engine.settings.home import HomeError, home, service_user, unreachable
 from dialer_engine.settings.load import SettingsError, load_config
@@ -142,7 +145,19 @@ async def _asterisk(config: Path) -> Finding:
     if tuple(int(part) for part in found.split(".")[:3]) < MINIMUM_VERSION:
         least = ".".join(map(str, MINIMUM_VERSION))
         return Finding("asterisk", CRITICAL, f"{found} is older than {least}, which closes security holes")
+    if late := _late(config):
+        return Finding("asterisk", WARNING, restart_words(late, "dialer stop --all"))
     return Finding("asterisk", OK, f"{found} at {bundle.root}")
+
+
+def _late(config: Path) -> set[str]:
+    """What the bundled Asterisk, when it runs, only takes up at its next start."""
+    try:
+        asterisk = load_config(config).settings.asterisk
+        place = node_config(asterisk.node, home(), service_user())
+    except (SettingsError, HomeError):
+        return set()
+    return outdated(place) if asterisk.managed and running_pid(place) is not None else set()
 
 
 async def _database(config: Path) -> Finding:
@@ -268,6 +283,7 @@ CHECKS: tuple[Check, ...] = (
     _rules,
     _asterisk,
     _database,
+    registries,
     _agents,
     _engine,
     _trunks,

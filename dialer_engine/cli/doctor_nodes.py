@@ -15,6 +15,7 @@ from dialer_engine.pbx.bundle import MINIMUM_VERSION, find_bundle
 from dialer_engine.pbx.instance import NodeError, load_secrets
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.reach import PROGRAM, RECORDING, Seen, facts_of, look
+from dialer_engine.pbx.reloads import outdated
 from dialer_engine.settings.asterisk import ExternalNode
 from dialer_engine.settings.home import HomeError, home, service_user
 from dialer_engine.settings.load import Config, SettingsError, load_config
@@ -42,7 +43,14 @@ async def lent(config: Path) -> Finding:
         return Finding("node", WARNING, "not looked at: the configuration has errors")
     except (HomeError, NodeError) as error:
         return Finding("node", CRITICAL, str(error))
+    if late := outdated(node):
+        return Finding("node", WARNING, restart_words(late, "dialer node stop"))
     return Finding("node", OK, f"{node.name}: Asterisk {seen.version} serves at {node.ari_url}")
+
+
+def restart_words(late: set[str], remedy: str) -> str:
+    """Say that Asterisk runs by older settings than its files have."""
+    return f"Asterisk runs as it was started; a restart is needed for {', '.join(sorted(late))}: {remedy}, then run"
 
 
 async def _node(config: Config, node: ExternalNode) -> Finding:

@@ -7,28 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from dialer_engine.core.gate import Decision, Outcome, Verdict
+from dialer_engine.core.gate import RULES, Decision, Outcome, Verdict
 from dialer_engine.settings.rules import load_zones
 
 if TYPE_CHECKING:
     from dialer_engine.cli.why import Answer, Question
     from dialer_engine.store.facts import NumberInCampaign
 
-NEEDS_DATABASE = frozenset(
-    {
-        "internal_suppression",
-        "member_suppression",
-        "emergency_stop",
-        "contact_finished",
-        "live_call",
-        "automated_dialing",
-        "announcing_device",
-        "number_attempts",
-        "person_attempts",
-        "contact_attempts",
-        "retry_delay",
-    }
-)
+_BY_THE_NUMBER_ALONE = frozenset({"number_class", "zone_data", "holiday", "calling_hours"})
+NEEDS_DATABASE = frozenset(rule.name for rule in RULES) - _BY_THE_NUMBER_ALONE
 """Rules whose facts only the database has; without it they are not checked, which refuses the call."""
 
 NOT_CHECKED = "not checked"

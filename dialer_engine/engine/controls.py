@@ -175,7 +175,9 @@ class Controls:
         needed = restart_needed(old, new)
         if needed:
             listed = "; ".join(needed)
-            raise Refused(f"nothing was changed: this needs a restart of the engine: {listed}")
+            also = " and of its Asterisk ('dialer stop --all', then run)"
+            what = "the engine" + (also if any(line.startswith("asterisk.node.") for line in needed) else "")
+            raise Refused(f"nothing was changed: this needs a restart of {what}: {listed}")
 
     async def reload_agents(self) -> dict[str, Any]:
         """Read the agents from the database and let their phones register. Raises Refused."""

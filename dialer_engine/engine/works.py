@@ -293,6 +293,10 @@ async def _open_asterisk(life: Lifecycle, tenure: Tenure, registry: Registry) ->
     changed = node.render(settings.trunks, registry.accounts)
     if await node.node.ensure_running():
         log.info("a running asterisk was adopted", node=own.name)
-        if await node.node.reload(changed):
-            log.warning("asterisk needs a restart for some changes", remedy="dialer stop --all")
+        if late := await node.node.reload(changed):
+            log.warning(
+                "asterisk needs a restart for some changes",
+                files=sorted(late),
+                remedy="dialer stop --all, then run",
+            )
     return node

@@ -41,6 +41,7 @@ from dialer_engine.pbx.process import (
     spawn,
     terminate,
 )
+from dialer_engine.pbx.reloads import note_start, outdated, reload_commands
 from dialer_engine.pbx.rtp_ports import ports_served, turn_ports
 from dialer_engine.settings.handover import open_shared
 from dialer_engine.settings.home import demote
@@ -54,20 +55,6 @@ HIGH_WATER = 500
 """Asterisk's own mark where it does not name another (AST_TASKPROCESSOR_HIGH_WATER_LEVEL)."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SCRIPTS = Path(__file__).resolve().parents[2] / "agi_scripts"
-_PJSIP_MODULES = (
-    "res_pjsip",
-    "res_pjsip_authenticator_digest",
-    "res_pjsip_endpoint_identifier_ip",
-    "res_pjsip_outbound_registration",
-)
-_RELOADS: Mapping[str, tuple[str, ...]] = {
-    "pjsip.conf": _PJSIP_MODULES,
-    "extensions.conf": ("pbx_config",),
-    "logger.conf": ("logger",),
-    "manager.conf": ("manager",),
-    "ari.conf": ("res_ari",),
-    "rtp.conf": ("res_rtp_asterisk",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +146,7 @@ class Node:
         check_ports(self.config)
         enough_space(self.config)
         turn_ports(self.config)
+        note_start(self.config)
         self._console_size = size_of(self.config.path("log", "console.log"))
         self._log_size = size_of(self.config.path("log", "messages.log"))
         command = self.bundle.command("asterisk", "-f", "-C", str(self.config.conf))
@@ -271,13 +259,10 @@ class Node:
             return 0
 
     async def reload(self, changed: Iterable[str]) -> set[str]:
-        """Let the instance read changed files, calls stay up; return the files that need a restart."""
-        names = set(changed)
-        for name, modules in _RELOADS.items():
-            if name in names:
-                for module in modules:
-                    await asyncio.to_thread(self.console, _reload_command(module))
-        return names - set(_RELOADS)
+        """Let the instance read changed files, calls stay up; return what of all files only a restart would apply."""
+        for command in reload_commands(set(changed)):
+            await asyncio.to_thread(self.console, command)
+        return await asyncio.to_thread(outdated, self.config)
 
     async def rotate_secrets(self) -> None:
         """Make other passwords for ARI and AMI and let a running instance take them; calls stay up.
@@ -309,10 +294,6 @@ def parse_task_processors(text: str) -> dict[str, TaskProcessor]:
             high = marks[1] if len(marks) == 2 and marks[1] > 0 else HIGH_WATER
             found[words[0]] = TaskProcessor(int(words[1]), int(words[2]), int(words[3]), high)
     return found
-
-
-def _reload_command(module: str) -> str:
-    return f"{module} reload" if module in ("logger", "manager") else f"module reload {module}.so"
 
 
 def _tail(path: Path, start: int) -> list[str]:

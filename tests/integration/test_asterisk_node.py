@@ -267,8 +267,17 @@ def test_unchanged_files_are_left_alone_and_foreign_ones_removed(pair: Pair) -> 
     assert not stray.exists()
 
 
-async def test_files_that_need_a_restart_are_named(pair: Pair) -> None:
-    assert await pair.engine.reload({"modules.conf"}) == {"modules.conf"}
+async def test_what_needs_a_restart_is_named_until_there_is_one_or_it_is_taken_back(pair: Pair) -> None:
+    port = pair.engine.config.sip_port
+    other = pair.files()
+    other["modules.conf"] += "load = app_sms.so\n"
+    other["pjsip.conf"] = other["pjsip.conf"].replace(f":{port}\n", f":{port + 1}\n")
+    late = {"modules.conf", "pjsip.conf [transport-udp]", "pjsip.conf [transport-tcp]"}
+    assert await pair.engine.reload(pair.engine.render(other)) == late
+    again = Node(pair.engine.bundle, pair.engine.config)
+    assert await again.reload(again.render(other)) == late, "nothing changed since, and Asterisk is the same"
+    assert f":{port}" in pair.engine.console("pjsip show transports")
+    assert await pair.engine.reload(pair.engine.render(pair.files())) == set()
 
 
 async def test_an_instance_that_is_started_again_takes_other_audio_ports(

@@ -51,6 +51,7 @@ def test_rules_without_facts_are_answered_and_the_others_count_as_refused(config
     assert "the number of fiction" not in result.output
     assert "open until 21:00 in America/New_York" in result.output
     assert result.output.count("not checked") == len(NEEDS_DATABASE)
+    assert "registry import" not in result.output, "nobody looked whether a list is loaded"
     assert "may not be called now: not every rule could be checked" in result.output
 
 
@@ -64,6 +65,8 @@ def test_json_names_every_rule_in_order(config: Path) -> None:
     assert only["blocking"] == "internal_suppression"
     assert [rule["rule"] for rule in only["rules"]][:2] == ["number_class", "internal_suppression"]
     assert {rule["rule"] for rule in only["rules"] if rule["outcome"] == "not_checked"} == NEEDS_DATABASE
+    answered = [rule["rule"] for rule in only["rules"] if rule["outcome"] != "not_checked"]
+    assert answered == ["number_class", "zone_data", "holiday", "calling_hours"]
     assert only["zone"] == "America/New_York"
 
 
