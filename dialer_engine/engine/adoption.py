@@ -120,6 +120,7 @@ def unseen(before: Attempt, now: Attempt) -> list[tuple[Phase, datetime]]:
     an answer on record nobody would know that somebody had answered.
     """
     times = (
+        (Phase.DIALING, before.originated_at, now.originated_at),
         (Phase.WAITING, before.answered_at, now.answered_at),
         (Phase.BRIDGED, before.joined_at, now.joined_at),
         (Phase.MESSAGE, before.message_at, now.message_at),

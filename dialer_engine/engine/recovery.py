@@ -245,7 +245,8 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
     channel = seen.channels.get(call.id)
     if channel is None:
         return None
-    now, attempt = utc_now(), call.attempt
+    now = utc_now()
+    attempt = replace(call.attempt, originated_at=call.attempt.originated_at or _left_at(channel, now))
     agent = seen.agent_with(call.id)
     if agent is not None:
         joined = attempt.joined_at or now
@@ -259,3 +260,11 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
         started = attempt.message_at or now
         return replace(attempt, phase=Phase.MESSAGE, answered_at=answered, message_at=started, agent=None)
     return replace(attempt, phase=Phase.UNCLAIMED, answered_at=answered, agent=None)
+
+
+def _left_at(channel: Channel, now: datetime) -> datetime:
+    """Return when a call left whose engine died before that was on record: a phone that may ring was called."""
+    try:
+        return min(datetime.fromisoformat(channel.creationtime), now)
+    except ValueError:
+        return now

@@ -25,6 +25,8 @@ from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriRefused
 
 Doing = Callable[[], None]
+CREATED = "2026-06-10T16:00:00.500+0000"
+"""When every channel of the simulated Asterisk came into being."""
 NUMBER = "+12105550100"
 
 
@@ -124,7 +126,7 @@ class Asterisk:
             "accountcode": "",
             "caller": nobody,
             "connected": nobody,
-            "creationtime": "",
+            "creationtime": CREATED,
             "language": "en",
             "protocol_id": "",
         }

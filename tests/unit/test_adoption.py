@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from dispatch_support import START, at
-from recovery_support import NUMBER, Rig
+from recovery_support import CREATED, NUMBER, Rig
 from settings_support import write_config
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
+from dialer_engine.core.outcome import Result, never_left
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.adoption import Adoption, attempt_of
 from dialer_engine.engine.agents import bridge_of
@@ -257,6 +258,20 @@ async def test_an_answer_that_no_engine_saw_is_written_when_its_call_is_taken_ov
         ("hears", 7, "message", True),
     ]
     assert engine.dispatcher.calls["hears"].attempt.answered_at is not None
+
+
+async def test_a_call_that_left_without_a_record_of_it_counts_as_one_that_left(engine: Next) -> None:
+    """Its engine died with that record in its hands: who may have heard a phone ring is not called again at once."""
+    nobody = dict.fromkeys((*TALK, "ringing_at", "originated_at"))
+    engine.asterisk.up["x"] = "Ringing"
+    await engine.take_over(live("x", Phase.RESERVED, **nobody))
+    assert engine.book.events == [("x", 6, "dialing", True)]
+    call = engine.dispatcher.calls["x"]
+    assert call.attempt.originated_at == datetime.fromisoformat(CREATED)
+    engine.dispatcher.cancel("x", "too many")
+    engine.dispatcher.feed("x", life.Gone(utc_now()))
+    assert engine.results == [("x", "cancelled")]
+    assert not never_left(Result.CANCELLED, call.attempt.originated_at)
 
 
 async def test_what_is_on_record_of_a_call_that_is_taken_over_is_not_written_again(engine: Next) -> None:
