@@ -24,7 +24,8 @@ LOOK_S = LATE_S + 2.0
 class Forgotten:
     """Looks every few seconds for attempts of this engine that its floor does not know.
 
-    Two looks in a row must find one: the end of a call may be on its way to the database during one.
+    Two looks in a row must find one: the end of a call may be on its way to the database during one. Each is ended
+    once: an end that the database refuses would count anew, as an abandoned call, at every look.
     """
 
     floor: Floor
@@ -36,6 +37,8 @@ class Forgotten:
             "attempts that nobody holds are looked for again",
         )
     )
+
+    ended: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Look until cancelled; what is on its way to the database is waited for."""
@@ -53,7 +56,8 @@ class Forgotten:
             live = [each for node in self.floor.means.places for each in await live_attempts(conn, node)]
         ours = [each for each in live if each.epoch == self.floor.means.epoch]
         suspects = {each.attempt_id for each in ours} - self.floor.dispatcher.calls.keys()
-        forgotten = [each for each in ours if each.attempt_id in suspects & before]
+        forgotten = [each for each in ours if each.attempt_id in (suspects & before) - self.ended]
+        self.ended = (self.ended & suspects) | {each.attempt_id for each in forgotten}
         if self.floor.adoption.end_forgotten(forgotten):
             log.error("attempts that nobody held were ended", count=len(forgotten))
         return suspects

@@ -55,6 +55,7 @@ NO_RECORD_TO_BLAME = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalServerError,
     asyncpg.PostgresSystemError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
@@ -63,7 +64,8 @@ NO_RECORD_TO_BLAME = (
     asyncpg.SyntaxOrAccessError,
 )
 """The database takes nothing now: no connection, a server that ends, starts or stands by, a full disk, a lock, a
-missing table or right. Unlike in `store.line.AWAY`, what it refuses for the record's own sake is not among them."""
+damaged page or index, a missing table or right. Unlike in `store.line.AWAY`, what it refuses for the record's own sake
+is not among them."""
 Guard = Callable[[Any], Awaitable[None]]
 """Asked inside every writing transaction; raises StaleEpoch once another engine owns the lease."""
 UNKNOWN = "the database does not have this attempt"
@@ -359,6 +361,7 @@ class Writer:
                 await asyncio.to_thread(set_aside, self._rejected, entries)
             except OSError as error:
                 self._set_unsafe(error)
+                self.beat = time.monotonic()  # to be ended by the watchdog now would lose what is in memory
                 await asyncio.sleep(RETRY_S[-1])
             else:
                 return

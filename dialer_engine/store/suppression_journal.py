@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
@@ -218,15 +219,20 @@ class SuppressionJournal:
         _sync(self._file.parent)
 
     def _append(self, lines: bytes) -> None:
-        """Append and bring it to the disk; a line that a crash left half written is closed first."""
-        with self._file.open("r+b") as file:
+        """Append and bring it to the disk, all or nothing; what a crash left half written at the end is taken out."""
+        with self._file.open("r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(0, end - 1))
-            torn = file.read(1) != b"\n"
-            file.write(b"\n" + lines if torn else lines)
-            file.flush()
-            os.fsync(file.fileno())
+            end = _end_of_lines(file)
+            try:
+                file.truncate(end)
+                file.seek(end)
+                left = memoryview(lines)
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(end)
+                raise
 
     def _read(self) -> Iterator[Change]:
         with self._file.open("rb") as file:
@@ -278,6 +284,19 @@ def _revoked(row: asyncpg.Record) -> Change:
 
 def _line(row: msgspec.Struct) -> bytes:
     return msgspec.json.encode(row) + b"\n"
+
+
+def _end_of_lines(file: FileIO) -> int:
+    """Return the offset behind the last line that has its end."""
+    place = file.seek(0, os.SEEK_END)
+    while place:
+        start = max(0, place - 4096)
+        file.seek(start)
+        found = file.read(place - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        place = start
+    return 0
 
 
 def _sync(path: Path) -> None:

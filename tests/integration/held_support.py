@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,24 @@ from dialer_engine.store.reserve import Reservation, ReserveRequest, reserve
 from dialer_engine.store.suppress import remove
 
 TABLES = ("attempt_events", "cdrs", "dispositions", "suppression_log", "agent_sessions", "agent_states")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 128 KiB, mounted where the test's DIALER_HOME keeps its journal."""
+    place = tmp_path / "journal"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)], check=False)
+    assert mounted.returncode == 0, "this test makes a small disk and needs to be root"
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(filler: Path) -> None:
+    """Leave no room on the disk of a file."""
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"\0" * 4096)
 
 
 async def _anybody(conn: object) -> None:

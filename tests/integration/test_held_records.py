@@ -1,15 +1,12 @@
 """Records while the database is away, on a real Postgres that turns connections away: on disk, then written once."""
 
-import contextlib
 import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from held_support import Desk, at, desk, on_disk, outage, put_all, take_off_all, talk, until
+from held_support import Desk, at, desk, fill, on_disk, outage, put_all, small_disk, take_off_all, talk, until
 from store_support import NOON, end_of
 from structlog.testing import capture_logs
 
@@ -24,7 +21,7 @@ from dialer_engine.store.sql import sql
 
 pytestmark = pytest.mark.postgres
 
-__all__ = ["desk"]
+__all__ = ["desk", "small_disk"]
 
 CDR = (
     "select result, originated_at, ringing_at, answered_at, joined_at, ended_at, ended_by, agent from cdrs "
@@ -256,6 +253,39 @@ async def test_a_record_that_the_database_refuses_holds_up_no_other(desk: Desk) 
     assert desk.rejected[1]["error"] == "the database does not have this attempt"
 
 
+async def test_a_damaged_database_is_no_fault_of_a_record(desk: Desk) -> None:
+    """Nothing is set aside: dialing stops, and what happens meanwhile is written when the page is mended."""
+    await desk.fetch(
+        "create function damaged() returns trigger language plpgsql as "
+        "$$ begin raise exception 'invalid page in block 7' using errcode = 'XX001'; end $$"
+    )
+    await desk.fetch("create trigger damaged before insert on cdrs for each row execute function damaged()")
+    async with desk.writer() as writer:
+        put_all(writer, talk(desk.attempts[0], desk.agent))
+        await until(lambda: not writer.healthy, "the damage stops dialing")
+        await on_disk(writer, 8)
+        await desk.fetch("drop trigger damaged on cdrs")
+        await until(lambda: writer.healthy and not writer.held, "all is written")
+    assert desk.rejected == []
+    assert await desk.fetch(CDR) == [TALKED]
+
+
+async def test_who_waits_for_room_on_the_disk_is_alive(small_disk: Path, desk: Desk) -> None:
+    """A refused record is set aside on a disk. No watchdog may end an engine that waits for it with all it has."""
+    (desk.home / "log").symlink_to(small_disk)
+    fill(small_disk / "filler")
+    bad = StateChange(desk.agent + 99, "ready", at(4), "main")
+    async with desk.writer() as writer:
+        put_all(writer, [bad, *talk(desk.attempts[0], desk.agent)])
+        await until(lambda: writer.unsafe, "the full disk is noticed")
+        began = writer.beat
+        await until(lambda: writer.beat > began + 1.5, "it gives signs of life")
+        (small_disk / "filler").unlink()
+        await until(lambda: not len(writer) and not writer.unsafe, "all is written")
+    assert [each["kind"] for each in desk.rejected] == ["StateChange"]
+    assert await desk.fetch(CDR) == [TALKED]
+
+
 async def test_a_displaced_engine_sets_aside_at_once_what_it_may_not_write(desk: Desk) -> None:
     lost, kept = desk.attempts[:2]
     async with desk.writer() as writer:
@@ -315,17 +345,6 @@ async def test_memory_is_bounded_and_the_disk_is_written_quickly(desk: Desk) -> 
     assert {number for _, number in found} == {10_000 + len(many) // 4}
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KiB, mounted where the test's DIALER_HOME keeps its journal."""
-    place = tmp_path / "journal"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)], check=False)
-    assert mounted.returncode == 0, "this test makes a small disk and needs to be root"
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 async def test_a_full_disk_is_said_and_what_is_in_memory_waits_for_room(small_disk: Path, desk: Desk) -> None:
     filler = small_disk / "filler"
     with capture_logs() as logs:
@@ -364,13 +383,6 @@ async def test_a_full_disk_is_said_and_what_is_in_memory_waits_for_room(small_di
         "healthy False unsafe True",
         "healthy False unsafe False",
     ]
-
-
-def fill(filler: Path) -> None:
-    """Leave no room on the disk of a file."""
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
 
 
 async def test_files_that_somebody_removed_hold_up_nothing(desk: Desk) -> None:

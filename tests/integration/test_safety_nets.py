@@ -70,3 +70,24 @@ async def test_a_missing_right_is_told_once_and_so_is_its_return(
         await asyncio.wait([task])
     assert [entry["log_level"] for entry in logs] == ["error", "warning"]
     assert logs[0]["why"] == "permission denied for table attempts"
+
+
+async def test_an_attempt_whose_end_the_database_refuses_is_ended_once(
+    conn: Conn, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each end counts as an abandoned call: at every look one more would use up the campaign's budget."""
+    live = [SimpleNamespace(attempt_id="lost", epoch=1)]
+
+    async def live_attempts(conn: Conn, node: str) -> list[Any]:
+        return live
+
+    monkeypatch.setattr(forgotten, "live_attempts", live_attempts)
+    net, ended = lost(pool), []
+    net.floor.adoption.end_forgotten = lambda attempts: ended.extend(each.attempt_id for each in attempts)
+    before: set[str] = set()
+    for _ in range(4):
+        before = await net._look(before)
+    assert ended == ["lost"]
+    live.clear()
+    before = await net._look(before)
+    assert not net.ended

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from held_support import fill, small_disk
 from store_support import NOON, WALL, Conn, fictional, make_world, put_contacts, request, until_it_waits
 
 from dialer_engine.contacts.suppression_file import import_suppressions
@@ -28,6 +29,8 @@ from dialer_engine.store.suppression_journal import (
 from dialer_engine.store.watermark import Watermark, watermark_file
 
 pytestmark = pytest.mark.postgres
+
+__all__ = ["small_disk"]
 
 
 def with_database(url: str, name: str) -> str:
@@ -249,16 +252,40 @@ async def test_a_lost_file_is_written_anew_from_the_database(conn: Conn, tmp_pat
     assert await conn.fetchval("select count(*) from suppression_journals") == 1, "the lost one is forgotten"
 
 
-async def test_a_line_torn_by_a_crash_is_closed_and_written_again(
-    conn: Conn, journal: SuppressionJournal, tmp_path: Path
+@pytest.mark.parametrize(
+    "torn", ['{"token":"f3b0c7a2-0000-4000-80', '{"token":"f3b0c7a2","consents":{"a":1}', "x" * 9000]
+)
+async def test_a_line_torn_by_a_crash_is_taken_out_and_written_again(
+    conn: Conn, journal: SuppressionJournal, tmp_path: Path, torn: str
 ) -> None:
+    """Also one that is torn behind an inner bracket, and one that is longer than a block."""
     await make_world(conn)
     await journal.open(conn, WALL)
     await suppress.add(conn, A, None, "request", WALL, who="ann")
-    with journal_file(tmp_path).open("ab") as file:
-        file.write(b'{"token":"f3b0c7a2-0000-4000-80')
+    with journal_file(tmp_path).open("a") as file:
+        file.write(torn)
     await journal.flush(conn)
     await suppress.add(conn, B, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    assert torn not in journal_file(tmp_path).read_text()
+    assert (await journal.open(conn, WALL)).lines == 2
+
+
+async def test_a_full_disk_leaves_no_half_of_a_line(conn: Conn, small_disk: Path, tmp_path: Path) -> None:
+    await make_world(conn)
+    journal = SuppressionJournal(journal_file(tmp_path))
+    await journal.open(conn, WALL)
+    await suppress.add(conn, A, None, "request", WALL, who="ann")
+    await journal.flush(conn)
+    whole = journal_file(tmp_path).read_bytes()
+    filler = small_disk / "filler"
+    fill(filler)
+    note = "n" * 8000  # more than what is left of the file's last block
+    await suppress.add(conn, B, None, "request", WALL, who="ann", note=note)
+    with pytest.raises(OSError, match="No space left"):
+        await journal.flush(conn)
+    assert journal_file(tmp_path).read_bytes() == whole
+    filler.unlink()
     await journal.flush(conn)
     assert (await journal.open(conn, WALL)).lines == 2
 
