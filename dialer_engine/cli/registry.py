@@ -23,6 +23,7 @@ from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.registry.answers import take_answers
 from dialer_engine.contacts.registry.apply import ChangeReport, apply
 from dialer_engine.contacts.registry.load import LoadReport, LoadRequest, load
+from dialer_engine.contacts.registry.verify import counted
 from dialer_engine.settings.load import Config
 from dialer_engine.store.directory import check_list, member_id_of
 from dialer_engine.store.registry import lists
@@ -42,6 +43,9 @@ AreasOption = Annotated[str, typer.Option("--area-codes", help="all, or codes su
 PartialOption = Annotated[bool, typer.Option("--partial", help="Only these area codes; keep the others.")]
 OrderOption = Annotated[bool, typer.Option("--any-order", help="The numbers may be in any order.")]
 EmptyOption = Annotated[str, typer.Option("--empty", help="Area codes that hold no number, such as 729,879.")]
+DropOption = Annotated[
+    str, typer.Option("--drop", help="Area codes to take off the list that nobody subscribes to any more.")
+]
 NumbersOption = Annotated[int | None, typer.Option("--numbers", help="The total the registry told.")]
 ColumnOption = Annotated[str | None, typer.Option("--column", help="Name or place of the number's column.")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
@@ -57,13 +61,17 @@ def import_(
     partial: PartialOption = False,
     any_order: OrderOption = False,
     empty: EmptyOption = "",
+    drop: DropOption = "",
     numbers: NumbersOption = None,
     column: ColumnOption = None,
     dry_run: DryOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Load a full list; the old version stays in force until the new one is complete and verified."""
+    """Load a full list; the old version stays in force until the new one is complete and verified.
+
+    Area codes of other accounts stay as they are.
+    """
     now = datetime.now(UTC)
     request = LoadRequest(
         name=name,
@@ -75,6 +83,7 @@ def import_(
         partial=partial,
         any_order=any_order,
         empty=frozenset(_codes(empty)),
+        drop=frozenset(_codes(drop)),
         numbers=numbers,
         column=column,
         dry_run=dry_run,
@@ -96,7 +105,18 @@ def _told(report: LoadReport) -> list[str]:
     before = "" if report.before is None else f" (before: {report.before:,})"
     state = "would be taken" if report.version is None else f"in force as version {report.version}"
     head = f"{report.name}: {report.numbers:,} numbers of {len(report.areas)} area codes {state}{before}"
-    return [head, *report.warnings]
+    kept = [
+        f"{report.name}: account {account}: kept as they were: {counted(areas)}"
+        for account, areas in report.kept.items()
+    ]
+    gone = [f"{report.name}: no longer on the list: {counted(report.gone)}"] if report.gone else []
+    return [head, *gone, *kept, *_unsubscribed(report), *report.warnings]
+
+
+def _unsubscribed(report: LoadReport) -> list[str]:
+    codes = ",".join(map(str, report.unsubscribed))
+    what = f"no subscription covers area codes {codes} any more; --drop {codes} takes them off the list"
+    return [f"{report.name}: {what}"] if codes else []
 
 
 def change(

@@ -74,6 +74,11 @@ where a.list_id = $1 order by a.npa;
 -- Tells of when an account's newest download of a list is; null when there is none.
 select max(as_of) from registry_loads where list_id = $1 and account = $2;
 
+-- name: registry_last_changes
+-- Tells of when the newest change list of each account is.
+select account, max(as_of) as as_of from registry_loads
+where list_id = $1 and kind = 'change' and account is not null group by account;
+
 -- name: registry_turn
 -- Takes the right to change a list; false while somebody else changes it.
 select pg_try_advisory_lock(7204610, hashtext($1));
@@ -126,7 +131,7 @@ insert into registry_blocks (side, npa, exchange, list_id, bits, lines, thousand
 select 0, npa, exchange, $1, bits, lines, thousands from registry_stage order by npa, exchange;
 
 -- name: registry_keep_areas
--- Takes the area codes that were not loaded now over from the former side.
+-- Takes the area codes that this load does not touch over from the former side.
 insert into registry_blocks (side, npa, exchange, list_id, bits, lines, thousands)
 select $3, npa, exchange, list_id, bits, lines, thousands from registry_blocks
 where list_id = $1 and side = $2 and not (npa = any($4::smallint[]));
@@ -137,8 +142,8 @@ insert into registry_loads (list_id, kind, account, as_of, loaded_at, loaded_by,
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning id;
 
 -- name: registry_drop_areas
--- Forgets the area codes of a list that a full load no longer has.
-delete from registry_areas where list_id = $1 and not (npa = any($2::smallint[]));
+-- Forgets area codes of a list that a full load no longer has.
+delete from registry_areas where list_id = $1 and npa = any($2::smallint[]);
 
 -- name: registry_set_areas
 -- Records what the load brought per area code.

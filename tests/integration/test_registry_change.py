@@ -176,6 +176,7 @@ async def _compare(
     whole = "".join(text(npa, sorted(numbers)) for npa, numbers in sorted(areas.items()))
     total = sum(map(len, areas.values()))
     await conn.execute("update registry_lists set load_id = null")
+    await conn.execute("delete from registry_areas")
     await bring(conn, tmp_path / "dnc.txt", whole, numbers=total, account=account)
     model = {(npa, number) for npa, numbers in areas.items() for number in numbers}
     mine = [(npa, number, add) for npa, number, add in changes if npa in areas]

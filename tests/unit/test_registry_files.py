@@ -355,7 +355,7 @@ def test_a_table_that_is_loaded_leaves_no_file_open(tmp_path: Path) -> None:
     now = datetime(2026, 6, 10, tzinfo=UTC)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ResourceWarning)
-        found = list(_batches(LoadRequest("us_state:FL", (file,), now, now, "tester"), None))
+        found = list(_batches(LoadRequest("us_state:FL", (file,), now, now, "tester"), by_area=False))
         assert [each.name for each, _ in found] == [str(file)]
         assert pairs([batch for _, batch in found]) == [(212, 5551234)]
         del found

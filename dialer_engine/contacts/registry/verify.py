@@ -1,10 +1,12 @@
 """Is this the whole list, of the right account? What is checked before a version may take over."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from dialer_engine.contacts.registry.files import RegistryError
 from dialer_engine.store.registry.lists import Subscription
+from dialer_engine.store.registry.loads import AreaState
 
 TOLERANCE = 0.05
 """How far the numbers of a list may differ from the last load, as a share."""
@@ -17,15 +19,26 @@ _NAMED = 12
 class Expected:
     """What a load must hold.
 
-    `area_codes` are those of the subscription; `before` counts the numbers of the version in force; `empty`
-    are area codes that the operator says hold no number; `exact` is the total the registry told, if known.
+    `area_codes` are those of the subscription, None for a list that is not by area code; `before` counts the numbers
+    of the version in force, and `newest` tells of when (UTC) the newest of them are; `as_of` is when the download was
+    handed out (UTC). `empty` are area codes that the operator says hold no number, `drop` those to be taken off the
+    list, all of which must be `unsubscribed`; `exact` is the total the registry told, if known.
     """
 
-    area_codes: frozenset[int]
+    area_codes: frozenset[int] | None
     before: Mapping[int, int]
+    as_of: datetime
+    newest: Mapping[int, datetime]
     empty: frozenset[int] = frozenset()
+    drop: frozenset[int] = frozenset()
+    unsubscribed: frozenset[int] = frozenset()
     partial: bool = False
     exact: int | None = None
+
+    def gone(self, found: Collection[int]) -> dict[int, int]:
+        """Return the area codes that the list no longer has after this load, with their former numbers."""
+        leaving = self.before.keys() - set(found) if self.area_codes is None else self.drop
+        return {npa: self.before[npa] for npa in sorted(leaving)}
 
 
 def check_account(where: str, account: str | None, subscribed: Sequence[Subscription]) -> list[Subscription]:
@@ -50,26 +63,94 @@ def check_file_name(where: str, name: str, account: str, subscribed: Sequence[Su
         raise RegistryError(f"{where}: the file's name says account {found}, not {account}")
 
 
+def check_whole(
+    where: str, name: str, *, partial: bool, empty: Collection[int], drop: Collection[int]
+) -> None:
+    """Refuse what only lists by area code can have: of any other list the age is one, so a part would renew all."""
+    if partial:
+        raise RegistryError(
+            f"{where}: {name} is not dated by area code and cannot be loaded in parts: what is old in it would count "
+            "as fresh. Give all files of the download in one import, without --partial"
+        )
+    for option, codes in (("--empty", empty), ("--drop", drop)):
+        if codes:
+            raise RegistryError(
+                f"{where}: {option} is for lists by area code, and {name} is none; leave it out"
+            )
+
+
+def check_empty(where: str, empty: Collection[int], covered: Collection[int]) -> None:
+    """Refuse to take area codes outside the subscription for empty."""
+    strange = sorted(set(empty) - set(covered))
+    if strange:
+        raise RegistryError(
+            f"{where}: --empty {_some(strange)}: not part of the subscription, so nobody can know that; leave it out"
+        )
+
+
+def unsubscribed(
+    account: str | None, before: Mapping[int, AreaState], covered: Mapping[int, str]
+) -> frozenset[int]:
+    """Return the area codes in force that no account subscribes to and that this account's load may drop.
+
+    `covered` names an account that subscribes to each area code. What another account loaded is that account's to drop,
+    as long as it subscribes to anything.
+    """
+    others = set(covered.values()) - {account}
+    return frozenset(
+        npa for npa, state in before.items() if npa not in covered and state.account not in others
+    )
+
+
+def check_drop(
+    where: str, expected: Expected, before: Mapping[int, AreaState], covered: Mapping[int, str]
+) -> None:
+    """Refuse to take area codes off the list that are not on it, are subscribed to, or are another account's."""
+    if expected.drop and expected.partial:
+        raise RegistryError(f"{where}: --drop is for full loads; a partial one keeps the other area codes")
+    for npa in sorted(expected.drop - expected.unsubscribed):
+        if npa not in before:
+            what = "no number of it is loaded; leave it out"
+        elif npa in covered:
+            what = f"account {covered[npa]} subscribes to it; a load of that account replaces its numbers"
+        else:
+            what = f"it was loaded by account {before[npa].account}; drop it with a load of that account"
+        raise RegistryError(f"{where}: --drop {npa}: {what}")
+
+
+def check_age(where: str, codes: Iterable[int], expected: Expected) -> None:
+    """Refuse to replace numbers by those of an older download, whosever they are."""
+    for npa in codes:
+        newest = expected.newest.get(npa)
+        if newest is not None and expected.as_of < newest:
+            raise RegistryError(
+                f"{where}: is of {expected.as_of:%Y-%m-%d}; area code {npa} of the version in force is newer, of "
+                f"{newest:%Y-%m-%d}; download it anew"
+            )
+
+
 def check_area(where: str, npa: int, expected: Expected) -> None:
-    """Refuse an area code outside the subscription, as soon as it is met."""
+    """Refuse an area code outside the subscription or newer in force, as soon as it is met."""
+    if expected.area_codes is None:
+        return
     if npa not in expected.area_codes:
         raise RegistryError(
             f"{where}: area code {npa} is not part of the subscription; is it another account's file?"
         )
+    check_age(where, (npa,), expected)
 
 
 def check_complete(where: str, found: Mapping[int, int], expected: Expected) -> None:
     """Refuse a load that lacks area codes, or whose counts differ too much from the last load."""
-    if expected.partial:
-        if not found:
-            raise RegistryError(f"{where}: holds no number")
-    else:
-        _check_missing(where, found.keys(), expected)
+    if not found:
+        raise RegistryError(f"{where}: holds no number")
+    if expected.area_codes is not None and not expected.partial:
+        _check_missing(where, found.keys(), expected.area_codes - expected.empty)
     _check_counts(where, found, expected)
 
 
-def _check_missing(where: str, found: Collection[int], expected: Expected) -> None:
-    missing = sorted(expected.area_codes - set(found) - expected.empty)
+def _check_missing(where: str, found: Collection[int], wanted: frozenset[int]) -> None:
+    missing = sorted(wanted - set(found))
     if missing:
         raise RegistryError(
             f"{where}: no number of area code {_some(missing)}, which the subscription covers; is the file "
@@ -84,21 +165,36 @@ def _check_counts(where: str, found: Mapping[int, int], expected: Expected) -> N
             raise RegistryError(f"{where}: holds {total:,} numbers, not {expected.exact:,}")
         return
     wanted = found.keys() if expected.partial else expected.area_codes
-    before = {npa: n for npa, n in expected.before.items() if npa in wanted}
-    if not sum(before.values()):
+    before = {npa: n for npa, n in expected.before.items() if wanted is None or npa in wanted}
+    former = sum(before.values())
+    if former < (FEW if wanted is None else 1):
         return
-    _check_one(where, sum(found.get(npa, 0) for npa in before), sum(before.values()))
+    lost = _lost(expected.gone(found)) if wanted is None else ""
+    _check_one(where, sum(found.get(npa, 0) for npa in before), former, lost)
+    if wanted is None:
+        # No subscription says which area codes may come new, as it does for the others.
+        _check_one(where, total, former)
     for npa, numbers in before.items():
         if numbers >= FEW:
             _check_one(f"{where}: area code {npa}", found.get(npa, 0), numbers)
 
 
-def _check_one(where: str, now: int, before: int) -> None:
+def _check_one(where: str, now: int, before: int, lost: str = "") -> None:
     if abs(now - before) > TOLERANCE * before:
         raise RegistryError(
-            f"{where}: holds {now:,} numbers, the last load {before:,}: more than {TOLERANCE:.0%} apart; "
+            f"{where}: holds {now:,} numbers, the last load {before:,}: more than {TOLERANCE:.0%} apart{lost}; "
             "is the file cut off? If it is right, give the number the registry told with --numbers"
         )
+
+
+def _lost(gone: Mapping[int, int]) -> str:
+    return f"; without any number now: {counted(gone, _NAMED)}" if gone else ""
+
+
+def counted(areas: Mapping[int, int], most: int | None = None) -> str:
+    """Return area codes with their numbers in words, all of them or no more than `most`."""
+    shown = ", ".join(f"{npa} ({numbers:,} numbers)" for npa, numbers in list(areas.items())[:most])
+    return shown if most is None or len(areas) <= most else f"{shown} and {len(areas) - most} more"
 
 
 def _some(codes: Sequence[int]) -> str:

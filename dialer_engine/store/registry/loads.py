@@ -82,19 +82,24 @@ class Build:
             staged = ((npa, b.exchange, b.bits, b.lines, b.thousands) for b in blocks)
             await self._conn.copy_records_to_table("registry_stage", records=staged, columns=_COLUMNS)
 
-    async def put_in_force(self, areas: Mapping[int, int], record: LoadRecord) -> int:
-        """Swap to this version and return its number; a partial load keeps the other area codes."""
-        partial = record.kind == "partial"
-        codes = sorted(areas)
-        if self._large and partial and self._list.load_id is not None:
-            keep = (self._list.id, self._list.side, self.side, codes)
-            await self._conn.execute(sql("registry_keep_areas"), *keep)
+    async def put_in_force(
+        self, areas: Mapping[int, int], gone: Collection[int], record: LoadRecord, *, keep: bool
+    ) -> int:
+        """Swap to this version and return its number.
+
+        It replaces the area codes in `areas` and no longer has those in `gone`. With `keep` all others stay as they
+        are, with their age and account; without it there must be none.
+        """
+        touched = sorted(areas.keys() | set(gone))
+        if self._large and keep:
+            former = (self._list.id, self._list.side, self.side, touched)
+            await self._conn.execute(sql("registry_keep_areas"), *former)
         elif not self._large:
-            old = (self._list.id, 0, codes if partial else None)
-            await self._conn.execute(sql("registry_remove_blocks"), *old)
+            await self._conn.execute(
+                sql("registry_remove_blocks"), self._list.id, 0, touched if keep else None
+            )
             await self._conn.execute(sql("registry_move_stage"), self._list.id)
-        if not partial:
-            await self._conn.execute(sql("registry_drop_areas"), self._list.id, codes)
+        await self._conn.execute(sql("registry_drop_areas"), self._list.id, sorted(gone))
         return await finish(self._conn, self._list.id, self.side, areas, record)
 
 
@@ -179,6 +184,11 @@ async def last_download(conn: Connection, list_id: int, account: str) -> datetim
     """Return of when (UTC) an account's newest download of a list is, None when none was ever loaded."""
     at: datetime | None = await conn.fetchval(sql("registry_last_download"), list_id, account)
     return at
+
+
+async def last_changes(conn: Connection, list_id: int) -> dict[str, datetime]:
+    """Return of when (UTC) the newest change list of each account is."""
+    return {row["account"]: row["as_of"] for row in await conn.fetch(sql("registry_last_changes"), list_id)}
 
 
 async def recount(conn: Connection, list_id: int) -> dict[int, int]:
