@@ -15,7 +15,10 @@ from dialer_engine.store.migrate import pending
 from dialer_engine.store.registry.overview import ListRow, overview
 
 _WHAT = "registries"
-_REMEDY = "get them anew and load them: dialer registry import (docs/registries.md)"
+_REMEDY = (
+    "get them anew and load them with dialer registry import, which says with --drop what to let go of that nobody "
+    "subscribes to any more (docs/registries.md)"
+)
 
 
 async def registries(config: Path) -> Finding:
