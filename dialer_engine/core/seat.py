@@ -17,6 +17,7 @@ The races this forbids
 * A seat is reserved for one attempt only; freeing it names the attempt, so a late "free" of an earlier
   attempt cannot release a later one.
 * A disposition is given exactly once per conversation: by the digit, by the wrap time, or by the leg's end.
+* A do-not-call of after the wrap-up goes to the talk that ended last, or to none: not to one that begins just then.
 * A wrap timer that fires late names its attempt and is ignored when the seat has moved on.
 """
 
@@ -24,9 +25,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+DO_NOT_CALL_WITHIN = timedelta(seconds=120)
+"""So long after a talk's end its agent may still give a person's do-not-call. The request must not be lost to a wrap-up
+that was too short or to a wrong digit before; minutes later a key was more likely pressed by mistake."""
 
 
 class SeatState(StrEnum):
@@ -42,7 +47,11 @@ class SeatState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A seat's whole state; `since` is the UTC moment the state began, `node` the Asterisk of its last leg."""
+    """A seat's whole state; `since` is the UTC moment the state began, `node` the Asterisk of its last leg.
+
+    `talked` is the attempt of the last talk and `talk_over` its end (UTC); both are None until one has ended and from
+    the beginning of the next one on. They outlive the leg: whose phone was lost may come back with a request.
+    """
 
     agent: str
     state: SeatState = SeatState.OFF
@@ -50,6 +59,8 @@ class Seat:
     attempt: str | None = None
     pause_wanted: bool = False
     node: str = ""
+    talked: str | None = None
+    talk_over: datetime | None = None
 
     @property
     def resting(self) -> bool:
@@ -126,9 +137,10 @@ class PauseKey(SeatEvent):
 
 @dataclass(frozen=True, slots=True)
 class DispositionKey(SeatEvent):
-    """The agent pressed a digit of the campaign's table."""
+    """The agent pressed a digit of the campaign's table; `suppress`: it is a person's do-not-call."""
 
     code: str
+    suppress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +181,26 @@ class Dispose:
 
 
 @dataclass(frozen=True, slots=True)
+class Correct:
+    """Write a further disposition of a talk that was disposed of already."""
+
+    attempt: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class BecameReady:
     """The agent can take a call: the longest waiting person, or new calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Let the agent hear something: `paused`, `ready`, `noted`, `arrived`."""
+    """Let the agent hear something: `paused`, `ready`, `noted`, `cancelled`, `refused`, `arrived`."""
 
     what: str
 
 
-SeatCommand = EndCall | CustomerAlone | StartWrap | Dispose | BecameReady | Tell
+SeatCommand = EndCall | CustomerAlone | StartWrap | Dispose | Correct | BecameReady | Tell
 SeatStep = tuple[Seat, tuple[SeatCommand, ...]]
 
 
@@ -211,7 +231,9 @@ def _off(s: Seat, e: LegDown) -> SeatStep:
 
 def _off_with_customer(s: Seat, e: LegDown) -> SeatStep:
     alone: tuple[SeatCommand, ...] = (CustomerAlone(s.attempt, e.vanished),) if s.attempt else ()
-    return _absent(s, e), (*alone, *_default(s)) if s.state is SeatState.IN_CALL else alone
+    if s.state is not SeatState.IN_CALL:
+        return _absent(s, e), alone
+    return _talk_over(_absent(s, e), s.attempt, e), (*alone, *_default(s))
 
 
 def _off_in_wrap(s: Seat, e: LegDown) -> SeatStep:
@@ -220,6 +242,10 @@ def _off_in_wrap(s: Seat, e: LegDown) -> SeatStep:
 
 def _absent(s: Seat, e: LegDown) -> Seat:
     return replace(_to(s, SeatState.OFF, e), pause_wanted=False)
+
+
+def _talk_over(s: Seat, attempt: str | None, e: SeatEvent) -> Seat:
+    return replace(s, talked=attempt, talk_over=e.at)
 
 
 def _default(s: Seat) -> tuple[SeatCommand, ...]:
@@ -247,13 +273,14 @@ def _resume(s: Seat, e: SeatEvent) -> SeatStep:
 def _customer_in(s: Seat, e: CustomerIn) -> SeatStep:
     if s.attempt != e.attempt:
         return s, ()
-    return _to(s, SeatState.IN_CALL, e, e.attempt), (Tell("arrived"),)
+    talking = replace(_to(s, SeatState.IN_CALL, e, e.attempt), talked=None, talk_over=None)
+    return talking, (Tell("arrived"),)
 
 
 def _customer_out(s: Seat, e: CustomerOut) -> SeatStep:
     if s.attempt != e.attempt:
         return s, ()
-    return _to(s, SeatState.WRAP, e, e.attempt), (StartWrap(e.attempt),)
+    return _talk_over(_to(s, SeatState.WRAP, e, e.attempt), e.attempt, e), (StartWrap(e.attempt),)
 
 
 def _hangup_key(s: Seat, e: HangupKey) -> SeatStep:
@@ -269,13 +296,21 @@ def _unpause(s: Seat, e: PauseKey) -> SeatStep:
 
 
 def _pause_later(s: Seat, e: PauseKey) -> SeatStep:
-    return replace(s, pause_wanted=not s.pause_wanted), ()
+    return replace(s, pause_wanted=not s.pause_wanted), (Tell("cancelled" if s.pause_wanted else "noted"),)
 
 
 def _dispose(s: Seat, e: DispositionKey) -> SeatStep:
     resumed, commands = _resume(s, e)
     given: tuple[SeatCommand, ...] = (Dispose(s.attempt, e.code),) if s.attempt else ()
     return resumed, (*given, Tell("noted"), *commands)
+
+
+def _dispose_late(s: Seat, e: DispositionKey) -> SeatStep:
+    """Only a do-not-call still counts; the disposition that was given before stands beside it."""
+    in_time = s.talk_over is not None and e.at - s.talk_over <= DO_NOT_CALL_WITHIN
+    if s.talked is None or not in_time or not e.suppress:
+        return s, (Tell("refused"),)
+    return s, (Correct(s.talked, e.code), Tell("noted"))
 
 
 def _wrap_over(s: Seat, e: WrapOver) -> SeatStep:
@@ -296,6 +331,7 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
     (SeatState.READY, Reserved): _reserve,
     (SeatState.READY, Recalled): _recall,
     (SeatState.READY, PauseKey): _pause,
+    (SeatState.READY, DispositionKey): _dispose_late,
     (SeatState.RESERVED, LegDown): _off_with_customer,
     (SeatState.RESERVED, Freed): _free,
     (SeatState.RESERVED, CustomerIn): _customer_in,
@@ -311,6 +347,7 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
     (SeatState.PAUSED, LegDown): _off,
     (SeatState.PAUSED, Recalled): _recall,
     (SeatState.PAUSED, PauseKey): _unpause,
+    (SeatState.PAUSED, DispositionKey): _dispose_late,
 }
 """What each event does in each state."""
 

@@ -226,9 +226,9 @@ class AsteriskActions:
         """Let an agent hear a short sound."""
         self.legs.tell(agent, what)
 
-    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
+    def start_wrap(self, agent: str, attempt_id: str) -> None:
         """Start an agent's wrap time."""
-        self.legs.start_wrap(agent, attempt_id, campaign)
+        self.legs.start_wrap(agent, attempt_id)
 
 
 def _is_gone(error: AriError) -> bool:

@@ -35,6 +35,7 @@ SOUNDS: Mapping[str, str] = {
     "paused": "paused",
     "arrived": "tone-arrived",
     "noted": "tone-noted",
+    "cancelled": "tone-cancelled",
     "refused": "tone-refused",
     "shown": "tone-shown",
 }
@@ -297,18 +298,24 @@ class Legs:
             self._dispose(agent, digit)
 
     def _dispose(self, agent: str, digit: str) -> None:
+        """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides."""
         seat = self._seat_of(agent)
-        if seat is None or seat.state is not SeatState.WRAP or self.dispatcher is None:
-            if seat is not None and seat.state in (SeatState.READY, SeatState.PAUSED):
-                self.tell(agent, "refused")
+        if seat is None or seat.state not in (SeatState.WRAP, SeatState.READY, SeatState.PAUSED):
             return
-        campaign = self.campaigns.get(self.dispatcher.campaign_of_attempt(seat.attempt))
+        campaign = self._talks_campaign(agent)
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
         if meaning is None:
             self.tell(agent, "refused")
             return
         self._cancel_wrap(agent)
-        self._feed(agent, chair.DispositionKey(utc_now(), meaning.code))
+        self._feed(agent, chair.DispositionKey(utc_now(), meaning.code, meaning.suppress))
+
+    def _talks_campaign(self, agent: str) -> Campaign | None:
+        """Return the settings of an agent's present or last talk: those it began with once a reload took them away."""
+        call = self.dispatcher.talk_of(agent) if self.dispatcher else None
+        if call is None:
+            return None
+        return self.campaigns.get(call.campaign) or (call.plan.settings if call.plan else None)
 
     # --- what the dispatcher asks for -------------------------------------------------------------
 
@@ -334,9 +341,9 @@ class Legs:
         """How many agents are in wrap."""
         return len(self._wraps)
 
-    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
-        """Start the campaign's wrap time; its end gives the default disposition."""
-        settings = self.campaigns.get(campaign)
+    def start_wrap(self, agent: str, attempt_id: str) -> None:
+        """Start the wrap time of the talk's campaign; its end gives the default disposition."""
+        settings = self._talks_campaign(agent)
         seconds = settings.wrap_seconds if settings else 0
         loop = asyncio.get_running_loop()
         self._cancel_wrap(agent)

@@ -122,8 +122,12 @@ class Desks:
 
     def _plan(self, seat: Seat) -> CampaignPlan | None:
         """Return the campaign of the call or wrap-up, else the one that the agent works for."""
-        name = self.dispatcher.campaign_of_attempt(seat.attempt) or self.dispatcher.campaign_of(seat.agent)
-        return self.campaigns.plans.get(name or "")
+        call = self.dispatcher.talk_of(seat.agent)
+        of_talk = self.dispatcher.campaign_of_attempt(seat.attempt)
+        plan = self.campaigns.plans.get(of_talk or self.dispatcher.campaign_of(seat.agent) or "")
+        if plan is None and call is not None and call.id == seat.attempt:
+            return call.plan  # a reload took the campaign away; the digits of the talk still count
+        return plan
 
     def _waits_for(self, seat: Seat, plan: CampaignPlan | None) -> str | None:
         """Return why a ready agent is shown nothing, None when the next contact comes at once."""

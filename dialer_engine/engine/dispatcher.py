@@ -40,7 +40,7 @@ class Actions(Protocol):
     def hang_up(self, call: Call) -> None: ...
     def take_opt_outs(self) -> None: ...
     def tell_agent(self, agent: str, what: str) -> None: ...
-    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None: ...
+    def start_wrap(self, agent: str, attempt_id: str) -> None: ...
 
 
 class Recorder(Protocol):
@@ -72,6 +72,7 @@ class Dispatcher:
         self._waiting: dict[str, deque[str]] = {}
         self._assigned: Mapping[str, str] = {}
         self._undisposed: dict[str, Call] = {}
+        self._talks: dict[str, Call] = {}
         self._disposed_early: dict[str, tuple[str, str | None]] = {}
 
     # --- who works for whom -----------------------------------------------------------------------
@@ -88,6 +89,10 @@ class Dispatcher:
         """Return the campaign of a live attempt or of one in wrap, "" when it is not known."""
         call = self._undisposed.get(attempt_id or "")
         return call.campaign if call is not None else ""
+
+    def talk_of(self, agent: str) -> Call | None:
+        """Return the call that an agent talks in, or talked in last, also when it was disposed of already."""
+        return self._talks.get(agent)
 
     def seats_of(self, campaign: str, node: str | None = None) -> list[Seat]:
         """Return the seats of all agents assigned to the campaign, on duty or not; of one node or of all."""
@@ -274,6 +279,8 @@ class Dispatcher:
             self._refuse(str(error), agent)
             return
         self.seats[agent] = after
+        if after.state is SeatState.IN_CALL and after.attempt in self.calls:
+            self._talks[agent] = self.calls[after.attempt]
         if (after.state, after.pause_wanted) != (before.state, before.pause_wanted):
             self._recorder.seat_state(after, self.campaign_of(agent), event.at)
         if after.state is not before.state:
@@ -292,9 +299,11 @@ class Dispatcher:
             case chair.CustomerAlone(attempt=attempt_id, vanished=vanished):
                 self.left_alone(attempt_id, at, vanished=vanished)
             case chair.StartWrap(attempt=attempt_id):
-                self._actions.start_wrap(agent, attempt_id, self.campaign_of_attempt(attempt_id))
+                self._actions.start_wrap(agent, attempt_id)
             case chair.Dispose(attempt=attempt_id, code=code):
                 self.dispose(attempt_id, agent, code, at)
+            case chair.Correct(attempt=attempt_id, code=code):
+                self._correct(attempt_id, agent, code, at)
             case chair.Tell(what=what):
                 self._actions.tell_agent(agent, what)
 
@@ -325,6 +334,17 @@ class Dispatcher:
             return
         campaign, ended = self.campaign_of_attempt(attempt_id), self._undisposed.pop(attempt_id, None)
         self._recorder.disposition(attempt_id, campaign, agent, code, at, ended)
+
+    def _correct(self, attempt_id: str, agent: str, code: str, at: datetime) -> None:
+        """Record a further disposition of an agent's last talk, at once also while another agent talks on in it.
+
+        Where the agent's first one still waits for the attempt's end this one counts then, too: the newest is what
+        the talk is called.
+        """
+        if attempt_id in self._disposed_early:
+            self._disposed_early[attempt_id] = (agent, code)
+        call = self._talks.get(agent)
+        self._recorder.disposition(attempt_id, call.campaign if call else "", agent, code, at, call)
 
     def _serve_waiting(self, agent: str, at: datetime) -> None:
         """Give a ready agent the person of the campaign, on the agent's node, who has waited longest."""

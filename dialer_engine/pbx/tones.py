@@ -25,10 +25,12 @@ class Tone:
 AGENT_TONES: Mapping[str, Tone] = {
     "arrived": Tone(1000, 0.12),
     "noted": Tone(800, 0.08, -16),
+    "cancelled": Tone(450, 0.16, -16),
     "refused": Tone(300, 0.3),
     "shown": Tone(600, 0.25, -14),
 }
-"""A customer is there; a disposition was taken; a key has no meaning now; a contact is on show."""
+"""A customer is there; a disposition or the wish of a pause was taken; that wish was taken back; a key has no meaning
+now; a contact is on show."""
 
 
 def make_tones(bundle: Bundle, directory: Path) -> None:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit
 
+from dialer_engine.core.seat import DO_NOT_CALL_WITHIN
 from dialer_engine.settings.campaign import Campaign, Retry
 from dialer_engine.settings.crosscheck import is_loopback
 from dialer_engine.settings.models import Settings
@@ -160,6 +161,7 @@ def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
     if campaign.cancel_before_15s:
         what = "calls may be cancelled before 15 s of ringing, which US law forbids for telemarketing"
         yield document.problem(("cancel_before_15s",), what, "false, unless a lawyer agreed")
+    yield from _late_keys(document, campaign)
     if campaign.audience == "businesses":
         what = (
             "no do-not-call registry is asked about any number of this campaign, however the list came about"
@@ -174,3 +176,15 @@ def _campaign(document: Document, campaign: Campaign) -> Iterator[Problem]:
         yield document.problem(
             ("lines_per_agent",), what, f"up to {MANY_LINES:g}, and watch the abandon rate"
         )
+
+
+def _late_keys(document: Document, campaign: Campaign) -> Iterator[Problem]:
+    """Without a wrap-up the next talk may begin before the agent has pressed what the person asked for."""
+    keys = sorted(digit for digit, meaning in campaign.dispositions.items() if meaning.suppress)
+    if keys and campaign.wrap_seconds == 0:
+        seconds = DO_NOT_CALL_WITHIN.total_seconds()
+        what = (
+            f"without a wrap-up the do-not-call key {', '.join(keys)} works for {seconds:g} s after the talk, and only "
+            "while the next talk has not begun"
+        )
+        yield document.problem(("wrap_seconds",), what, "5 or more seconds")

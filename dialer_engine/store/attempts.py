@@ -1,9 +1,10 @@
 """Writing what happens to attempts: events, ends, call-detail records and dispositions.
 
-A batch is one transaction of at most four statements, whatever its size. It may be written again, whole or in
+A batch is one transaction of a few statements, whatever its size. It may be written again, whole or in
 part, after a crash or a lost link: events are told apart by (attempt, number) and an attempt ends once.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -192,23 +193,41 @@ class Disposed:
 async def dispose(conn: Connection, disposed: Sequence[Disposed]) -> tuple[str, ...]:
     """Record dispositions, let them decide about their contacts, return the ids of attempts the database does not have.
 
-    At most one per attempt in a batch. Write the attempts' ends first. A contact that stands in no queue any more has
-    nothing to be decided about. What they forbid is put on the lists by `store.opt_outs`.
+    Those of one attempt are taken one after the other, as they come. Write the attempts' ends first. A contact that
+    stands in no queue any more has nothing to be decided about. What they forbid `store.opt_outs` puts on the lists.
     """
     if not disposed:
         return ()
     async with conn.transaction():
-        ids = [d.attempt_id for d in disposed]
-        codes = [d.code for d in disposed]
-        await conn.execute(
-            sql("dispositions_add"),
-            *(ids, codes, [d.label for d in disposed], [d.by for d in disposed], [d.at for d in disposed]),
-            [d.person for d in disposed],
-        )
-        retries = [None if d.retry is None else d.now + d.retry for d in disposed]
-        finals = [d.final for d in disposed]
-        rows = await conn.fetch(sql("dispositions_decide"), ids, finals, retries, codes)
-    return tuple(sorted(set(ids) - {str(row["id"]) for row in rows}))
+        unknown = [await _dispose_once(conn, each) for each in _rounds(disposed)]
+    return tuple(sorted(set().union(*unknown)))
+
+
+def _rounds(disposed: Sequence[Disposed]) -> list[list[Disposed]]:
+    """Deal dispositions out so that none has two of one attempt, and those of an attempt keep their order."""
+    rounds: list[list[Disposed]] = []
+    had: Counter[str] = Counter()
+    for each in disposed:
+        if had[each.attempt_id] == len(rounds):
+            rounds.append([])
+        rounds[had[each.attempt_id]].append(each)
+        had[each.attempt_id] += 1
+    return rounds
+
+
+async def _dispose_once(conn: Connection, disposed: Sequence[Disposed]) -> set[str]:
+    """Record at most one disposition per attempt and return the ids of attempts the database does not have."""
+    ids = [d.attempt_id for d in disposed]
+    codes = [d.code for d in disposed]
+    await conn.execute(
+        sql("dispositions_add"),
+        *(ids, codes, [d.label for d in disposed], [d.by for d in disposed], [d.at for d in disposed]),
+        [d.person for d in disposed],
+    )
+    retries = [None if d.retry is None else d.now + d.retry for d in disposed]
+    finals = [d.final for d in disposed]
+    rows = await conn.fetch(sql("dispositions_decide"), ids, finals, retries, codes)
+    return set(ids) - {str(row["id"]) for row in rows}
 
 
 async def _lock(conn: Connection, ids: Iterable[str], epoch: int) -> set[str]:

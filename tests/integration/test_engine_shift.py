@@ -84,12 +84,15 @@ async def _all_ended(made: World, count: int) -> None:
     await until(done, f"{count} call records", 45.0)
 
 
-async def test_a_do_not_call_disposition_suppresses_the_number() -> None:
+@pytest.mark.parametrize("digits", ["3", "13"])
+async def test_a_do_not_call_disposition_suppresses_the_number(digits: str) -> None:
+    """Also when another digit was pressed before, which ended the wrap-up."""
     async with lab(PROGRESSIVE, table(replace(HUMAN, talk_s=1.0)), 1) as made:
         await begin(made)
         await until_state(made, "wrap")
-        press(made, "3")
-        await until_state(made, "ready")
+        for digit in digits:
+            press(made, digit)
+            await until_state(made, "ready")
 
         async def suppressed() -> bool:
             return bool(await rows(made, "select number from suppressions where source = 'disposition'"))

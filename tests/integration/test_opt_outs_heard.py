@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -171,6 +172,33 @@ async def test_a_disposition_that_was_held_before_the_number_stood_in_it_is_read
     async with desk.writer(epoch=2) as second:
         await second.caught_up()
     assert [row[:3] for row in await listed(desk)] == [(one.number, "acme", "disposition")]
+    assert desk.rejected == []
+
+
+async def test_a_late_do_not_call_in_an_outage_is_obeyed_once_after_it(desk: Desk) -> None:
+    """The default disposition and the late one are held together, and written by the next engine."""
+    one, told = desk.attempts[0], list[str]()
+    *rest, given = talk(one, desk.agent)
+    assert isinstance(given, Disposed)
+    default = replace(given, code="later", by="default", final=False, retry=timedelta(days=2))
+    late = replace(given, code="dnc", suppress=True, at=at(95), number=one.number, member="acme")
+    async with desk.writer(killed=True) as first:
+        await outage(desk, first)
+        put_all(first, [*rest, default, late])
+        await on_disk(first, 9)
+    await desk.come_back()
+    async with desk.writer(epoch=2) as second:
+        second.on_suppressed = told.append
+        await second.caught_up()
+    assert told == [one.number]
+    assert [row[:3] for row in await listed(desk)] == [(one.number, "acme", "disposition")]
+    assert await desk.fetch("select code, given_by, at from dispositions order by id") == [
+        ("later", "default", at(70)),
+        ("dnc", "agent", at(95)),
+    ]
+    assert await desk.fetch("select disposition from cdr_export") == [("dnc",)]
+    query = "select contact_id from queue where state = 'done' and final"
+    assert await desk.fetch(query) == [(one.contact_id,)]
     assert desk.rejected == []
 
 

@@ -6,7 +6,19 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from store_support import NOON, WALL, Conn, World, end_of, fictional, make_world, put_contacts, request, sizes
+from store_support import (
+    NOON,
+    WALL,
+    Campaign,
+    Conn,
+    World,
+    end_of,
+    fictional,
+    make_world,
+    put_contacts,
+    request,
+    sizes,
+)
 
 from dialer_engine.store import suppress
 from dialer_engine.store.attempts import (
@@ -47,6 +59,12 @@ async def anybody(conn: object) -> None:
 def disposed(reservation: Reservation, **changes: object) -> Disposed:
     base = Disposed(reservation.attempt_id, "sale", "Sale", "agent", WALL, NOON, final=True)
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+async def held_rules(conn: Conn, campaign_id: int) -> list[str | None]:
+    """Return which rule holds each contact of a campaign."""
+    rows = await conn.fetch("select held_rule from queue where campaign_id = $1", campaign_id)
+    return [row["held_rule"] for row in rows]
 
 
 async def test_events_move_the_row_and_set_its_times(conn: Conn) -> None:
@@ -216,6 +234,51 @@ async def test_a_corrected_disposition_is_a_further_row_and_the_newest_counts(co
     await dispose(conn, [disposed(one)])
     await dispose(conn, [disposed(one, code="no", at=WALL + timedelta(minutes=1))])
     assert await conn.fetchval("select disposition from cdr_export") == "no"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_do_not_call_that_comes_after_another_disposition_counts_in_every_campaign(
+    conn: Conn, together: bool
+) -> None:
+    """Also when both are in one batch, as after an outage."""
+    world = await make_world(conn, {"spring": Campaign(), "autumn": Campaign()})
+    await put_contacts(conn, world.members["acme"], "june", fictional(1))
+    [one] = (await reserve(conn, request(world))).reserved
+    await write(conn, [], [end_of(one, "bridged", final=True)], 1)
+    later = disposed(one, code="later", final=False, retry=timedelta(days=2))
+    late = disposed(one, code="dnc", suppress=True, at=WALL + timedelta(seconds=90))
+    records = [Numbered(1, later), Numbered(2, late)]
+    batches = [records] if together else [records[:1], records[1:]]
+    writer = str(uuid.uuid4())
+    written = [await write_once(conn, Batch(writer, 1, batch), anybody) for batch in batches]
+    assert written[-1] == Written([one.number], ())
+    assert [tuple(row) for row in await conn.fetch("select code from dispositions order by id")] == [
+        ("later",),
+        ("dnc",),
+    ]
+    assert await conn.fetchval("select disposition from cdr_export") == "dnc"
+    spring = "select state, final, next_at, held_rule from queue where campaign_id = $1"
+    row = await conn.fetchrow(spring, world.campaigns["spring"])
+    assert tuple(row or ()) == ("done", True, None, None)
+    [entry] = await suppress.check(conn, one.number)
+    assert (entry.member, entry.source) == ("acme", "disposition")
+    autumn = request(world, campaign_id=world.campaigns["autumn"], now=NOON + timedelta(days=3))
+    assert (await reserve(conn, autumn)).reserved == ()
+    assert "member_suppression" in await held_rules(conn, world.campaigns["autumn"])
+
+
+async def test_of_two_dispositions_in_one_batch_the_first_decides_and_the_second_only_finishes(
+    conn: Conn,
+) -> None:
+    _, [one, two] = await reserved(conn, 2)
+    await write(conn, [], [end_of(r, "bridged", final=True) for r in (one, two)], 1)
+    retry = timedelta(days=2)
+    later = [disposed(r, code="later", final=False, retry=retry) for r in (one, two)]
+    soon = disposed(two, code="soon", final=False, retry=retry / 2, at=WALL + timedelta(minutes=1))
+    await dispose(conn, [*later, soon])
+    rows = await conn.fetch("select state, next_at, held_reason from queue order by contact_id")
+    assert [tuple(row) for row in rows] == [("due", NOON + retry, "waits after disposition later")] * 2
+    assert await sizes(conn, "dispositions") == [3]
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ class Notebook:
     def tell_agent(self, agent: str, what: str) -> None:
         self.asked.append(("tell", agent, what))
 
-    def start_wrap(self, agent: str, attempt_id: str, campaign: str) -> None:
-        self.asked.append(("wrap", agent, attempt_id, campaign))
+    def start_wrap(self, agent: str, attempt_id: str) -> None:
+        self.asked.append(("wrap", agent, attempt_id))
 
     def attempt_event(self, call: Call, event: life.Event, moved: bool) -> None:
         self.events.append((call.id, call.events, type(event).__name__, moved))

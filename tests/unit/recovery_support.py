@@ -36,7 +36,7 @@ class Asterisk:
 
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
     who are `offline` answer no OPTIONS. Who `hears` is in the drop message. Of a command in `refused` the next so many
-    are refused.
+    are refused. `heard` are the recordings that were played, each with its channel.
     """
 
     app: str = "dialer"
@@ -51,6 +51,7 @@ class Asterisk:
     offline: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
     asked: list[str] = field(default_factory=list)
+    heard: list[tuple[str, str]] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def fetch(self, path: str) -> bytes:
@@ -78,6 +79,8 @@ class Asterisk:
             if self.refused[command]:
                 self.refused[command] -= 1
                 raise AriRefused(500, "Internal Server Error", command)
+            if "/play/" in path and body is not None:
+                self.heard += [(path.split("/")[2], Path(media).name) for media in body["media"]]
             return self._answer(method, path, query or {})
 
     def _answer(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
@@ -217,6 +220,10 @@ class Rig:
         """A leg is destroyed and the event of it arrives."""
         self.asterisk.end(channel)
         self.legs.gone(channel)
+
+    def sounds_of(self, channel: str) -> list[str]:
+        """What the agent of a leg heard, and nobody else."""
+        return [name for where, name in self.asterisk.heard if where == whisper_of(channel)]
 
     def phase(self, attempt_id: str) -> Phase:
         return self.dispatcher.calls[attempt_id].phase

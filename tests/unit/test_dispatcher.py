@@ -23,7 +23,7 @@ def test_a_call_from_answer_to_disposition() -> None:
     assert floor.state("alice") is SeatState.IN_CALL
     floor.hang_up("x")
     assert floor.state("alice") is SeatState.WRAP
-    assert ("wrap", "alice", "x", "spring") in floor.book.asked
+    assert ("wrap", "alice", "x") in floor.book.asked
     floor.dispatcher.feed_seat("alice", chair.DispositionKey(at(65), "sale"))
     assert floor.book.dispositions == [("x", "spring", "alice", "sale")]
     assert floor.state("alice") is SeatState.READY

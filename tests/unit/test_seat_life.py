@@ -1,5 +1,6 @@
 """The seat's machine: presence from the leg, one attempt at a time, one disposition per conversation."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +79,56 @@ def test_zero_pauses_and_resumes() -> None:
     ready, said = walk(chair.PauseKey(at(2)), seat=paused)
     assert ready.state is SeatState.READY
     assert said == [chair.Tell("ready"), chair.BecameReady()]
+
+
+DO_NOT_CALL = chair.DispositionKey(at(150), "dnc", suppress=True)
+REST = (*WRAP, chair.WrapOver(at(80), "x"))
+
+
+def test_a_do_not_call_counts_also_after_the_wrap_up() -> None:
+    ready, _ = walk(*REST)
+    paused, _ = walk(chair.PauseKey(at(81)), seat=ready)
+    for seat in (ready, paused):
+        assert step(seat, DO_NOT_CALL) == (seat, (chair.Correct("x", "dnc"), chair.Tell("noted")))
+    sold, _ = walk(*WRAP, chair.DispositionKey(at(75), "sale"))
+    assert step(sold, DO_NOT_CALL)[1] == (chair.Correct("x", "dnc"), chair.Tell("noted"))
+
+
+def test_any_other_late_digit_and_one_of_long_after_the_talk_is_refused() -> None:
+    ready, _ = walk(*REST)
+    refused = (chair.Tell("refused"),)
+    assert step(ready, chair.DispositionKey(at(81), "sale")) == (ready, refused)
+    last = at(70) + chair.DO_NOT_CALL_WITHIN
+    assert step(ready, replace(DO_NOT_CALL, at=last))[1][0] == chair.Correct("x", "dnc")
+    assert step(ready, replace(DO_NOT_CALL, at=last + timedelta(milliseconds=1))) == (ready, refused)
+    fresh, _ = walk(chair.LegUp(at(0), "main"))
+    assert step(fresh, DO_NOT_CALL) == (fresh, refused), "there was no talk"
+
+
+def test_a_talk_that_just_begins_wins_and_one_that_began_ends_the_time_of_the_talk_before() -> None:
+    coming, _ = walk(*REST, chair.Reserved(at(90), "y"))
+    assert step(coming, DO_NOT_CALL) == (coming, ())
+    nobody, _ = walk(chair.Freed(at(91), "y"), seat=coming)
+    assert step(nobody, DO_NOT_CALL)[1][0] == chair.Correct("x", "dnc"), "it did not begin after all"
+    talking, _ = walk(chair.CustomerIn(at(91), "y"), seat=coming)
+    assert step(talking, DO_NOT_CALL) == (talking, ())
+    after, _ = walk(chair.CustomerOut(at(95), "y"), chair.WrapOver(at(96), "y"), seat=talking)
+    assert step(after, DO_NOT_CALL)[1][0] == chair.Correct("y", "dnc")
+
+
+@pytest.mark.parametrize("talk", [TALKING, WRAP])
+def test_who_dials_in_again_after_the_phone_was_lost_may_still_give_the_do_not_call(
+    talk: tuple[chair.SeatEvent, ...],
+) -> None:
+    back, _ = walk(*talk, chair.LegDown(at(71), vanished=True), chair.LegUp(at(80), "main"))
+    assert step(back, DO_NOT_CALL)[1] == (chair.Correct("x", "dnc"), chair.Tell("noted"))
+
+
+def test_zero_in_a_call_is_heard_and_so_is_its_taking_back() -> None:
+    for before in (TALKING[:2], TALKING, WRAP):
+        wanting, said = walk(*before, chair.PauseKey(at(71)))
+        assert said[-1] == chair.Tell("noted")
+        assert step(wanting, chair.PauseKey(at(72)))[1] == (chair.Tell("cancelled"),)
 
 
 def test_zero_in_a_call_pauses_after_the_wrap_and_can_be_taken_back() -> None:
@@ -172,6 +223,7 @@ SAMPLES: tuple[chair.SeatEvent, ...] = (
     chair.HangupKey(at(1)),
     chair.PauseKey(at(1)),
     chair.DispositionKey(at(1), "sale"),
+    chair.DispositionKey(at(1), "dnc", suppress=True),
     chair.WrapOver(at(1), "x"),
     chair.WrapOver(at(1), "y"),
 )
@@ -208,6 +260,7 @@ def test_each_conversation_gets_exactly_one_disposition(events: list[chair.SeatE
             continue
         talked += before.state is not SeatState.IN_CALL and seat.state is SeatState.IN_CALL
         disposed += sum(isinstance(command, chair.Dispose) for command in commands)
+        assert not any(isinstance(command, chair.Correct) for command in commands) or talked == disposed
         assert (seat.state in (SeatState.RESERVED, SeatState.IN_CALL, SeatState.WRAP)) == bool(seat.attempt)
     open_ = seat.state in (SeatState.IN_CALL, SeatState.WRAP)
     assert talked == disposed + open_

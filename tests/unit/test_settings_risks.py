@@ -169,6 +169,19 @@ def test_risks_in_a_campaign(tmp_path: Path, addition: str, expected: str) -> No
     assert warning.startswith(f"campaigns/spring.yaml:{expected}")
 
 
+DNC = "dispositions: {1: {code: sale, label: Sale}, 8: {code: dnc, label: No calls, suppress: true}}\n"
+
+
+def test_without_a_wrap_up_a_do_not_call_key_has_little_time(tmp_path: Path) -> None:
+    (warning,) = warnings(write_config(tmp_path, spring=f"{CAMPAIGN}wrap_seconds: 0\n{DNC}"))
+    assert warning == (
+        "campaigns/spring.yaml:5:15: wrap_seconds: without a wrap-up the do-not-call key 8 works for 120 s after the "
+        "talk, and only while the next talk has not begun; better: 5 or more seconds"
+    )
+    for text in (f"wrap_seconds: 1\n{DNC}", f"wrap_seconds: 0\n{DNC.replace('true', 'false')}"):
+        assert warnings(write_config(tmp_path, spring=CAMPAIGN + text)) == []
+
+
 def test_many_lines_do_not_matter_when_progressive(tmp_path: Path) -> None:
     text = CAMPAIGN + "mode: progressive\nlines_per_agent: 8\n"
     assert warnings(write_config(tmp_path, spring=text)) == []
