@@ -105,14 +105,16 @@ class Campaigns:
     def _assign(self) -> None:
         """Give every agent a campaign: the present one while it needs them, else the first that wants them.
 
-        Running campaigns go before others, then by name. Nobody is taken from calls that may still be answered.
+        Running campaigns go before others, then by name. Nobody is taken from calls that may still be answered, also
+        when a reload took their campaign away.
         """
         order = sorted(self.plans.values(), key=lambda plan: (plan.name not in self.runners, plan.name))
         assignment = {}
         for agent, member in self.agents.items():
             wanted = [plan.name for plan in order if plan.works_with(agent, member)]
             present = self.dispatcher.campaign_of(agent)
-            if present in wanted and self._still_needs_agents(present):
+            wants = present in wanted or present not in self.plans
+            if present is not None and wants and self._still_needs_agents(present):
                 assignment[agent] = present
             elif wanted:
                 assignment[agent] = wanted[0]
