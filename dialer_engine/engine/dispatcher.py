@@ -77,8 +77,13 @@ class Dispatcher:
     # --- who works for whom -----------------------------------------------------------------------
 
     def assign(self, assignment: Mapping[str, str]) -> None:
-        """Set agent -> campaign for every agent that has one; takes effect with the next answer."""
-        self._assigned = dict(assignment)
+        """Set agent -> campaign for every agent that has one; who is ready takes whoever waits there."""
+        before, self._assigned = self._assigned, dict(assignment)
+        for agent, campaign in assignment.items():
+            seat = self.seats.get(agent)
+            if seat is not None and seat.state is SeatState.READY and campaign != before.get(agent):
+                self._serve_waiting(agent, utc_now())
+                self.on_change(campaign)
 
     def campaign_of(self, agent: str) -> str | None:
         """Return the campaign the agent works for now, None when there is none."""

@@ -90,3 +90,64 @@ async def test_a_campaign_that_a_reload_removes_has_no_agents_when_nothing_of_it
 
 def _named(of: CampaignPlan, name: str) -> Any:
     return of.settings.model_copy(update={"name": name})
+
+
+# --- a takeover ----------------------------------------------------------------------------------------
+
+
+async def test_adopted_lines_have_agents_before_their_campaign_runs_again(shop: Shop) -> None:
+    shop.apply()
+    shop.desk.on_duty("alice")
+    shop.desk.ring("x", "summer")
+    shop.campaigns.adopted("main")
+    shop.desk.answer("x")
+    assert (shop.desk.state("alice"), shop.of("alice")) == (SeatState.RESERVED, "summer")
+
+
+async def test_lines_keep_their_agents_when_campaigns_start_one_after_the_other(shop: Shop) -> None:
+    shop.apply()
+    for agent in ("alice", "bob"):
+        shop.desk.on_duty(agent)
+    for name in ("summer", "spring"):
+        shop.desk.ring(f"{name}-x", name)
+    shop.campaigns.adopted("main")
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.answer("summer-x")
+    shop.desk.answer("spring-x")
+    assert shop.desk.state("alice") is shop.desk.state("bob") is SeatState.RESERVED
+    assert {shop.of("alice"), shop.of("bob")} == {"spring", "summer"}
+
+
+async def test_agents_of_a_node_that_comes_late_go_on_with_its_lines(shop: Shop) -> None:
+    """The others work already; on the late node nobody was dialed yet for the campaign its agents were given."""
+    shop.apply()
+    shop.desk.on_duty("alice")
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.on_duty("bob", node="other")
+    shop.desk.ring("x", "summer", node="other")
+    shop.campaigns.adopted("other")
+    assert (shop.of("alice"), shop.of("bob")) == ("spring", "summer")
+
+
+async def test_who_has_no_campaign_goes_to_lines_without_an_agent_then_to_what_runs(shop: Shop) -> None:
+    shop.apply(agents="alice bob")
+    shop.campaigns.start("summer")
+    assert (shop.of("alice"), shop.of("bob")) == ("summer", "summer")
+    shop.desk.ring("x", "spring")
+    shop.desk.on_duty("carol")
+    shop.desk.on_duty("dave")
+    shop.apply(agents="alice bob carol dave")
+    assert (shop.of("carol"), shop.of("dave")) == ("spring", "summer")
+
+
+async def test_a_ready_agent_who_is_given_a_campaign_takes_who_waits_there(shop: Shop) -> None:
+    shop.apply(agents="")
+    shop.desk.on_duty("alice")
+    shop.desk.ring("x", "summer")
+    shop.desk.answer("x")
+    assert shop.desk.state("alice") is SeatState.READY
+    shop.apply(agents="alice")
+    assert shop.desk.state("alice") is SeatState.RESERVED
+    assert shop.desk.dispatcher.calls["x"].attempt.agent == "alice"
