@@ -129,21 +129,28 @@ class Campaigns:
             lacks[self._ready_on(agent)][name] -= 1
         for agent in [agent for agent in self.agents if agent not in assignment]:
             node = self._ready_on(agent)
-            name = self._choose(self._wanted(agent), present[agent], lacks[node], live)
+            name = self._choose(self.wanted(agent), present[agent], lacks[node], live)
             if name:
                 assignment[agent] = name
                 lacks[node][name] -= 1
         self.dispatcher.assign(assignment)
 
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Let agents work for other campaigns from now on (agent -> campaign); the others stay where they are."""
+        of = self.dispatcher.campaign_of
+        self.dispatcher.assign({**{agent: name for agent in self.agents if (name := of(agent))}, **moves})
+
+    def wanted(self, agent: str) -> list[str]:
+        """Return the campaigns that an agent may work for."""
+        if agent not in self.agents:
+            return []
+        return [name for name, plan in self.plans.items() if plan.works_with(agent, self.agents[agent])]
+
     def _present(self, agent: str, talks_for: str, live: Collection[str]) -> str:
         """Return the campaign that an agent has and that runs or has calls, "" for none."""
         name = talks_for or self.dispatcher.campaign_of(agent) or ""
         needs = name in self.runners or name in live
-        return name if needs and (name not in self.plans or name in self._wanted(agent)) else ""
-
-    def _wanted(self, agent: str) -> list[str]:
-        """Return the campaigns that an agent may work for."""
-        return [name for name, plan in self.plans.items() if plan.works_with(agent, self.agents[agent])]
+        return name if needs and (name not in self.plans or name in self.wanted(agent)) else ""
 
     def _ready_on(self, agent: str) -> str:
         """Return the node on which an agent can take a customer now, "" for none."""
