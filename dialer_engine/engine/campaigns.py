@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
-from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.dispatcher import UNDECIDED, Dispatcher
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.tasks import Tasks
@@ -102,25 +104,77 @@ class Campaigns:
         for runner in self.runners.values():
             runner.wake()
 
-    def _assign(self) -> None:
-        """Give every agent a campaign: the present one while it needs them, else the first that wants them.
+    def adopted(self, node: str) -> None:
+        """Calls of an earlier engine were taken over on a node: its agents go on with those that lack one.
 
-        Running campaigns go before others, then by name. Nobody is taken from calls that may still be answered.
+        What they were given before was a guess: nobody knew yet what goes on there.
         """
-        order = sorted(self.plans.values(), key=lambda plan: (plan.name not in self.runners, plan.name))
-        assignment = {}
-        for agent, member in self.agents.items():
-            wanted = [plan.name for plan in order if plan.works_with(agent, member)]
-            present = self.dispatcher.campaign_of(agent)
-            if present in wanted and self._still_needs_agents(present):
-                assignment[agent] = present
-            elif wanted:
-                assignment[agent] = wanted[0]
+        seats = [seat for seat in self.dispatcher.seats.values() if seat.node == node]
+        self._assign({seat.agent: self.dispatcher.campaign_of_attempt(seat.attempt) for seat in seats})
+
+    def _assign(self, anew: Mapping[str, str] | None = None) -> None:
+        """Give every agent a campaign: the present one while it needs them, else one that wants them.
+
+        Nobody is taken from calls that may still be answered, also when a reload took their campaign away; but `anew`
+        names agents, with the campaign that they talk for or "", who were given theirs before its calls were known.
+        """
+        calls, anew = self.dispatcher.calls.values(), anew or {}
+        live = {call.campaign for call in calls}
+        lacks = defaultdict[str, Counter[str]](Counter)
+        for call in calls:
+            lacks[call.node][call.campaign] += call.phase in UNDECIDED
+        present = {agent: self._present(agent, anew.get(agent, ""), live) for agent in self.agents}
+        assignment = {agent: name for agent, name in present.items() if name and agent not in anew}
+        for agent, name in assignment.items():
+            lacks[self._ready_on(agent)][name] -= 1
+        for agent in [agent for agent in self.agents if agent not in assignment]:
+            node = self._ready_on(agent)
+            name = self._choose(self.wanted(agent), present[agent], lacks[node], live)
+            if name:
+                assignment[agent] = name
+                lacks[node][name] -= 1
         self.dispatcher.assign(assignment)
 
-    def _still_needs_agents(self, name: str) -> bool:
-        """An agent stays while the campaign runs or somebody it called may still answer."""
-        return name in self.runners or bool(self.dispatcher.calls_of(name))
+    def move(self, moves: Mapping[str, str]) -> None:
+        """Let agents work for other campaigns from now on (agent -> campaign); the others stay where they are."""
+        of = self.dispatcher.campaign_of
+        self.dispatcher.assign({**{agent: name for agent in self.agents if (name := of(agent))}, **moves})
+
+    def wanted(self, agent: str) -> list[str]:
+        """Return the campaigns that an agent may work for."""
+        if agent not in self.agents:
+            return []
+        return [name for name, plan in self.plans.items() if plan.works_with(agent, self.agents[agent])]
+
+    def _present(self, agent: str, talks_for: str, live: Collection[str]) -> str:
+        """Return the campaign that an agent has and that runs or has calls, "" for none."""
+        name = talks_for or self.dispatcher.campaign_of(agent) or ""
+        needs = name in self.runners or name in live
+        return name if needs and (name not in self.plans or name in self.wanted(agent)) else ""
+
+    def _ready_on(self, agent: str) -> str:
+        """Return the node on which an agent can take a customer now, "" for none."""
+        seat = self.dispatcher.seats.get(agent)
+        return seat.node if seat is not None and seat.state is SeatState.READY else ""
+
+    def _choose(
+        self, wanted: Iterable[str], present: str, lacks: Mapping[str, int], live: Collection[str]
+    ) -> str:
+        """Return whose lines that may be answered lack most agents; then the present, running ones, those with calls.
+
+        The first by name of equals, "" when nothing is wanted.
+        """
+        return min(
+            wanted,
+            key=lambda name: (
+                -max(0, lacks.get(name, 0)),
+                name != present,
+                name not in self.runners,
+                name not in live,
+                name,
+            ),
+            default="",
+        )
 
     def finished(self, name: str) -> None:
         """A call ended: with a halted campaign's last one its agents are free for others."""

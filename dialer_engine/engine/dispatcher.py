@@ -67,6 +67,7 @@ class Dispatcher:
         self.on_finished: Callable[[FinishedCall], None] = lambda call: None
         self.on_step: Callable[[Call, Phase], None] = lambda call, before: None
         self.on_seat: Callable[[Seat, str | None], None] = lambda seat, campaign: None
+        self.on_move: Callable[[Seat, str | None, str], None] = lambda seat, before, campaign: None
         self._actions = actions
         self._recorder = recorder
         self._waiting: dict[str, deque[str]] = {}
@@ -78,8 +79,15 @@ class Dispatcher:
     # --- who works for whom -----------------------------------------------------------------------
 
     def assign(self, assignment: Mapping[str, str]) -> None:
-        """Set agent -> campaign for every agent that has one; takes effect with the next answer."""
-        self._assigned = dict(assignment)
+        """Set agent -> campaign for every agent that has one; who is ready takes whoever waits there."""
+        before, self._assigned, now = self._assigned, dict(assignment), utc_now()
+        for agent, campaign in assignment.items():
+            seat = self.seats.get(agent)
+            if seat is not None and seat.state is SeatState.READY and campaign != before.get(agent):
+                self._recorder.seat_state(seat, campaign, now)
+                self.on_move(seat, before.get(agent), campaign)
+                self._serve_waiting(agent, now)
+                self.on_change(campaign)
 
     def campaign_of(self, agent: str) -> str | None:
         """Return the campaign the agent works for now, None when there is none."""

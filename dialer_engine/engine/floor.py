@@ -111,6 +111,7 @@ class Floor:
         )
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self._seat_stepped
+        self.dispatcher.on_move = self.pacers.seat_moved
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
         self._open_desks()
         self.adoption = Adoption(

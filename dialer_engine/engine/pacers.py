@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -19,7 +19,7 @@ from dialer_engine.core.pacing.history import Book, Watched
 from dialer_engine.core.pacing.learning import Learning
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.measured import Past, SeenCall
-from dialer_engine.core.seat import Seat
+from dialer_engine.core.seat import Seat, SeatState
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.ledger import Ledgers
@@ -121,6 +121,11 @@ class Pacers:
         pacer = self._pool(campaign or "", seat.node)
         if pacer:
             pacer.observe(agent_event(seat))
+
+    def seat_moved(self, seat: Seat, before: str | None, campaign: str) -> None:
+        """Tell both campaigns' pacers of an agent who works for another one now: a wait there is none here."""
+        self.seat_stepped(replace(seat, state=SeatState.OFF), before)
+        self.seat_stepped(seat, campaign)
 
     def _pool(self, campaign: str, node: str) -> Pacer | None:
         team = self._teams.get(campaign)

@@ -25,6 +25,7 @@ class QueueWatch:
 
     def __init__(self, pool: Pool, clock: GateClock, plans: Callable[[], Iterable[CampaignPlan]]) -> None:
         self.counts: dict[str, dict[str, Any]] = {}
+        self.on_counts: Callable[[], None] = lambda: None
         self._pool = pool
         self._clock = clock
         self._plans = plans
@@ -34,6 +35,7 @@ class QueueWatch:
         while True:
             try:
                 await self.look()
+                self.on_counts()
             except AWAY as error:
                 log.debug("queue could not be counted", why=str(error))
             await asyncio.sleep(PERIOD_S)

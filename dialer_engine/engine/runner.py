@@ -43,6 +43,9 @@ BATCH = 50
 SAFETY_NET_S = 1.0
 COALESCE_S = 0.005
 RETRY_AFTER_ERROR_S = 1.0
+ANSWER_HOLDS_S = 5.0
+"""An empty reservation tells for so long that there is nothing to dial: while an agent is ready and calls may leave,
+one is made every second."""
 LATE_S = 8.0
 """A reservation whose reply takes longer is given back: it may have been ended as forgotten meanwhile."""
 STALE_S = 30.0
@@ -94,6 +97,8 @@ class Runner:
     exhausted: bool = False
     _nobody_due: bool = False
     _empty_until: float = 0.0
+    _dry_since: float | None = None
+    _answered: float | None = None
     _spare: int = SPARE
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -209,10 +214,12 @@ class Runner:
             return False
         # The decision was about the trunk that was nearest then; this one may take fewer. The next pass sees the rest.
         limit = min(decision.place, BATCH, line.channels_free(), line.departures(now))
+        self._answered = None
         result = await self._reserve(node, limit, line, context)
         self.held.update(result.held)
         self._spare = result.spare
         self.exhausted = result.exhausted
+        self.asked(time.monotonic(), found=bool(result.reserved))
         if not result.reserved:
             self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
         return bool(result.reserved)
@@ -220,12 +227,39 @@ class Runner:
     async def _show(self, node: str, count: int, line: TrunkLine, context: GateContext) -> None:
         """Put contacts before agents of a node who have none; the agents dial, or do not."""
         for agent in self.previews.without(self.plan.name, node)[:count]:
+            self._answered = None
             result = await self.previews.show(self.plan, agent, self._request(node, 1, line, context))
             self.held.update(result.held)
             self.exhausted, self._nobody_due = result.exhausted, result.contact is None
+            self.asked(time.monotonic(), found=result.contact is not None)
             if result.contact is None:
                 self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
                 return
+
+    def asked(self, now: float, *, found: bool) -> None:
+        """Note whether the database had somebody to dial (monotonic seconds)."""
+        self._answered = now
+        if found or self._busy():
+            self._dry_since = None
+        elif self._dry_since is None:
+            self._dry_since = now
+
+    def dry_for(self, now: float) -> float:
+        """Return for how many seconds there has been nothing to dial: no call was up, and nobody was found.
+
+        0 while that is not known: it is being asked, or nobody asks, as no agent is ready or no call may leave.
+        """
+        known = self._answered is not None and now - self._answered <= ANSWER_HOLDS_S
+        return now - self._dry_since if known and self._dry_since is not None and not self._busy() else 0.0
+
+    def _busy(self) -> bool:
+        name, previews = self.plan.name, self.plan.settings.mode == "preview"
+        shown = previews and any(self.previews.views(name, node) for node in self.places)
+        return shown or bool(self.dispatcher.calls_of(name))
+
+    def may_dial(self, node: str) -> bool:
+        """Return whether calls may leave from a node, as far as engine, node and trunks are concerned."""
+        return self._why_not(node) is None and self.trunks.can_open(self.plan.settings.trunks, node)
 
     async def dial(self, showing: Showing) -> str | None:
         """Call the contact that an agent looked at, if the gate allows it now; returns why not."""

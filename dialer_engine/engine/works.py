@@ -29,6 +29,7 @@ from dialer_engine.engine.queues import QueueWatch
 from dialer_engine.engine.refusal_watch import RefusalWatch
 from dialer_engine.engine.registry import Registry, read_registry
 from dialer_engine.engine.restored import Restored
+from dialer_engine.engine.sharing import Sharing
 from dialer_engine.engine.station import Station, make_stations
 from dialer_engine.engine.steady_clock import SteadyClock
 from dialer_engine.engine.tasks import within
@@ -96,6 +97,7 @@ class Works:
         campaigns = self.floor.campaigns
         self.overload = Overload(trunks, blockers, list(self.stations.values()))
         self.queues = QueueWatch(pool, self.clock, lambda: campaigns.plans.values())
+        self.sharing = Sharing(campaigns)
         self.pacing_history = PacingHistory(
             self.floor.pacers, pool, owned.epoch, lambda: campaigns.plans, lambda: self.queues.counts
         )
@@ -111,6 +113,7 @@ class Works:
         life, owned = self.life, self.tenure.ownership
         self.steady.on_change = life.blockers.on_change
         life.blockers.clock_steady = lambda: self.steady.steady
+        self.queues.on_counts = lambda: self.sharing.look(time.monotonic(), self.queues.counts)
         self.writer.on_displaced = partial(life.lease_lost, owned.name)
         self.writer.on_health = self._on_health
         self.writer.before_healthy = partial(self._take_opt_outs, BACK_S)

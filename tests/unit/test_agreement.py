@@ -122,11 +122,13 @@ class Engine:
         self.rig.left("x", "alice")
         self.looks = self.broken = 0
         self.unanswered: set[int] = set()
+        self.known_first: list[tuple[str, bool, bool]] = []
         self.post: Any = Post("main")
         self.post.settling, self.post.recovered = asyncio.Lock(), False
         floor: Any = SimpleNamespace(
             dispatcher=self.rig.dispatcher,
             adoption=self.rig.adoption,
+            campaigns=self,
             compare=self.compare,
             give_up=lambda node: Seen.nothing(),
             know_paused=lambda ids: None,
@@ -153,6 +155,10 @@ class Engine:
             patch.setattr(agreement, name, nothing)
         patch.setattr(agreement, "live_attempts", the_talk)
         patch.setattr(agreement, "adopt", all_of_them)
+
+    def adopted(self, node: str) -> None:
+        """Agents are given their campaigns: after the calls are known, and before others go on with lonely ones."""
+        self.known_first.append((node, "x" in self.rig.dispatcher.calls, bool(self.rig.adoption._alone)))
 
     async def compare(self, station: Any, *, hang_up_orphans: bool = True) -> Seen:
         self.looks += 1
@@ -195,6 +201,17 @@ async def test_a_node_that_is_back_before_the_database_is_not_given_up(engine: E
     await engine.is_up()
     assert (engine.rig.results, engine.talk) == ([], (SeatState.IN_CALL, "x"))
     assert "x" in engine.rig.asterisk.up
+
+
+async def test_agents_are_given_campaigns_between_the_calls_that_are_found_and_the_lonely_ones(
+    engine: Engine,
+) -> None:
+    engine.rig.leg_ends("leg")
+    engine.database.back.set()
+    engine.link(True)
+    await engine.is_up()
+    assert engine.known_first == [("main", True, True)]
+    assert not engine.rig.adoption._alone
 
 
 async def test_a_node_that_stays_away_is_given_up_once_the_database_is_back(engine: Engine) -> None:
