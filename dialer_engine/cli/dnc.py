@@ -1,5 +1,6 @@
 """`dialer dnc add|remove|check|import`: numbers that must not be called."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -104,30 +105,61 @@ def import_(
     member: MemberOption = None,
     source: SourceOption = "import",
     note: NoteOption = None,
-    column: Annotated[str | None, typer.Option("--column", help="The column of the numbers.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", help="Read this column only; may be given again. Default all with phone numbers."
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Forbid all numbers of a file, in one transaction."""
-    done = carry_out(_import(read_config(config), file, member, source, note, column))
+    """Forbid all numbers of a file, in one transaction; status 1 when somebody in it may still be called."""
+    done = carry_out(_import(read_config(config), file, member, source, note, column or ()))
     carry_out(tell_suppression_changes(config, done.to_cancel))
+    say(f"read: {', '.join(map(repr, done.read))}")
     say(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
-    for row, reason in done.unreadable[:10]:
-        say(f"  row {row}: {reason}", err=True)
-    if done.unreadable:
-        say(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
+    _tell_unreadable(done)
+    _tell_unread(done)
     if done.hiding:
         say_text("\n".join(f"{file}:{line}: {HIDES_ROWS}" for line in done.hiding[:10]), err=True)
         say("the numbers of such rows can still be called: mend the file and import it again", err=True)
+    if not done.complete:
         raise typer.Exit(FAILED)
 
 
+def _tell_unreadable(done: SuppressionImport) -> None:
+    """Name the rows that may stand for somebody who can still be called."""
+    for row, reason in done.unreadable:
+        say(f"  row {row}: {reason}", err=True)
+    if left := done.unreadable_count - len(done.unreadable):
+        say(f"  and {left:,} rows more", err=True)
+    if done.unreadable_count:
+        say(
+            f"{done.unreadable_count:,} rows hold a number that could not be read, or none: whom they mean can still "
+            "be called. Mend them and import the file again (what stands there already stays), or say each number to "
+            "'dialer dnc add'; when a column holds no phone numbers, name the others with --column",
+            err=True,
+        )
+
+
+def _tell_unread(done: SuppressionImport) -> None:
+    """Name the columns that were not read though they seem to hold phone numbers."""
+    for name, count in done.unread.items():
+        say(f"not read: {name!r}, though {count:,} of its cells could be phone numbers", err=True)
+    if done.overlooked:
+        say(
+            "those numbers can still be called: import the file again with --column for each column of phone numbers",
+            err=True,
+        )
+
+
 async def _import(
-    config: Config, file: Path, member: str | None, source: str, note: str | None, column: str | None
+    config: Config, file: Path, member: str | None, source: str, note: str | None, columns: Sequence[str]
 ) -> SuppressionImport:
     async with database(config) as conn:
         member_id = await member_id_of(conn, member) if member else None
         return await import_suppressions(
-            conn, file, member_id, source, utc_now(), who=who(), note=note, column=column
+            conn, file, member_id, source, utc_now(), who=who(), note=note, columns=columns
         )
 
 
