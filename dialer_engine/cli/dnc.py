@@ -1,4 +1,4 @@
-"""`dialer dnc add|remove|check|import`: numbers that must not be called."""
+"""`dialer dnc add|remove|check|import|copy`: numbers that must not be called."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,6 +26,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store import suppress
 from dialer_engine.store.directory import member_id_of
+from dialer_engine.store.renames import copy_suppressions
 
 NumberArgument = Annotated[str, typer.Argument(help="The number, such as +12105550100.")]
 MemberOption = Annotated[
@@ -163,15 +164,34 @@ async def _import(
         )
 
 
+def copy(
+    old: Annotated[
+        str, typer.Argument(help="The Member whose entries are copied; it may be gone from dialer.yaml.")
+    ],
+    new: Annotated[str, typer.Argument(help="The Member to whom the numbers are forbidden too.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Forbid to one Member every number that another one may not call, such as one whose customers it took over."""
+    added, live = carry_out(_copy(read_config(config), old, new))
+    carry_out(tell_suppression_changes(config, live))
+    say(f"{added:,} numbers of {old} will not be called by {new} either")
+
+
+async def _copy(config: Config, old: str, new: str) -> tuple[int, list[str]]:
+    async with database(config) as conn:
+        return await copy_suppressions(conn, old, new, utc_now(), who=who())
+
+
 def _scope(member: str | None) -> str:
     return f"by {member}" if member else "by anybody"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    group = typer.Typer(no_args_is_help=True, help="Do not call: add, remove, check, import.")
+    group = typer.Typer(no_args_is_help=True, help="Do not call: add, remove, check, import, copy.")
     group.command("add")(add)
     group.command("remove")(remove)
     group.command("check")(check)
     group.command("import")(import_)
+    group.command("copy")(copy)
     app.add_typer(group, name="dnc")
