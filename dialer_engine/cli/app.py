@@ -22,6 +22,7 @@ COMMANDS = (
     "stop",
     "drain",
     "campaign",
+    "member",
     "agent",
     "node",
     "secrets",

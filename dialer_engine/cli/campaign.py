@@ -1,4 +1,4 @@
-"""`dialer campaign start|pause|stop|ls`."""
+"""`dialer campaign start|pause|stop|ls|rename`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ from urllib.parse import quote
 
 import typer
 
-from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, engine, print_json
+from dialer_engine.cli.common import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    carry_out,
+    engine,
+    fail,
+    print_json,
+    read_config,
+)
+from dialer_engine.cli.database import database_as_it_is, who
 from dialer_engine.cli.terminal import say
+from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.ownership import FAMILY
+from dialer_engine.settings.load import Config
+from dialer_engine.store.renames import rename_campaign
 
 NameArgument = Annotated[str, typer.Argument(help="The campaign's name: its file without .yaml.")]
 
@@ -47,9 +61,30 @@ def ls(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
         )
 
 
+def rename(
+    old: Annotated[str, typer.Argument(help="The name that the database has.")],
+    new: Annotated[str, typer.Argument(help="The name that its file has now.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Keep a campaign whose file was renamed, with whom it has called and when they are due."""
+    settings = read_config(config)
+    if new not in settings.campaigns:
+        raise fail(f"no campaign of the configuration is called {new}: rename its file first")
+    if old in settings.campaigns:
+        raise fail(f"{old} is a campaign of the configuration still: rename its file first")
+    carry_out(_rename(settings, old, new))
+    say(f"campaign {old} is {new} now; whom it has called, callbacks and its state are kept")
+
+
+async def _rename(settings: Config, old: str, new: str) -> None:
+    member = settings.campaigns[new].member
+    async with database_as_it_is(settings) as conn:
+        await rename_campaign(conn, old, new, member, utc_now(), who=who(), engines=FAMILY)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    group = typer.Typer(no_args_is_help=True, help="Start, pause and stop campaigns.")
-    for command in (start, pause, stop, ls):
+    group = typer.Typer(no_args_is_help=True, help="Start, pause and stop campaigns; keep a renamed one.")
+    for command in (start, pause, stop, ls, rename):
         group.command(command.__name__)(command)
     app.add_typer(group, name="campaign")

@@ -1,5 +1,6 @@
-"""`dialer dnc add|remove|check|import`: numbers that must not be called."""
+"""`dialer dnc add|remove|check|import|copy`: numbers that must not be called."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.settings.load import Config
 from dialer_engine.store import suppress
 from dialer_engine.store.directory import member_id_of
+from dialer_engine.store.renames import copy_suppressions
 
 NumberArgument = Annotated[str, typer.Argument(help="The number, such as +12105550100.")]
 MemberOption = Annotated[
@@ -104,31 +106,80 @@ def import_(
     member: MemberOption = None,
     source: SourceOption = "import",
     note: NoteOption = None,
-    column: Annotated[str | None, typer.Option("--column", help="The column of the numbers.")] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", help="Read this column only; may be given again. Default all with phone numbers."
+        ),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Forbid all numbers of a file, in one transaction."""
-    done = carry_out(_import(read_config(config), file, member, source, note, column))
+    """Forbid all numbers of a file, in one transaction; status 1 when somebody in it may still be called."""
+    done = carry_out(_import(read_config(config), file, member, source, note, column or ()))
     carry_out(tell_suppression_changes(config, done.to_cancel))
+    say(f"read: {', '.join(map(repr, done.read))}")
     say(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
-    for row, reason in done.unreadable[:10]:
-        say(f"  row {row}: {reason}", err=True)
-    if done.unreadable:
-        say(f"{done.unreadable_count:,} rows hold no number that can be read", err=True)
+    _tell_unreadable(done)
+    _tell_unread(done)
     if done.hiding:
         say_text("\n".join(f"{file}:{line}: {HIDES_ROWS}" for line in done.hiding[:10]), err=True)
         say("the numbers of such rows can still be called: mend the file and import it again", err=True)
+    if not done.complete:
         raise typer.Exit(FAILED)
 
 
+def _tell_unreadable(done: SuppressionImport) -> None:
+    """Name the rows that may stand for somebody who can still be called."""
+    for row, reason in done.unreadable:
+        say(f"  row {row}: {reason}", err=True)
+    if left := done.unreadable_count - len(done.unreadable):
+        say(f"  and {left:,} rows more", err=True)
+    if done.unreadable_count:
+        say(
+            f"{done.unreadable_count:,} rows hold a number that could not be read, or none: whom they mean can still "
+            "be called. Mend them and import the file again (what stands there already stays), or say each number to "
+            "'dialer dnc add'; when a column holds no phone numbers, name the others with --column",
+            err=True,
+        )
+
+
+def _tell_unread(done: SuppressionImport) -> None:
+    """Name the columns that were not read though they seem to hold phone numbers."""
+    for name, count in done.unread.items():
+        say(f"not read: {name!r}, though {count:,} of its cells could be phone numbers", err=True)
+    if done.overlooked:
+        say(
+            "those numbers can still be called: import the file again with --column for each column of phone numbers",
+            err=True,
+        )
+
+
 async def _import(
-    config: Config, file: Path, member: str | None, source: str, note: str | None, column: str | None
+    config: Config, file: Path, member: str | None, source: str, note: str | None, columns: Sequence[str]
 ) -> SuppressionImport:
     async with database(config) as conn:
         member_id = await member_id_of(conn, member) if member else None
         return await import_suppressions(
-            conn, file, member_id, source, utc_now(), who=who(), note=note, column=column
+            conn, file, member_id, source, utc_now(), who=who(), note=note, columns=columns
         )
+
+
+def copy(
+    old: Annotated[
+        str, typer.Argument(help="The Member whose entries are copied; it may be gone from dialer.yaml.")
+    ],
+    new: Annotated[str, typer.Argument(help="The Member to whom the numbers are forbidden too.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Forbid to one Member every number that another one may not call, such as one whose customers it took over."""
+    added, live = carry_out(_copy(read_config(config), old, new))
+    carry_out(tell_suppression_changes(config, live))
+    say(f"{added:,} numbers of {old} will not be called by {new} either")
+
+
+async def _copy(config: Config, old: str, new: str) -> tuple[int, list[str]]:
+    async with database(config) as conn:
+        return await copy_suppressions(conn, old, new, utc_now(), who=who())
 
 
 def _scope(member: str | None) -> str:
@@ -137,9 +188,10 @@ def _scope(member: str | None) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    group = typer.Typer(no_args_is_help=True, help="Do not call: add, remove, check, import.")
+    group = typer.Typer(no_args_is_help=True, help="Do not call: add, remove, check, import, copy.")
     group.command("add")(add)
     group.command("remove")(remove)
     group.command("check")(check)
     group.command("import")(import_)
+    group.command("copy")(copy)
     app.add_typer(group, name="dnc")

@@ -15,6 +15,7 @@ import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, engine, print_json
 from dialer_engine.cli.database import database_left_alone
+from dialer_engine.cli.doctor_names import names
 from dialer_engine.cli.doctor_nodes import lent, nodes, restart_words
 from dialer_engine.cli.doctor_registries import registries
 from dialer_engine.cli.finding import CRITICAL, OK, WARNING, Finding
@@ -284,6 +285,7 @@ CHECKS: tuple[Check, ...] = (
     _asterisk,
     _database,
     registries,
+    names,
     _agents,
     _engine,
     _trunks,

@@ -281,9 +281,11 @@ def _recent(recent: list[dict[str, Any]]) -> Table:
 
 def reload(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Let the running engine read its configuration again: all of it, or nothing with the errors."""
-    changes = carry_out(engine(config).post("/reload"))["changes"]
-    for line in changes or ["nothing has changed"]:
+    answer = carry_out(engine(config).post("/reload"))
+    for line in answer["changes"] or ["nothing has changed"]:
         say(line)
+    for line in answer.get("warnings", ()):
+        say(f"WARNING: {line}", err=True)
 
 
 def register(app: typer.Typer) -> None:

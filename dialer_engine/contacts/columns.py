@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dialer_engine.contacts.errors import ContactsError
-from dialer_engine.contacts.phone import UNREADABLE, looks_like_phone, read_notation
+from dialer_engine.contacts.phone import UNREADABLE, base_number, looks_like_phone, read_notation
 
 PHONE = "phone"
 IGNORE = "ignore"
@@ -60,8 +60,14 @@ class Columns:
         return {name: known.get(index, "ignored") for index, name in enumerate(self.columns)}
 
 
-def choose(sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]]) -> Columns:
-    """Decide what the columns are from the first rows of a file and the `--map` pairs (field, column)."""
+def choose(
+    sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]], *, every_phone: bool = False
+) -> Columns:
+    """Decide what the columns are from the first rows of a file and the `--map` pairs (field, column).
+
+    `every_phone`: a column of numbers is one of phones whatever the others' headers say, as long as its own names no
+    account or the like.
+    """
     first, rest = list(sample[0]), sample[1:]
     has_header = _is_header(first, rest)
     width = max(len(row) for row in sample)
@@ -69,7 +75,10 @@ def choose(sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]]) ->
         first[i].strip() if has_header and i < len(first) and first[i].strip() else f"column {i + 1}"
         for i in range(width)
     ]
-    guessed = _guess(names if has_header else [""] * width, rest if has_header else sample)
+    headers, data = (names, rest) if has_header else ([""] * width, sample)
+    guessed = _guess(headers, data)
+    if every_phone:
+        guessed |= dict.fromkeys(_all_phones(headers, data), PHONE)
     for column in _ignored(given, names):
         guessed.pop(column, None)
     _apply(guessed, given, names)
@@ -106,10 +115,21 @@ def _phones_by_content(names: Sequence[str], rows: Sequence[Sequence[str]]) -> l
     """Columns that hold phone numbers: those whose header says so, else those whose header names nothing else."""
     found = [i for i in range(len(names)) if _share(rows, i, looks_like_phone) >= 0.5]
     named = [i for i in found if _PHONE_WORD.search(names[i])]
-    return named or [i for i in found if not _names_something_else(names[i])]
+    return named or [i for i in found if not names_something_else(names[i])]
 
 
-def _names_something_else(header: str) -> bool:
+def _all_phones(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Columns most of whose cells are numbers, with an extension or without, and whose header does not deny it."""
+    found = (i for i in range(len(names)) if _share(rows, i, is_number) >= 0.5)
+    return [i for i in found if _PHONE_WORD.search(names[i]) or not names_something_else(names[i])]
+
+
+def is_number(cell: str) -> bool:
+    """Tell whether a cell is a number of the +1 plan, with an extension or without."""
+    return sum(letter.isdigit() for letter in cell) >= 10 and base_number(cell)[0] is not None
+
+
+def names_something_else(header: str) -> bool:
     """Tell whether a header stands above numbers that only look like phone numbers."""
     words = {word.lower() for word in _WORD.findall(header)}
     return bool(

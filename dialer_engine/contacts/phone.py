@@ -29,6 +29,7 @@ REASONS: Mapping[NumberClass, str] = {
     NumberClass.invalid: "not a US or Canadian number in service",
 }
 UNREADABLE = "not a phone number"
+EXTENSION = "has an extension"
 
 
 def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, str]:
@@ -52,6 +53,15 @@ def read_notation(text: str) -> tuple[str | None, str]:
     return f"+1{area or other_area}{exchange}{line}", ""
 
 
+def base_number(text: str) -> tuple[str | None, str]:
+    """Return what `read_notation` does, and of a number with an extension the number that is dialed before it.
+
+    For what must not be called: the extension is reached by calling that number.
+    """
+    number, reason = read_notation(text)
+    return _read_odd(text, extensions=True) if reason == EXTENSION else (number, reason)
+
+
 def looks_like_phone(text: str) -> bool:
     """Tell whether a cell could be a phone number, perhaps as `tel:...`: used to guess columns."""
     text = _TEL.sub("", text)
@@ -59,7 +69,7 @@ def looks_like_phone(text: str) -> bool:
     return 10 <= digits <= 15 and len(text) <= 24 and not re.search(r"[A-Za-z@/:]", text)
 
 
-def _read_odd(text: str) -> tuple[str | None, str]:
+def _read_odd(text: str, *, extensions: bool = False) -> tuple[str | None, str]:
     bare = text.strip().lstrip("'")
     if _SPREADSHEET.fullmatch(bare):
         return None, "damaged by a spreadsheet (scientific notation)"
@@ -67,8 +77,8 @@ def _read_odd(text: str) -> tuple[str | None, str]:
         parsed = phonenumbers.parse(bare, "US")
     except phonenumbers.NumberParseException:
         return None, UNREADABLE
-    if parsed.extension:
-        return None, "has an extension"
+    if parsed.extension and not extensions:
+        return None, EXTENSION
     if parsed.country_code != 1:
         return None, REASONS[NumberClass.foreign]
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

@@ -5,27 +5,32 @@ leave people callable who asked not to be called.
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from dialer_engine.contacts.columns import PHONE, choose
-from dialer_engine.contacts.phone import read_notation
+from dialer_engine.contacts.columns import PHONE, Columns, choose, is_number, names_something_else
+from dialer_engine.contacts.phone import base_number
 from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.suppress import insert, live_suppressed, take_turn
 
 BATCH = 10_000
-SAMPLE_ROWS = 50
+SAMPLE_ROWS = 1000
 MOST_SHOWN = 100
+NO_NUMBER = "no number in the columns that were read"
 
 
 @dataclass(slots=True)
 class SuppressionImport:
     """What came of it; `to_cancel` are the numbers with calls under way.
 
-    `hiding` are the first lines, from 1, of rows that have taken in others; the numbers of those are not known.
+    `unreadable` are the first rows, from 1, with a number that could not be read, or without any. `read` are the
+    columns that were read, `unread` tells of other ones how many of their cells could be phone numbers; `overlooked`
+    are those of them that nobody left out: neither the command nor their own header. `hiding` are the first lines,
+    from 1, of rows that have taken in others; the numbers of those are not known.
     """
 
     rows: int = 0
@@ -33,8 +38,16 @@ class SuppressionImport:
     known: int = 0
     unreadable_count: int = 0
     unreadable: list[tuple[int, str]] = field(default_factory=list)
+    read: tuple[str, ...] = ()
+    unread: Counter[str] = field(default_factory=Counter)
+    overlooked: frozenset[str] = frozenset()
     hiding: list[int] = field(default_factory=list)
     to_cancel: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody who stands in the file can still be called, as far as it could be understood."""
+        return not (self.unreadable_count or self.overlooked or self.hiding)
 
 
 async def import_suppressions(
@@ -46,12 +59,15 @@ async def import_suppressions(
     *,
     who: str,
     note: str | None = None,
-    column: str | None = None,
+    columns: Sequence[str] = (),
 ) -> SuppressionImport:
-    """Add every number of a file to a do-not-call list; ContactsError when it is no table of text."""
+    """Add every number of a file to a do-not-call list; ContactsError when it is no table of text.
+
+    Without `columns` every column of phone numbers is read. Of a number with an extension the number itself counts.
+    """
     done = SuppressionImport()
     async with conn.transaction():
-        for batch in _batches(file, column, done):
+        for batch in _batches(file, columns, done):
             added = await insert(conn, batch, member_id, source, at, who=who, note=note)
             done.added += len(added)
             done.known += len(batch) - len(added)
@@ -60,16 +76,20 @@ async def import_suppressions(
     return done
 
 
-def _batches(file: Path, column: str | None, done: SuppressionImport) -> Iterator[list[str]]:
+def _batches(file: Path, given: Sequence[str], done: SuppressionImport) -> Iterator[list[str]]:
     """Yield the file's numbers in batches without repetitions within a batch."""
     source = inspect(file)
     sample = [cells for _, cells in itertools.islice(rows(source), SAMPLE_ROWS)]
-    columns = choose(sample, [(PHONE, column)] if column else [])
+    columns = choose(sample, [(PHONE, one) for one in given], every_phone=not given)
     places = [index for index, _ in columns.phones]
+    done.read = tuple(columns.columns[index] for index in sorted(places))
     data = itertools.islice(_seen(source, done), 1 if columns.has_header else 0, None)
     while piece := list(itertools.islice(data, BATCH)):
         done.rows += len(piece)
         yield list(dict.fromkeys(_numbers(piece, places, done)))
+        done.unread.update(_unread(piece, columns, places))
+    if not given:
+        done.overlooked = frozenset(name for name in done.unread if not names_something_else(name))
 
 
 def _seen(source: Source, done: SuppressionImport) -> Iterator[tuple[int, list[str]]]:
@@ -83,12 +103,23 @@ def _numbers(
     piece: Sequence[tuple[int, list[str]]], places: Sequence[int], done: SuppressionImport
 ) -> Iterator[str]:
     for row, cells in piece:
-        texts = [cells[i] for i in places if i < len(cells) and cells[i].strip()] or [""]
-        for text in texts:
-            number, reason = read_notation(text)
-            if number is not None:
-                yield number
-                continue
-            done.unreadable_count += 1
-            if len(done.unreadable) < MOST_SHOWN:
-                done.unreadable.append((row, reason))
+        found = [base_number(cells[i]) for i in places if i < len(cells) and _may_be_number(cells[i])]
+        yield from (number for number, _ in found if number is not None)
+        bad = next((reason for number, reason in found if number is None), None if found else NO_NUMBER)
+        if bad is None:
+            continue
+        done.unreadable_count += 1
+        if len(done.unreadable) < MOST_SHOWN:
+            done.unreadable.append((row, bad))
+
+
+def _may_be_number(cell: str) -> bool:
+    """Tell whether a cell can hide a number: `n/a` beside a number does not."""
+    return any(letter.isdigit() for letter in cell)
+
+
+def _unread(piece: Sequence[tuple[int, list[str]]], columns: Columns, places: Sequence[int]) -> Iterator[str]:
+    """Yield the column of every cell that is not read though it could be a phone number."""
+    others = [(index, name) for index, name in enumerate(columns.columns) if index not in places]
+    for _, cells in piece:
+        yield from (name for index, name in others if index < len(cells) and is_number(cells[index]))

@@ -127,16 +127,17 @@ class Controls:
         self._set_clock(engine.config, config)
         engine.config = config
         self._take(registry)
-        await self._look_again(registry)
+        warnings = await self._look_again(registry)
         log.info("configuration reloaded", changes=len(changes))
-        return {"changes": changes}
+        return {"changes": changes, "warnings": warnings}
 
-    async def _look_again(self, registry: Registry) -> None:
+    async def _look_again(self, registry: Registry) -> list[str]:
         try:
             async with self._engine.tenure.pool.acquire() as conn:
-                await look_again(conn, registry)
+                return await look_again(conn, registry)
         except AWAY as error:
             log.warning("held contacts are looked at again at the next reload or start", why=str(error))
+        return []
 
     def _set_clock(self, old: Config, new: Config) -> None:
         """A reload says that the clock is right as it is; a lab's new moment is a step of its clock instead."""

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.plan import CampaignPlan, held_under, limits_of
 from dialer_engine.engine.prompts import Prompt, drop_prompts
+from dialer_engine.engine.renames import renames
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.prompts import PromptError
 from dialer_engine.pbx.render import AgentAccount
@@ -20,6 +23,8 @@ from dialer_engine.store import directory, rule_sets
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.pool import Connection, Pool
 from dialer_engine.store.queue import settle_held
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +120,20 @@ async def write_registry(conn: Connection, config: Config, prepared: Prepared) -
     return Registry(config, plans, prepared.agents, states)
 
 
-async def look_again(conn: Connection, registry: Registry) -> None:
+async def look_again(conn: Connection, registry: Registry) -> list[str]:
     """Make contacts due again that campaigns held under other settings; piece by piece, so outside of a transaction.
 
-    What is not done, because the database went away, is done at the next reload or start.
+    Return, and log, which names left the settings with what they know. What is not done, because the database went
+    away, is done at the next reload or start.
     """
+    config = registry.config
+    warnings = await renames(conn, config.settings.members, config.campaigns)
+    for words in warnings:
+        log.error("a name left the settings with what it knows", what=words)
     for plan in registry.plans.values():
         if plan.held_under is not None:
             await settle_held(conn, plan.campaign_id, plan.held_under)
+    return warnings
 
 
 async def read_agents(conn: Connection) -> dict[str, Agent]:

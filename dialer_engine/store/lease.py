@@ -64,6 +64,20 @@ async def _refuse_rival(conn: Connection, name: str, owner: str, family: str) ->
         )
 
 
+async def refuse_owned(conn: Connection, family: str) -> None:
+    """Inside a transaction: keep leases whose names begin with `family` from being taken until it ends.
+
+    Raises LeaseHeld when somebody has one.
+    """
+    await conn.execute(sql("lease_turn"))
+    row = await conn.fetchrow(sql("lease_rival"), "", "", family)
+    if row is not None:
+        raise LeaseHeld(
+            f"the engine {row['owner']} works on this database; stop it, and every standby before it, and try again",
+            str(row["owner"]),
+        )
+
+
 async def holder(conn: Connection, name: str) -> Holder | None:
     """Return who has or had the lease, None when nobody ever did."""
     row = await conn.fetchrow(sql("lease_holder"), name)

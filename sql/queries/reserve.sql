@@ -69,12 +69,12 @@ order by since;
 -- name: number_attempts
 -- Lists the attempts to these numbers since a moment of the gate's clock, of any campaign, that may have rung a phone,
 -- and (without a moment) the numbers that are on show for an agent. Live is also what ended less than $3 of the wall
--- clock ago and nobody could cancel: the carrier never said a word (of trunk faults only those are counted), or
--- Asterisk died before anybody answered. Such a phone may ring on.
+-- clock ago and nobody could cancel: the carrier never said a word (of trunk faults only those are counted), or before
+-- anybody answered Asterisk died or the call was lost from sight (`unknown`). Such a phone may ring on.
 select number, contact_id, gate_at,
        ended_at is null
-       or (result = 'trunk_fault' or result = 'node_lost' and answered_at is null) and ended_at > now() - $3::interval
-           as live
+       or (result = 'trunk_fault' or result in ('node_lost', 'unknown') and answered_at is null)
+           and ended_at > now() - $3::interval as live
 from attempts
 where number = any($1::text[]) and gate_at > $2 and counted
 union all

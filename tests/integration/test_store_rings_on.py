@@ -37,6 +37,8 @@ EVERYBODY = tuple(CAMPAIGNS)
 JUST_NOW = timedelta(seconds=1)
 SILENT = {"result": "trunk_fault", "originated_at": WALL}
 RANG = {"result": "node_lost", "originated_at": WALL, "ringing_at": WALL}
+UNSEEN = {**RANG, "result": "unknown"}
+UNHEARD_OF = {"result": "unknown"}
 
 
 def of(world: World, campaign: str, now: datetime = NOON) -> ReserveRequest:
@@ -59,7 +61,11 @@ async def called(
     return world
 
 
-@pytest.mark.parametrize("end", [SILENT, RANG], ids=["silent trunk", "asterisk died"])
+@pytest.mark.parametrize(
+    "end",
+    [SILENT, RANG, UNSEEN, UNHEARD_OF],
+    ids=["silent trunk", "asterisk died", "nobody saw the end", "nobody saw anything"],
+)
 async def test_while_the_phone_may_ring_nobody_calls_the_number(conn: Conn, end: Mapping[str, Any]) -> None:
     world = await called(conn, JUST_NOW, end)
     for campaign in EVERYBODY:
@@ -91,8 +97,10 @@ async def test_other_ends_leave_the_number_to_the_next(
     [
         (RINGS_ON + timedelta(minutes=1), RANG),
         (JUST_NOW, {**RANG, "answered_at": WALL}),
+        (RINGS_ON + timedelta(minutes=1), UNSEEN),
+        (JUST_NOW, {**UNSEEN, "answered_at": WALL}),
     ],
-    ids=["died long ago", "died in a talk"],
+    ids=["died long ago", "died in a talk", "unseen long ago", "unseen after an answer"],
 )
 async def test_a_phone_that_rang_long_ago_or_was_answered_rings_no_more(
     conn: Conn, ago: timedelta, end: Mapping[str, Any]
@@ -122,8 +130,9 @@ async def test_nor_is_another_phone_of_the_same_person_called_meanwhile(conn: Co
     assert (await reserve(conn, of(world, "autumn"))).held == {"live_call": 1}
 
 
-async def test_agents_see_no_such_contact_and_why_and_plan_say_so(conn: Conn) -> None:
-    world = await called(conn, JUST_NOW, SILENT)
+@pytest.mark.parametrize("end", [SILENT, UNSEEN], ids=["silent trunk", "nobody saw the end"])
+async def test_agents_see_no_such_contact_and_why_and_plan_say_so(conn: Conn, end: Mapping[str, Any]) -> None:
+    world = await called(conn, JUST_NOW, end)
     assert await add_agent(conn, None, "ana", "secret") == 1
     seen = await show(conn, ShowRequest(of(world, "bolts"), 1, "ana", timedelta(seconds=75)))
     assert (seen.contact, seen.held) == (None, {"live_call": 1})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dialer_engine.contacts.phone import looks_like_phone, read_notation, read_number
+from dialer_engine.contacts.phone import base_number, looks_like_phone, read_notation, read_number
 from dialer_engine.core.numbers import is_e164_nanp
 from dialer_engine.settings.rules import SHIPPED, load_rules
 
@@ -106,3 +106,17 @@ def test_area_codes_that_phonenumbers_does_not_know_yet() -> None:
 )
 def test_what_looks_like_a_phone(text: str, looks: bool) -> None:
     assert looks_like_phone(text) is looks
+
+
+@pytest.mark.parametrize("extension", [" x5", " ext. 22", " extension 7", ";ext=5", "x12", " #9"])
+def test_the_base_of_a_number_with_an_extension(extension: str) -> None:
+    written = f"512-555-0134{extension}"
+    assert read_notation(written) == (None, "has an extension")
+    assert base_number(written) == ("+15125550134", "")
+
+
+@given(st.text(max_size=30))
+def test_the_base_of_a_number_without_one_is_the_number(text: str) -> None:
+    number, reason = read_notation(text)
+    if reason != "has an extension":
+        assert base_number(text) == (number, reason)

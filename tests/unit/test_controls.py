@@ -122,8 +122,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Registry]:
     async def read_agents(conn: Connection) -> Mapping[str, Agent]:
         return next_ones[-1].agents
 
-    async def look_again(*what: object) -> None:
-        return None
+    async def look_again(*what: object) -> list[str]:
+        return []
 
     monkeypatch.setattr(controls, "load_config", lambda directory: next_ones[-1].config)
     for name, instead in {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer_engine.core.gate.opt_out_words import ALONE, OptOut, opt_out_in, plain, text_of
+from dialer_engine.core.gate.opt_out_words import ALONE, ORDINARY, OptOut, opt_out_in, plain, text_of
 
 pytestmark = pytest.mark.unit
 
@@ -128,7 +128,6 @@ def test_doubts_are_left_to_a_person(text: str) -> None:
             "ok thanks",
             "call me tomorrow at noon",
             "YES PLEASE",
-            "stopover",
             "weekend",
             "👍",
         ),
@@ -167,6 +166,89 @@ def test_the_rest_is_no_opt_out(text: str) -> None:
 def test_no_refusal_of_calls_goes_unread(text: str) -> None:
     """Phrases that the list of certain ones misses are a person's to read."""
     assert opt_out_in(text) is not OptOut.no
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("STOPP", "Sotp", "stp", "st0p", "top", "step", "stopallcalls", "STOP2END", "stopover", "stopped"),
+        *("unsuscribe", "un subscribe", "S.T.O.P", "S T O P P", "opt ut", "optt out", "canel"),
+        *("arrret", "aretez", "desabonement", "cancle please", "stpo pls", "remov me", "edn", "fni"),
+        *("no", "No.", "no thanks", "never", "not now", "nope, never", "enough!", "non, jamais", "basta"),
+        *("stopped by yesterday", "why not", "pas maintenant"),
+        *("Wrong person", "You have the wrong person, sorry", "wrong guy", "mauvaise personne"),
+    ],
+)
+def test_a_short_message_that_may_be_a_slip_or_a_refusal_is_left_to_a_person(text: str) -> None:
+    assert opt_out_in(text) is OptOut.perhaps
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "thanks",
+            "ok",
+            "yes please",
+            "fine",
+            "I'm fine",
+            "fine thanks",
+            "and you?",
+            "send it",
+            "find me later",
+        ),
+        *(
+            "in a bit",
+            "quite good",
+            "fun!",
+            "win win",
+            "at the shop",
+            "no problem",
+            "no worries",
+            "plus tard",
+        ),
+        *(
+            "sure",
+            "who?",
+            "yes",
+            "oui merci",
+            "d'accord",
+            "call me",
+            "tomorrow 5pm",
+            "Ed here",
+            "my PIN?",
+            "bien",
+        ),
+        *(
+            "hello",
+            "later",
+            "Tuesday",
+            "pas de problème",
+            "en route",
+            "I will",
+            "sounds good",
+            "done",
+            "busy",
+        ),
+    ],
+)
+def test_ordinary_short_answers_are_none(text: str) -> None:
+    assert opt_out_in(text) is OptOut.no
+
+
+@given(st.data())
+def test_one_slip_in_a_word_that_counts_alone_is_never_no_opt_out(data: st.DataObject) -> None:
+    word = data.draw(st.sampled_from(sorted(ALONE)))
+    at = data.draw(st.integers(0, len(word) - 1))
+    letter = data.draw(st.sampled_from("abcdefghijklmnopqrstuvwxyz0"))
+    slips = [
+        word[:at] + letter + word[at:],
+        word[:at] + word[at + 1 :],
+        word[:at] + letter + word[at + 1 :],
+        word[:at] + word[at : at + 2][::-1] + word[at + 2 :],
+    ]
+    slip = plain(data.draw(st.sampled_from(slips)))
+    assert slip in ORDINARY or opt_out_in(slip.upper()) is not OptOut.no
 
 
 @given(

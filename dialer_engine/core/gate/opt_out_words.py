@@ -4,7 +4,9 @@ The words of 47 CFR 64.1200(a)(10) count alone whatever their case, marks or acc
 a longer text `stop`, `unsubscribe`, `revoke` and phrases such as "do not call" or "n'appelez plus" count; `end`,
 `quit` and `cancel` may belong to another matter ("at the end of the week"), so a person decides about those. So
 does one about every other refusal in which calling, writing, the number or the list is spoken of, also "can't
-talk now, call me later": only what is left counts as no opt-out.
+talk now, call me later". A message of a few words says little and is quickly read: a person decides about every one
+with a refusal in it, and about one with a slip in a word that counts alone ("STOPP", "unsuscribe", "stopallcalls").
+Only what is left counts as no opt-out.
 """
 
 import re
@@ -46,6 +48,15 @@ ALONE = frozenset(
     }
 )
 """Messages that are an opt-out as a whole, without accents and marks."""
+ORDINARY = frozenset(
+    {
+        *("and", "send", "lend", "ed", "en"),
+        *("fine", "find", "fun", "fan", "fit", "fix", "in", "win", "pin"),
+        *("quite", "suit", "shop"),
+    }
+)
+"""Words that are one slip away from one of those, and ordinary in a short answer ("fine", "and you?")."""
+FEW_WORDS = 3
 
 
 def _any(*phrases: str) -> re.Pattern[str]:
@@ -128,11 +139,14 @@ _NEAR_TO_CALLING = _any(
 )
 """Calling, writing, or where the number stands."""
 _DOUBTFUL = _any(
-    r"\b(?:quit|end|cancel|fin|annul\w*|wrong number|mauvais numero|who is this)\b",
+    r"\b(?:quit|end|cancel|fin|annul\w*|who is this)\b",
+    r"\b(?:wrong (?:number|person|party|guy|man|woman|lady|house)|mauvais(?:e personne| numero)|faux numero)\b",
     r"\b(?:lawyer|attorney|avocat|sue|tcpa|fcc|ftc|crtc)\b",
     r"\b(?:harass\w*|harcel\w*|spam\w*|unsolicited|complain\w*|plainte|not interested|pas interess\w*)\b",
     r"\b(?:go away|fuck off|piss off|removed?|arrete\w*|cesse[rz]?)\b",
 )
+_SHORT_NO = re.compile(r"\b(?:nope|nah|non|wrong)\b")
+"""A refusal in a message of a few words; in a longer one it says nothing ("non-stop")."""
 _NOT_STOPPED = re.compile(r"\b(non|one|bus|pit|full|door)[ -]stop\b|\bstop by\b")
 _ODD_BYTES = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
 """What stands for a byte that is no UTF-8, and its sign in Windows-1252, which has all of Latin-1's letters."""
@@ -153,7 +167,29 @@ def _may_refuse(words: str) -> bool:
     """Tell whether a person must read it: a word that may be a refusal, or a refusal of something near to calling."""
     if _DOUBTFUL.search(words) or "stop" in words.split():
         return True
-    return bool(_NEGATION.search(words) and _NEAR_TO_CALLING.search(words))
+    if len(words.split()) <= FEW_WORDS and (_NEGATION.search(words) or _SHORT_NO.search(words)):
+        return True
+    return bool(_NEGATION.search(words) and _NEAR_TO_CALLING.search(words)) or _slip(words)
+
+
+def _slip(words: str) -> bool:
+    """Tell whether a short message has one slip in a word that counts alone, or is such a word with blanks in it."""
+    few = words.split()
+    written = [words.replace(" ", ""), *(few if len(few) <= FEW_WORDS else ())]
+    return any(
+        _one_slip(word, alone.replace(" ", "")) for word in written if word not in ORDINARY for alone in ALONE
+    )
+
+
+def _one_slip(word: str, meant: str) -> bool:
+    """Tell whether two words are the same but for one letter, or for two neighbours that changed places."""
+    if abs(len(word) - len(meant)) > 1:
+        return False
+    start = next((at for at, pair in enumerate(zip(word, meant, strict=False)) if pair[0] != pair[1]), None)
+    if start is None:
+        return True
+    rest, wanted = word[start:], meant[start:]
+    return rest[1:] in (wanted, wanted[1:]) or rest == wanted[1:] or rest == wanted[1::-1] + wanted[2:]
 
 
 def text_of(raw: bytes) -> str:

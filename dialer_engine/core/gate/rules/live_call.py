@@ -10,7 +10,8 @@ NAME = "live_call"
 RINGS_ON = timedelta(minutes=4)
 """After a call that could not be cancelled its phone may ring, and its answer stand, for this long on the wall clock.
 
-Nobody cancels a call whose carrier never gave a provisional answer (RFC 3261 section 9.1), or whose Asterisk died.
+Nobody cancels a call whose carrier never gave a provisional answer (RFC 3261 section 9.1), whose Asterisk died, or that
+was lost from sight.
 The carrier's proxies end one that only rings by Timer C, somewhat over 180 s (16.6, step 11), and whoever answered
 before sends the answer for another 32 s in vain (64 * T1, 13.3.1.4).
 """
