@@ -95,6 +95,15 @@ async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
     assert line.trunks.resting(names, now) == []
 
 
+async def test_a_trunk_whose_calls_asterisk_does_not_take_is_left_alone() -> None:
+    line = Line()
+    for number in range(FAULTS):
+        line.dial(f"c{number}")
+        assert line.main.breaker.state is BreakerState.CLOSED
+        line.floor.dispatcher.feed(f"c{number}", life.Refused(utc_now(), "409"))
+    assert line.main.breaker.state is BreakerState.OPEN
+
+
 async def test_a_clock_that_was_set_back_while_a_call_rang_hides_no_fault() -> None:
     line = Line()
     line.dial("before", sent=utc_now() + timedelta(hours=1))
