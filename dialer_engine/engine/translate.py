@@ -15,7 +15,7 @@ from dialer_engine.engine.agents import Legs
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.empty_chairs import EmptyChairs
-from dialer_engine.engine.recovery import MESSAGE_CONTEXT
+from dialer_engine.engine.recovery import MESSAGE_CONTEXT, message_of
 from dialer_engine.pbx.ari import models as ari
 
 log = structlog.get_logger(__name__)
@@ -133,21 +133,22 @@ class Translator:
             return
         sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
         meaning = self.watch.meaning(event.channel.id, sip, said)
-        self._answered_unseen(event.channel, moment(event.timestamp))
+        self._unseen(event.channel, moment(event.timestamp))
         gone = life.Gone(moment(event.timestamp), event.cause, sip, said, meaning)
         self.dispatcher.feed(event.channel.id, gone)
 
-    def _answered_unseen(self, channel: ari.Channel, at: datetime) -> None:
-        """A call that ends was answered while no link was there to tell of it: so it is no unanswered one.
+    def _unseen(self, channel: ari.Channel, at: datetime) -> None:
+        """A call that ends was answered, or heard the message, while no link was there to tell of it: its end does.
 
-        An opt-out may end it before a comparison has found it: the script's file comes by another way.
+        It may come before a comparison has found it: people hang up, and an opt-out of the script's file ends a call.
         """
         call = self.dispatcher.calls.get(channel.id)
-        if call is None or call.phase not in UNANSWERED or channel.state != "Up":
+        if call is None or channel.state != "Up":
             return
-        self.dispatcher.feed(channel.id, life.Answered(at))
-        if channel.dialplan.context == MESSAGE_CONTEXT:
-            self.dispatcher.feed(channel.id, life.MessageStarted(at))
+        if call.phase in UNANSWERED:
+            self.dispatcher.feed(call.id, life.Answered(at))
+        if channel.dialplan.context == MESSAGE_CONTEXT and (call.phase, life.MessageStarted) in life.TABLE:
+            self.dispatcher.feed(call.id, message_of(call, at))
 
     def _user(self, name: str, channel_id: str, words: object, at: datetime) -> None:
         if name == "CarrierSaid" and isinstance(words, dict):
