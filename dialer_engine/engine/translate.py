@@ -12,10 +12,12 @@ from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.early_ends import EarlyEnds
 from dialer_engine.engine.empty_chairs import EmptyChairs
-from dialer_engine.engine.recovery import MESSAGE_CONTEXT, message_of
+from dialer_engine.engine.recovery import MESSAGE_CONTEXT, TRUNK_CHANNEL, message_of
 from dialer_engine.pbx.ari import models as ari
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class Translator:
     watch: Watch
     audio: Audio
     chairs: EmptyChairs = field(init=False)
+    early: EarlyEnds = field(default_factory=EarlyEnds)
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class Translator:
             case ari.Dial(peer=peer, dialstatus=""):
                 self.watch.dialed(peer.id)
             case ari.ChannelDestroyed(channel=channel):
-                self._destroyed(event)
+                self._destroyed(node, event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
             case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
@@ -127,10 +130,29 @@ class Translator:
         elif args[:1] == ["customer"]:
             self.dispatcher.feed(channel_id, life.Entered(at))
 
-    def _destroyed(self, event: ari.ChannelDestroyed) -> None:
-        said = self._said.pop(event.channel.id, None)
-        if self.legs.gone(event.channel.id, vanished=event.cause not in HUNG_UP):
+    def _destroyed(self, node: str, event: ari.ChannelDestroyed) -> None:
+        channel = event.channel
+        if self.legs.gone(channel.id, vanished=event.cause not in HUNG_UP):
             return
+        unheld = channel.name.startswith(TRUNK_CHANNEL) and channel.id not in self.dispatcher.calls
+        # Of an answered one the end does not tell whether there was a talk that is not on record.
+        if not (unheld and channel.state != "Up" and self.early.keep(node, event)):
+            self._ended(event)
+
+    def told_early(self, call: Call) -> bool:
+        """End a call, just taken over, whose end was told before; False when none was, or it is not on record as sent.
+
+        Nobody had answered it. Whether it rang was not heard by this engine.
+        """
+        event = self.early.take(call.node, call.id)
+        if event is None or call.phase not in UNANSWERED:
+            return False
+        self.dispatcher.feed(call.id, life.Missed(moment(event.timestamp)))
+        self._ended(event)
+        return True
+
+    def _ended(self, event: ari.ChannelDestroyed) -> None:
+        said = self._said.pop(event.channel.id, None)
         sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
         meaning = self.watch.meaning(event.channel.id, sip, said)
         self._unseen(event.channel, moment(event.timestamp))
