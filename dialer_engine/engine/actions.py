@@ -72,6 +72,7 @@ class AsteriskActions:
     may_send: Callable[[], bool] = lambda: True
     dispatcher: Dispatcher | None = None
     _doubted: set[str] = field(default_factory=set)
+    _conflicts: dict[str, str] = field(default_factory=dict)
 
     def _commands(self, call: Call) -> Commands:
         return self.places[call.node].commands
@@ -107,15 +108,28 @@ class AsteriskActions:
                 variables={**leg.variables, **ON_HANGUP},
             )
         except AriRefused as error:
-            # 409 says that the id is taken, but also that the endpoint is unknown: only a look can tell.
-            lost = error.status == HTTPStatus.CONFLICT
-            now = utc_now()
-            self._feed(call, life.ReplyLost(now) if lost else life.Refused(now, str(error)))
+            if error.status == HTTPStatus.CONFLICT:
+                await self._conflict(call, error)
+            else:
+                self._feed(call, life.Refused(utc_now(), str(error)))
         except AriError:
             self._feed(call, life.ReplyLost(utc_now()))
 
+    async def _conflict(self, call: Call, error: AriRefused) -> None:
+        """409 says that the id is taken, but also that the node has no such trunk: only a look can tell.
+
+        Either way it sends no INVITE, and the id was never sent before: without a channel nobody was called.
+        """
+        if call.phase is not Phase.DIALING:
+            return
+        self._conflicts[call.id] = f"no channel was made, perhaps the node has no such trunk: {error}"
+        try:
+            await self._look_up(call)
+        finally:
+            del self._conflicts[call.id]
+
     def look_up(self, call: Call) -> None:
-        """Ask for the channel under the attempt's id; its absence ends the attempt as unknown (P3)."""
+        """Ask for the channel under the attempt's id; its absence ends the attempt, mostly as unknown (P3)."""
         self.tasks.spawn(self._look_up(call), "look up a channel")
 
     async def _look_up(self, call: Call) -> None:
@@ -126,7 +140,13 @@ class AsteriskActions:
             await self._doubt_soon(call.node)
             return
         if channel is None:
-            self._feed(call, life.Vanished(utc_now()))
+            self._feed(call, self._absent(call))
+
+    def _absent(self, call: Call) -> life.Event:
+        """Return what it means that a call has no channel: nobody saw its end, unless Asterisk never made one."""
+        refused, now = self._conflicts.get(call.id), utc_now()
+        unheard = call.phase is Phase.DIALING and not call.attempt.blind
+        return life.Refused(now, refused) if refused and unheard else life.Vanished(now)
 
     async def _doubt_soon(self, node: str) -> None:
         """Have a node compared after a pause: a comparison asks again for what was refused, and that without end."""

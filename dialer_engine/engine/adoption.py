@@ -31,21 +31,27 @@ WAITS = frozenset({SeatState.READY, SeatState.PAUSED})
 
 @dataclass(slots=True)
 class Adoption:
-    """Puts attempts that the database has live into the dispatcher's hands."""
+    """Puts attempts that the database has live into the dispatcher's hands.
+
+    `told` ends one whose end Asterisk told before, and says whether it did.
+    """
 
     dispatcher: Dispatcher
     legs: Legs
     trunks: Trunks
     plan_of: Callable[[str], CampaignPlan | None]
     ring_window_of: Callable[[str], tuple[int, int] | None]
+    told: Callable[[Call], bool] = lambda call: False
     _alone: list[str] = field(default_factory=list)
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
-        """Take over an attempt of an earlier engine; False when its channel is gone (ended as unknown).
+        """Take over an attempt of an earlier engine; False when it has ended: as was told, or else as unknown.
 
         A talk that is not with its agent any more has the default disposition: nobody else will give one.
         """
         call = self._hold(live)
+        if self.told(call):
+            return False
         resumed = resume(call, seen)
         attempt = resumed or call.attempt
         talked = attempt.phase is Phase.BRIDGED

@@ -170,7 +170,11 @@ class Agreement:
         """Take over what an earlier engine left on a node. Raises AriError or one of AWAY."""
         await self._learn_pauses()
         await self._take_over(station.name, await self.floor.compare(station, hang_up_orphans=False))
+        self._recovered(station)
+
+    def _recovered(self, station: Station) -> None:
         station.recovered = True
+        self.floor.translator.early.over(station.name)
 
     async def _learn_pauses(self) -> None:
         """Who of an earlier engine's agents is in a pause must be known before the first leg is taken over."""
@@ -272,9 +276,8 @@ class Agreement:
                     if station.recovered or station.client.connected:
                         return
                     await self._learn_pauses()
-                    station.recovered = await self._take_over(
-                        station.name, seen, lambda: not station.client.connected
-                    )
+                    if await self._take_over(station.name, seen, lambda: not station.client.connected):
+                        self._recovered(station)
             except AWAY as error:
                 log.warning("calls of a lost node wait for the database", node=station.name, why=str(error))
                 await asyncio.sleep(RECONCILE_RETRY_S * 10)

@@ -122,6 +122,7 @@ class Floor:
             lambda number: ring_window(self.registry.config, number, means.clock.now()),
         )
         self.translator = Translator(self.dispatcher, self.legs, self.watch, self.audio)
+        self.adoption.told = self.translator.told_early
         self.watch.wake = self.campaigns.wake_all
         self.dispatcher.on_change = self._changed
         self.dispatcher.on_finished = self._finished

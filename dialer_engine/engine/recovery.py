@@ -107,6 +107,15 @@ def end_of(attempt: Attempt, seen: Seen, now: datetime) -> life.Event:
     return life.NodeLost(now) if died else life.Vanished(now)
 
 
+def message_of(call: Call, at: datetime) -> life.MessageStarted:
+    """Return the beginning of a message that was seen at a moment (UTC) and whose start was missed.
+
+    In the place of a talk it came by the time-out for claimed calls; else it began by then.
+    """
+    joined = call.attempt.joined_at if call.phase is Phase.BRIDGED else None
+    return life.MessageStarted(began_by(joined, at))
+
+
 def members_of(bridges: Iterable[Bridge]) -> dict[str, str]:
     """Return channel id -> bridge id."""
     return {channel: bridge.id for bridge in bridges for channel in bridge.channels}
@@ -209,8 +218,7 @@ def _answered(
 ) -> None:
     """Nobody who has answered may be with nobody: into the bridge, or to the message."""
     if channel.dialplan.context == MESSAGE_CONTEXT:
-        joined = call.attempt.joined_at if call.phase is Phase.BRIDGED else None
-        dispatcher.feed(call.id, life.MessageStarted(began_by(joined, now)))
+        dispatcher.feed(call.id, message_of(call, now))
         return
     inside = seen.agent_with(call.id)
     bridged = inside is not None and call.attempt.agent in (inside, None)

@@ -12,10 +12,12 @@ from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.agents import Legs
+from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.early_ends import EarlyEnds
 from dialer_engine.engine.empty_chairs import EmptyChairs
-from dialer_engine.engine.recovery import MESSAGE_CONTEXT
+from dialer_engine.engine.recovery import MESSAGE_CONTEXT, TRUNK_CHANNEL, message_of
 from dialer_engine.pbx.ari import models as ari
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class Translator:
     watch: Watch
     audio: Audio
     chairs: EmptyChairs = field(init=False)
+    early: EarlyEnds = field(default_factory=EarlyEnds)
     _said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,7 +96,7 @@ class Translator:
             case ari.Dial(peer=peer, dialstatus=""):
                 self.watch.dialed(peer.id)
             case ari.ChannelDestroyed(channel=channel):
-                self._destroyed(event)
+                self._destroyed(node, event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
             case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
@@ -127,27 +130,47 @@ class Translator:
         elif args[:1] == ["customer"]:
             self.dispatcher.feed(channel_id, life.Entered(at))
 
-    def _destroyed(self, event: ari.ChannelDestroyed) -> None:
-        said = self._said.pop(event.channel.id, None)
-        if self.legs.gone(event.channel.id, vanished=event.cause not in HUNG_UP):
+    def _destroyed(self, node: str, event: ari.ChannelDestroyed) -> None:
+        channel = event.channel
+        if self.legs.gone(channel.id, vanished=event.cause not in HUNG_UP):
             return
+        unheld = channel.name.startswith(TRUNK_CHANNEL) and channel.id not in self.dispatcher.calls
+        # Of an answered one the end does not tell whether there was a talk that is not on record.
+        if not (unheld and channel.state != "Up" and self.early.keep(node, event)):
+            self._ended(event)
+
+    def told_early(self, call: Call) -> bool:
+        """End a call, just taken over, whose end was told before; False when none was, or it is not on record as sent.
+
+        Nobody had answered it. Whether it rang was not heard by this engine.
+        """
+        event = self.early.take(call.node, call.id)
+        if event is None or call.phase not in UNANSWERED:
+            return False
+        self.dispatcher.feed(call.id, life.Missed(moment(event.timestamp)))
+        self._ended(event)
+        return True
+
+    def _ended(self, event: ari.ChannelDestroyed) -> None:
+        said = self._said.pop(event.channel.id, None)
         sip = event.tech_cause if event.tech_cause and event.tech_cause >= 100 else None
         meaning = self.watch.meaning(event.channel.id, sip, said)
-        self._answered_unseen(event.channel, moment(event.timestamp))
+        self._unseen(event.channel, moment(event.timestamp))
         gone = life.Gone(moment(event.timestamp), event.cause, sip, said, meaning)
         self.dispatcher.feed(event.channel.id, gone)
 
-    def _answered_unseen(self, channel: ari.Channel, at: datetime) -> None:
-        """A call that ends was answered while no link was there to tell of it: so it is no unanswered one.
+    def _unseen(self, channel: ari.Channel, at: datetime) -> None:
+        """A call that ends was answered, or heard the message, while no link was there to tell of it: its end does.
 
-        An opt-out may end it before a comparison has found it: the script's file comes by another way.
+        It may come before a comparison has found it: people hang up, and an opt-out of the script's file ends a call.
         """
         call = self.dispatcher.calls.get(channel.id)
-        if call is None or call.phase not in UNANSWERED or channel.state != "Up":
+        if call is None or channel.state != "Up":
             return
-        self.dispatcher.feed(channel.id, life.Answered(at))
-        if channel.dialplan.context == MESSAGE_CONTEXT:
-            self.dispatcher.feed(channel.id, life.MessageStarted(at))
+        if call.phase in UNANSWERED:
+            self.dispatcher.feed(call.id, life.Answered(at))
+        if channel.dialplan.context == MESSAGE_CONTEXT and (call.phase, life.MessageStarted) in life.TABLE:
+            self.dispatcher.feed(call.id, message_of(call, at))
 
     def _user(self, name: str, channel_id: str, words: object, at: datetime) -> None:
         if name == "CarrierSaid" and isinstance(words, dict):

@@ -36,7 +36,8 @@ class Asterisk:
 
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
     who are `offline` answer no OPTIONS. Who `hears` is in the drop message. Of a command in `refused` the next so many
-    are refused. `heard` are the recordings that were played, each with its channel.
+    are refused. `heard` are the recordings that were played, each with its channel. One that is `trunkless` was told of
+    no trunk.
     """
 
     app: str = "dialer"
@@ -50,6 +51,7 @@ class Asterisk:
     packets: Counter[str] = field(default_factory=Counter)
     offline: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
+    trunkless: bool = False
     asked: list[str] = field(default_factory=list)
     heard: list[tuple[str, str]] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -90,6 +92,8 @@ class Asterisk:
             status = {"startup_time": self.started, "last_reload_time": self.started}
             return json.dumps({"status": status}).encode()
         if kind == "channels" and method == "POST" and not what:
+            if self.trunkless or id in self.up:
+                raise AriRefused(409, "Channel with given unique ID already exists", path)
             self.up[id] = "Down"
         elif kind == "channels" and id not in self.up:
             raise AriRefused(404, "Channel not found", path)

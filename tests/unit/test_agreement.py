@@ -15,6 +15,7 @@ from test_adoption import Next, live
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine import agreement
 from dialer_engine.engine.agreement import Agreement
+from dialer_engine.engine.early_ends import EarlyEnds
 from dialer_engine.engine.recovery import Seen
 from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.tasks import Tasks
@@ -135,7 +136,7 @@ class Engine:
             end_lost_shifts=lambda node, on_record, heard_until: None,
             dispose_forgotten=lambda talks: None,
             watch=SimpleNamespace(link_lost=lambda node: None),
-            translator=SimpleNamespace(chairs=SimpleNamespace(missed=lambda node: None)),
+            translator=SimpleNamespace(chairs=SimpleNamespace(missed=lambda node: None), early=EarlyEnds()),
         )
         nodes: Any = {"main": self.post}
         pool: Any = self.database

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 import pytest
-from dispatch_support import Floor, reservation
+from dispatch_support import Floor, at, reservation
 from structlog.testing import capture_logs
 
 from dialer_engine.core import attempt as life
-from dialer_engine.core.attempt import Attempt
+from dialer_engine.core import seat as chair
+from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.breaker import FAULTS, BreakerState
 from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.outcome import Result
@@ -93,6 +94,15 @@ async def test_a_trunk_at_fault_is_passed_over_but_for_its_probes() -> None:
     line.ring("probe")
     assert line.main.breaker.state is BreakerState.CLOSED
     assert line.trunks.resting(names, now) == []
+
+
+async def test_a_trunk_whose_calls_asterisk_does_not_take_is_left_alone() -> None:
+    line = Line()
+    for number in range(FAULTS):
+        line.dial(f"c{number}")
+        assert line.main.breaker.state is BreakerState.CLOSED
+        line.floor.dispatcher.feed(f"c{number}", life.Refused(utc_now(), "409"))
+    assert line.main.breaker.state is BreakerState.OPEN
 
 
 async def test_a_clock_that_was_set_back_while_a_call_rang_hides_no_fault() -> None:
@@ -393,10 +403,53 @@ async def test_a_call_that_was_answered_while_no_link_was_there_does_not_end_as_
     line.floor.dispatcher.feed("a", life.Ringing(utc_now()))
     if suppressed:
         line.floor.dispatcher.cancel("a", "number was suppressed")
-    about = {"application": "dialer", "timestamp": utc_now().isoformat()}
+    translator_of(line).on_event("main", destroyed(state, context, utc_now()))
+    assert line.floor.book.ended == [("a", line.floor.book.ended[0][1], result)]
+    assert line.floor.dispatcher.illegal == {}
+
+
+def destroyed(state: str, context: str, when: datetime) -> ari.ChannelDestroyed:
+    """The end of a call that was in a state and a context of the dialplan."""
+    about = {"application": "dialer", "timestamp": when.isoformat()}
     plan = ari.DialplanCEP(context=context, exten="s", priority=1, app_name="", app_data="")
     there = msgspec.structs.replace(CHANNEL, state=state, dialplan=plan)
-    gone = ari.ChannelDestroyed(**about, cause=16, cause_txt="", channel=there)
-    translator_of(line).on_event("main", gone)
-    assert line.floor.book.ended == [("a", line.floor.book.ended[0][1], result)]
+    return ari.ChannelDestroyed(**about, cause=16, cause_txt="", channel=there)
+
+
+WAITED: list[life.Event] = [life.Answered(at(5)), life.Offered(at(5))]
+CHOSEN: list[life.Event] = [*WAITED, life.AgentChosen(at(5), "alice")]
+TALKED: list[life.Event] = [*CHOSEN, life.Entered(at(5)), life.Joined(at(5.1))]
+
+
+@pytest.mark.parametrize(
+    ("seen", "phase", "ended_s", "context", "result"),
+    [
+        (WAITED, Phase.WAITING, 6.9, "drop-message", "abandoned"),
+        (WAITED, Phase.WAITING, 6.9, "outbound", "hung_up"),
+        ([*CHOSEN, life.ClaimLost(at(6))], Phase.UNCLAIMED, 6.9, "drop-message", "abandoned"),
+        ([*CHOSEN, life.ClaimLost(at(6))], Phase.UNCLAIMED, 6.9, "outbound", "hung_up"),
+        (CHOSEN, Phase.JOINING, 6.9, "drop-message", "abandoned"),
+        (CHOSEN, Phase.JOINING, 6.9, "outbound", "hung_up"),
+        (TALKED, Phase.BRIDGED, 6.9, "drop-message", "abandoned"),
+        (TALKED, Phase.BRIDGED, 60, "drop-message", "abandoned"),
+        (TALKED, Phase.BRIDGED, 60, "outbound", "bridged"),
+        ([*TALKED, life.AgentVanished(at(50), None)], Phase.UNCLAIMED, 60, "drop-message", "bridged"),
+    ],
+)
+async def test_a_call_whose_message_began_while_no_link_was_there_ends_as_one_that_heard_it(
+    seen: list[life.Event], phase: Phase, ended_s: float, context: str, result: str
+) -> None:
+    """With the message in the record it is no hang-up within 2 s, and a talk that was taken back is none."""
+    line = Line()
+    line.floor.dispatcher.on_finished = line.floor.finished.append
+    line.dial("a", sent=at(1))
+    line.floor.on_duty("alice")
+    line.floor.dispatcher.feed_seat("alice", chair.Reserved(at(5), "a"))
+    for event in seen:
+        line.floor.dispatcher.feed("a", event)
+    assert line.floor.dispatcher.calls["a"].phase is phase
+    translator_of(line).on_event("main", destroyed("Up", context, at(ended_s)))
+    [ended] = line.floor.finished
+    assert ended.attempt.result == result
+    assert (ended.attempt.message_at is not None) is (context == "drop-message")
     assert line.floor.dispatcher.illegal == {}
