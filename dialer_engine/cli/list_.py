@@ -121,6 +121,12 @@ def lines(report: ImportReport) -> list[str]:
             f"{report.same_person:,} rows share a number with another contact and count as one person with it, for "
             f"opt-outs, attempts per person and calls at a time: row {shown}{f' and {more:,} more' if more else ''}"
         )
+    if report.addresses_updated:
+        verb = "would be brought" if report.dry_run else "brought"
+        out.append(
+            f"{report.addresses_updated:,} addresses {verb} up to date: contacts who stood on a list, or earlier in "
+            "the file, may be called when every state and time zone that was ever named for them allows it"
+        )
     if report.addresses_unread:
         out.append(
             f"{report.addresses_unread:,} contacts with a state or postal code that was not understood; "

@@ -6,7 +6,8 @@ numbers and the record of the import, or, after any fault and in a dry run, in n
 
 A number stands on one contact of a Member. A row that loses one to another contact, and has more, says that those
 numbers are one person's: that is kept (`person_links`), so that an opt-out, the cap per person and the one call at a
-time hold for all of them, while each row stays a contact of its own.
+time hold for all of them, while each row stays a contact of its own. What it says of the place counts for the contact
+that has the number (`places`).
 """
 
 import itertools
@@ -21,12 +22,13 @@ import msgspec
 from dialer_engine.contacts import staging
 from dialer_engine.contacts.columns import Columns, choose
 from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.contacts.places import unite_places
 from dialer_engine.contacts.rejected import check_target, write_rejected
 from dialer_engine.contacts.source import Source, inspect, rows
 from dialer_engine.core.gate import RuleBook
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.core.text import storable
-from dialer_engine.store.directory import list_id_of
+from dialer_engine.store.directory import audit, list_id_of
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 
@@ -63,7 +65,8 @@ class ImportReport:
 
     `same_person` counts rows, accepted or not, that make several contacts one person; `same_person_rows` are the first
     of them, the file's first record being 1.
-    `addresses_unread` counts contacts with a state or postal code that was not understood, so that it bounds nothing.
+    `addresses_unread` counts contacts with a state or postal code that was not understood, so that it bounds nothing;
+    `addresses_updated` contacts that had a number of a row already and got a further region or zone from it.
     """
 
     import_id: int | None
@@ -80,6 +83,7 @@ class ImportReport:
     same_person: int = 0
     same_person_rows: tuple[int, ...] = ()
     addresses_unread: int = 0
+    addresses_updated: int = 0
     rejected_file: Path | None = None
     dry_run: bool = False
 
@@ -148,9 +152,19 @@ async def _import(
     await conn.execute(sql("import_contacts"), request.member_id, list_id, row["id"])
     await conn.execute(sql("import_numbers"), request.member_id)
     await conn.execute(sql("import_links_keep"), row["id"], request.member_id)
-    report = await _report(conn, request, source, columns, row, count)
+    updated = await _unite(conn, request, row["id"])
+    report = replace(await _report(conn, request, source, columns, row, count), addresses_updated=updated)
     fresh = await _rejected(conn, request, source, columns, row["rejected"])
     return (report if fresh is None else replace(report, rejected_file=_rejected_file(request))), fresh
+
+
+async def _unite(conn: Connection, request: ImportRequest, import_id: int) -> int:
+    """Bring addresses of known contacts up to date and remember how many those are."""
+    updated = await unite_places(conn, request.member_id, request.plan)
+    if updated:
+        detail = {"member_id": request.member_id, "addresses_updated": updated}
+        await audit(conn, request.at, request.who, "list.import", str(import_id), detail)
+    return updated
 
 
 async def _stage(
@@ -171,6 +185,8 @@ async def _settle(conn: Connection, member_id: int) -> None:
     await conn.execute(sql("import_analyze"))
     await conn.execute(sql("import_drop_repeated"))
     await conn.execute(sql("import_drop_known"), member_id)
+    await conn.execute(sql("import_places_keep"))
+    await conn.execute(sql("import_places_analyze"))
     await conn.execute(sql("import_drop_unreachable"))
     await _link(conn, member_id)
 

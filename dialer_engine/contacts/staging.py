@@ -23,6 +23,7 @@ CONTACT_COLUMNS = (
     "country",
     "regions",
     "zones",
+    "postal_zones",
     "extra",
     "address_unread",
 )
@@ -100,7 +101,8 @@ class Reader:
             got.setdefault("last_name", last)
         state, postal = got.get("state") or "", got.get("postal_code") or ""
         address = read_address(state, postal)
-        zones = (*zone_hints(got.get("zone") or "", self.zones), *address.zones(self.plan))
+        postal_zones = address.zones(self.plan)
+        zones = (*zone_hints(got.get("zone") or "", self.zones), *postal_zones)
         return (
             row,
             *(got.get(what) for what in TEXT_FIELDS),
@@ -108,6 +110,7 @@ class Reader:
             got.get("country"),
             address.regions,
             tuple(dict.fromkeys(zones)),
+            postal_zones,
             self._extra(cells),
             not address.understood,
         )

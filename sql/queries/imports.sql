@@ -6,7 +6,7 @@ select pg_advisory_xact_lock(7204604, $1);
 -- Makes the tables that a file is read into; they vanish with the transaction.
 create temp table stage_contacts (
     row_number bigint, external_id text, first_name text, last_name text, company text, email text, street text,
-    city text, state text, postal_code text, country text, regions text[], zones text[], extra jsonb,
+    city text, state text, postal_code text, country text, regions text[], zones text[], postal_zones text[], extra jsonb,
     address_unread boolean,
     id bigint default nextval(pg_get_serial_sequence('contacts', 'id'))
 ) on commit drop;
@@ -14,6 +14,13 @@ create temp table stage_numbers (row_number bigint, position smallint, label tex
 create temp table stage_problems (row_number bigint, position smallint, reason text) on commit drop;
 create temp table stage_lost (row_number bigint, position smallint, number text) on commit drop;
 create temp table stage_links (row_number bigint, position smallint, number text, owner bigint) on commit drop;
+create temp table stage_said (
+    number text, state text, postal_code text, regions text[], zones text[], postal_zones text[]
+) on commit drop;
+create temp table stage_places (contact_id bigint, regions text[], zones text[], said jsonb) on commit drop;
+create temp table stage_united (
+    regions text[], zones text[], said jsonb, all_regions text[], all_zones text[]
+) on commit drop;
 
 -- name: import_analyze
 -- Tells the planner how much was staged.
@@ -43,6 +50,17 @@ with gone as (
     insert into stage_lost select row_number, position, number from gone
 )
 insert into stage_problems select row_number, position, 'stands on a list of this Member already' from gone;
+
+-- name: import_places_keep
+-- Keeps what rows say of the place that lose a number, before they go: it is a contact's that has the number.
+insert into stage_said
+select l.number, c.state, c.postal_code, c.regions, c.zones, c.postal_zones
+from stage_lost l join stage_contacts c on c.row_number = l.row_number
+where c.regions <> '{}' or c.zones <> '{}';
+
+-- name: import_places_analyze
+-- Tells the planner how much was kept.
+analyze stage_said;
 
 -- name: import_drop_unreachable
 -- Takes out contacts without a number.
@@ -147,6 +165,40 @@ insert into contact_numbers (contact_id, member_id, number, label, position)
 select c.id, $1, n.number, n.label, n.position
 from stage_numbers n join stage_contacts c on c.row_number = n.row_number
 order by c.id, n.position;
+
+-- name: import_places_find
+-- Finds contacts of whom rows say another place than is known, with all that they say. Where it is the same address,
+-- kept without the zones of its postal code by an older version, these stand third.
+insert into stage_places
+select c.id, c.regions, c.zones, jsonb_agg(distinct jsonb_build_array(s.regions, s.zones,
+    case when c.zones = '{}' and c.regions = s.regions and c.postal_code = s.postal_code
+              and c.state is not distinct from s.state
+         then s.postal_zones else '{}' end))
+from stage_said s
+join contact_numbers n on n.member_id = $1 and n.number = s.number
+join contacts c on c.id = n.contact_id and c.member_id = $1
+where c.regions <> s.regions or c.zones <> s.zones
+group by c.id;
+
+-- name: import_places_kinds
+-- Lists what differs among them: there are far fewer addresses than contacts.
+select distinct regions, zones, said::text as said from stage_places;
+
+-- name: import_places_settle
+-- Tells the planner how much was found.
+analyze stage_places; analyze stage_united;
+
+-- name: import_places_unite
+-- Gives these contacts every place that was said of them.
+update contacts c set regions = u.all_regions, zones = u.all_zones
+from stage_places p join stage_united u on u.regions = p.regions and u.zones = p.zones and u.said = p.said
+where c.id = p.contact_id and c.member_id = $1;
+
+-- name: import_places_requeue
+-- Lets those of them be looked at again whose place was unknown. What other rules forbid, a further place never allows.
+update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+from stage_places p join stage_united u on u.regions = p.regions and u.zones = p.zones and u.said = p.said
+where q.contact_id = p.contact_id and q.state = 'held' and q.held_rule = 'zone_data';
 
 -- name: import_reasons
 -- Counts the reasons of rejected rows.

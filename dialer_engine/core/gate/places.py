@@ -4,6 +4,7 @@ The area code says where the number was issued, the address where the contact sa
 certain, so the candidates are the union of both, and every later rule must hold for all of them.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,6 +20,14 @@ _MEMO_LIMIT = 10_000
 _COUNTRIES = ("US", "CA")
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=Schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What an address says: regions such as `US-TX`, and zones, which narrow the regions that have them."""
+
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -106,11 +115,40 @@ def _derive(area: Area, facts: Facts, context: GateContext) -> Places:
     return Places(context.plan, context.rules, in_force, tuple(zones), tuple(unknown), canadian)
 
 
+def unite(sides: Sequence[Hints], zones_of: Callable[[str], tuple[str, ...]]) -> Hints:
+    """Return one address whose candidates are those of all sides together; `zones_of` is `zones_of_address`.
+
+    One side's zone must not narrow what another leaves open, so such a region's zones are all named then.
+    """
+    zones = {zone for side in sides for zone in side.zones}
+    open_ = [every for side in sides for every in _open(side, zones_of)]
+    while narrowed := [every for every in open_ if every & zones and not every <= zones]:
+        zones = zones.union(*narrowed)
+    regions = {region for side in sides for region in side.regions}
+    return Hints(tuple(sorted(regions)), tuple(sorted(zones)))
+
+
+def zones_left(hints: Hints, zones_of: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
+    """Return every zone that an address may be in; `zones_of` is `zones_of_address`."""
+    return frozenset(hints.zones).union(*_open(hints, zones_of))
+
+
+def _open(hints: Hints, zones_of: Callable[[str], tuple[str, ...]]) -> list[set[str]]:
+    """Return all zones of each region that no zone narrows."""
+    every = [{*zones_of(region)} for region in hints.regions]
+    return [zones for zones in every if zones.isdisjoint(hints.zones)]
+
+
+def zones_of_address(region: str, plan: NumberPlan) -> tuple[str, ...]:
+    """Return every zone of an address's region; one that has no row may be in any of its country."""
+    return plan.zones_of(region) or plan.zones_of(region[:2])
+
+
 def _only_in_canada(plan: NumberPlan) -> set[str]:
     return set(plan.zones_of("CA")) - set(plan.zones_of("US"))
 
 
 def _address_zones(region: str, hints: tuple[str, ...], plan: NumberPlan) -> tuple[str, ...]:
     """Return every zone of an address's region that no hint narrows, also where the area code has fewer of them."""
-    zones = plan.zones_of(region) or plan.zones_of(region[:2])
+    zones = zones_of_address(region, plan)
     return () if set(zones) & set(hints) else zones
