@@ -115,6 +115,7 @@ class Desks:
             "since": since.isoformat() if since else None,
             "number": card.number if card else call.reservation.number if call else None,
             "contact": _contact(card),
+            "script": _script(call, plan),
             **_choices(plan),
         }
         document["version"] = _version(document)
@@ -191,13 +192,18 @@ def _contact(card: Card | None) -> dict[str, Any] | None:
     }
 
 
+def _script(call: Call | None, plan: CampaignPlan | None) -> str | None:
+    """Return the script of the call until its end, because its record names that one; else the newest."""
+    plan = (call.plan if call else None) or plan
+    return plan.script if plan else None
+
+
 def _choices(plan: CampaignPlan | None) -> dict[str, Any]:
     if plan is None:
-        return {"script": None, "dispositions": [], "default": NO_WORDS, "skip_reasons": []}
+        return {"dispositions": [], "default": NO_WORDS, "skip_reasons": []}
     digits = sorted(plan.settings.dispositions.items())
     default = plan.disposition(None)
     return {
-        "script": plan.script,
         "dispositions": [{"digit": digit, "code": one.code, "label": one.label} for digit, one in digits],
         "default": default.label if default else NO_WORDS,
         "skip_reasons": list(plan.settings.preview.skip_reasons),

@@ -16,7 +16,10 @@ from dialer_engine.store.queue import settings_text
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """Everything a runner needs to know of its campaign; ids are those of the database."""
+    """Everything a runner needs to know of its campaign; ids are those of the database.
+
+    `record_version` names what the records of its calls say (`store.kept_text.RecordFields`).
+    """
 
     settings: Campaign
     campaign_id: int
@@ -25,6 +28,7 @@ class CampaignPlan:
     limits: Limits
     script: str | None = field(default=None, repr=False)
     held_under: str | None = field(default=None, repr=False)
+    record_version: str | None = None
 
     @property
     def name(self) -> str:

@@ -20,7 +20,13 @@ from dialer_engine.pbx.render import AgentAccount
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign
 from dialer_engine.store import directory, rule_sets
-from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
+from dialer_engine.store.kept_text import (
+    KeptText,
+    RecordFields,
+    keep_record_fields,
+    keep_text,
+    set_record_fields,
+)
 from dialer_engine.store.pool import Connection, Pool
 from dialer_engine.store.queue import settle_held
 
@@ -109,11 +115,12 @@ async def write_registry(conn: Connection, config: Config, prepared: Prepared) -
     for name, campaign in config.campaigns.items():
         prompt, script = prepared.prompts[name], prepared.scripts[name]
         await _remember(conn, ids[name], campaign, prompt, script)
+        said = _record_fields(config, campaign, members[campaign.member], prompt, script)
         text = script.content if script is not None else None
-        member = members[campaign.member]
         verdicts_by = held_under(config, campaign)
         plans[name] = CampaignPlan(
-            campaign, ids[name], member, prompt, limits_of(campaign), text, verdicts_by
+            *(campaign, ids[name], said.member_id, prompt, limits_of(campaign), text, verdicts_by),
+            record_version=await keep_record_fields(conn, said, utc_now()),
         )
     rules = config.rules
     await rule_sets.remember(conn, rules.version, config.rule_texts, rules.loosened, utc_now())
@@ -153,6 +160,24 @@ async def _remember(
         await keep_text(conn, script, now)
     version = script.version if script is not None else None
     await set_record_fields(conn, campaign_id, campaign.telemarketer, version, campaign.caller_id_proof)
+
+
+def _record_fields(
+    config: Config, campaign: Campaign, member_id: int, prompt: Prompt, script: KeptText | None
+) -> RecordFields:
+    """Return what the records of the campaign's calls say from now on."""
+    member = config.settings.members[campaign.member].name
+    return RecordFields(
+        member_id=member_id,
+        member=member,
+        seller=campaign.drop_message.seller or member,
+        offer=campaign.offer,
+        telemarketer=campaign.telemarketer or member,
+        script_version=script.version if script is not None else None,
+        caller_id_proof=campaign.caller_id_proof,
+        prompt_version=prompt.version,
+        caller_id_name=campaign.caller_id_name,
+    )
 
 
 def _scripts(config: Config) -> dict[str, KeptText | None]:

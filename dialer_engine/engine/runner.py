@@ -295,7 +295,8 @@ class Runner:
         self, node: str, limit: int, line: TrunkLine, context: GateContext, showing: Showing | None = None
     ) -> ReserveResult:
         """Reserve and send; meanwhile the other pools of the same offer count these lines as placed."""
-        promised, pool = self.ledgers.promised, (self.plan.name, node)
+        plan = self.plan  # a reload may come before the calls leave: they go by what their records will say
+        promised, pool = self.ledgers.promised, (plan.name, node)
         request = self._request(node, limit, line, context, showing)
         promised[pool] = promised.get(pool, 0) + limit
         line.active += limit
@@ -306,27 +307,29 @@ class Runner:
             result = await asyncio.shield(reserving)
         except asyncio.CancelledError:
             # The campaign is halted, but the reservation may be committed: its attempts must end, not linger.
-            reserving.add_done_callback(lambda done: self._give_back(done, line))
+            reserving.add_done_callback(lambda done: self._give_back(done, line, plan))
             raise
         finally:
             promised[pool] -= limit
             line.active -= limit
         for reservation in result.reserved:
-            self._depart(reservation, line, started, showing)
+            self._depart(reservation, line, plan, started, showing)
         if not result.reserved:
             line.breaker.no_probe(time.monotonic())
         return result
 
-    def _give_back(self, done: asyncio.Future[ReserveResult], line: TrunkLine) -> None:
+    def _give_back(self, done: asyncio.Future[ReserveResult], line: TrunkLine, plan: CampaignPlan) -> None:
         if done.cancelled() or done.exception() is not None:
             return
         for reservation in done.result().reserved:
-            call = self._hold(reservation, line)
+            call = self._hold(reservation, line, plan)
             self.dispatcher.cancel(call.id, "campaign was halted before the call left")
 
-    def _hold(self, reservation: Reservation, line: TrunkLine, agent: str | None = None) -> Call:
+    def _hold(
+        self, reservation: Reservation, line: TrunkLine, plan: CampaignPlan, agent: str | None = None
+    ) -> Call:
         attempt = Attempt(reservation.attempt_id)
-        call = Call(reservation, self.plan.name, attempt, utc_now(), self.plan, agent=agent)
+        call = Call(reservation, plan.name, attempt, utc_now(), plan, agent=agent)
         self.dispatcher.adopt(call)
         line.active += 1
         return call
@@ -349,13 +352,19 @@ class Runner:
             spare=self._spare,
             shown=showing.on_show if showing else None,
             held_under=self.plan.held_under,
+            record_version=self.plan.record_version,
         )
 
     def _depart(
-        self, reservation: Reservation, line: TrunkLine, started: float, showing: Showing | None
+        self,
+        reservation: Reservation,
+        line: TrunkLine,
+        plan: CampaignPlan,
+        started: float,
+        showing: Showing | None,
     ) -> None:
         """Take the reserved call in hand and send it at its own departure moment."""
-        call = self._hold(reservation, line, showing.agent if showing else None)
+        call = self._hold(reservation, line, plan, showing.agent if showing else None)
         if showing is not None and not self.previews.reserved(showing, call):
             return
         if time.monotonic() - started > LATE_S:
@@ -365,7 +374,7 @@ class Runner:
             self.dispatcher.cancel(call.id, "number was suppressed")
             return
         try:
-            leg = self._leg(reservation, line)
+            leg = self._leg(reservation, line, plan)
         except NumberRefused as error:
             log.critical("the gate allowed a number that may not leave", attempt=call.id, why=str(error))
             self.dispatcher.cancel(call.id, str(error))
@@ -381,8 +390,8 @@ class Runner:
         self.dispatcher.cancel(call.id, "dialing stopped before the call left")
         return False
 
-    def _leg(self, reservation: Reservation, line: TrunkLine) -> Leg:
-        settings = self.plan.settings
+    def _leg(self, reservation: Reservation, line: TrunkLine, plan: CampaignPlan) -> Leg:
+        settings = plan.settings
         name = settings.caller_id_name
         number = reservation.caller_id
         return Leg(
@@ -394,9 +403,9 @@ class Runner:
             variables={
                 "MAX_WAIT_MS": str(settings.max_wait_ms),
                 # No Path per call: it enters the path's parts anew into Python's table of names, which grows by that.
-                "DROP_PROMPT": f"{self.places[reservation.node].sounds}/{self.plan.prompt.path}",
+                "DROP_PROMPT": f"{self.places[reservation.node].sounds}/{plan.prompt.path}",
                 "DIALED_NUMBER": reservation.number,
-                "MEMBER_ID": str(self.plan.member_id),
+                "MEMBER_ID": str(plan.member_id),
             },
         )
 

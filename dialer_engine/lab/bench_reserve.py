@@ -32,6 +32,7 @@ from dialer_engine.settings.rules import SHIPPED, load_rules
 from dialer_engine.store.attempts import AttemptEnd, write
 from dialer_engine.store.directory import sync_campaigns
 from dialer_engine.store.embedded import EmbeddedPostgres
+from dialer_engine.store.kept_text import KeptText, RecordFields, keep_record_fields, keep_text
 from dialer_engine.store.migrate import migrate
 from dialer_engine.store.pool import ENGINE_ROLE, Connection, connect
 from dialer_engine.store.queue import fill
@@ -178,6 +179,7 @@ async def _registry(
 class _Ids:
     campaign: int
     member: int
+    record_version: str
 
 
 async def _campaign(
@@ -195,7 +197,13 @@ async def _campaign(
         pass
     await conn.execute(sql("bench_analyze"))
     await conn.execute(sql("bench_settled"))
-    return _Ids(campaign, row["member_id"])
+    return _Ids(campaign, row["member_id"], await _record_version(conn, row["member_id"], name))
+
+
+async def _record_version(conn: Connection, member: int, name: str) -> str:
+    await keep_text(conn, KeptText(name, "drop_message", name, None), NOON)
+    said = RecordFields(member, name, name, None, name, None, None, name, None)
+    return await keep_record_fields(conn, said, NOON)
 
 
 async def _measure(conn: Connection, ids: _Ids, context: GateContext, rounds: int) -> Measured:
@@ -231,6 +239,7 @@ def _request(ids: _Ids, context: GateContext, n: int) -> ReserveRequest:
         caller_ids=("+12105550177", "+12105550178"),
         epoch=1,
         context=replace(context, now=now),
+        record_version=ids.record_version,
     )
 
 

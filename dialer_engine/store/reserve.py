@@ -62,7 +62,8 @@ class ReserveRequest:
     `lease` is the name under which `epoch` was given: the reservation is refused once another engine has it.
     `shown` asks for this one contact and no other: its agent looked at it and dials. `held_under` are the settings
     that verdicts go by (`store.queue.settle_held`; None: not known). `unsettled`: the database has others already,
-    which are about to be taken over, so nothing is held for longer than RETRY_UNKNOWN.
+    which are about to be taken over, so nothing is held for longer than RETRY_UNKNOWN. `record_version` names what the
+    records will say (`store.kept_text.RecordFields`); without it they say what the campaign does when a call ends.
     """
 
     campaign_id: int
@@ -81,6 +82,7 @@ class ReserveRequest:
     shown: OnShow | None = None
     held_under: str | None = None
     unsettled: bool = False
+    record_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,7 @@ async def _place(
         [c.decision.local_time for c in choices],
         [c.decision.zone for c in choices],
         [c.decision.rule_versions for c in choices],
+        request.record_version,
     )
     return _reservations(rows, request, choices, shown)
 

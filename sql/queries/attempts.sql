@@ -24,7 +24,8 @@ where a.id = m.id and a.ended_at is null and a.version < m.version;
 
 -- name: attempts_end
 -- Ends attempts, writes their call-detail records, frees their numbers and decides on their contacts. An
--- attempt that is ended already is left as it is, so it has exactly one record.
+-- attempt that is ended already is left as it is, so it has exactly one record. The record says what was in force when
+-- the attempt was reserved; without that (an engine from before), what the campaign and the ending engine say now.
 with e as (
     select * from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
@@ -58,18 +59,27 @@ with e as (
                       agent_id, agent, reserved_at, originated_at, ringing_at, answered_at, message_at, joined_at,
                       ended_at, gate_at, local_time, zone, rule_versions, list_versions, result, cause, cause_text,
                       sip_code, ended_by, epoch, telemarketer, called_party, script_version, caller_id_proof, audio)
-    select t.id, t.member_id, m.name, c.seller, c.offer, t.campaign_id, c.name, t.contact_id,
-           t.caller_id, t.number, t.caller_id_name, t.used_prerecorded, t.prompt_version, t.trunk, t.node,
+    select t.id, t.member_id, f.member, f.seller, f.offer, t.campaign_id, c.name, t.contact_id,
+           t.caller_id, t.number, f.caller_id_name, t.used_prerecorded,
+           case when t.used_prerecorded then f.prompt_version end, t.trunk, t.node,
            t.agent_id, g.name, t.reserved_at, t.originated_at, t.ringing_at, t.answered_at, t.message_at,
            t.joined_at, t.ended_at, t.gate_at, t.local_time, t.zone, t.rule_versions, t.list_versions, t.result,
-           t.cause, t.cause_text, t.sip_code, t.ended_by, $1, coalesce(c.telemarketer, m.name),
-           case when o.business then 'business' else 'consumer' end, c.script_version, c.caller_id_proof,
+           t.cause, t.cause_text, t.sip_code, t.ended_by, $1, f.telemarketer,
+           case when o.business then 'business' else 'consumer' end, f.script_version, f.caller_id_proof,
            case when t.joined_at is not null then coalesce(t.audio, 'unknown') end
     from ended t
     join members m on m.id = t.member_id
     join campaigns c on c.id = t.campaign_id
     join contacts o on o.id = t.contact_id
     left join agents g on g.id = t.agent_id
+    cross join lateral (
+        select member, seller, offer, telemarketer, script_version, caller_id_proof, prompt_version, caller_id_name
+        from record_fields where version = t.record_version
+        union all
+        select m.name, c.seller, c.offer, coalesce(c.telemarketer, m.name), c.script_version, c.caller_id_proof,
+               t.prompt_version, t.caller_id_name
+        where t.record_version is null
+    ) f
 ), decided as (
     -- A dead number ends the number, not the contact: another number that is not dead is tried next. An attempt that
     -- never left is no call: the one before it stays the last, and its retry delay is the one that counts.

@@ -103,15 +103,16 @@ select 'suppressions:' || coalesce((select max(id) from suppression_log), 0)
                     from registry_lists where load_id is not null), '');
 
 -- name: reserve_place
--- Writes the allowed attempts; one that lost its number or contact to another attempt is left out.
+-- Writes the allowed attempts; one that lost its number or contact to another attempt is left out. $16 is what their
+-- records will say; a version that the database does not have (it went back) counts as none.
 with want as (
     select * from unnest($9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
         as w(contact_id, number_id, number, caller_id, local_time, zone, rule_versions)
 ), placed as (
     insert into attempts (campaign_id, member_id, contact_id, number_id, number, caller_id, trunk, node, epoch,
-                          gate_at, reserved_at, local_time, zone, rule_versions, list_versions)
+                          gate_at, reserved_at, local_time, zone, rule_versions, list_versions, record_version)
     select $1, $2, w.contact_id, w.number_id, w.number, w.caller_id, $3, $4, $5, $6, $7, w.local_time, w.zone,
-           w.rule_versions, $8
+           w.rule_versions, $8, (select version from record_fields where version = $16 and member_id = $2)
     from want w
     on conflict do nothing
     returning id, contact_id

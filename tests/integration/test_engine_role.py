@@ -23,7 +23,7 @@ PASSWORD = "engine-of-this-test"
 RECORDS = (
     *("attempt_events", "cdrs", "dispositions", "suppression_log", "opt_outs", "consents", "audit"),
     *("consent_revocations", "rule_sets", "registry_loads", "evidence_packs", "prompts", "agent_states"),
-    "pacing_minutes",
+    *("pacing_minutes", "record_fields"),
 )
 OWNERS = re.compile(
     r"^(agent_add|agent_password|agent_remove|bench_.*|chaos_.*|consents_add|engine_login|evidence_.*|import_.*|member_open"
