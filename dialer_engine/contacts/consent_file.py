@@ -15,8 +15,9 @@ from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.source import inspect, whole_rows
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.core.text import storable
-from dialer_engine.store.consent import NewConsent, add
+from dialer_engine.store.consent import NewConsent, insert, look_again
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.suppress import wait_for_passes
 
 BATCH = 5_000
 MOST_SHOWN = 20
@@ -36,15 +37,23 @@ class ConsentImport:
 async def import_consents(
     conn: Connection, file: Path, member_id: int, at: datetime, *, who: str
 ) -> ConsentImport:
-    """Record every consent of a file; ContactsError lists the rows that cannot be read."""
+    """Record every consent of a file; ContactsError lists the rows that cannot be read.
+
+    Contacts are looked at again with the commit, and those whom passes under way held after it: no pass waits for it.
+    """
     done = ConsentImport()
     consents = list(_read(file, at))
+    new: list[list[str]] = []
     async with conn.transaction():
         for start in range(0, len(consents), BATCH):
             batch = consents[start : start + BATCH]
-            added = await add(conn, member_id, batch, at, who=who)
+            new.append(await insert(conn, member_id, batch, at, who=who))
+            await look_again(conn, member_id, new[-1])
             done.rows += len(batch)
-            done.added += len(added)
+            done.added += len(new[-1])
+    await wait_for_passes(conn)
+    for numbers in new:
+        await look_again(conn, member_id, numbers)
     done.known = done.rows - done.added
     return done
 

@@ -134,9 +134,9 @@ class Controls:
     async def _look_again(self, registry: Registry) -> list[str]:
         try:
             async with self._engine.tenure.pool.acquire() as conn:
-                return await look_again(conn, registry)
+                return await look_again(conn, registry, self._engine.clock.now())
         except AWAY as error:
-            log.warning("held contacts are looked at again at the next reload or start", why=str(error))
+            log.warning("held contacts are looked at again once the database is back", why=str(error))
         return []
 
     def _set_clock(self, old: Config, new: Config) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import chain
 
 from dialer_engine.core.gate import CampaignHours, EmergencyStop, GateContext, Limits
+from dialer_engine.core.gate.lists import REASSIGNED
 from dialer_engine.core.gate.model import Dialing
+from dialer_engine.core.gate.rulebook import Dated, RuleBook, turns
 from dialer_engine.engine.prompts import Prompt
 from dialer_engine.settings.load import Config
 from dialer_engine.settings.models import Campaign, Disposition
 from dialer_engine.store.queue import settings_text
+
+_LAST_DATE, _FIRST_DATE = timedelta(hours=-11), timedelta(hours=10)
+"""Where the date changes last and first among the places that are called, American Samoa and Guam. In all the Americas
+it has changed by then, at an hour (11:00 UTC) before anybody there may be called."""
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
     """Everything a runner needs to know of its campaign; ids are those of the database.
 
-    `record_version` names what the records of its calls say (`store.kept_text.RecordFields`).
+    held_under: Callable[[datetime], str] | None = field(default=None, repr=False, compare=False)
+    record_version: str | None = None
     """
 
     settings: Campaign
@@ -27,7 +35,7 @@ class CampaignPlan:
     prompt: Prompt
     limits: Limits
     script: str | None = field(default=None, repr=False)
-    held_under: str | None = field(default=None, repr=False)
+    held_under: Callable[[datetime], str] | None = field(default=None, repr=False, compare=False)
     record_version: str | None = None
 
     @property
@@ -114,27 +122,50 @@ def ring_window(config: Config, number: str, now: datetime) -> tuple[int, int] |
     return config.rules.ring_window((area.country, *area.regions), [now.date()])
 
 
-def held_under(config: Config, campaign: Campaign) -> str:
-    """Return the settings that refusals of the gate go by, per rule: other settings, other verdicts.
+def held_under(config: Config, campaign: Campaign, now: datetime) -> str:
+    """Return what refusals of the gate go by at `now` (gate's clock), per rule: settings, files, dated rows in force.
 
-    Only rules that refuse until something changes stand here; what waits is looked at again by itself.
+    Other settings, files or rows, other verdicts. Only rules that refuse until something changes stand here; what waits
+    is looked at again by itself. `zone_data` goes by the version of the files alone.
     """
     limits = limits_of(campaign)
-    context = gate_context(config, campaign, limits, datetime.min.replace(tzinfo=UTC))
+    context = gate_context(config, campaign, limits, now)
     message = [context.strict_predictive, context.dialing == "manual"]
+    dated = _dated(config.rules, now)
+    version = config.rules.version
     retry = {
         result: None if delay is None else delay.total_seconds() for result, delay in limits.retry.items()
     }
     return settings_text(
         {
-            "number_class": [sorted(context.territories), context.lab],
+            "number_class": [sorted(context.territories), context.lab, version],
+            "emergency_stop": version,
+            "zone_data": version,
             "registry": context.business,
-            "list_freshness": [context.business, context.lab],
-            "reassigned": context.lab,
+            "list_freshness": [context.business, context.lab, version, dated["list_freshness"]],
+            "reassigned": [context.lab, version, dated["reassigned"]],
             "wireless": message,
-            "automated_dialing": [context.dialing, context.business],
-            "announcing_device": message,
+            "automated_dialing": [context.dialing, context.business, version, dated["automated_dialing"]],
+            "holiday": [version, dated["holiday"]],
+            "announcing_device": [*message, version, dated["announcing_device"]],
             "contact_attempts": limits.per_contact_total,
             "retry_delay": retry,
         }
     )
+
+
+def _dated(rules: RuleBook, now: datetime) -> Mapping[str, Sequence[object]]:
+    """Return which dated rows are in force, by the gate's rule that goes by them: on the dates that it asks about."""
+    here = ((now + _LAST_DATE).date(), (now + _FIRST_DATE).date())
+    asked = [row for row in rules.lists.required if row.name == REASSIGNED]
+    return {
+        "automated_dialing": [turns(_rows(rules.automated), day) for day in here],
+        "announcing_device": [turns(_rows(rules.devices), day) for day in here],
+        "holiday": [(turns(_rows(rules.regions), day), day.year in rules.holiday_years) for day in here],
+        "list_freshness": [turns(rules.lists.required, now.date()), turns(_rows(rules.terms), now.date())],
+        "reassigned": [turns(asked, now.date())],
+    }
+
+
+def _rows(by_region: Mapping[str, Sequence[Dated]]) -> Iterable[Dated]:
+    return chain.from_iterable(by_region.values())

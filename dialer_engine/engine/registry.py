@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from dialer_engine.engine.clock import utc_now
+from dialer_engine.engine.clock import GateClock, utc_now
 from dialer_engine.engine.plan import CampaignPlan, held_under, limits_of
 from dialer_engine.engine.prompts import Prompt, drop_prompts
 from dialer_engine.engine.renames import renames
@@ -88,10 +90,11 @@ async def read_registry(config: Config, pool: Pool, bundle: Bundle, sounds: Path
     Raises StoreError or PromptError.
     """
     prepared = await prepare(config, pool, bundle, sounds)
+    lab = config.settings.lab
     async with pool.acquire() as conn:
         async with conn.transaction():
             registry = await write_registry(conn, config, prepared)
-        await look_again(conn, registry)
+        await look_again(conn, registry, GateClock.starting_at(lab.clock if lab else None).now())
         return registry
 
 
@@ -117,30 +120,42 @@ async def write_registry(conn: Connection, config: Config, prepared: Prepared) -
         await _remember(conn, ids[name], campaign, prompt, script)
         said = _record_fields(config, campaign, members[campaign.member], prompt, script)
         text = script.content if script is not None else None
-        verdicts_by = held_under(config, campaign)
+        verdicts_by = partial(held_under, config, campaign)
         plans[name] = CampaignPlan(
             *(campaign, ids[name], said.member_id, prompt, limits_of(campaign), text, verdicts_by),
             record_version=await keep_record_fields(conn, said, utc_now()),
         )
     rules = config.rules
-    await rule_sets.remember(conn, rules.version, config.rule_texts, rules.loosened, utc_now())
+    run = [plan.campaign_id for plan in plans.values()]
+    await rule_sets.remember(conn, rules.version, config.rule_texts, rules.loosened, utc_now(), run)
     return Registry(config, plans, prepared.agents, states)
 
 
-async def look_again(conn: Connection, registry: Registry) -> list[str]:
-    """Make contacts due again that campaigns held under other settings; piece by piece, so outside of a transaction.
+async def look_again(conn: Connection, registry: Registry, now: datetime) -> list[str]:
+    """Make contacts due again as `settle` does, and return, and log, which names left the settings with what they know.
 
-    Return, and log, which names left the settings with what they know. What is not done, because the database went
-    away, is done at the next reload or start.
+    What is not done, because the database went away, is done at the next reload or start, or by `HeldWatch`.
     """
     config = registry.config
     warnings = await renames(conn, config.settings.members, config.campaigns)
     for words in warnings:
         log.error("a name left the settings with what it knows", what=words)
-    for plan in registry.plans.values():
-        if plan.held_under is not None:
-            await settle_held(conn, plan.campaign_id, plan.held_under)
+    await settle(conn, registry, now)
     return warnings
+
+
+async def settle(conn: Connection, registry: Registry, now: datetime) -> int:
+    """Make contacts due again that campaigns held under other settings or rules than those of `now`; return how many.
+
+    `now` is on the gate's clock. Piece by piece, so outside of a transaction.
+    """
+    return sum(
+        [
+            await settle_held(conn, plan.campaign_id, plan.held_under(now))
+            for plan in registry.plans.values()
+            if plan.held_under is not None
+        ]
+    )
 
 
 async def read_agents(conn: Connection) -> dict[str, Agent]:

@@ -351,7 +351,7 @@ class Runner:
             budget=self.ledgers.budget(self.plan.name, node),
             spare=self._spare,
             shown=showing.on_show if showing else None,
-            held_under=self.plan.held_under,
+            held_under=self.plan.held_under(context.now) if self.plan.held_under is not None else None,
             record_version=self.plan.record_version,
         )
 

@@ -19,6 +19,7 @@ from dialer_engine.engine.awakening import Awakening
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.floor import Floor, Means
 from dialer_engine.engine.forgotten import Forgotten
+from dialer_engine.engine.held_watch import HeldWatch
 from dialer_engine.engine.intake import OptOutIntake, Take, optout_journals, take_over
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.lifecycle import Lifecycle
@@ -193,6 +194,7 @@ class Works:
             (self.steady.run, "clock watch"),
             (self.pacing_history.run, "pacing history"),
             (RefusalWatch(self.floor, pool).run, "refusal watch"),
+            (self._held_watch().run, "held watch"),
             (self.overload.run, "overload"),
             (self.floor.translator.chairs.run, "empty chairs"),
         ):
@@ -201,6 +203,10 @@ class Works:
             station.keep_process(tasks)
             if station.phones.ami is not None:  # of the others `open_at_last` keeps them
                 station.keep_phones(tasks)
+
+    def _held_watch(self) -> HeldWatch:
+        holds = self.life.blockers.lease_holds
+        return HeldWatch(self.tenure.pool, self.clock, lambda: self.floor.registry, self.reloading, holds)
 
     async def _write_held(self) -> None:
         """What an earlier engine could not write tells how its calls ended; only then are the others looked at."""

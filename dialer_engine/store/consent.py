@@ -13,7 +13,7 @@ from dialer_engine.core.gate import Consent, ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within, live_to_cancel
+from dialer_engine.store.suppress import add_within, live_to_cancel, take_turn
 
 HELD_FOR_CONSENT = (
     "automated_dialing",
@@ -99,27 +99,40 @@ async def consents_of(
 async def add(
     conn: Connection, member_id: int, new: Iterable[NewConsent], at: datetime, *, who: str
 ) -> list[str]:
-    """Record consents at `at` (UTC); return the numbers that are new, each once per consent.
+    """Record a few consents at `at` (UTC); return the numbers that are new, each once per consent.
 
     A consent does not take a number off a do-not-call list: only a person with a reason does that.
     """
-    consents = list(new)
     async with conn.transaction():
-        rows = await conn.fetch(
-            sql("consents_add"),
-            *(member_id, at, who),
-            [c.number for c in consents],
-            [c.kind.value for c in consents],
-            [c.since for c in consents],
-            [c.source for c in consents],
-            [c.purpose for c in consents],
-            [c.text_shown for c in consents],
-            [c.evidence for c in consents],
-            [c.person for c in consents],
-        )
-        numbers = [row["number"] for row in rows]
-        await conn.execute(sql("requeue_after_consent"), numbers, member_id, list(HELD_FOR_CONSENT))
+        numbers = await insert(conn, member_id, list(new), at, who=who)
+        if numbers:
+            await take_turn(conn)
+            await look_again(conn, member_id, numbers)
     return numbers
+
+
+async def insert(
+    conn: Connection, member_id: int, consents: Sequence[NewConsent], at: datetime, *, who: str
+) -> list[str]:
+    """Record consents as `add` does; whom they concern is looked at again by the caller."""
+    rows = await conn.fetch(
+        sql("consents_add"),
+        *(member_id, at, who),
+        [c.number for c in consents],
+        [c.kind.value for c in consents],
+        [c.since for c in consents],
+        [c.source for c in consents],
+        [c.purpose for c in consents],
+        [c.text_shown for c in consents],
+        [c.evidence for c in consents],
+        [c.person for c in consents],
+    )
+    return [row["number"] for row in rows]
+
+
+async def look_again(conn: Connection, member_id: int, numbers: Sequence[str]) -> None:
+    """Make contacts with these numbers due again that were held for want of a consent."""
+    await conn.execute(sql("requeue_after_consent"), numbers, member_id, list(HELD_FOR_CONSENT))
 
 
 async def of_number(conn: Connection, number: str, member_id: int | None = None) -> list[ConsentRecord]:

@@ -1,9 +1,10 @@
 """Remembers what every version of the calling rules said, and who loosened what, to show it later.
 
-An attempt carries the version of the rules that allowed it; here is the text of that version.
+An attempt carries the version of the rules that allowed it; here is the text of that version. Contacts that another
+version held are looked at again by what their campaign is held under: see `store.queue.settle_held`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +14,6 @@ from dialer_engine.core.gate.rulebook import Loosening
 from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-
-HELD_BY_RULES = ("number_class", "zone_data", "automated_dialing", "announcing_device", "holiday")
-"""Rules that refuse for as long as the files say so: other files, other verdicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +26,25 @@ class StoredRules:
 
 
 async def remember(
-    conn: Connection, version: str, files: Mapping[str, str], loosened: Iterable[Loosening], at: datetime
+    conn: Connection,
+    version: str,
+    files: Mapping[str, str],
+    loosened: Iterable[Loosening],
+    at: datetime,
+    campaigns: Collection[int] = (),
 ) -> bool:
-    """Keep a version's files when it is new, audit what it loosens, and look again at what rules held."""
+    """Keep a version's files, and audit it with what it loosens when it comes into force; False when it is already.
+
+    It comes into force when it is new, and again when one of the `campaigns` (ids) was run by another one last.
+    """
     async with conn.transaction():
         text = msgspec.json.encode(files).decode()
-        if await conn.fetchval(sql("rule_set_add"), version, at, text) is None:
+        new = await conn.fetchval(sql("rule_set_add"), version, at, text) is not None
+        if not new and not await conn.fetchval(sql("rule_set_replaces"), version, list(campaigns)):
             return False
         await audit(conn, at, "engine", "rules in force", version, {"files": " ".join(sorted(files))})
         for each in loosened:
             await audit(conn, at, each.who, "rule loosened", each.region, _detail(each, version))
-        await conn.execute(sql("requeue_held_by_rules"), list(HELD_BY_RULES))
     return True
 
 

@@ -12,7 +12,7 @@ from dialer_engine.core.gate import EmergencyStop
 from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import take_turn
+from dialer_engine.store.suppress import take_turn, wait_for_passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,17 @@ async def stop(
 
 
 async def resume(conn: Connection, region: str, reason: str, at: datetime, *, who: str) -> bool:
-    """End a region's stop and let the contacts it held be looked at again; False when there is none."""
+    """End a region's stop and let the contacts it held be looked at again; False when there is none.
+
+    They may be very many, so the second look, at those whom passes under way held, comes after the commit.
+    """
     async with conn.transaction():
         if await conn.fetchval(sql("stop_end"), region, at, who, reason) is None:
             return False
         await audit(conn, at, who, "emergency stop ended", region, {"reason": reason})
         await conn.execute(sql("stop_requeue"))
+    await wait_for_passes(conn)
+    await conn.execute(sql("stop_requeue"))
     return True
 
 

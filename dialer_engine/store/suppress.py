@@ -2,6 +2,10 @@
 
 An entry counts from its commit on: see `store.reserve` for the lock that decides between an entry and a
 reservation. What was added or taken away, when, by whom and why stands in a log that is never changed.
+
+A reservation holds a contact by what it read at its beginning, and commits the hold later. Whoever takes away what held
+contacts therefore asks for them only once no reservation is under way that read it before: with `take_turn` between the
+change and the asking, or, where many contacts may be concerned, with `wait_for_passes` after the commit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -83,8 +87,17 @@ async def insert(
 
 
 async def take_turn(conn: Connection) -> None:
-    """Put this transaction's commit in order with the reservations; call it right before the commit."""
+    """Put this transaction's commit in order with the reservations; call it right before the commit.
+
+    Nothing is reserved from here to the commit: only what is short may follow. A reservation takes its turn first and
+    rows of campaigns after it, so whoever has changed such a row in the same transaction must not take it.
+    """
     await conn.execute(sql("suppression_turn"))
+
+
+async def wait_for_passes(conn: Connection) -> None:
+    """Wait, after a commit, until no reservation is under way that may not have seen it; outside of a transaction."""
+    await take_turn(conn)
 
 
 async def live_to_cancel(conn: Connection, numbers: Iterable[str], member_id: int | None) -> list[str]:
@@ -108,6 +121,7 @@ async def remove(
     async with conn.transaction():
         rows = await conn.fetch(sql("suppressions_remove"), [number], member_id, at, who, note)
         if rows:
+            await take_turn(conn)
             await conn.execute(sql("queue_requeue_number"), [number])
     return bool(rows)
 

@@ -187,11 +187,13 @@ class SuppressionJournal:
     async def _apply(self, conn: Connection, lost: Sequence[Change]) -> None:
         columns = ("token", "action", "number", "member", "source", "at", "who", "note")
         async with conn.transaction():
-            await conn.fetchval(
+            removed: list[str] = await conn.fetchval(
                 sql("journal_apply"),
                 *([getattr(change, name) for change in lost] for name in columns),
             )
             await take_turn(conn)
+            if removed:
+                await conn.execute(sql("queue_requeue_number"), removed)
 
     # --- the file ---------------------------------------------------------------------------------
 

@@ -237,16 +237,24 @@ update queue set state = 'due', next_at = '-infinity', held_rule = null, held_re
 where state = 'held' and held_rule = any($1::text[]);
 
 -- name: registry_requeue_freed
--- Makes contacts due again that were held by a list and have a number that no list names any more.
+-- Makes contacts due again that a list held and that have a number which no list of the rule's own kinds names any more,
+-- or that is called a landline again, whatever other lists name it: see the rules `registry`, `litigator` and `wireless`.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
 where q.state = 'held' and q.held_rule = any($1::text[])
   and exists (
     select 1 from contact_numbers n
-    where n.contact_id = q.contact_id
-      and not exists (
-        select 1 from registry_blocks b join registry_lists l on l.id = b.list_id and l.side = b.side
+    cross join lateral (
+        select coalesce(array_agg(l.name), '{}') as names, coalesce(array_agg(split_part(l.name, ':', 1)), '{}') as kinds
+        from registry_blocks b join registry_lists l on l.id = b.list_id and l.side = b.side
         where b.npa = substr(n.number, 3, 3)::smallint and b.exchange = substr(n.number, 6, 3)::smallint
-          and registry_has(b.bits, b.lines, b.thousands, substr(n.number, 9, 4)::integer)));
+          and registry_has(b.bits, b.lines, b.thousands, substr(n.number, 9, 4)::integer)) on_list
+    where n.contact_id = q.contact_id
+      and case q.held_rule
+              when 'registry' then not kinds && array['us_national', 'us_state', 'ca_dncl']
+              when 'litigator' then not 'litigator' = any(kinds)
+              when 'wireless' then not names && array['wireless', 'ported:to_wireless']
+                                   or 'ported:to_wireline' = any(names)
+          end);
 
 -- name: registry_room
 -- Lets this transaction sort and group a large contact list in memory.

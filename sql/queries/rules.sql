@@ -36,6 +36,13 @@ insert into rule_sets (version, first_at, files) values ($1, $2, $3::text::jsonb
 on conflict do nothing
 returning version;
 
+-- name: rule_set_replaces
+-- Tells whether one of these campaigns was run by another version of the rules last: what `zone_data` refuses goes by
+-- nothing else.
+select exists (
+    select 1 from campaigns
+    where id = any($2::bigint[]) and held_under is not null and held_under::jsonb ->> 'zone_data' is distinct from $1);
+
 -- name: rule_set_of
 -- Finds the text of a version of the rules.
 select version, first_at, files::text as files from rule_sets where version = $1;
@@ -44,7 +51,3 @@ select version, first_at, files::text as files from rule_sets where version = $1
 -- Lists the versions of the rules that were ever in force, newest first.
 select version, first_at from rule_sets order by first_at desc, version;
 
--- name: requeue_held_by_rules
--- Lets contacts that files of rules held be looked at again after the files changed.
-update queue set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-where state = 'held' and held_rule = any($1::text[]);

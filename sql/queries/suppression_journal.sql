@@ -41,6 +41,7 @@ where not exists (select 1 from suppression_log l where l.token = t.token);
 -- name: journal_apply
 -- Applies changes again that a restored database lost, in their order. An entry of a Member who is not there
 -- forbids the number to everybody; taking such an entry away has no effect. An entry that is newer than its removal stays.
+-- Returns the numbers that were taken off a list.
 with given as (
     select e.token, e.action, e.number, m.id as member_id, e.member is not null and m.id is null as orphan,
            e.source, e.at, e.who, e.note, e.place
@@ -67,13 +68,8 @@ with given as (
     where l.action = 'remove' and s.number = l.number and s.member_id is not distinct from l.member_id
       and s.source = l.source and s.since <= l.at
     returning s.number
-), due as (
-    update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-    from persons_numbers(array(select number from removed)) p
-    join contact_numbers n on n.member_id = p.member_id and n.number = p.number
-    where q.contact_id = n.contact_id and q.state = 'held'
 )
-select count(*) from logged;
+select array(select distinct number from removed);
 
 -- name: journal_skip
 -- Drops from the outbox what stands in the journal already.

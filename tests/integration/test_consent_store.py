@@ -20,6 +20,7 @@ from dialer_engine.store import consent, rule_sets, stops, suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.facts import facts_for
 from dialer_engine.store.pool import connect
+from dialer_engine.store.queue import settings_text, settle_held
 from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
@@ -308,25 +309,28 @@ async def test_unanswered_calls_are_listed_with_their_places(conn: Conn) -> None
 
 
 async def test_every_version_of_the_rules_is_kept_and_what_it_loosens_is_audited(conn: Conn) -> None:
-    world = await world_of(conn, [FLORIDA])
-    assert (await reserve(conn, request(world))).held == {"automated_dialing": 1}
     rules = load_rule_set(SHIPPED)
     loosened = Loosening("US-TX", "longer hours", "Jo Doe", "counsel", NOON.date(), None)
     version = rules.book.version
     assert await rule_sets.remember(conn, version, rules.texts, [loosened], WALL)
     assert not await rule_sets.remember(conn, version, rules.texts, [loosened], WALL)
+    world, later = await make_world(conn), WALL + timedelta(days=1)
+    run = list(world.campaigns.values())
+    for each, expected in (("rules:1", True), (version, True), (version, False)):
+        again = [loosened] if each == version else []
+        assert await rule_sets.remember(conn, each, rules.texts, again, later, run) is expected
+        await settle_held(conn, run[0], settings_text({"zone_data": each}))
     stored = await rule_sets.stored(conn, version)
     assert stored is not None
     assert stored.files == rules.texts
     assert await rule_sets.stored(conn, "rules:0") is None
-    assert await rule_sets.versions(conn) == [(version, WALL)]
+    assert await rule_sets.versions(conn) == [("rules:1", later), (version, WALL)]
     rows = await conn.fetch("select who, action, object, detail ->> 'reason' as why from audit order by id")
-    assert [tuple(row) for row in rows] == [
+    first = [
         ("engine", "rules in force", version, None),
         ("Jo Doe", "rule loosened", "US-TX", "counsel"),
     ]
-    state = await conn.fetchval("select state from queue")
-    assert state == "due"  # other rules, other verdicts: it is looked at again
+    assert [tuple(row) for row in rows] == [*first, ("engine", "rules in force", "rules:1", None), *first]
 
 
 # --- files ----------------------------------------------------------------------------------------

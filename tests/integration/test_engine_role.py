@@ -27,7 +27,7 @@ RECORDS = (
 )
 OWNERS = re.compile(
     r"^(agent_add|agent_password|agent_remove|bench_.*|chaos_.*|consents_add|engine_login|evidence_.*|import_.*|member_open"
-    r"|member_role|migration_.*|registry_(?!check|hits|reassigned_of|states).*|requeue_reassigned|retention_.*|stop_add|stop_end|undo_.*)$"
+    r"|member_hand_over|member_role|migration_.*|registry_(?!check|hits|reassigned_of|states).*|requeue_reassigned|retention_.*|stop_add|stop_end|undo_.*)$"
 )
 """Queries of the operator's commands, which work as the owner; and some that are no plain statement."""
 

@@ -31,7 +31,7 @@ NEW_YORK = [f"+1212234{line:04d}" for line in range(2000, 2010)]
 def strict(world: object, **changes: object) -> ReserveRequest:
     """A request outside the lab, with every list that the shipped rules need."""
     context = replace(gate(NOON), lab=False, lists=RULES.lists)
-    return request(world, context=context, **changes)  # type: ignore[arg-type]
+    return request(world, **{"context": context, **changes})  # type: ignore[arg-type]
 
 
 async def take(
@@ -124,6 +124,41 @@ async def test_a_number_that_left_the_registry_becomes_due_again(conn: Conn, tmp
     await national(conn, tmp_path / "n.txt", NEW_YORK[1:2], NOON)
     assert await held(conn) == {NEW_YORK[1]: "registry"}
     assert [each.number for each in (await reserve(conn, strict(world))).reserved] == NEW_YORK[:1]
+
+
+async def test_a_number_that_left_the_registry_is_due_again_whatever_other_lists_name_it(
+    conn: Conn, tmp_path: Path
+) -> None:
+    """A list of ported lines or of litigators says nothing about the registry, and the other way round."""
+    world = await make_world(conn)
+    await national(conn, tmp_path / "n.txt", NEW_YORK[:3])
+    await take(conn, tmp_path / "p.txt", flat(NEW_YORK[:2]), "ported:to_wireless")
+    await take(conn, tmp_path / "l.txt", flat(NEW_YORK[3:4]), "litigator:acme")
+    await take(conn, tmp_path / "m.txt", flat(NEW_YORK[3:4]), "litigator:bolt")
+    await put_contacts(conn, world.members["acme"], "june", [[number] for number in NEW_YORK[:4]])
+    assert (await reserve(conn, strict(world))).held == {"registry": 3, "litigator": 1}
+    await national(conn, tmp_path / "n.txt", NEW_YORK[1:4], NOON)
+    assert await held(conn) == dict.fromkeys(NEW_YORK[1:3], "registry") | {NEW_YORK[3]: "litigator"}
+    await take(conn, tmp_path / "l.txt", flat(NEW_YORK[5:6]), "litigator:acme", NOON)
+    assert NEW_YORK[3] in await held(conn), "another list of litigators names it"
+    await take(conn, tmp_path / "m.txt", flat(NEW_YORK[5:6]), "litigator:bolt", NOON)
+    assert (await reserve(conn, strict(world))).held == {"registry": 1}
+    assert await held(conn) == dict.fromkeys(NEW_YORK[1:4], "registry")
+
+
+async def test_a_wireless_number_that_is_ported_to_a_landline_is_due_again(
+    conn: Conn, tmp_path: Path
+) -> None:
+    world = await make_world(conn)
+    wary = replace(strict(world).context, strict_predictive=True)
+    await national(conn, tmp_path / "n.txt", NEW_YORK[5:6])
+    await take(conn, tmp_path / "w.txt", flat(NEW_YORK[:2]), "ported:to_wireless")
+    await put_contacts(conn, world.members["acme"], "june", [[number] for number in NEW_YORK[:2]])
+    assert (await reserve(conn, strict(world, context=wary))).held == {"wireless": 2}
+    await take(conn, tmp_path / "l.txt", flat(NEW_YORK[:1]), "ported:to_wireline")
+    assert await held(conn) == {NEW_YORK[1]: "wireless"}
+    again = await reserve(conn, strict(world, context=wary))
+    assert [each.number for each in again.reserved] == NEW_YORK[:1]
 
 
 async def test_a_subscription_of_another_member_does_not_count(conn: Conn, tmp_path: Path) -> None:

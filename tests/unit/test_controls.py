@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from dialer_engine.engine import controls
+from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.control import Refused
 from dialer_engine.engine.controls import Controls
 from dialer_engine.engine.plan import CampaignPlan
@@ -75,6 +76,7 @@ class Engine:
         self.tenure = SimpleNamespace(pool=Refusing(error), bundle=None, sounds=None)
         self.life = SimpleNamespace(directory=None)
         self.steady = SimpleNamespace(confirm=lambda: None)
+        self.clock = SimpleNamespace(now=utc_now)
         self.node, self.reloading = node, asyncio.Lock()
         self.config = config = SimpleNamespace(settings=SimpleNamespace(trunks={}, lab=None))
         campaigns = SimpleNamespace(

@@ -10,7 +10,7 @@ from datetime import date, tzinfo
 from typing import Any, Literal, TypeVar
 
 from dialer_engine.core.gate.consent import ConsentKind
-from dialer_engine.core.gate.lists import NOTHING_REQUIRED, ListPolicy
+from dialer_engine.core.gate.lists import NOTHING_REQUIRED, ListPolicy, RequiredList
 from dialer_engine.core.law import SHORTEST_RING_S
 
 Window = tuple[int, int] | None
@@ -103,6 +103,14 @@ D = TypeVar("D", bound=Dated)
 def in_force(rows: Iterable[D], day: date) -> D | None:
     """Return the row that holds on a local date, or None."""
     return next((row for row in rows if row.in_force(day)), None)
+
+
+def turns(rows: Iterable[Dated | RequiredList], day: date) -> int:
+    """Count how often one of these rows has begun or ended up to a local date: at the same count the same hold."""
+    return sum(
+        (row.effective_from <= day) + (row.effective_to is not None and row.effective_to < day)
+        for row in rows
+    )
 
 
 @dataclass(frozen=True, slots=True)

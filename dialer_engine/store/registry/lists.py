@@ -10,6 +10,7 @@ from dialer_engine.store.directory import audit
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import wait_for_passes
 
 BY_AREA = frozenset({US_NATIONAL, CA_DNCL})
 """Kinds that are sold, loaded and dated per area code."""
@@ -92,7 +93,9 @@ async def subscribe(
         await conn.execute(sql("registry_subscribe"), found.id, member_id, account, codes, at, who)
         detail = {"account": account, "member_id": member_id, "area_codes": codes or "all"}
         await audit(conn, at, who, "registry.subscribe", name, detail)
-        await conn.execute(sql("registry_requeue_stale"), ["list_freshness"])
+        await _look_again(conn)
+    await wait_for_passes(conn)
+    await _look_again(conn)
 
 
 async def unsubscribe(
@@ -115,7 +118,14 @@ async def waive(
         found = await ensure_list(conn, name)
         await conn.execute(sql("registry_waive"), found.id, member_id, reason, at, who)
         await audit(conn, at, who, "registry.waive", name, {"member_id": member_id, "reason": reason})
-        await conn.execute(sql("registry_requeue_stale"), ["list_freshness"])
+        await _look_again(conn)
+    await wait_for_passes(conn)
+    await _look_again(conn)
+
+
+async def _look_again(conn: Connection) -> None:
+    """Make contacts due again that waited for a list; again after the commit, for those whom passes held meanwhile."""
+    await conn.execute(sql("registry_requeue_stale"), ["list_freshness"])
 
 
 async def unwaive(conn: Connection, name: str, member_id: int | None, at: datetime, who: str) -> bool:

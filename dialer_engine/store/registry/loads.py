@@ -19,6 +19,7 @@ from dialer_engine.store.errors import StoreError
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.lists import LARGE, RegistryList, ensure_list
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import wait_for_passes
 
 UNSEEN_TIMEOUT_S = 30.0
 _COLUMNS = ("npa", "exchange", "bits", "lines", "thousands")
@@ -165,6 +166,7 @@ async def empty_former_side(conn: Connection, target: RegistryList, swapped: str
 
 async def requeue(conn: Connection) -> None:
     """Look anew at contacts that were held for a list: a fresh one came, or their number left it."""
+    await wait_for_passes(conn)
     await conn.execute(sql("registry_requeue_stale"), ["list_freshness", "reassigned"])
     await conn.execute(sql("registry_requeue_freed"), ["registry", "litigator", "wireless"])
 

@@ -1,0 +1,173 @@
+"""Contacts that calling rules held are looked at again when other rules hold: new files, old ones, or another day."""
+
+import asyncio
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from store_support import NOON, Conn, World, load_shipped, put_contacts, request
+
+from dialer_engine.contacts.registry.load import LoadRequest, load
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.held_watch import HeldWatch
+from dialer_engine.engine.plan import gate_context
+from dialer_engine.engine.prompts import Prompt
+from dialer_engine.engine.registry import Prepared, Registry, look_again, write_registry
+from dialer_engine.settings.load import load_config
+from dialer_engine.settings.rules import SHIPPED
+from dialer_engine.store.pool import connect, open_pool
+from dialer_engine.store.registry.lists import subscribe
+from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
+
+pytestmark = pytest.mark.postgres
+
+TEXAS = "+12103450101"
+DAY = timedelta(days=1)
+DIALER = """\
+members:
+  acme: {name: Acme, callback_number: +12105550100}
+trunks:
+  carrier: {host: 127.0.0.1, port: 5070}
+lab:
+  clock: 2026-06-10T11:00:00-05:00
+"""
+CAMPAIGN = "member: acme\nlists: [june]\ntrunks: [carrier]\ncaller_ids: [+12105550101]\n"
+WITH_CONSENT = """\
+rules:
+  - regions: [US-TX]
+    automated_consent: [express_written]
+    by: Jo Doe
+    reason: counsel
+"""
+UNTIL_TODAY = WITH_CONSENT + "    effective_to: 2026-06-10\n"
+
+
+class Engine:
+    """What an engine does with its configuration, without the rest of it."""
+
+    def __init__(self, conn: Conn, directory: Path) -> None:
+        self.conn, self.directory = conn, directory
+        (directory / "campaigns").mkdir(parents=True)
+        (directory / "dialer.yaml").write_text(DIALER)
+        (directory / "campaigns" / "spring.yaml").write_text(CAMPAIGN)
+        self.registry: Registry
+
+    async def write(self, rules: str | None = None) -> None:
+        """Bring the configuration with these own rules into the database."""
+        file = self.directory / "rules.yaml"
+        file.unlink(missing_ok=True)
+        if rules is not None:
+            file.write_text(rules)
+        config = load_config(self.directory)
+        prepared = Prepared({"spring": Prompt("x", "1")}, {"spring": None}, {})
+        async with self.conn.transaction():
+            self.registry = await write_registry(self.conn, config, prepared)
+
+    async def look(self, now: datetime = NOON) -> None:
+        await look_again(self.conn, self.registry, now)
+
+    async def start(self, rules: str | None = None, now: datetime = NOON) -> None:
+        """Start, or reload, with these own rules."""
+        await self.write(rules)
+        await self.look(now)
+
+    def request(self, now: datetime = NOON) -> ReserveRequest:
+        plan, config = self.registry.plans["spring"], self.registry.config
+        world = World({"acme": plan.member_id}, {"spring": plan.campaign_id})
+        context = gate_context(config, plan.settings, plan.limits, now)
+        assert plan.held_under is not None
+        return request(world, now=now, context=context, held_under=plan.held_under(now))
+
+    async def run(self, now: datetime = NOON) -> ReserveResult:
+        return await reserve(self.conn, self.request(now))
+
+    async def contacts(self, *numbers: str) -> None:
+        await put_contacts(
+            self.conn, self.registry.plans["spring"].member_id, "june", [[number] for number in numbers]
+        )
+
+
+@pytest.fixture
+async def engine(conn: Conn, tmp_path: Path) -> Engine:
+    made = Engine(conn, tmp_path / "config")
+    await made.start()
+    await made.contacts(TEXAS)
+    return made
+
+
+async def states(conn: Conn) -> list[str]:
+    return [row["state"] for row in await conn.fetch("select state from queue")]
+
+
+async def test_rules_that_are_taken_back_free_whom_they_held(engine: Engine) -> None:
+    await engine.start(WITH_CONSENT)
+    assert (await engine.run()).held == {"automated_dialing": 1}
+    await engine.start()
+    assert [each.number for each in (await engine.run()).reserved] == [TEXAS]
+    rows = await engine.conn.fetch("select object from audit where action = 'rules in force' order by id")
+    assert len(rows) == 3
+    assert rows[0]["object"] == rows[2]["object"] != rows[1]["object"]
+    await engine.start()
+    count = await engine.conn.fetchval("select count(*) from audit where action = 'rules in force'")
+    assert count == 3, "nothing changed"
+
+
+async def test_the_end_of_a_dated_rule_frees_whom_it_held(engine: Engine) -> None:
+    await engine.start(UNTIL_TODAY)
+    assert (await engine.run()).held == {"automated_dialing": 1}
+    await engine.look()
+    assert await states(engine.conn) == ["held"], "the same day, the same rules"
+    await engine.look(NOON + DAY)
+    assert [each.number for each in (await engine.run(NOON + DAY)).reserved] == [TEXAS]
+
+
+async def test_the_day_changes_while_the_engine_runs_on_and_a_pass_is_under_way(
+    engine: Engine, pg_url: str
+) -> None:
+    await engine.start(UNTIL_TODAY)
+    clock, owned = GateClock.starting_at(NOON), False
+    pool, under_way = await open_pool(pg_url, 1), await connect(pg_url, batch=True)
+    async with pool.acquire() as session:
+        pid = session.get_server_pid()
+    watch = HeldWatch(pool, clock, lambda: engine.registry, asyncio.Lock(), lambda: owned)
+    async with under_way.transaction():
+        assert (await reserve(under_way, engine.request())).held == {"automated_dialing": 1}
+        clock.step_to(NOON + DAY)
+        await watch.look()
+        owned = True
+        looking = asyncio.create_task(watch.look())
+        for _ in range(1000):
+            if await engine.conn.fetchval("select cardinality(pg_blocking_pids($1)) > 0", pid):
+                break
+            await asyncio.sleep(0.02)
+        assert not looking.done(), "it waits for the pass"
+    await looking
+    assert await states(engine.conn) == ["due"]
+    old = await engine.run(NOON)
+    assert old.held == {"automated_dialing": 1}
+    assert await states(engine.conn) == ["due"], "a pass that began the day before holds nothing for good"
+    await under_way.close()
+    pool.terminate()
+
+
+async def a_list_that_nobody_may_use(conn: Conn, file: Path) -> None:
+    """The national registry is loaded, and its subscription has ended."""
+    await subscribe(conn, "us_national", "10203040", None, [210], NOON, "op")
+    file.write_text("210,3459999\n")
+    asked = LoadRequest("us_national", (file,), NOON - DAY, NOON, "op", account="10203040", numbers=1)
+    await load(conn, asked, load_shipped()[1])
+    await conn.execute("update registry_subscriptions set ended_at = now()")
+
+
+async def test_a_list_that_is_required_no_more_frees_whom_its_want_held(
+    engine: Engine, tmp_path: Path
+) -> None:
+    await a_list_that_nobody_may_use(engine.conn, tmp_path / "n.txt")
+    assert (await engine.run()).held == {"list_freshness": 1}
+    own = engine.directory / "rules"
+    shutil.copytree(SHIPPED, own)
+    rows = (own / "registries.csv").read_text().splitlines(keepends=True)
+    (own / "registries.csv").write_text("".join(row for row in rows if not row.startswith("US,us_national")))
+    await engine.start()
+    assert [each.number for each in (await engine.run()).reserved] == [TEXAS]
