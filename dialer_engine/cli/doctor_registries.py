@@ -37,7 +37,7 @@ async def registries(config: Path) -> Finding:
 def judged(rows: Iterable[ListRow]) -> Finding:
     """Say how old the needed lists are; those that were never loaded are named, but are not an alarm: a dialer that
     calls one country needs no list of the other."""
-    needed = [row for row in rows if row.needed]
+    needed = [row for row in rows if row.needed and not row.waived]
     stopped = [row for row in needed if row.age is Age.stale]
     old = [row for row in needed if row.age is Age.warning]
     if stopped:

@@ -25,8 +25,8 @@ it has changed by then, at an hour (11:00 UTC) before anybody there may be calle
 class CampaignPlan:
     """Everything a runner needs to know of its campaign; ids are those of the database.
 
-    held_under: Callable[[datetime], str] | None = field(default=None, repr=False, compare=False)
-    record_version: str | None = None
+    `held_under` tells what refusals go by at a moment of the gate's clock (see the function of this name);
+    `record_version` names what records of calls that are reserved now say of the campaign (table `record_fields`).
     """
 
     settings: Campaign

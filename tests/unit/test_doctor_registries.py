@@ -1,5 +1,6 @@
 """What `dialer doctor` says of the age of do-not-call lists."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -56,5 +57,6 @@ def test_a_list_that_stopped_calls_is_critical_with_its_remedy() -> None:
 
 def test_a_list_that_no_call_needs_is_no_matter() -> None:
     assert a_list("us_state:ZZ", 99).age is Age.stale
-    found = judged([a_list("us_state:ZZ", 99, needed=False)])
+    waived = replace(a_list("ca_dncl", 99), waived=True)
+    found = judged([a_list("us_state:ZZ", 99, needed=False), waived])
     assert (found.state, found.words) == (OK, "none is needed")

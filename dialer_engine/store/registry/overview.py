@@ -1,7 +1,7 @@
 """Every list with its age, subscriptions and waivers, and the lists that are needed but not there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dialer_engine.core.gate.lists import CA_DNCL, REASSIGNED, Age, ListState
@@ -17,7 +17,8 @@ from dialer_engine.store.sql import sql
 class ListRow:
     """One list as `status` shows it; `as_of` (UTC) is the oldest area code's, `age` how far it is believed.
 
-    `missing` counts area codes of the number plan that have no numbers loaded although every call needs them.
+    `missing` counts area codes of the number plan that have no numbers loaded although every call needs them;
+    `waived` is a list of which somebody said that no Member needs it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ListRow:
     missing: int
     accounts: tuple[str, ...]
     waivers: tuple[str, ...]
+    waived: bool = False
 
     def text(self) -> str:
         """Return the row in a line for people."""
@@ -62,7 +64,9 @@ async def overview(conn: Connection, rules: RuleBook, plan: NumberPlan, now: dat
             for row in waivers
             if row["name"] == name
         )
-        rows.append(_row(name, known.get(name, {}), name in needed, rules, plan, now, mine, said))
+        row = _row(name, known.get(name, {}), name in needed, rules, plan, now, mine, said)
+        waived = any(each["name"] == name and each["member"] is None for each in waivers)
+        rows.append(replace(row, waived=waived))
     return rows
 
 
