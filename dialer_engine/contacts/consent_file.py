@@ -40,19 +40,20 @@ async def import_consents(
     """Record every consent of a file; ContactsError lists the rows that cannot be read.
 
     Contacts are looked at again with the commit, and those whom passes under way held after it: no pass waits for it.
+    Also those of consents that were known: an import that was ended in between is mended by another one.
     """
     done = ConsentImport()
     consents = list(_read(file, at))
-    new: list[list[str]] = []
+    concerned: list[list[str]] = []
     async with conn.transaction():
         for start in range(0, len(consents), BATCH):
             batch = consents[start : start + BATCH]
-            new.append(await insert(conn, member_id, batch, at, who=who))
-            await look_again(conn, member_id, new[-1])
+            done.added += len(await insert(conn, member_id, batch, at, who=who))
+            concerned.append([each.number for each in batch])
+            await look_again(conn, member_id, concerned[-1])
             done.rows += len(batch)
-            done.added += len(new[-1])
     await wait_for_passes(conn)
-    for numbers in new:
+    for numbers in concerned:
         await look_again(conn, member_id, numbers)
     done.known = done.rows - done.added
     return done

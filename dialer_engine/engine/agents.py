@@ -69,6 +69,7 @@ class Legs:
     known: Callable[[str], bool]
     campaigns: Mapping[str, Campaign] = field(default_factory=dict)
     preview_key: Callable[[str, str], bool] = lambda agent, digit: False
+    looks: Callable[[str], bool] = lambda agent: False  # at a contact on show
     dispatcher: Dispatcher | None = None
     by_agent: dict[str, str] = field(default_factory=dict)
     by_channel: dict[str, str] = field(default_factory=dict)
@@ -304,7 +305,8 @@ class Legs:
             return
         campaign = self._talks_campaign(agent)
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
-        if meaning is None:
+        # Who looks at the next contact may mean that one.
+        if meaning is None or (seat.state is not SeatState.WRAP and self.looks(agent)):
             self.tell(agent, "refused")
             return
         self._cancel_wrap(agent)

@@ -148,6 +148,7 @@ class Floor:
         )
         self.previews.on_change = self._changed
         self.legs.preview_key = self.previews.key
+        self.legs.looks = self.previews.showings.__contains__
         self.desks = Desks(
             self.dispatcher, self.campaigns, self.previews, self.partners, means.clock, self.legs.pressed
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 
@@ -273,6 +273,6 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
 def _left_at(channel: Channel, now: datetime) -> datetime:
     """Return when a call left whose engine died before that was on record: a phone that may ring was called."""
     try:
-        return min(datetime.fromisoformat(channel.creationtime), now)
+        return min(datetime.fromisoformat(channel.creationtime).astimezone(UTC), now)
     except ValueError:
         return now

@@ -29,6 +29,7 @@ from dialer_engine.store.kept_text import (
     keep_text,
     set_record_fields,
 )
+from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Connection, Pool
 from dialer_engine.store.queue import settle_held
 
@@ -137,10 +138,17 @@ async def look_again(conn: Connection, registry: Registry, now: datetime) -> lis
     What is not done, because the database went away, is done at the next reload or start, or by `HeldWatch`.
     """
     config = registry.config
-    warnings = await renames(conn, config.settings.members, config.campaigns)
+    await settle(conn, registry, now)
+    try:
+        warnings = await renames(conn, config.settings.members, config.campaigns)
+    except AWAY as error:
+        # It warns of something that may have been so for months: no start and no reload fails for it.
+        log.warning(
+            "names that left the settings could not be looked for", why=str(error) or type(error).__name__
+        )
+        return []
     for words in warnings:
         log.error("a name left the settings with what it knows", what=words)
-    await settle(conn, registry, now)
     return warnings
 
 

@@ -13,7 +13,7 @@ from dialer_engine.core.gate import Consent, ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within, live_to_cancel, take_turn
+from dialer_engine.store.suppress import add_within, live_to_cancel, wait_for_passes
 
 HELD_FOR_CONSENT = (
     "automated_dialing",
@@ -101,13 +101,16 @@ async def add(
 ) -> list[str]:
     """Record a few consents at `at` (UTC); return the numbers that are new, each once per consent.
 
-    A consent does not take a number off a do-not-call list: only a person with a reason does that.
+    A consent does not take a number off a do-not-call list: only a person with a reason does that. Contacts are
+    looked at again with the commit, and those whom passes under way held after it; also when all consents were known.
     """
+    consents = list(new)
+    concerned = [each.number for each in consents]
     async with conn.transaction():
-        numbers = await insert(conn, member_id, list(new), at, who=who)
-        if numbers:
-            await take_turn(conn)
-            await look_again(conn, member_id, numbers)
+        numbers = await insert(conn, member_id, consents, at, who=who)
+        await look_again(conn, member_id, concerned)
+    await wait_for_passes(conn)
+    await look_again(conn, member_id, concerned)
     return numbers
 
 

@@ -67,6 +67,7 @@ async def _refuse_rival(conn: Connection, name: str, owner: str, family: str) ->
 async def refuse_owned(conn: Connection, family: str) -> None:
     """Inside a transaction: keep leases whose names begin with `family` from being taken until it ends.
 
+    Who had one and is only frozen or cut off finds another epoch when it comes back, as if it had been replaced.
     Raises LeaseHeld when somebody has one.
     """
     await conn.execute(sql("lease_turn"))
@@ -76,6 +77,7 @@ async def refuse_owned(conn: Connection, family: str) -> None:
             f"the engine {row['owner']} works on this database; stop it, and every standby before it, and try again",
             str(row["owner"]),
         )
+    await conn.execute(sql("lease_new_epochs"), family)
 
 
 async def holder(conn: Connection, name: str) -> Holder | None:

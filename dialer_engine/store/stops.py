@@ -62,16 +62,17 @@ async def stop(
 async def resume(conn: Connection, region: str, reason: str, at: datetime, *, who: str) -> bool:
     """End a region's stop and let the contacts it held be looked at again; False when there is none.
 
-    They may be very many, so the second look, at those whom passes under way held, comes after the commit.
+    A second look, at those whom passes under way held, comes after the commit. Both are made also when there is no
+    stop any more: the command may have been ended in between when it was said first.
     """
     async with conn.transaction():
-        if await conn.fetchval(sql("stop_end"), region, at, who, reason) is None:
-            return False
-        await audit(conn, at, who, "emergency stop ended", region, {"reason": reason})
+        ended = await conn.fetchval(sql("stop_end"), region, at, who, reason) is not None
+        if ended:
+            await audit(conn, at, who, "emergency stop ended", region, {"reason": reason})
         await conn.execute(sql("stop_requeue"))
     await wait_for_passes(conn)
     await conn.execute(sql("stop_requeue"))
-    return True
+    return ended
 
 
 async def history(conn: Connection) -> list[StopRecord]:

@@ -4,8 +4,8 @@ An entry counts from its commit on: see `store.reserve` for the lock that decide
 reservation. What was added or taken away, when, by whom and why stands in a log that is never changed.
 
 A reservation holds a contact by what it read at its beginning, and commits the hold later. Whoever takes away what held
-contacts therefore asks for them only once no reservation is under way that read it before: with `take_turn` between the
-change and the asking, or, where many contacts may be concerned, with `wait_for_passes` after the commit.
+contacts therefore asks for them with the change, and once more after its commit and `wait_for_passes`, when no
+reservation is under way that read it before. Rows of the queue are never waited for with the turn in hand.
 """
 
 from collections.abc import Iterable, Sequence
@@ -89,7 +89,8 @@ async def insert(
 async def take_turn(conn: Connection) -> None:
     """Put this transaction's commit in order with the reservations; call it right before the commit.
 
-    Nothing is reserved from here to the commit: only what is short may follow. A reservation takes its turn first and
+    Nothing is reserved from here to the commit: only what is short and waits for nobody may follow, so no row of the
+    queue, which a long transaction may have locked. A reservation takes its turn first and
     rows of campaigns after it, so whoever has changed such a row in the same transaction must not take it.
     """
     await conn.execute(sql("suppression_turn"))
@@ -116,13 +117,14 @@ async def remove(
 ) -> bool:
     """Allow a number again for one Member or (None) for all; False when it did not stand there.
 
-    Contacts that were held because of it are looked at anew by the gate.
+    Contacts that were held because of it are looked at anew by the gate: with the commit, and those whom passes under
+    way held after it.
     """
     async with conn.transaction():
         rows = await conn.fetch(sql("suppressions_remove"), [number], member_id, at, who, note)
-        if rows:
-            await take_turn(conn)
-            await conn.execute(sql("queue_requeue_number"), [number])
+        await conn.execute(sql("queue_requeue_number"), [number])
+    await wait_for_passes(conn)
+    await conn.execute(sql("queue_requeue_number"), [number])
     return bool(rows)
 
 

@@ -191,9 +191,11 @@ class SuppressionJournal:
                 sql("journal_apply"),
                 *([getattr(change, name) for change in lost] for name in columns),
             )
-            await take_turn(conn)
             if removed:
                 await conn.execute(sql("queue_requeue_number"), removed)
+            await take_turn(conn)
+        if removed:  # those whom passes under way held have committed before the turn was had
+            await conn.execute(sql("queue_requeue_number"), removed)
 
     # --- the file ---------------------------------------------------------------------------------
 

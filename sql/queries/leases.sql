@@ -42,6 +42,10 @@ update leases set expires_at = clock_timestamp() + $4, heartbeat_at = clock_time
 where name = $1 and owner = $2 and epoch = $3
 returning (select before.heartbeat_at from leases before where before.name = $1) as before, heartbeat_at as at;
 
+-- name: lease_new_epochs
+-- Fences off whoever had a lease of a family: nothing is written under the old epochs any more.
+update leases set epoch = epoch + 1 where starts_with(name, $1);
+
 -- name: lease_release
 -- Lets go of a lease; its epoch is remembered.
 update leases set expires_at = clock_timestamp() where name = $1 and owner = $2 and epoch = $3;

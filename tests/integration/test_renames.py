@@ -169,13 +169,15 @@ async def test_a_member_that_was_used_takes_nobodys_place(conn: Conn, place: Pat
 
 async def test_nothing_is_renamed_while_an_engine_works(conn: Conn, place: Path) -> None:
     world = await start(conn, config_of(place, ACME, spring="acme"))
-    await lease.take(conn, "engine:main", "here", timedelta(seconds=30), FAMILY)
+    taken = await lease.take(conn, "engine:main", "here", timedelta(seconds=30), FAMILY)
     with pytest.raises(LeaseHeld, match="the engine here works on this database; stop it"):
         await rename(conn, "acme", "acme2")
     with pytest.raises(LeaseHeld):
         await rename_campaign(conn, "spring", "autumn", "acme", WALL, who="ann", engines=FAMILY)
     await conn.execute("update leases set expires_at = now() - interval '1 second'")
     await rename(conn, "acme", "acme2")
+    # It was only frozen, and comes back with the rows that it knows.
+    assert await lease.heartbeat(conn, "engine:main", "here", taken, timedelta(seconds=30)) is None
     assert (await start(conn, config_of(place, ACME.replace("acme", "acme2")))).members["acme2"] in [
         *world.members.values()
     ]

@@ -1,6 +1,7 @@
 """A pass reads what forbids a call and commits its hold later: what is lifted in between must find that hold."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +28,7 @@ from dialer_engine.store import consent, stops, suppress
 from dialer_engine.store.pool import connect
 from dialer_engine.store.registry.lists import subscribe, waive
 from dialer_engine.store.reserve import ReserveRequest, reserve
+from dialer_engine.store.sql import sql
 from dialer_engine.store.suppression_journal import SuppressionJournal
 
 pytestmark = pytest.mark.postgres
@@ -159,3 +161,49 @@ async def test_what_is_lifted_while_a_pass_is_under_way_finds_whom_the_pass_hold
     assert call.number == number
     await under_way.close()
     await other.close()
+
+
+@pytest.mark.parametrize("case", ["an entry that is removed", "a consent", "a stop that ends", "a journal"])
+async def test_dialing_does_not_wait_for_whom_a_long_import_has_locked(
+    conn: Conn, pg_url: str, tmp_path: Path, case: str
+) -> None:
+    """With the turn in hand it would, and so would every opt-out."""
+    number, rule, hold, lift = CASES[case]
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[number]])
+    await hold(conn, world, tmp_path)
+    long, dialing, other = [await connect(pg_url, batch=True) for _ in range(3)]
+    assert (await reserve(dialing, asking(world, number))).held == {rule: 1}
+    transaction = long.transaction()
+    await transaction.start()
+    await long.execute("select 1 from queue where state = 'held' for update")
+    lifting = asyncio.create_task(lift(other, world, tmp_path))
+    await until_it_waits(conn, other)
+    await dialing.execute("set lock_timeout = '2s'")
+    async with dialing.transaction():
+        await dialing.execute(sql("reserve_open"))
+    await suppress.add(dialing, "+12145550102", None, "key", WALL, who="op")
+    await transaction.commit()
+    await lifting
+    assert await conn.fetchval("select state from queue order by contact_id limit 1") == "due"
+    for each in (long, dialing, other):
+        await each.close()
+
+
+@pytest.mark.parametrize("case", ["a stop that ends", "a consent", "a file of consents"])
+async def test_a_command_that_was_ended_after_its_commit_is_mended_by_another_one(
+    conn: Conn, tmp_path: Path, case: str
+) -> None:
+    number, rule, hold, lift = CASES[case]
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", [[number]])
+    await hold(conn, world, tmp_path)
+    assert (await reserve(conn, asking(world, number))).held == {rule: 1}
+    await conn.execute("create table held_then as select * from queue")
+    await lift(conn, world, tmp_path)
+    await conn.execute(
+        "update queue q set state = h.state, next_at = h.next_at, held_rule = h.held_rule from held_then h"
+    )
+    with contextlib.suppress(AssertionError):  # it says that there was nothing to do
+        await lift(conn, world, tmp_path)
+    assert await conn.fetchval("select state from queue") == "due"

@@ -25,7 +25,7 @@ from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.errors import AriRefused
 
 Doing = Callable[[], None]
-CREATED = "2026-06-10T16:00:00.500+0000"
+CREATED = "2026-06-10T12:00:00.500-0400"
 """When every channel of the simulated Asterisk came into being."""
 NUMBER = "+12105550100"
 

@@ -154,6 +154,19 @@ async def test_a_do_not_call_is_taken_after_a_talk_without_a_wrap_up(duty: Duty)
     assert len(duty.said) == 3
 
 
+async def test_a_do_not_call_of_who_looks_at_the_next_contact_already_is_not_the_last_persons(
+    duty: Duty,
+) -> None:
+    await duty.begin(plan(wrap_seconds=0))
+    await duty.talk("a", plan(wrap_seconds=0))
+    await duty.ends("a")
+    duty.legs.looks = lambda agent: agent == "alice"
+    assert await duty.press("8") == ["tone-refused"]
+    assert duty.said == [("a", "alice", None)]
+    duty.legs.looks = lambda agent: False
+    assert await duty.press("8") == ["tone-noted"]
+
+
 async def test_a_late_do_not_call_goes_by_the_campaign_of_the_talk_also_when_that_is_gone(duty: Duty) -> None:
     brief = plan(wrap_seconds=0)
     await duty.begin(brief)
