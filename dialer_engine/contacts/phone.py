@@ -30,6 +30,8 @@ REASONS: Mapping[NumberClass, str] = {
 }
 UNREADABLE = "not a phone number"
 EXTENSION = "has an extension"
+FEWEST_DIGITS = 7
+"""Digits of a phone number without its area code."""
 
 
 def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, str]:
@@ -67,6 +69,13 @@ def looks_like_phone(text: str) -> bool:
     text = _TEL.sub("", text)
     digits = sum(letter.isdigit() for letter in text)
     return 10 <= digits <= 15 and len(text) <= 24 and not re.search(r"[A-Za-z@/:]", text)
+
+
+def hints_at_number(text: str) -> bool:
+    """Tell whether a cell of no known meaning could be a phone number, or what is left of a damaged one."""
+    # A spreadsheet leaves fewer digits, as in 2.11E+09.
+    enough = sum(letter.isdigit() for letter in text) >= FEWEST_DIGITS
+    return enough or _SPREADSHEET.fullmatch(text.strip().lstrip("'")) is not None
 
 
 def _read_odd(text: str, *, extensions: bool = False) -> tuple[str | None, str]:

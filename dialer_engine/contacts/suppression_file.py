@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dialer_engine.contacts.columns import PHONE, Columns, choose, is_number, names_something_else
-from dialer_engine.contacts.phone import base_number
+from dialer_engine.contacts.phone import base_number, hints_at_number
 from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.suppress import insert, live_suppressed, take_turn
@@ -28,9 +28,10 @@ class SuppressionImport:
     """What came of it; `to_cancel` are the numbers with calls under way.
 
     `unreadable` are the first rows, from 1, with a number that could not be read, or without any. `read` are the
-    columns that were read, `unread` tells of other ones how many of their cells could be phone numbers; `overlooked`
-    are those of them that nobody left out: neither the command nor their own header. `hiding` are the first lines,
-    from 1, of rows that have taken in others; the numbers of those are not known.
+    columns that were read, also those beyond the file's columns in which a row had a number; `unread` tells of other
+    ones how many of their cells could be phone numbers; `overlooked` are those of them that nobody left out: neither
+    the command nor their own header. `hiding` are the first lines, from 1, of rows that have taken in others; the
+    numbers of those are not known.
     """
 
     rows: int = 0
@@ -83,10 +84,11 @@ def _batches(file: Path, given: Sequence[str], done: SuppressionImport) -> Itera
     columns = choose(sample, [(PHONE, one) for one in given], every_phone=not given)
     places = [index for index, _ in columns.phones]
     done.read = tuple(columns.columns[index] for index in sorted(places))
-    data = itertools.islice(_seen(source, done), 1 if columns.has_header else 0, None)
+    header = columns.has_header and not _hints_at_numbers(sample[0], places)
+    data = itertools.islice(_seen(source, done), 1 if header else 0, None)
     while piece := list(itertools.islice(data, BATCH)):
         done.rows += len(piece)
-        yield list(dict.fromkeys(_numbers(piece, places, done)))
+        yield list(dict.fromkeys(_numbers(piece, columns, places, done, strict=not given)))
         done.unread.update(_unread(piece, columns, places))
     if not given:
         done.overlooked = frozenset(name for name in done.unread if not names_something_else(name))
@@ -99,18 +101,47 @@ def _seen(source: Source, done: SuppressionImport) -> Iterator[tuple[int, list[s
         yield number, cells
 
 
+def _hints_at_numbers(first: Sequence[str], places: Sequence[int]) -> bool:
+    """Tell whether what was taken for a header is a row with a number that cannot be read: no header has such cells."""
+    return any(hints_at_number(first[i]) for i in places if i < len(first))
+
+
 def _numbers(
-    piece: Sequence[tuple[int, list[str]]], places: Sequence[int], done: SuppressionImport
+    piece: Sequence[tuple[int, list[str]]],
+    columns: Columns,
+    places: Sequence[int],
+    done: SuppressionImport,
+    *,
+    strict: bool,
 ) -> Iterator[str]:
+    """Yield every number, and keep what could not be read; `strict`: also of cells beyond the file's columns."""
     for row, cells in piece:
         found = [base_number(cells[i]) for i in places if i < len(cells) and _may_be_number(cells[i])]
         yield from (number for number, _ in found if number is not None)
         bad = next((reason for number, reason in found if number is None), None if found else NO_NUMBER)
+        for name, number, reason in _beyond(cells, len(columns.columns)):
+            if number is not None:
+                yield number
+                done.read += () if name in done.read else (name,)
+            elif strict:
+                bad = bad or f"{name}: {reason}"
+            else:
+                done.unread[name] += 1
         if bad is None:
             continue
         done.unreadable_count += 1
         if len(done.unreadable) < MOST_SHOWN:
             done.unreadable.append((row, bad))
+
+
+def _beyond(cells: Sequence[str], width: int) -> Iterator[tuple[str, str | None, str]]:
+    """Yield column, number and reason of every cell beyond the columns that could be a phone number.
+
+    The columns are those of the first rows: only a later row can be wider, and nobody has seen what its cells are.
+    """
+    for place, cell in enumerate(cells[width:], start=width + 1):
+        if hints_at_number(cell):
+            yield f"column {place}", *base_number(cell)
 
 
 def _may_be_number(cell: str) -> bool:

@@ -114,3 +114,43 @@ def test_a_file_without_header_is_read_whole(commands: Commands, file: Path) -> 
     told = commands.run("dnc", "import", str(file))
     assert "read: 'column 2', 'column 3'" in told
     assert "4 numbers added" in told
+
+
+def test_cells_beyond_the_columns_are_read_too(commands: Commands, file: Path) -> None:
+    rows = [f"210555{n:04d}" for n in range(2000, 3500)]
+    file.write_text("\n".join([*rows, "2105550100, 2105550101,,n/a"]))
+    told = commands.run("dnc", "import", str(file))
+    assert "read: 'column 1', 'column 2'" in told
+    assert "1,501 rows: 1,502 numbers added" in told
+    assert forbidden(commands, "2105550101")
+
+
+def test_a_broken_number_beyond_the_columns_is_told(commands: Commands, file: Path) -> None:
+    rows = [f"210555{n:04d}" for n in range(2000, 3500)]
+    file.write_text("\n".join(["phone", *rows, "2105550100,n/a,555-0101"]))
+    told = commands.refused("dnc", "import", str(file))
+    assert "row 1502: column 3: not a phone number" in told
+    assert forbidden(commands, "2105550100")
+    told = commands.run("dnc", "import", str(file), "--column", "phone")
+    assert "not read: 'column 3', though 1 of its cells could be phone numbers" in told
+
+
+def test_a_number_beyond_the_columns_heals_no_row_without_one(commands: Commands, file: Path) -> None:
+    rows = [f"210555{n:04d},Al,4002123456" for n in range(2000, 3100)]
+    file.write_text("\n".join(["Phone,Name,Account", *rows, ",Al,2105550100,4002123457"]))
+    told = commands.refused("dnc", "import", str(file))
+    assert "row 1102: no number in the columns that were read" in told
+
+
+@pytest.mark.parametrize("first", ["2.10555E+09", "2.11E+09", "555-0100", "Tel 555-0100"])
+def test_a_broken_number_in_the_first_row_is_no_header(commands: Commands, file: Path, first: str) -> None:
+    file.write_text(f"{first}\n2105550111\n2105550112\n")
+    told = commands.refused("dnc", "import", str(file))
+    assert "3 rows: 2 numbers added" in told
+    assert "row 1: " in told
+    assert "1 rows hold a number that could not be read" in told
+
+
+def test_a_first_row_of_names_is_a_header(commands: Commands, file: Path) -> None:
+    file.write_text("Phone 2,Reach (2026),Name\n2105550111,2105550112,Al\n")
+    assert "1 rows: 2 numbers added" in commands.run("dnc", "import", str(file))

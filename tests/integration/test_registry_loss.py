@@ -129,6 +129,30 @@ async def test_a_short_list_varies_freely_but_is_never_empty(conn: Conn, tmp_pat
             )
 
 
+@pytest.mark.parametrize("name", [STATE, "litigator:acme"])
+async def test_a_list_of_hundreds_cannot_lose_more_than_half_unnoticed(
+    conn: Conn, tmp_path: Path, name: str
+) -> None:
+    hundreds = range(2_000_000, 2_000_900)
+    old: dict[str, object] = {"account": None, "as_of": NOW - DAY}
+    await bring(conn, tmp_path / "a.txt", text(214, hundreds), name, **old)
+    for content, left in ((text(214, hundreds[:12]), 12), (text(713, hundreds), 0)):
+        with pytest.raises(RegistryError, match=f"{left} of the last load's 900 .*more than half.*--numbers"):
+            await bring(conn, tmp_path / "b.txt", content, name, **old)
+    assert await on_list(conn, 214, [2_000_899]) == [True]
+    report = await bring(conn, tmp_path / "c.txt", text(214, range(2_000_000, 2_001_500)), name, **old)
+    assert (report.before, report.numbers) == (900, 1500)
+
+
+async def test_a_list_of_hundreds_may_lose_half_or_what_the_told_total_says(
+    conn: Conn, tmp_path: Path
+) -> None:
+    for numbers, told in ((900, None), (450, None), (12, 12), (1, None)):
+        content = text(214, range(2_000_000, 2_000_000 + numbers))
+        await bring(conn, tmp_path / "a.txt", content, "litigator:acme", account=None, numbers=told)
+    assert (await held(conn, "litigator:acme"))[214][0] == 1
+
+
 @pytest.mark.parametrize("name", [STATE, "wireless"])
 async def test_a_part_of_a_list_without_area_codes_is_no_fresh_list(
     conn: Conn, tmp_path: Path, name: str

@@ -11,7 +11,13 @@ from dialer_engine.store.registry.loads import AreaState
 TOLERANCE = 0.05
 """How far the numbers of a list may differ from the last load, as a share."""
 FEW = 1000
-"""Area codes with fewer numbers than this may vary freely; the total may not."""
+"""Fewer numbers than this differ by more than the tolerance without being wrong.
+
+An area code that had so few may vary freely: the total of its list is compared. A list that is not by area code and
+had so few in all may grow freely, and lose up to half.
+"""
+TINY = 20
+"""A list that had fewer numbers than this in all may lose any but the last: a person keeps it, and knows each one."""
 _NAMED = 12
 
 
@@ -167,10 +173,14 @@ def _check_counts(where: str, found: Mapping[int, int], expected: Expected) -> N
     wanted = found.keys() if expected.partial else expected.area_codes
     before = {npa: n for npa, n in expected.before.items() if wanted is None or npa in wanted}
     former = sum(before.values())
-    if former < (FEW if wanted is None else 1):
-        return
+    left = sum(found.get(npa, 0) for npa in before)
     lost = _lost(expected.gone(found)) if wanted is None else ""
-    _check_one(where, sum(found.get(npa, 0) for npa in before), former, lost)
+    if wanted is None and former < FEW:
+        _check_few(where, left, former, lost)
+        return
+    if not former:
+        return
+    _check_one(where, left, former, lost)
     if wanted is None:
         # No subscription says which area codes may come new, as it does for the others.
         _check_one(where, total, former)
@@ -184,6 +194,14 @@ def _check_one(where: str, now: int, before: int, lost: str = "") -> None:
         raise RegistryError(
             f"{where}: holds {now:,} numbers, the last load {before:,}: more than {TOLERANCE:.0%} apart{lost}; "
             "is the file cut off? If it is right, give the number the registry told with --numbers"
+        )
+
+
+def _check_few(where: str, left: int, before: int, lost: str) -> None:
+    if before >= TINY and 2 * left < before:
+        raise RegistryError(
+            f"{where}: holds {left:,} of the last load's {before:,} numbers, counted by area code: more than half are "
+            f"gone{lost}; is the file cut off? If it is right, give the total that was told with --numbers"
         )
 
 
