@@ -64,6 +64,15 @@ def base_number(text: str) -> tuple[str | None, str]:
     return _read_odd(text, extensions=True) if reason == EXTENSION else (number, reason)
 
 
+def holds_two(text: str) -> bool:
+    """Tell whether a cell has so many digits that behind the number that was read there may be another one.
+
+    `2105550100;2105550101` is read as a number and what follows it. One with its country code and an extension of five
+    digits has 16.
+    """
+    return sum(letter.isdigit() for letter in text) > 16
+
+
 def looks_like_phone(text: str) -> bool:
     """Tell whether a cell could be a phone number, perhaps as `tel:...`: used to guess columns."""
     text = _TEL.sub("", text)

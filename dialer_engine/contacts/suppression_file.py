@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dialer_engine.contacts.columns import PHONE, Columns, choose, is_number, names_something_else
-from dialer_engine.contacts.phone import base_number, hints_at_number
+from dialer_engine.contacts.phone import base_number, hints_at_number, holds_two
 from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.suppress import insert, live_suppressed, take_turn
@@ -21,6 +21,7 @@ BATCH = 10_000
 SAMPLE_ROWS = 1000
 MOST_SHOWN = 100
 NO_NUMBER = "no number in the columns that were read"
+MORE_NUMBERS = "more than one number in a cell, of which only the first was taken"
 
 
 @dataclass(slots=True)
@@ -116,9 +117,12 @@ def _numbers(
 ) -> Iterator[str]:
     """Yield every number, and keep what could not be read; `strict`: also of cells beyond the file's columns."""
     for row, cells in piece:
-        found = [base_number(cells[i]) for i in places if i < len(cells) and _may_be_number(cells[i])]
+        read = [cells[i] for i in places if i < len(cells) and _may_be_number(cells[i])]
+        found = [base_number(cell) for cell in read]
         yield from (number for number, _ in found if number is not None)
         bad = next((reason for number, reason in found if number is None), None if found else NO_NUMBER)
+        if bad is None and any(map(holds_two, read)):
+            bad = MORE_NUMBERS
         for name, number, reason in _beyond(cells, len(columns.columns)):
             if number is not None:
                 yield number

@@ -72,6 +72,22 @@ def test_a_broken_number_beside_a_good_one_is_told(commands: Commands, file: Pat
     assert forbidden(commands, "2105550111")
 
 
+@pytest.mark.parametrize(
+    "two",
+    [
+        "2105550111;2105550112",
+        "2105550111,,2105550112",
+        "2105550111/x2105550112",
+        "2105550111 ext 2105550112",
+    ],
+)
+def test_a_second_number_in_a_cell_is_told(commands: Commands, file: Path, two: str) -> None:
+    file.write_text(f'phone,name\n"{two}",Al\n')
+    told = commands.refused("dnc", "import", str(file))
+    assert "row 2: more than one number in a cell" in told
+    assert forbidden(commands, "2105550111")
+
+
 def test_every_column_of_numbers_is_read_whatever_its_header(commands: Commands, file: Path) -> None:
     file.write_text(
         "Name,Phone,Cell (spouse),Reach,Account Number\n"
