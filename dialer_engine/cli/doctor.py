@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -224,17 +225,30 @@ async def _trunks(config: Path) -> Finding:
         trunks = (await engine(config).status())["trunks"]
     except (EngineNotRunning, EngineRefused):
         return Finding("trunks", WARNING, "not looked at: no engine is running")
+    return trunks_found(trunks)
+
+
+def trunks_found(trunks: list[dict[str, Any]]) -> Finding:
+    """Return how the trunks of an engine's status are: critical when there is one that no node can use."""
     down = [one["name"] for one in trunks if one["reachable"] is False or one["registered"] is False]
     if down:
         return Finding("trunks", CRITICAL, f"not reachable or not registered: {', '.join(down)}")
+    seen = [(one["name"], node, reach) for one in trunks for node, reach in one.get("nodes", {}).items()]
     partly = [
-        f"{one['name']} from {node}"
-        for one in trunks
-        for node, seen in one.get("nodes", {}).items()
-        if False in seen.values()
+        f"{name} from {node}"
+        for name, node, reach in seen
+        if False in (reach["reachable"], reach["registered"])
     ]
-    if partly:
-        return Finding("trunks", WARNING, f"not reachable or not registered: {', '.join(partly)}")
+    lacking = [(name, node) for name, node, reach in seen if reach.get("known") is False]
+    words = [f"not reachable or not registered: {', '.join(partly)}"] if partly else []
+    if lacking:
+        where = ", ".join(f"{name} at {node}" for name, node in lacking)
+        words.append(f"unknown to Asterisk: {where}: put it into that node's own settings, and reload them")
+    if words:
+        nowhere = {name for name, _ in lacking} - {
+            name for name, node, _ in seen if (name, node) not in lacking
+        }
+        return Finding("trunks", CRITICAL if nowhere else WARNING, "; ".join(words))
     return Finding("trunks", OK, ", ".join(one["name"] for one in trunks) or "none")
 
 

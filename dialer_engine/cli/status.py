@@ -237,6 +237,11 @@ def _trunk_health(trunk: dict[str, Any]) -> Text:
             f"{health['no_audio_to_carrier']} to it",
             style="yellow",
         )
+    if lacking := [node for node, seen in trunk.get("nodes", {}).items() if seen.get("known") is False]:
+        text.append(
+            f"\n  unknown to Asterisk at {', '.join(lacking)}: calls there wait, but for a try a minute",
+            style="bold red",
+        )
     if breaker["state"] != "closed":
         text.append(
             f"\n  at fault for {breaker['since_s']:.0f} s (last {breaker['last_code']}), "

@@ -169,6 +169,7 @@ class Attempt:
     sip_code: int | None = None
     said: str | None = None
     blind: bool = False
+    no_trunk: bool = False
     audio: Audio = Audio.UNKNOWN
 
     @property
@@ -203,7 +204,7 @@ def _sent(a: Attempt, e: Sent) -> Step:
 
 def _refused(a: Attempt, e: Refused) -> Step:
     """Nothing left, so it is nobody's attempt: like a trunk that refuses."""
-    return _end(replace(a, said=e.why), e, Result.TRUNK_FAULT, EndedBy.ENGINE)
+    return _end(replace(a, said=e.why, no_trunk=e.no_trunk), e, Result.TRUNK_FAULT, EndedBy.ENGINE)
 
 
 def _missed(a: Attempt, e: Event) -> Step:

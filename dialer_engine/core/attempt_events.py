@@ -25,9 +25,10 @@ class Sent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """Asterisk refused the originate: no channel was made and no INVITE left."""
+    """Asterisk refused the originate: no channel was made and no INVITE left. `no_trunk`: it knows no such trunk."""
 
     why: str
+    no_trunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,6 @@ class AsteriskActions:
     may_send: Callable[[], bool] = lambda: True
     dispatcher: Dispatcher | None = None
     _doubted: set[str] = field(default_factory=set)
-    _conflicts: dict[str, str] = field(default_factory=dict)
 
     def _commands(self, call: Call) -> Commands:
         return self.places[call.node].commands
@@ -118,15 +117,13 @@ class AsteriskActions:
     async def _conflict(self, call: Call, error: AriRefused) -> None:
         """409 says that the id is taken, but also that the node has no such trunk: only a look can tell.
 
-        Either way it sends no INVITE, and the id was never sent before: without a channel nobody was called.
+        Either way it sends no INVITE, and the id was never sent before: without a channel nobody was called. That
+        stays so when this look fails, and a comparison has the next one.
         """
         if call.phase is not Phase.DIALING:
             return
-        self._conflicts[call.id] = f"no channel was made, perhaps the node has no such trunk: {error}"
-        try:
-            await self._look_up(call)
-        finally:
-            del self._conflicts[call.id]
+        call.conflict = f"no channel was made, perhaps the node has no such trunk: {error}"
+        await self._look_up(call)
 
     def look_up(self, call: Call) -> None:
         """Ask for the channel under the attempt's id; its absence ends the attempt, mostly as unknown (P3)."""
@@ -144,9 +141,10 @@ class AsteriskActions:
 
     def _absent(self, call: Call) -> life.Event:
         """Return what it means that a call has no channel: nobody saw its end, unless Asterisk never made one."""
-        refused, now = self._conflicts.get(call.id), utc_now()
         unheard = call.phase is Phase.DIALING and not call.attempt.blind
-        return life.Refused(now, refused) if refused and unheard else life.Vanished(now)
+        if call.conflict and unheard:
+            return life.Refused(utc_now(), call.conflict, no_trunk=True)
+        return life.Vanished(utc_now())
 
     async def _doubt_soon(self, node: str) -> None:
         """Have a node compared after a pause: a comparison asks again for what was refused, and that without end."""

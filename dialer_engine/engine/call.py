@@ -13,9 +13,9 @@ from dialer_engine.store.reserve import Reservation
 
 @dataclass(slots=True)
 class Call:
-    """One attempt in the dispatcher's hands; only the dispatcher changes it.
+    """One attempt in the dispatcher's hands; only the dispatcher changes it, but for what Asterisk said.
 
-    `agent` is who dialed it by hand, and is meant to get it.
+    `agent` is who dialed it by hand, and is meant to get it. `conflict` is in words that its originate got a 409.
     """
 
     reservation: Reservation
@@ -25,6 +25,7 @@ class Call:
     plan: CampaignPlan | None = None
     events: int = 0
     agent: str | None = None
+    conflict: str | None = None
 
     @property
     def id(self) -> str:
@@ -63,6 +64,7 @@ class FinishedCall:
     attempt: Attempt
     contact_id: int = 0
     dialed_by: str | None = None
+    node: str = ""
 
     @property
     def answer_to_agent_ms(self) -> float | None:

@@ -263,6 +263,7 @@ class Dispatcher:
             call.attempt,
             call.reservation.contact_id,
             call.agent,
+            call.node,
         )
         if call.attempt.joined_at is None:
             self._undisposed.pop(call.id, None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from dialer_engine.engine.node_link import Access
-from dialer_engine.engine.trunks import UNKNOWN, Trunks
+from dialer_engine.engine.trunks import Trunks
 from dialer_engine.pbx.ami import AmiAdapter, AmiError, AmiEvent, Resync
 from dialer_engine.pbx.render import FRONT_ENDPOINT, WATCH_PREFIX, trunk_endpoint, watch_endpoint
 
@@ -30,7 +30,9 @@ AT_HAND = ("reachable", "nonqualified")
 NOT_THERE = ("unavailable", "invalid", "unknown")
 """Device states of an endpoint whose phone does not answer."""
 DEVICE = "PJSIP/"
-TRUNK_NEWS = ("Registry", "Reload", "FullyBooted")
+TOLD_ANEW = ("Reload", "FullyBooted")
+"""Events after which Asterisk may have trunks that it did not have before."""
+TRUNK_NEWS = ("Registry", *TOLD_ANEW)
 """Events after which trunks are looked at; each takes Asterisk 7 ms, and phones have news with every call."""
 REGISTERED = {"Registered": True, "Unregistered": False, "Rejected": False, "Stopped": False}
 
@@ -77,7 +79,7 @@ class PhoneWatch:
         """Without AMI this node knows nothing of the trunks. Perhaps Asterisk is another now."""
         self._front = self._trunks_at = None
         for line in self.trunks.lines.values():
-            line.reach[self.access.name] = UNKNOWN
+            line.not_seen(self.access.name)
 
     async def _something(self) -> None:
         """Wait for news; what comes within a moment of it is one piece of news."""
@@ -96,6 +98,9 @@ class PhoneWatch:
         """Take an event; returns whether it is a reason to look."""
         if _of_trunks(event):
             self._trunks_at = None
+        if isinstance(event, Resync) or event.name in TOLD_ANEW:
+            for line in self.trunks.lines.values():
+                line.told_anew(self.access.name)
         return is_news(event, self.devices)
 
     async def look(self) -> None:

@@ -5,6 +5,8 @@ and a contact whom a trunk refuses learns when it is due again.
 
 That a carrier handles a call counts once, when its first sign comes. What becomes of the call, up to hours later, says
 nothing of the carrier as it is by then: talks go on and phones ring on at a trunk that refuses every new call.
+
+A node that does not know a trunk says nothing of the carrier: the trunk is left alone on that node only.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,6 +23,7 @@ from dialer_engine.core.attempt import Attempt, EndedBy
 from dialer_engine.core.carrier_codes import CarrierCodes
 from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.outcome import Result
+from dialer_engine.core.refused_contacts import FIRST_DELAY_S
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -32,6 +35,8 @@ RELEASE_S = 0.5
 """How long an ended call still counts against the channel limit: the carrier may not have our BYE yet."""
 SILENT_FOR_S = 3.0
 """Seconds without any word after which a call that we ended ourselves tells of a fault."""
+TRY_AGAIN_S = 60.0
+"""Seconds after which a node that did not know a trunk may try it again, if it was not told anew before."""
 SILENT = "no response"
 OUR_RING_TIME = "ring time over"
 HANDLED = frozenset(
@@ -51,6 +56,7 @@ class TrunkWatch:
     trunks: Trunks
     codes: CarrierCodes
     wake: Callable[[], None] = lambda: None
+    _tries: dict[tuple[str, str], asyncio.TimerHandle] = field(default_factory=dict)
 
     # --- while a call is under way ----------------------------------------------------------------
 
@@ -92,7 +98,10 @@ class TrunkWatch:
         """Note a trunk fault and return after how long its contact is due again.
 
         A call without any word of the carrier may ring all the same: the gate would not let another one out before.
+        That a node does not know the trunk is no refusal of this contact.
         """
+        if call.attempt.no_trunk:
+            return timedelta(seconds=FIRST_DELAY_S)
         line = self._line(call.reservation.trunk)
         if call.attempt.silent or line is None:
             return RINGS_ON
@@ -109,7 +118,10 @@ class TrunkWatch:
         line.results[str(call.attempt.result)] += 1
         if call.attempt.originated_at is not None:
             self._cool(line)
-            self._learn(line, call.attempt, call.contact_id)
+            if call.attempt.no_trunk:
+                self._lacked(line, call)
+            else:
+                self._learn(line, call.attempt, call.contact_id)
         self.trunks.on_wire(call.trunk, call.attempt_id, time.monotonic())
 
     def _learn(self, line: TrunkLine, a: Attempt, contact: int) -> None:
@@ -121,6 +133,23 @@ class TrunkWatch:
                 log.error("trunk is at fault; calls go elsewhere until it works", trunk=line.name, last=code)
         elif a.result in HANDLED and a.ringing_at is None and a.answered_at is None and not a.blind:
             self._handled(line, a, contact)
+
+    def _lacked(self, line: TrunkLine, call: FinishedCall) -> None:
+        """A node has no such trunk: it leaves it alone for a while, and a probe that it took is another node's."""
+        now, breaker = time.monotonic(), line.breaker
+        if breaker.opened_at is not None and _sent(call.attempt, now) >= breaker.opened_at:
+            breaker.no_probe(now)
+        line.lacked(call.node)
+        if waits := self._tries.pop((line.name, call.node), None):
+            waits.cancel()
+        self._tries[line.name, call.node] = asyncio.get_running_loop().call_later(
+            TRY_AGAIN_S, self._try_again, line, call.node
+        )
+
+    def _try_again(self, line: TrunkLine, node: str) -> None:
+        del self._tries[line.name, node]
+        line.try_again(node)
+        self.wake()
 
     def _handled(self, line: TrunkLine, a: Attempt, contact: int) -> None:
         now = time.monotonic()
@@ -143,6 +172,8 @@ class TrunkWatch:
 
 def is_fault(a: Attempt) -> bool:
     """Whether an ended attempt tells of a fault of its trunk, whatever it means for the contact."""
+    if a.no_trunk:
+        return False
     if a.result is Result.TRUNK_FAULT:
         return True
     if a.ringing_at is not None or a.answered_at is not None or a.originated_at is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -49,10 +49,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How one node sees a carrier: whether it answers OPTIONS and holds our registration, None for not known."""
+    """How one node sees a carrier: whether it answers OPTIONS and holds our registration, None for not known.
+
+    `known` is False when the node's Asterisk refused a call because it has no such trunk; it never says that it has.
+    """
 
     reachable: bool | None = None
     registered: bool | None = None
+    known: bool | None = None
 
     @property
     def usable(self) -> bool:
@@ -62,6 +66,8 @@ class Reach:
     @property
     def why_not(self) -> str | None:
         """Return in words why no calls may be tried there, None when they may."""
+        if self.known is False:
+            return "is unknown to Asterisk"
         if self.reachable is False:
             return "does not answer OPTIONS"
         return "is not registered" if self.registered is False else None
@@ -89,6 +95,7 @@ class TrunkLine:
     cooling: int = 0
     reach: dict[str, Reach] = field(default_factory=dict)
     _answered: set[str] = field(default_factory=set)
+    _lacked: set[str] = field(default_factory=set)
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
     pace: Pace = field(default_factory=Pace)
@@ -105,17 +112,41 @@ class TrunkLine:
         if answers:
             self._answered.add(node)
         reachable = None if answers is False and node not in self._answered else answers
-        before, now = self.reach.get(node, UNKNOWN), Reach(reachable, registered)
-        self.reach[node] = now
+        before = self.reach.get(node, UNKNOWN)
+        self.reach[node] = now = Reach(reachable, registered, before.known)
         if before.usable and not now.usable:
             log.warning("trunk is not used until it is back", trunk=self.name, node=node, why=now.why_not)
         elif now.usable and not before.usable:
             log.info("trunk is back", trunk=self.name, node=node)
 
+    def not_seen(self, node: str) -> None:
+        """Nothing is known any more of what a node sees; that it refused calls for want of the trunk is."""
+        self.reach[node] = Reach(known=self.reach.get(node, UNKNOWN).known)
+
+    def lacked(self, node: str) -> None:
+        """A node's Asterisk has no such trunk; that is said once until it was told anew."""
+        self.reach[node] = replace(self.reach.get(node, UNKNOWN), known=False)
+        if node not in self._lacked:
+            self._lacked.add(node)
+            log.error(
+                "trunk is unknown to Asterisk; only a try now and then goes there", trunk=self.name, node=node
+            )
+
+    def try_again(self, node: str) -> None:
+        """Let calls find out whether a node has the trunk by now."""
+        if node in self.reach:
+            self.reach[node] = replace(self.reach[node], known=None)
+
+    def told_anew(self, node: str) -> None:
+        """A node's Asterisk was started or read its files again: it may have the trunk now."""
+        self._lacked.discard(node)
+        self.try_again(node)
+
     def forget_carrier(self) -> None:
         """The trunk leads elsewhere now: what was seen of the carrier says nothing any more."""
         self.reach.clear()
         self._answered.clear()
+        self._lacked.clear()
 
     def usable(self, node: str | None) -> bool:
         """Whether the carrier answers a node (None: any), as far as is known: a dead trunk must not burn the list."""

@@ -208,8 +208,8 @@ class Rig:
         for _ in range(100):
             await asyncio.sleep(0)
 
-    def send(self, attempt_id: str) -> None:
-        call = Call(reservation(attempt_id), "spring", Attempt(attempt_id), START)
+    def send(self, attempt_id: str, node: str = "main") -> None:
+        call = Call(reservation(attempt_id, node=node), "spring", Attempt(attempt_id), START)
         self.dispatcher.adopt(call)
         self.actions.originate(call, Leg("PJSIP/x@main", "", 22, {"DIALED_NUMBER": NUMBER}))
 

@@ -108,7 +108,7 @@ async def test_one_that_was_heard_of_did_leave(
     assert (rig.results, rig.dispatcher.illegal) == (results, {})
 
 
-async def test_one_that_cannot_be_looked_up_is_left_to_a_comparison(
+async def test_one_that_cannot_be_looked_up_is_left_to_a_comparison_which_knows_what_was_said(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.0)
@@ -120,7 +120,7 @@ async def test_one_that_cannot_be_looked_up_is_left_to_a_comparison(
     await rig.quiet()
     assert (rig.phase("x"), rig.results, doubts) == (Phase.DIALING, [], ["main"])
     await rig.compare()
-    assert rig.results == [("x", "unknown")]
+    assert rig.results == [("x", "trunk_fault")]
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def test_each_node_sees_for_itself(trunks: Trunks) -> None:
     assert trunks.down(NAMES, NODES) == ["trunk first does not answer OPTIONS at main"]
     told = trunks_status(trunks)[0]
     assert told["nodes"] == {
-        "far": {"reachable": True, "registered": None},
-        "main": {"reachable": False, "registered": None},
+        "far": {"reachable": True, "registered": None, "known": None},
+        "main": {"reachable": False, "registered": None, "known": None},
     }
     assert (_seen(told, "reachable"), _seen(told, "registered")) == ("far yes, main NO", "-")
 

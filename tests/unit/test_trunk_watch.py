@@ -101,7 +101,7 @@ async def test_a_trunk_whose_calls_asterisk_does_not_take_is_left_alone() -> Non
     for number in range(FAULTS):
         line.dial(f"c{number}")
         assert line.main.breaker.state is BreakerState.CLOSED
-        line.floor.dispatcher.feed(f"c{number}", life.Refused(utc_now(), "409"))
+        line.floor.dispatcher.feed(f"c{number}", life.Refused(utc_now(), "500"))
     assert line.main.breaker.state is BreakerState.OPEN
 
 
