@@ -243,7 +243,9 @@ def trunks_found(trunks: list[dict[str, Any]]) -> Finding:
     words = [f"not reachable or not registered: {', '.join(partly)}"] if partly else []
     if lacking:
         where = ", ".join(f"{name} at {node}" for name, node in lacking)
-        words.append(f"unknown to Asterisk: {where}: put it into that node's own settings, and reload them")
+        words.append(
+            f"no channel from Asterisk: {where}: is it in that node's own settings, and were they reloaded?"
+        )
     if words:
         nowhere = {name for name, _ in lacking} - {
             name for name, node, _ in seen if (name, node) not in lacking

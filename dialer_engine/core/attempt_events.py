@@ -25,7 +25,7 @@ class Sent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """Asterisk refused the originate: no channel was made and no INVITE left. `no_trunk`: it knows no such trunk."""
+    """Asterisk refused the originate: no channel was made and no INVITE left. `no_trunk`: perhaps it has none such."""
 
     why: str
     no_trunk: bool = False

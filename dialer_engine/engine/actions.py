@@ -110,12 +110,14 @@ class AsteriskActions:
             if error.status == HTTPStatus.CONFLICT:
                 await self._conflict(call, error)
             else:
-                self._feed(call, life.Refused(utc_now(), str(error)))
+                # Asterisk 22.10 answers 500 when it makes no channel, as for a trunk that it does not know.
+                lacks = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+                self._feed(call, life.Refused(utc_now(), str(error), no_trunk=lacks))
         except AriError:
             self._feed(call, life.ReplyLost(utc_now()))
 
     async def _conflict(self, call: Call, error: AriRefused) -> None:
-        """409 says that the id is taken, but also that the node has no such trunk: only a look can tell.
+        """409 says that the id is taken, but it is also what a connection gives for no channel after such a case.
 
         Either way it sends no INVITE, and the id was never sent before: without a channel nobody was called. That
         stays so when this look fails, and a comparison has the next one.

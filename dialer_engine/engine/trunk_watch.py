@@ -23,7 +23,6 @@ from dialer_engine.core.attempt import Attempt, EndedBy
 from dialer_engine.core.carrier_codes import CarrierCodes
 from dialer_engine.core.gate.rules.live_call import RINGS_ON
 from dialer_engine.core.outcome import Result
-from dialer_engine.core.refused_contacts import FIRST_DELAY_S
 from dialer_engine.engine.call import Call, FinishedCall
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -37,6 +36,9 @@ SILENT_FOR_S = 3.0
 """Seconds without any word after which a call that we ended ourselves tells of a fault."""
 TRY_AGAIN_S = 60.0
 """Seconds after which a node that did not know a trunk may try it again, if it was not told anew before."""
+LACKED_DELAY = timedelta(seconds=10)
+"""After how long a contact is due again for whom a node made no channel; were the contact the reason, no call a second
+would come of it."""
 SILENT = "no response"
 OUR_RING_TIME = "ring time over"
 HANDLED = frozenset(
@@ -98,10 +100,10 @@ class TrunkWatch:
         """Note a trunk fault and return after how long its contact is due again.
 
         A call without any word of the carrier may ring all the same: the gate would not let another one out before.
-        That a node does not know the trunk is no refusal of this contact.
+        That a node has no channel for it is no refusal of this contact by the carrier.
         """
         if call.attempt.no_trunk:
-            return timedelta(seconds=FIRST_DELAY_S)
+            return LACKED_DELAY
         line = self._line(call.reservation.trunk)
         if call.attempt.silent or line is None:
             return RINGS_ON
@@ -121,6 +123,7 @@ class TrunkWatch:
             if call.attempt.no_trunk:
                 self._lacked(line, call)
             else:
+                line.had(call.node)
                 self._learn(line, call.attempt, call.contact_id)
         self.trunks.on_wire(call.trunk, call.attempt_id, time.monotonic())
 
@@ -135,11 +138,12 @@ class TrunkWatch:
             self._handled(line, a, contact)
 
     def _lacked(self, line: TrunkLine, call: FinishedCall) -> None:
-        """A node has no such trunk: it leaves it alone for a while, and a probe that it took is another node's."""
+        """A node made no channel: soon it leaves the trunk alone for a while. A probe that it took is given back."""
         now, breaker = time.monotonic(), line.breaker
         if breaker.opened_at is not None and _sent(call.attempt, now) >= breaker.opened_at:
             breaker.no_probe(now)
-        line.lacked(call.node)
+        if not line.lacked(call.node, call.attempt.said or ""):
+            return
         if waits := self._tries.pop((line.name, call.node), None):
             waits.cancel()
         self._tries[line.name, call.node] = asyncio.get_running_loop().call_later(

@@ -23,6 +23,8 @@ HORIZON_S = 0.25
 
 LOOK_AGAIN_S = 0.02
 """When a departure waits for Asterisk's word about an earlier one: look again after this, in seconds."""
+LACKED = 3
+"""Calls in a row to which a node's Asterisk made no channel, after which the trunk is left alone there."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,8 @@ class Pace:
 class Reach:
     """How one node sees a carrier: whether it answers OPTIONS and holds our registration, None for not known.
 
-    `known` is False when the node's Asterisk refused a call because it has no such trunk; it never says that it has.
+    `known` is False when the node's Asterisk made no channel to the trunk, several times in a row: most likely it has
+    no such trunk. It never says that it has.
     """
 
     reachable: bool | None = None
@@ -67,7 +70,7 @@ class Reach:
     def why_not(self) -> str | None:
         """Return in words why no calls may be tried there, None when they may."""
         if self.known is False:
-            return "is unknown to Asterisk"
+            return "gets no channel from Asterisk"
         if self.reachable is False:
             return "does not answer OPTIONS"
         return "is not registered" if self.registered is False else None
@@ -96,6 +99,7 @@ class TrunkLine:
     reach: dict[str, Reach] = field(default_factory=dict)
     _answered: set[str] = field(default_factory=set)
     _lacked: set[str] = field(default_factory=set)
+    _strikes: Counter[str] = field(default_factory=Counter)
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
     pace: Pace = field(default_factory=Pace)
@@ -123,14 +127,28 @@ class TrunkLine:
         """Nothing is known any more of what a node sees; that it refused calls for want of the trunk is."""
         self.reach[node] = Reach(known=self.reach.get(node, UNKNOWN).known)
 
-    def lacked(self, node: str) -> None:
-        """A node's Asterisk has no such trunk; that is said once until it was told anew."""
+    def lacked(self, node: str, why: str) -> bool:
+        """A node's Asterisk made no channel; after LACKED in a row it is taken not to have the trunk (True).
+
+        That is said once until it was told anew.
+        """
+        self._strikes[node] += 1
+        if self._strikes[node] < LACKED:
+            return False
         self.reach[node] = replace(self.reach.get(node, UNKNOWN), known=False)
         if node not in self._lacked:
             self._lacked.add(node)
             log.error(
-                "trunk is unknown to Asterisk; only a try now and then goes there", trunk=self.name, node=node
+                "trunk gets no channel from Asterisk; only a try now and then goes there",
+                trunk=self.name,
+                node=node,
+                why=why,
             )
+        return True
+
+    def had(self, node: str) -> None:
+        """A node's Asterisk made a channel to the trunk."""
+        self._strikes.pop(node, None)
 
     def try_again(self, node: str) -> None:
         """Let calls find out whether a node has the trunk by now."""
@@ -140,6 +158,7 @@ class TrunkLine:
     def told_anew(self, node: str) -> None:
         """A node's Asterisk was started or read its files again: it may have the trunk now."""
         self._lacked.discard(node)
+        self._strikes.pop(node, None)
         self.try_again(node)
 
     def forget_carrier(self) -> None:
@@ -147,6 +166,7 @@ class TrunkLine:
         self.reach.clear()
         self._answered.clear()
         self._lacked.clear()
+        self._strikes.clear()
 
     def usable(self, node: str | None) -> bool:
         """Whether the carrier answers a node (None: any), as far as is known: a dead trunk must not burn the list."""

@@ -288,7 +288,7 @@ async def test_a_live_id_is_refused_and_causes_no_second_call(
 
 
 async def test_an_unknown_trunk_is_refused_and_leaves_no_channel(commands: Commands) -> None:
-    with pytest.raises(AriRefused):
+    with pytest.raises(AriRefused, match="500 Allocation failed"):
         await commands.originate(
             "no-trunk",
             f"PJSIP/{NUMBER}01@trunk-nowhere",

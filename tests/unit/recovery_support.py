@@ -37,7 +37,7 @@ class Asterisk:
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
     who are `offline` answer no OPTIONS. Who `hears` is in the drop message. Of a command in `refused` the next so many
     are refused. `heard` are the recordings that were played, each with its channel. One that is `trunkless` was told of
-    no trunk.
+    no trunk, and refuses with this status.
     """
 
     app: str = "dialer"
@@ -51,7 +51,7 @@ class Asterisk:
     packets: Counter[str] = field(default_factory=Counter)
     offline: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
-    trunkless: bool = False
+    trunkless: int = 0
     asked: list[str] = field(default_factory=list)
     heard: list[tuple[str, str]] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -92,8 +92,10 @@ class Asterisk:
             status = {"startup_time": self.started, "last_reload_time": self.started}
             return json.dumps({"status": status}).encode()
         if kind == "channels" and method == "POST" and not what:
-            if self.trunkless or id in self.up:
+            if self.trunkless == 409 or id in self.up:
                 raise AriRefused(409, "Channel with given unique ID already exists", path)
+            if self.trunkless:
+                raise AriRefused(self.trunkless, "Allocation failed", path)
             self.up[id] = "Down"
         elif kind == "channels" and id not in self.up:
             raise AriRefused(404, "Channel not found", path)

@@ -74,7 +74,7 @@ async def test_a_call_that_is_not_there_when_it_is_looked_up_has_ended(rig: Rig)
 
 async def test_an_originate_to_a_trunk_that_the_node_does_not_know_is_the_trunks_fault(rig: Rig) -> None:
     """Asterisk calls an unknown trunk a channel that exists (409); the look-up tells that there is none."""
-    rig.asterisk.trunkless = True
+    rig.asterisk.trunkless = 409
     rig.send("x")
     await rig.quiet()
     assert rig.asterisk.asked == ["POST /channels/x", "GET /channels/x"]
@@ -82,7 +82,7 @@ async def test_an_originate_to_a_trunk_that_the_node_does_not_know_is_the_trunks
 
 
 async def test_a_comparison_that_looks_such_a_call_up_at_that_moment_says_the_same(rig: Rig) -> None:
-    rig.asterisk.trunkless = True
+    rig.asterisk.trunkless = 409
     rig.send("x")
     await rig.asterisk.websocket.acquire()
     rig.asterisk.meanwhile["/channels"] = rig.asterisk.websocket.release
@@ -101,7 +101,7 @@ async def test_a_channel_that_has_the_id_already_is_left_to_its_own_news(rig: Ri
 async def test_one_that_was_heard_of_did_leave(
     rig: Rig, news: type[life.Event], results: list[tuple[str, str]]
 ) -> None:
-    rig.asterisk.trunkless = True
+    rig.asterisk.trunkless = 409
     rig.send("x")
     rig.dispatcher.feed("x", news(utc_now()))
     await rig.quiet()
@@ -114,7 +114,7 @@ async def test_one_that_cannot_be_looked_up_is_left_to_a_comparison_which_knows_
     monkeypatch.setattr(actions, "LOOK_AGAIN_S", 0.0)
     doubts: list[str] = []
     rig.actions.on_doubt = doubts.append
-    rig.asterisk.trunkless = True
+    rig.asterisk.trunkless = 409
     rig.asterisk.refused["GET /channels/x"] = 1
     rig.send("x")
     await rig.quiet()

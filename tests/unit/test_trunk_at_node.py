@@ -13,16 +13,16 @@ from structlog.testing import capture_logs
 
 from dialer_engine.cli.doctor import CRITICAL, OK, WARNING, trunks_found
 from dialer_engine.cli.status import _trunk_health
+from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS, BreakerState
-from dialer_engine.core.refused_contacts import FIRST_DELAY_S
 from dialer_engine.engine import trunk_watch
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.status import trunks_status
-from dialer_engine.engine.trunk_watch import TrunkWatch
-from dialer_engine.engine.trunks import Trunks
+from dialer_engine.engine.trunk_watch import LACKED_DELAY, TrunkWatch
+from dialer_engine.engine.trunks import LACKED, Trunks
 from dialer_engine.pbx.ami import AmiEvent, Resync
 from dialer_engine.settings.carriers import SHIPPED, load_carriers
 from dialer_engine.settings.models import Trunk
@@ -30,15 +30,15 @@ from dialer_engine.settings.models import Trunk
 pytestmark = pytest.mark.unit
 
 NAMES, NODES = ["main"], ["main", "node2"]
-UNKNOWN_THERE = "trunk main is unknown to Asterisk at node2"
+UNKNOWN_THERE = "trunk main gets no channel from Asterisk at node2"
 
 
 class Pair:
     """Two nodes and one trunk, which `node2` was not told of."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int = 500) -> None:
         self.rig = Rig("node2")
-        self.rig.asterisks["node2"].trunkless = True
+        self.rig.asterisks["node2"].trunkless = status
         trunk = Trunk.model_validate({"host": "127.0.0.1", "calls_per_second": 50, "max_channels": 99})
         self.trunks = Trunks({"main": trunk})
         self.line = self.trunks.lines["main"]
@@ -62,16 +62,21 @@ class Pair:
         return PhoneWatch(access, self.trunks)
 
 
-async def test_a_node_without_the_trunk_takes_it_from_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("status", [409, 500])
+async def test_a_node_without_the_trunk_takes_it_from_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     monkeypatch.setattr(trunk_watch, "TRY_AGAIN_S", 0.2, raising=False)
-    pair, woken = Pair(), []
+    pair, woken = Pair(status), []
     pair.watch.wake = lambda: woken.append(True)
     await pair.calls()
     assert {result for _, result in pair.rig.results} == {"trunk_fault"}
     assert pair.line.breaker.state is BreakerState.CLOSED
     assert pair.usable() == ["main"]
     assert pair.trunks.down(NAMES, NODES) == [UNKNOWN_THERE]
-    assert pair.trunks.down(NAMES, ["node2"]) == ["no trunk can be used: trunk main is unknown to Asterisk"]
+    assert pair.trunks.down(NAMES, ["node2"]) == [
+        "no trunk can be used: trunk main gets no channel from Asterisk"
+    ]
     woken.clear()
     await asyncio.sleep(0.25)
     assert pair.usable() == NODES, "the node may try again"
@@ -79,14 +84,26 @@ async def test_a_node_without_the_trunk_takes_it_from_nobody_else(monkeypatch: p
     assert pair.trunks.down(NAMES, NODES) == []
 
 
+async def test_a_channel_in_between_takes_the_node_for_one_that_has_the_trunk() -> None:
+    pair = Pair()
+    for _ in range(3):
+        await pair.calls(LACKED - 1)
+        pair.rig.asterisks["node2"].trunkless = 0
+        await pair.call(f"good{len(pair.rig.results)}")
+        pair.rig.asterisks["node2"].end(f"good{len(pair.rig.results)}")
+        pair.rig.dispatcher.feed(f"good{len(pair.rig.results)}", life.Gone(utc_now(), 17, 486))
+        pair.rig.asterisks["node2"].trunkless = 500
+    assert pair.usable() == NODES
+
+
 async def test_it_is_said_once_however_often_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trunk_watch, "TRY_AGAIN_S", 0.01, raising=False)
     pair = Pair()
     with capture_logs() as logs:
         for _ in range(3):
-            await pair.calls(2)
+            await pair.calls(LACKED)
             await asyncio.sleep(0.03)
-    said = [(entry["trunk"], entry["node"]) for entry in logs if "unknown to Asterisk" in entry["event"]]
+    said = [(entry["trunk"], entry["node"]) for entry in logs if "no channel from Asterisk" in entry["event"]]
     assert said == [("main", "node2")]
 
 
@@ -96,9 +113,10 @@ async def test_a_probe_that_such_a_node_took_is_another_nodes_now() -> None:
     for _ in range(FAULTS):
         pair.line.breaker.fault(before, before, "503")
     assert pair.line.breaker.state is BreakerState.OPEN
-    pair.line.breaker.probe(time.monotonic())
-    assert pair.usable() == []
-    await pair.call("probe")
+    for number in range(LACKED):
+        pair.line.breaker.probe(time.monotonic())
+        assert pair.usable() == []
+        await pair.call(f"probe{number}")
     assert pair.usable() == ["main"]
     assert pair.line.breaker.state is BreakerState.OPEN
 
@@ -111,7 +129,7 @@ async def test_its_contacts_are_due_at_once_and_count_for_no_refusal_of_the_carr
         call.attempt = Attempt(call.id, originated_at=utc_now(), no_trunk=True)
         delays.append(pair.watch.delay_after_fault(call).total_seconds())
         pair.line.refused.handled(100)
-    assert delays == [FIRST_DELAY_S] * 9
+    assert delays == [LACKED_DELAY.total_seconds()] * 9
     assert not pair.line.refused.is_number(call.reservation.contact_id)
 
 
@@ -126,14 +144,14 @@ async def test_its_contacts_are_due_at_once_and_count_for_no_refusal_of_the_carr
 )
 async def test_a_node_that_was_told_anew_tries_at_once(event: AmiEvent | Resync, nodes: list[str]) -> None:
     pair = Pair()
-    await pair.calls(1)
+    await pair.calls(LACKED)
     pair.phones()._note(event)
     assert pair.usable() == nodes
 
 
 async def test_what_a_node_is_asked_meanwhile_does_not_tell_that_it_knows_the_trunk() -> None:
     pair = Pair()
-    await pair.calls(1)
+    await pair.calls(LACKED)
     pair.line.saw("node2", True, None)
     assert pair.usable() == ["main"]
     pair.phones()._forget()
@@ -147,8 +165,8 @@ def seen(trunks: Trunks, say: Callable[[dict[str, Any]], Any]) -> Any:
 async def test_status_and_doctor_say_it() -> None:
     pair = Pair()
     assert seen(pair.trunks, lambda one: trunks_found([one]).state) == OK
-    await pair.calls(1)
-    assert "unknown to Asterisk at node2" in seen(pair.trunks, _trunk_health).plain
+    await pair.calls(LACKED)
+    assert "no channel from Asterisk at node2" in seen(pair.trunks, _trunk_health).plain
     assert seen(pair.trunks, lambda one: trunks_found([one]).state) == CRITICAL
     pair.line.saw("main", True, None)
     partly = seen(pair.trunks, lambda one: trunks_found([one]))

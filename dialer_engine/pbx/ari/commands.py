@@ -53,7 +53,7 @@ class Commands:
         timeout_s: int,
         variables: Mapping[str, str],
     ) -> Channel:
-        """Call `endpoint`; the answered leg enters the dialplan. A live id, or an unknown trunk, gets 409: no call."""
+        """Call `endpoint`; the answered leg enters the dialplan. A live id gets 409, an unknown trunk 500: no call."""
         body: dict[str, Any] = {
             "endpoint": endpoint,
             "context": context,
