@@ -194,8 +194,8 @@ class Agreement:
         fresh = [
             each for each in live if each.attempt_id in ours and each.attempt_id not in floor.dispatcher.calls
         ]
-        kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
-        floor.campaigns.adopted(node)
+        with floor.campaigns.adopting(node):
+            kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
         floor.adoption.care_for_lonely()
         floor.end_lost_shifts(node, on_record, self.heard_until)
         floor.dispose_forgotten(undisposed)

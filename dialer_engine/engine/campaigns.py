@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
+from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import SeatState
-from dialer_engine.engine.dispatcher import UNDECIDED, Dispatcher
+from dialer_engine.engine.call import Call
+from dialer_engine.engine.dispatcher import NEEDS_AGENT, Dispatcher
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.settings.models import Campaign
 
 log = structlog.get_logger(__name__)
+
+WITH_CUSTOMER = (SeatState.RESERVED, SeatState.IN_CALL)
 
 
 class UnknownCampaign(Exception):
@@ -28,7 +33,11 @@ class UnknownCampaign(Exception):
 
 @dataclass(slots=True)
 class Campaigns:
-    """Plans of all campaigns and the runners of those that are running."""
+    """Plans of all campaigns and the runners of those that are running.
+
+    `_live` names the campaigns whose calls kept agents when these were last given out, `_adopting` says that calls
+    of an earlier engine are being taken over, not all of which are known yet.
+    """
 
     dispatcher: Dispatcher
     tasks: Tasks
@@ -39,6 +48,8 @@ class Campaigns:
     why_halted: dict[str, str] = field(default_factory=dict)
     agents: Mapping[str, int | None] = field(default_factory=dict)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _live: set[str] = field(default_factory=set)
+    _adopting: bool = False
 
     @property
     def settings(self) -> Mapping[str, Campaign]:
@@ -94,15 +105,27 @@ class Campaigns:
             log.info("campaign halted", campaign=name, state=state)
 
     def changed(self, name: str) -> None:
-        """Something changed for a campaign: let its runner decide again."""
+        """Something changed for a campaign: let its runner decide again; of a halted one agents may be free."""
         runner = self.runners.get(name)
         if runner is not None:
             runner.wake()
+        elif name in self._live:
+            self._let_go(name)
 
     def wake_all(self) -> None:
         """Let every runner decide again."""
         for runner in self.runners.values():
             runner.wake()
+
+    @contextmanager
+    def adopting(self, node: str) -> Iterator[None]:
+        """Let calls of an earlier engine on a node come in: nobody is moved before all are known."""
+        self._adopting = True
+        try:
+            yield
+        finally:
+            self._adopting = False
+        self.adopted(node)
 
     def adopted(self, node: str) -> None:
         """Calls of an earlier engine were taken over on a node: its agents go on with those that lack one.
@@ -110,19 +133,21 @@ class Campaigns:
         What they were given before was a guess: nobody knew yet what goes on there.
         """
         seats = [seat for seat in self.dispatcher.seats.values() if seat.node == node]
-        self._assign({seat.agent: self.dispatcher.campaign_of_attempt(seat.attempt) for seat in seats})
+        free = [seat for seat in seats if not self._serves(seat.agent)]
+        self._assign({seat.agent: self.dispatcher.campaign_of_attempt(seat.attempt) for seat in free})
 
     def _assign(self, anew: Mapping[str, str] | None = None) -> None:
         """Give every agent a campaign: the present one while it needs them, else one that wants them.
 
-        Nobody is taken from calls that may still be answered, also when a reload took their campaign away; but `anew`
-        names agents, with the campaign that they talk for or "", who were given theirs before its calls were known.
+        Nobody is taken from calls that may still be answered, or from a talk, also when a reload took their campaign
+        away; but `anew` names agents, with the campaign of their wrap-up or "", who were given theirs before its calls
+        were known.
         """
-        calls, anew = self.dispatcher.calls.values(), anew or {}
-        live = {call.campaign for call in calls}
+        calls, anew = [call for call in self.dispatcher.calls.values() if self._needs_agent(call)], anew or {}
+        self._live = live = {call.campaign for call in calls}
         lacks = defaultdict[str, Counter[str]](Counter)
         for call in calls:
-            lacks[call.node][call.campaign] += call.phase in UNDECIDED
+            lacks[call.node][call.campaign] += call.phase is not Phase.JOINING
         present = {agent: self._present(agent, anew.get(agent, ""), live) for agent in self.agents}
         assignment = {agent: name for agent, name in present.items() if name and agent not in anew}
         for agent, name in assignment.items():
@@ -146,10 +171,24 @@ class Campaigns:
             return []
         return [name for name, plan in self.plans.items() if plan.works_with(agent, self.agents[agent])]
 
-    def _present(self, agent: str, talks_for: str, live: Collection[str]) -> str:
-        """Return the campaign that an agent has and that runs or has calls, "" for none."""
-        name = talks_for or self.dispatcher.campaign_of(agent) or ""
-        needs = name in self.runners or name in live
+    def _needs_agent(self, call: Call) -> bool:
+        """Whether a call may need an agent: nobody was joined yet, or its talk has lost one, as at a takeover."""
+        if call.phase is not Phase.BRIDGED or call.attempt.hanging_up is not None:
+            return call.phase in NEEDS_AGENT
+        seat = self.dispatcher.seats.get(call.attempt.agent or "")
+        return seat is None or seat.attempt != call.id
+
+    def _serves(self, agent: str) -> str:
+        """Return the campaign whose customer an agent has, or gets just now, "" for none."""
+        seat = self.dispatcher.seats.get(agent)
+        busy = seat is not None and seat.state in WITH_CUSTOMER
+        return self.dispatcher.campaign_of_attempt(seat.attempt) if seat is not None and busy else ""
+
+    def _present(self, agent: str, wraps_for: str, live: Collection[str]) -> str:
+        """Return the campaign that an agent has and that runs or has calls that need one, "" for none."""
+        serves = self._serves(agent)
+        name = serves or wraps_for or self.dispatcher.campaign_of(agent) or ""
+        needs = serves or name in self.runners or name in live
         return name if needs and (name not in self.plans or name in self.wanted(agent)) else ""
 
     def _ready_on(self, agent: str) -> str:
@@ -177,7 +216,38 @@ class Campaigns:
         )
 
     def finished(self, name: str) -> None:
-        """A call ended: with a halted campaign's last one its agents are free for others."""
-        if name not in self.runners and not self.dispatcher.calls_of(name):
-            self._assign()
+        """A call ended: agents of a halted campaign who have no customer are free when it needs none any more."""
+        if name not in self.runners:
+            self._let_go(name)
         self.changed(name)
+
+    def _let_go(self, name: str) -> None:
+        """Let the agents of a campaign without a runner work for others, when none of its calls needs one."""
+        calls = self.dispatcher.calls_of(name)
+        if not self._adopting and not any(self._needs_agent(call) for call in calls):
+            self._assign()
+
+    def lend(self, call: Call) -> None:
+        """Give a halted campaign who is ready and may work for it, for a customer whose agent is gone.
+
+        Its other agents went on to running campaigns when no line of it could be answered any more.
+        """
+        plan = self.plans.get(call.campaign) or call.plan
+        if call.campaign in self.runners or plan is None:
+            return
+        ready = [
+            seat
+            for seat in self.dispatcher.seats.values()
+            if self._ready_on(seat.agent) == call.node
+            and seat.agent in self.agents
+            and plan.works_with(seat.agent, self.agents[seat.agent])
+        ]
+        seat = min(ready, key=lambda seat: (str(seat.since), seat.agent), default=None)
+        if seat is not None:
+            log.info(
+                "a ready agent goes on with a halted campaign's customer",
+                agent=seat.agent,
+                campaign=call.campaign,
+            )
+            self._live.add(call.campaign)
+            self.move({seat.agent: call.campaign})

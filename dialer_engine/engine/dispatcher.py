@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 UNDECIDED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING, Phase.WAITING})
 """Nobody was chosen yet for whoever answers."""
+NEEDS_AGENT = UNDECIDED | {Phase.JOINING}
+"""An agent is needed, or another one if the join fails."""
 
 
 class Actions(Protocol):
@@ -67,7 +69,8 @@ class Dispatcher:
         self.on_finished: Callable[[FinishedCall], None] = lambda call: None
         self.on_step: Callable[[Call, Phase], None] = lambda call, before: None
         self.on_seat: Callable[[Seat, str | None], None] = lambda seat, campaign: None
-        self.on_move: Callable[[Seat, str | None, str], None] = lambda seat, before, campaign: None
+        self.on_move: Callable[[Seat, str | None], None] = lambda seat, campaign: None
+        self.lend: Callable[[Call], None] = lambda call: None
         self._actions = actions
         self._recorder = recorder
         self._waiting: dict[str, deque[str]] = {}
@@ -85,7 +88,7 @@ class Dispatcher:
             seat = self.seats.get(agent)
             if seat is not None and seat.state is SeatState.READY and campaign != before.get(agent):
                 self._recorder.seat_state(seat, campaign, now)
-                self.on_move(seat, before.get(agent), campaign)
+                self.on_move(seat, campaign)
                 self._serve_waiting(agent, now)
                 self.on_change(campaign)
 
@@ -290,10 +293,11 @@ class Dispatcher:
         self.seats[agent] = after
         if after.state is SeatState.IN_CALL and after.attempt in self.calls:
             self._talks[agent] = self.calls[after.attempt]
+        told = self.campaign_of_attempt(after.attempt) or self.campaign_of(agent)
         if (after.state, after.pause_wanted) != (before.state, before.pause_wanted):
-            self._recorder.seat_state(after, self.campaign_of(agent), event.at)
+            self._recorder.seat_state(after, told, event.at)
         if after.state is not before.state:
-            self.on_seat(after, self.campaign_of(agent))
+            self.on_seat(after, told)
         for command in commands:
             self._carry_seat(agent, command, event.at)
         if (campaign := self.campaign_of(agent)) and after is not before:
@@ -328,6 +332,8 @@ class Dispatcher:
         if call is None or not vanished or not talking:
             self.feed(attempt_id, life.AgentLost(at))
             return
+        if self._longest_ready(call) is None:
+            self.lend(call)
         seat = self._longest_ready(call)
         if seat is not None:
             self.feed_seat(seat.agent, chair.Reserved(at, attempt_id))

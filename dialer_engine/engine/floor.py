@@ -111,8 +111,9 @@ class Floor:
         )
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self._seat_stepped
-        self.dispatcher.on_move = self.pacers.seat_moved
+        self.dispatcher.on_move = self.pacers.seat_stepped
         self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
+        self.dispatcher.lend = self.campaigns.lend
         self._open_desks()
         self.adoption = Adoption(
             self.dispatcher,

@@ -19,7 +19,8 @@ from dialer_engine.core.pacing.history import Book, Watched
 from dialer_engine.core.pacing.learning import Learning
 from dialer_engine.core.pacing.lessons import Lessons
 from dialer_engine.core.pacing.measured import Past, SeenCall
-from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.core.pacing.model import MOVED
+from dialer_engine.core.seat import Seat
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.ledger import Ledgers
@@ -80,13 +81,14 @@ class _Team:
 class Pacers:
     """One pacer per campaign and node, of the mode its file names; what happens is told to the pool's own.
 
-    What they decide and see goes into one book per campaign.
+    What they decide and see goes into one book per campaign. `_told` names the campaign told of an agent last.
     """
 
     ledgers: Ledgers
     recall: Recall
     _teams: dict[str, _Team] = field(default_factory=dict)
     _books: dict[str, Book] = field(default_factory=dict)
+    _told: dict[str, str] = field(default_factory=dict)
 
     def of(self, plan: CampaignPlan, node: str) -> Pacer:
         """Return the pacer of a campaign on a node; another mode begins with fresh ones on every node."""
@@ -117,15 +119,18 @@ class Pacers:
             pacer.observe(event)
 
     def seat_stepped(self, seat: Seat, campaign: str | None) -> None:
-        """Tell the agent's pacer what became of the agent."""
+        """Tell the agent's pacer what became of the agent; that of a campaign that was left forgets what went on.
+
+        A wait there is none here, and a wrap-up that ends elsewhere must not last until the agent comes back.
+        """
+        event = agent_event(seat)
+        before, self._told[seat.agent] = self._told.get(seat.agent, ""), campaign or ""
+        left = self._pool(before, seat.node) if before != self._told[seat.agent] else None
+        if left:
+            left.observe(replace(event, result=MOVED))
         pacer = self._pool(campaign or "", seat.node)
         if pacer:
-            pacer.observe(agent_event(seat))
-
-    def seat_moved(self, seat: Seat, before: str | None, campaign: str) -> None:
-        """Tell both campaigns' pacers of an agent who works for another one now: a wait there is none here."""
-        self.seat_stepped(replace(seat, state=SeatState.OFF), before)
-        self.seat_stepped(seat, campaign)
+            pacer.observe(event)
 
     def _pool(self, campaign: str, node: str) -> Pacer | None:
         team = self._teams.get(campaign)

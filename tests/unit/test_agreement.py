@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -157,8 +157,10 @@ class Engine:
         patch.setattr(agreement, "live_attempts", the_talk)
         patch.setattr(agreement, "adopt", all_of_them)
 
-    def adopted(self, node: str) -> None:
+    @contextlib.contextmanager
+    def adopting(self, node: str) -> Iterator[None]:
         """Agents are given their campaigns: after the calls are known, and before others go on with lonely ones."""
+        yield
         self.known_first.append((node, "x" in self.rig.dispatcher.calls, bool(self.rig.adoption._alone)))
 
     async def compare(self, station: Any, *, hang_up_orphans: bool = True) -> Seen:

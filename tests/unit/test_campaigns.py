@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from dispatch_support import START
+from dispatch_support import START, at, reservation
 from test_ledgers import Desk, plan
 from test_runner import List, Node
 
+from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
+from dialer_engine.core.attempt import Attempt, Phase
+from dialer_engine.core.pacing import make_pacer
+from dialer_engine.core.pacing.learning import Learning
 from dialer_engine.core.preview import Preview
 from dialer_engine.core.seat import SeatState
+from dialer_engine.engine.call import Call
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.pacers import Pacers, _Team
 from dialer_engine.engine.plan import CampaignPlan
@@ -54,9 +59,11 @@ class Shop:
             NOBODY,
         )
         self.pacers = Pacers(self.desk.ledgers, NOBODY)
-        self.dispatcher.on_move = self.pacers.seat_moved
         self.campaigns = Campaigns(self.dispatcher, self.tasks, self._runner)
+        self.dispatcher.on_seat = self.dispatcher.on_move = self.pacers.seat_stepped
+        self.dispatcher.on_change = self.campaigns.changed
         self.dispatcher.on_finished = lambda call: self.campaigns.finished(call.campaign)
+        self.dispatcher.lend = self.campaigns.lend
 
     def _runner(self, of: CampaignPlan) -> Runner:
         desk = self.desk
@@ -79,6 +86,28 @@ class Shop:
 
     def of(self, agent: str) -> str | None:
         return self.dispatcher.campaign_of(agent)
+
+    def talk(self, attempt_id: str, campaign: str) -> str:
+        """The longest ready agent of a campaign gets a customer; returns who that is."""
+        self.desk.ring(attempt_id, campaign)
+        self.desk.answer(attempt_id)
+        self.desk.join(attempt_id)
+        return self.dispatcher.calls[attempt_id].attempt.agent or ""
+
+    def left(self, attempt_id: str, campaign: str, agent: str, node: str = "main") -> Call:
+        """A talk that an earlier engine left with an agent, who is not in it yet."""
+        talk = Attempt(
+            attempt_id, Phase.BRIDGED, originated_at=at(1), answered_at=at(2), joined_at=at(3), agent=agent
+        )
+        call = Call(reservation(attempt_id, node=node), campaign, talk, START)
+        self.dispatcher.adopt(call)
+        return call
+
+    def learns(self, campaign: str) -> Learning:
+        """What the pacing of a campaign learns from now on."""
+        team = self.pacers._teams[campaign] = _Team("predictive")
+        team.pools["main"] = make_pacer("predictive", team.lessons)
+        return team.lessons.learning
 
 
 @pytest.fixture
@@ -114,6 +143,128 @@ async def test_a_campaign_that_a_reload_removes_has_no_agents_when_nothing_of_it
     assert shop.of("alice") == "summer"
 
 
+@pytest.mark.parametrize("how", ["removed", "paused"])
+async def test_a_talk_keeps_only_its_own_agent_when_its_campaign_ends(shop: Shop, how: str) -> None:
+    shop.apply()
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    for agent in ("alice", "bob"):
+        shop.desk.on_duty(agent)
+    assert shop.talk("x", "spring") == "alice"
+    shop.desk.ring("y", "spring")
+    if how == "removed":
+        shop.apply({"summer": SUMMER})
+    else:
+        shop.campaigns.halt("spring", "paused")
+    assert (shop.of("alice"), shop.of("bob")) == ("spring", "spring"), "bob for who answers"
+    shop.desk.hang_up("y")
+    assert (shop.of("alice"), shop.of("bob")) == ("spring", "summer")
+    shop.desk.hang_up("x")
+    assert (shop.of("alice"), shop.desk.state("alice")) == ("summer", SeatState.WRAP)
+
+
+async def test_the_last_line_that_is_joined_frees_who_is_ready(shop: Shop) -> None:
+    shop.apply()
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    for agent in ("alice", "bob"):
+        shop.desk.on_duty(agent)
+    shop.desk.ring("x", "spring")
+    shop.campaigns.halt("spring", "paused")
+    shop.desk.answer("x")
+    assert shop.of("bob") == "spring", "the join may fail"
+    shop.desk.join("x")
+    assert (shop.of("alice"), shop.of("bob")) == ("spring", "summer")
+
+
+async def test_who_talks_for_a_campaign_that_starts_again_stays_with_it(shop: Shop) -> None:
+    shop.apply(agents="alice")
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.on_duty("alice")
+    shop.talk("x", "spring")
+    shop.campaigns.halt("spring", "paused")
+    shop.campaigns.start("spring")
+    shop.desk.hang_up("x")
+    assert shop.of("alice") == "spring"
+
+
+@pytest.mark.parametrize("how", ["removed", "paused", "not wanted"])
+async def test_a_customer_of_a_halted_campaign_whose_agent_is_lost_gets_one_of_another(
+    shop: Shop, how: str
+) -> None:
+    only = SPRING.settings.model_copy(update={"agents": ["alice"]})
+    spring = replace(SPRING, settings=only) if how == "not wanted" else SPRING
+    shop.apply({"spring": spring, "summer": SUMMER})
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.on_duty("alice")
+    shop.desk.ring("x", "spring")
+    shop.dispatcher.calls["x"].plan = spring
+    shop.desk.answer("x")
+    shop.desk.join("x")
+    shop.desk.on_duty("bob")
+    if how == "removed":
+        shop.apply({"summer": SUMMER})
+    else:
+        shop.campaigns.halt("spring", "paused")
+    assert shop.of("bob") == "summer"
+    shop.dispatcher.feed_seat("alice", chair.LegDown(at(30), vanished=True))
+    if how == "not wanted":
+        assert (shop.of("bob"), ("drop", "x") in shop.desk.book.asked) == ("summer", True)
+        return
+    assert (shop.of("bob"), shop.desk.state("bob")) == ("spring", SeatState.RESERVED)
+    shop.dispatcher.feed("x", life.Joined(at(31)))
+    shop.desk.hang_up("x")
+    assert (shop.of("bob"), shop.desk.state("bob")) == ("summer", SeatState.WRAP)
+
+
+async def test_a_running_campaign_takes_no_agent_of_another_for_who_is_alone(shop: Shop) -> None:
+    shop.apply(agents="alice")
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.on_duty("alice")
+    shop.talk("x", "spring")
+    shop.apply(agents="alice bob")
+    shop.campaigns.move({"bob": "summer"})
+    shop.desk.on_duty("bob")
+    shop.dispatcher.feed_seat("alice", chair.LegDown(at(30), vanished=True))
+    assert (shop.of("bob"), shop.desk.state("bob")) == ("summer", SeatState.READY)
+
+
+async def test_no_wrap_up_is_learned_of_who_was_given_another_campaign_in_it(shop: Shop) -> None:
+    learned = shop.learns("spring")
+    shop.apply(agents="alice")
+    shop.campaigns.start("spring")
+    shop.campaigns.start("summer")
+    shop.desk.on_duty("alice")
+    shop.talk("x", "spring")
+    shop.campaigns.halt("spring", "paused")
+    shop.desk.hang_up("x")
+    assert (shop.of("alice"), shop.desk.state("alice")) == ("summer", SeatState.WRAP)
+    shop.dispatcher.feed_seat("alice", chair.WrapOver(at(90), "x"))
+    shop.campaigns.start("spring")
+    shop.campaigns.move({"alice": "spring"})
+    assert (learned.talks.seen, learned.wraps.seen) == (1, 0)
+    shop.talk("y", "spring")
+    shop.desk.hang_up("y")
+    shop.dispatcher.feed_seat("alice", chair.WrapOver(at(190), "y"))
+    assert (learned.talks.seen, learned.wraps.seen) == (2, 1)
+
+
+async def test_no_talk_is_learned_of_who_is_gone_from_the_settings(shop: Shop) -> None:
+    learned = shop.learns("spring")
+    shop.apply(agents="alice")
+    shop.campaigns.start("spring")
+    shop.desk.on_duty("alice")
+    shop.talk("x", "spring")
+    shop.apply(agents="")
+    shop.desk.hang_up("x")
+    shop.dispatcher.feed_seat("alice", chair.WrapOver(at(90), "x"))
+    shop.apply(agents="alice")
+    assert (shop.of("alice"), learned.wraps.seen) == ("spring", 0)
+
+
 def _named(of: CampaignPlan, name: str) -> Any:
     return of.settings.model_copy(update={"name": name})
 
@@ -128,6 +279,55 @@ async def test_adopted_lines_have_agents_before_their_campaign_runs_again(shop: 
     shop.campaigns.adopted("main")
     shop.desk.answer("x")
     assert (shop.desk.state("alice"), shop.of("alice")) == (SeatState.RESERVED, "summer")
+
+
+async def test_a_customer_whose_agent_is_gone_gets_one_who_is_ready(shop: Shop) -> None:
+    shop.apply(agents="ana bob")
+    for agent in ("ana", "bob"):
+        shop.desk.on_duty(agent)
+    assert shop.of("bob") == "spring", "nobody knows better yet"
+    shop.dispatcher.reseat(shop.left("a", "spring", "ana"), "ana")
+    shop.left("b", "summer", "carl")
+    shop.campaigns.adopted("main")
+    assert (shop.of("ana"), shop.of("bob")) == ("spring", "summer")
+    shop.dispatcher.left_alone("b", at(10), vanished=True)
+    assert (shop.desk.state("bob"), shop.dispatcher.calls["b"].attempt.agent) == (SeatState.RESERVED, "bob")
+    shop.campaigns.start("summer")
+    assert shop.of("ana") == "spring", "hers starts later"
+
+
+async def test_who_has_another_customer_by_now_leaves_the_first_one_alone(shop: Shop) -> None:
+    shop.apply(agents="ana bob")
+    for agent in ("ana", "bob"):
+        shop.desk.on_duty(agent)
+    shop.dispatcher.reseat(shop.left("a", "spring", "ana"), "ana")
+    shop.left("b", "summer", "ana")
+    shop.campaigns.adopted("main")
+    assert (shop.of("ana"), shop.of("bob")) == ("spring", "summer")
+
+
+async def test_a_talk_that_is_taken_over_is_its_own_campaigns_from_the_first(shop: Shop) -> None:
+    told: list[tuple[str, str | None]] = []
+    written: list[tuple[str, str | None]] = []
+    shop.dispatcher.on_seat = lambda seat, campaign: told.append((seat.state.value, campaign))
+    shop.desk.book.seat_state = (  # type: ignore[method-assign]
+        lambda seat, campaign, moment: written.append((seat.state.value, campaign))
+    )
+    shop.apply(agents="ana")
+    shop.desk.on_duty("ana")
+    shop.dispatcher.reseat(shop.left("a", "summer", "ana"), "ana")
+    assert told == written == [("ready", "spring"), ("reserved", "summer"), ("in_call", "summer")]
+
+
+async def test_calls_that_end_in_a_takeover_move_nobody_before_all_are_known(shop: Shop) -> None:
+    shop.apply(agents="ana")
+    shop.desk.on_duty("ana")
+    with shop.campaigns.adopting("main"):
+        shop.desk.ring("x", "summer")
+        shop.desk.ring("y", "autumn")
+        shop.desk.hang_up("y")
+        assert shop.of("ana") == "spring"
+    assert shop.of("ana") == "summer"
 
 
 async def test_lines_keep_their_agents_when_campaigns_start_one_after_the_other(shop: Shop) -> None:
@@ -352,7 +552,7 @@ async def test_a_wait_that_goes_on_elsewhere_is_none_of_the_campaign_that_was_le
     for name in BOTH:
         shared.pacers._teams[name] = _Team("power", pools={"main": cast("Any", Pool(name))})
     shared.dry("spring", 0, 30)
-    assert seen == [("spring", "off"), ("summer", "ready")]
+    assert seen == [("spring", "moved"), ("summer", "ready")]
 
 
 async def test_the_agents_are_looked_at_whenever_the_queues_were_counted(

@@ -16,7 +16,7 @@ from operator import mul
 from dialer_engine.core.pacing.durations import Durations
 from dialer_engine.core.pacing.flying import Age, Flying
 from dialer_engine.core.pacing.measured import CUT, Past, SeenCall
-from dialer_engine.core.pacing.model import PacingEvent
+from dialer_engine.core.pacing.model import MOVED, PacingEvent
 from dialer_engine.core.pacing.segments import Segments
 
 HORIZON = 30
@@ -118,6 +118,9 @@ class Learning:
         if event.agent is None:
             return
         state = event.result or "off"
+        if state == MOVED:
+            self._agents.pop(event.agent, None)
+            return
         before, since = self._agents.get(event.agent, ("off", event.at))
         if before == state:
             return

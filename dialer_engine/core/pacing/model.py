@@ -136,13 +136,17 @@ class Decision:
     risks: tuple[float, ...] = ()
 
 
+MOVED = "moved"
+"""An agent's `result` for whom the agent works no more: what goes on ends elsewhere, and its length is not seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class PacingEvent:
     """Something that happened, for the modes that learn; `at` is monotonic seconds.
 
     A call: `placed` (with its `segments`), `ringing`, `answered`, then `bridged` (with `agent`), at last
     `ended` with its `result` (a value of `core.outcome.Result`; "abandoned" when a person who answered got
-    no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave.
+    no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave, or `MOVED`.
     """
 
     kind: Literal["placed", "ringing", "answered", "bridged", "ended", "agent"]
