@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from dialer_engine.engine import station as station_module
+from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.node_link import Access
 from dialer_engine.engine.phones import PhoneWatch
 from dialer_engine.engine.station import Station
@@ -108,7 +109,11 @@ def recovering(*stations: Station) -> tuple[Works, list[str]]:
     """What `Works.recover` uses of an engine, and the names of what it keeps running."""
     kept: list[str] = []
     made = object.__new__(Works)
-    made.life = SimpleNamespace(tasks=SimpleNamespace(keep=lambda making, what: kept.append(what)))  # type: ignore[assignment]
+    made.life = SimpleNamespace(  # type: ignore[assignment]
+        tasks=SimpleNamespace(keep=lambda making, what: kept.append(what)),
+        blockers=SimpleNamespace(lease_holds=lambda: True),
+    )
+    made.clock, made.reloading = GateClock.starting_at(None), asyncio.Lock()
     made.tenure = SimpleNamespace(pool=Pool(), url="postgresql://nowhere")  # type: ignore[assignment]
     made.writer = SimpleNamespace(held=0, caught_up=nothing)  # type: ignore[assignment]
     made.agreement = SimpleNamespace(  # type: ignore[assignment]
