@@ -239,7 +239,7 @@ def _trunk_health(trunk: dict[str, Any]) -> Text:
         )
     if lacking := [node for node, seen in trunk.get("nodes", {}).items() if seen.get("known") is False]:
         text.append(
-            f"\n  no channel from Asterisk at {', '.join(lacking)}: calls there wait, but for a try a minute",
+            f"\n  no channel from Asterisk at {', '.join(lacking)}: calls there wait, but for a try now and then",
             style="bold red",
         )
     if breaker["state"] != "closed":

@@ -13,7 +13,7 @@ import structlog
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.call import Call
-from dialer_engine.engine.dispatcher import NEEDS_AGENT, Dispatcher
+from dialer_engine.engine.dispatcher import NEEDS_AGENT, UNDECIDED, Dispatcher
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.runner import Runner
 from dialer_engine.engine.tasks import Tasks
@@ -217,9 +217,12 @@ class Campaigns:
 
     def finished(self, name: str) -> None:
         """A call ended: agents of a halted campaign who have no customer are free when it needs none any more."""
-        if name not in self.runners:
+        if name not in self.runners and (name in self._live or self._has_agents(name)):
             self._let_go(name)
         self.changed(name)
+
+    def _has_agents(self, name: str) -> bool:
+        return any(self.dispatcher.campaign_of(agent) == name for agent in self.agents)
 
     def _let_go(self, name: str) -> None:
         """Let the agents of a campaign without a runner work for others, when none of its calls needs one."""
@@ -228,9 +231,10 @@ class Campaigns:
             self._assign()
 
     def lend(self, call: Call) -> None:
-        """Give a halted campaign who is ready and may work for it, for a customer whose agent is gone.
+        """Give a halted campaign who is ready and may work for it, for a customer who has no agent.
 
-        Its other agents went on to running campaigns when no line of it could be answered any more.
+        Its other agents went on to running campaigns when no line of it could be answered any more, or have left. Those
+        come first for whom no line of their campaign may be answered now.
         """
         plan = self.plans.get(call.campaign) or call.plan
         if call.campaign in self.runners or plan is None:
@@ -242,7 +246,11 @@ class Campaigns:
             and seat.agent in self.agents
             and plan.works_with(seat.agent, self.agents[seat.agent])
         ]
-        seat = min(ready, key=lambda seat: (str(seat.since), seat.agent), default=None)
+        ring = {each.campaign for each in self.dispatcher.calls.values() if each.phase in UNDECIDED}
+        of = self.dispatcher.campaign_of
+        seat = min(
+            ready, key=lambda each: (of(each.agent) in ring, str(each.since), each.agent), default=None
+        )
         if seat is not None:
             log.info(
                 "a ready agent goes on with a halted campaign's customer",
@@ -251,3 +259,4 @@ class Campaigns:
             )
             self._live.add(call.campaign)
             self.move({seat.agent: call.campaign})
+            self.wake_all()  # one agent less for the calls of another campaign

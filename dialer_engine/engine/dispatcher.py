@@ -239,6 +239,8 @@ class Dispatcher:
         if agent := self.dialer(call):
             self.feed(call.id, life.AgentChosen(at, agent))
             return
+        if self._longest_ready(call) is None:
+            self.lend(call)
         seat = self._longest_ready(call)
         if seat is None:
             self._waiting.setdefault(call.campaign, deque()).append(call.id)

@@ -214,7 +214,7 @@ class Floor:
         owned = self.means.blockers.lease_holds
         seen = await reconcile(self.dispatcher, self.legs, place, owned, hang_up_orphans=hang_up_orphans)
         for attempt_id in seen.channels:
-            self.watch.dialed(attempt_id)
+            self.watch.there(attempt_id)
         if hang_up_orphans:
             self.legs.remind_paused()
             self.audio.make_up(place.name)

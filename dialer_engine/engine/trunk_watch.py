@@ -34,8 +34,9 @@ RELEASE_S = 0.5
 """How long an ended call still counts against the channel limit: the carrier may not have our BYE yet."""
 SILENT_FOR_S = 3.0
 """Seconds without any word after which a call that we ended ourselves tells of a fault."""
-TRY_AGAIN_S = 60.0
-"""Seconds after which a node that did not know a trunk may try it again, if it was not told anew before."""
+FIRST_PAUSE_S, TRY_AGAIN_S = 2.0, 60.0
+"""Seconds after which a node that made no channel to a trunk may try it again, if it was not told anew before: each
+time twice as many, up to the second of these. Passing trouble of Asterisk is over soon."""
 LACKED_DELAY = timedelta(seconds=10)
 """After how long a contact is due again for whom a node made no channel; were the contact the reason, no call a second
 would come of it."""
@@ -63,7 +64,15 @@ class TrunkWatch:
     # --- while a call is under way ----------------------------------------------------------------
 
     def dialed(self, attempt_id: str) -> None:
-        """Asterisk says that the call is on its way to the carrier."""
+        """Asterisk says that the call is on its way to the carrier: its node has the trunk."""
+        self.there(attempt_id)
+        call = self.dispatcher.calls.get(attempt_id)
+        line = self._line(call.reservation.trunk) if call else None
+        if call is not None and line is not None:
+            line.had(call.node)
+
+    def there(self, attempt_id: str) -> None:
+        """The call has a channel, which may be of long ago."""
         call = self.dispatcher.calls.get(attempt_id)
         if call is not None:
             self.trunks.on_wire(call.reservation.trunk, attempt_id, time.monotonic())
@@ -123,7 +132,6 @@ class TrunkWatch:
             if call.attempt.no_trunk:
                 self._lacked(line, call)
             else:
-                line.had(call.node)
                 self._learn(line, call.attempt, call.contact_id)
         self.trunks.on_wire(call.trunk, call.attempt_id, time.monotonic())
 
@@ -142,12 +150,14 @@ class TrunkWatch:
         now, breaker = time.monotonic(), line.breaker
         if breaker.opened_at is not None and _sent(call.attempt, now) >= breaker.opened_at:
             breaker.no_probe(now)
-        if not line.lacked(call.node, call.attempt.said or ""):
+        times = line.lacked(call.node, call.attempt.said or "")
+        if not times:
             return
         if waits := self._tries.pop((line.name, call.node), None):
             waits.cancel()
+        pause = min(TRY_AGAIN_S, FIRST_PAUSE_S * 2.0 ** (times - 1))
         self._tries[line.name, call.node] = asyncio.get_running_loop().call_later(
-            TRY_AGAIN_S, self._try_again, line, call.node
+            pause, self._try_again, line, call.node
         )
 
     def _try_again(self, line: TrunkLine, node: str) -> None:

@@ -100,6 +100,7 @@ class TrunkLine:
     _answered: set[str] = field(default_factory=set)
     _lacked: set[str] = field(default_factory=set)
     _strikes: Counter[str] = field(default_factory=Counter)
+    _pauses: Counter[str] = field(default_factory=Counter)
     results: Counter[str] = field(default_factory=Counter)
     shared: Shared | None = None
     pace: Pace = field(default_factory=Pace)
@@ -127,14 +128,15 @@ class TrunkLine:
         """Nothing is known any more of what a node sees; that it refused calls for want of the trunk is."""
         self.reach[node] = Reach(known=self.reach.get(node, UNKNOWN).known)
 
-    def lacked(self, node: str, why: str) -> bool:
-        """A node's Asterisk made no channel; after LACKED in a row it is taken not to have the trunk (True).
+    def lacked(self, node: str, why: str) -> int:
+        """A node's Asterisk made no channel; after LACKED in a row it is taken not to have the trunk.
 
-        That is said once until it was told anew.
+        Returns how often that was so since it had one, 0 when it is not so now or was so before. It is said once until
+        the node was told anew.
         """
         self._strikes[node] += 1
-        if self._strikes[node] < LACKED:
-            return False
+        if self._strikes[node] < LACKED or self.reach.get(node, UNKNOWN).known is False:
+            return 0
         self.reach[node] = replace(self.reach.get(node, UNKNOWN), known=False)
         if node not in self._lacked:
             self._lacked.add(node)
@@ -144,21 +146,23 @@ class TrunkLine:
                 node=node,
                 why=why,
             )
-        return True
+        self._pauses[node] += 1
+        return self._pauses[node]
 
     def had(self, node: str) -> None:
         """A node's Asterisk made a channel to the trunk."""
-        self._strikes.pop(node, None)
+        self.told_anew(node)
 
     def try_again(self, node: str) -> None:
         """Let calls find out whether a node has the trunk by now."""
-        if node in self.reach:
+        if self.reach.get(node, UNKNOWN).known is False:
             self.reach[node] = replace(self.reach[node], known=None)
 
     def told_anew(self, node: str) -> None:
         """A node's Asterisk was started or read its files again: it may have the trunk now."""
         self._lacked.discard(node)
         self._strikes.pop(node, None)
+        self._pauses.pop(node, None)
         self.try_again(node)
 
     def forget_carrier(self) -> None:
@@ -167,6 +171,7 @@ class TrunkLine:
         self._answered.clear()
         self._lacked.clear()
         self._strikes.clear()
+        self._pauses.clear()
 
     def usable(self, node: str | None) -> bool:
         """Whether the carrier answers a node (None: any), as far as is known: a dead trunk must not burn the list."""

@@ -71,6 +71,8 @@ async def refuse_owned(conn: Connection, family: str) -> None:
     Raises LeaseHeld when somebody has one.
     """
     await conn.execute(sql("lease_turn"))
+    # Whatever relies on such a lease commits first, and no heartbeat comes between the look and the new epoch.
+    await conn.execute(sql("lease_lock_family"), family)
     row = await conn.fetchrow(sql("lease_rival"), "", "", family)
     if row is not None:
         raise LeaseHeld(

@@ -3,6 +3,10 @@
 -- for, and one's own transactions go on beside it.
 select from leases where name = $1 and (owner = $2 or expires_at < clock_timestamp()) for update;
 
+-- name: lease_lock_family
+-- The same for all leases of a family, whoever has them; heartbeats wait as well.
+select from leases where starts_with(name, $1) order by name for update;
+
 -- name: lease_turn
 -- Lets engines that take leases come one by one; a statement of its own, so that the next one sees what they took.
 select pg_advisory_xact_lock(7204606);

@@ -219,6 +219,30 @@ async def test_a_customer_of_a_halted_campaign_whose_agent_is_lost_gets_one_of_a
     assert (shop.of("bob"), shop.desk.state("bob")) == ("summer", SeatState.WRAP)
 
 
+@pytest.mark.parametrize("how", ["ready", "with a line of their own that rings"])
+async def test_who_answers_a_halted_campaign_whose_agent_left_gets_one_of_another(
+    shop: Shop, how: str
+) -> None:
+    """And of those not one whose own campaign has a line that may be answered, while there is somebody else."""
+    shop.apply(agents="alice bob carl")
+    third = replace(plan("autumn", 3), settings=_named(SPRING, "autumn"))
+    shop.apply({**BOTH, "autumn": third}, "alice bob carl")
+    for name in ("spring", "summer", "autumn"):
+        shop.campaigns.start(name)
+    shop.campaigns.move({"bob": "summer", "carl": "autumn"})
+    for agent in ("alice", "bob", "carl"):
+        shop.desk.on_duty(agent)
+    shop.desk.ring("x", "spring")
+    if how != "ready":
+        shop.desk.ring("y", "summer")
+    shop.campaigns.halt("spring", "paused")
+    assert shop.of("alice") == "spring"
+    shop.dispatcher.feed_seat("alice", chair.LegDown(at(3)))
+    shop.desk.answer("x")
+    assert ("drop", "x") not in shop.desk.book.asked
+    assert shop.dispatcher.calls["x"].attempt.agent == ("bob" if how == "ready" else "carl")
+
+
 async def test_a_running_campaign_takes_no_agent_of_another_for_who_is_alone(shop: Shop) -> None:
     shop.apply(agents="alice")
     shop.campaigns.start("spring")

@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from dialer_engine.cli.doctor import CRITICAL, OK, WARNING, trunks_found
 from dialer_engine.cli.status import _trunk_health
-from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS, BreakerState
 from dialer_engine.engine import trunk_watch
@@ -89,10 +88,50 @@ async def test_a_channel_in_between_takes_the_node_for_one_that_has_the_trunk() 
     for _ in range(3):
         await pair.calls(LACKED - 1)
         pair.rig.asterisks["node2"].trunkless = 0
-        await pair.call(f"good{len(pair.rig.results)}")
-        pair.rig.asterisks["node2"].end(f"good{len(pair.rig.results)}")
-        pair.rig.dispatcher.feed(f"good{len(pair.rig.results)}", life.Gone(utc_now(), 17, 486))
+        name = f"good{len(pair.rig.results)}"
+        await pair.call(name)
+        pair.watch.dialed(name)
         pair.rig.asterisks["node2"].trunkless = 500
+    assert pair.usable() == NODES
+
+
+async def test_a_node_that_had_passing_trouble_is_left_alone_for_seconds_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And each time for longer, until a call goes on its way: then the trunk is there."""
+    waits: list[float] = []
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+
+    def at_once(seconds: float, *what: Any) -> Any:
+        if seconds < 2.0:
+            return later(seconds, *what)
+        waits.append(seconds)
+        return loop.call_soon(*what)
+
+    monkeypatch.setattr(loop, "call_later", at_once)
+    pair = Pair()
+    await pair.calls(LACKED)
+    for _ in range(6):
+        await pair.calls(1)
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    pair.rig.asterisks["node2"].trunkless = 0
+    await pair.call("good")
+    pair.watch.dialed("good")
+    assert pair.line.reach["node2"].known is None
+    pair.rig.asterisks["node2"].trunkless = 500
+    await pair.calls(LACKED - 1)
+    assert len(waits) == 7
+    await pair.calls(1)
+    assert waits[7:] == [2.0]
+
+
+async def test_a_burst_of_refusals_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trunk_watch, "FIRST_PAUSE_S", 0.2)
+    pair = Pair()
+    await pair.calls(20)
+    assert pair.usable() == ["main"]
+    await asyncio.sleep(0.25)
     assert pair.usable() == NODES
 
 
