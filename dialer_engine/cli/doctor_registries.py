@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dialer_engine.cli.database import database_left_alone
+from dialer_engine.cli.doctor_database import by_database
 from dialer_engine.cli.finding import CRITICAL, OK, WARNING, Finding
 from dialer_engine.core.gate.lists import Age
-from dialer_engine.settings.load import SettingsError, load_config
-from dialer_engine.store.errors import StoreError
-from dialer_engine.store.migrate import pending
+from dialer_engine.settings.load import Config
+from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.overview import ListRow, overview
 
 _WHAT = "registries"
@@ -23,15 +22,11 @@ _REMEDY = (
 
 async def registries(config: Path) -> Finding:
     """Look at the age of every list that calls need."""
-    try:
-        loaded = load_config(config)
-        async with database_left_alone(loaded) as conn:
-            if await pending(conn):
-                return Finding(_WHAT, WARNING, "not looked at: migrations are missing")
-            rows = await overview(conn, loaded.rules, loaded.plan, datetime.now(UTC))
-    except (SettingsError, StoreError) as error:
-        return Finding(_WHAT, WARNING, f"not looked at: {str(error).splitlines()[0]}")
-    return judged(rows)
+    return await by_database(config, _WHAT, _look)
+
+
+async def _look(conn: Connection, loaded: Config) -> Finding:
+    return judged(await overview(conn, loaded.rules, loaded.plan, datetime.now(UTC)))
 
 
 def judged(rows: Iterable[ListRow]) -> Finding:
