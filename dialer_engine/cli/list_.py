@@ -53,11 +53,26 @@ def import_(
     # As a campaign's settings read the name.
     options = _Options(file, list_name.strip(), pairs, encoding, rejected, dry_run)
     report = carry_out(_import(settings, member, options))
+    callers = [
+        name
+        for name, one in settings.campaigns.items()
+        if one.member == member and options.list_name in one.lists
+    ]
     if as_json:
-        say_json(asdict(report))
+        say_json({**asdict(report), "campaigns": callers})
         return
-    for line in lines(report):
+    for line in [*lines(report), _called_by(settings, member, options.list_name, callers)]:
         say(line)
+
+
+def _called_by(config: Config, member: str, list_name: str, callers: list[str]) -> str:
+    """Say which campaigns call a list: a misspelt name makes a list that nobody ever calls."""
+    if callers:
+        return f"list {list_name!r} of {member} is called by {', '.join(callers)}"
+    named = {each for one in config.campaigns.values() if one.member == member for each in one.lists}
+    others = f", which name {', '.join(map(repr, sorted(named)))}" if named else ""
+    remedy = f"write it under `lists` of one of its campaigns{others}"
+    return f"list {list_name!r} of {member} is called by no campaign: {remedy}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,28 @@ async def list_id_of(conn: Connection, member_id: int, name: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedList:
+    """A campaign's list without a contact; `others` of its Member have some, and no campaign calls them."""
+
+    campaign: str
+    member: str
+    list: str
+    others: Sequence[str]
+
+
+def columns_of_lists(campaigns: Mapping[str, CampaignLike]) -> Sequence[Sequence[str]]:
+    """Return three columns of equal length: campaign, Member and list, a row for each list of each campaign."""
+    given = [(name, one.member, each) for name, one in campaigns.items() for each in one.lists]
+    return [list(column) for column in zip(*given, strict=True)] or [[], [], []]
+
+
+async def missed_lists(conn: Connection, campaigns: Mapping[str, CampaignLike]) -> list[MissedList]:
+    """Return the campaigns' lists that are perhaps other ones under a misspelt name."""
+    rows = await conn.fetch(sql("lists_missed"), *columns_of_lists(campaigns))
+    return [MissedList(**dict(row)) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class KnownIds:
     """The ids under which the database knows a campaign of the settings; 0, or no list, for what it does not know."""
 

@@ -6,11 +6,17 @@ new name. A new row that came into being meanwhile and was never used is set asi
 have; it is not deleted, because records of agents' states point to campaigns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from dialer_engine.store.directory import CampaignLike, MemberLike, audit, member_id_of
+from dialer_engine.store.directory import (
+    CampaignLike,
+    MemberLike,
+    audit,
+    columns_of_lists,
+    member_id_of,
+)
 from dialer_engine.store.errors import StoreError, UnknownName
 from dialer_engine.store.lease import refuse_owned
 from dialer_engine.store.pool import Connection
@@ -52,9 +58,8 @@ async def lost_members(conn: Connection, members: Mapping[str, MemberLike]) -> l
 
 async def lost_campaigns(conn: Connection, campaigns: Mapping[str, CampaignLike]) -> list[LostCampaign]:
     """Return the campaigns whose people are all due again under another name."""
-    given = [(name, one.member, each) for name, one in campaigns.items() for each in one.lists]
-    columns: Sequence[Sequence[str]] = [list(column) for column in zip(*given, strict=True)] or [[], [], []]
-    return [LostCampaign(**dict(row)) for row in await conn.fetch(sql("campaigns_lost"), *columns)]
+    rows = await conn.fetch(sql("campaigns_lost"), *columns_of_lists(campaigns))
+    return [LostCampaign(**dict(row)) for row in rows]
 
 
 async def rename_member(

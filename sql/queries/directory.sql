@@ -24,6 +24,22 @@ select id from added union all select id from lists where member_id = $1 and nam
 -- Lists the names of a Member's lists.
 select name from lists where member_id = $1 order by name;
 
+-- name: lists_missed
+-- Lists the lists of campaigns ($1 campaigns, $2 Members, $3 lists, a row for each list) that have no contact, where the
+-- Member has others with contacts that none of these campaigns calls: perhaps one of them is meant.
+with given as (
+    select * from unnest($1::text[], $2::text[], $3::text[]) as g(campaign, member, list)
+), filled as (
+    select m.key as member, l.name as list from lists l join members m on m.id = l.member_id
+    where exists (select from contacts c where c.list_id = l.id)
+), uncalled as (
+    select member, list from filled except select member, list from given
+)
+select g.campaign, g.member, g.list, array_agg(u.list order by u.list) as others
+from given g join uncalled u on u.member = g.member
+where not exists (select from filled f where f.member = g.member and f.list = g.list)
+group by g.campaign, g.member, g.list order by g.campaign, g.list;
+
 -- name: campaign_put
 -- Adds a campaign or brings its details up to date, and returns its id; the seller is the Member unless named.
 insert into campaigns (member_id, name, seller, offer)
