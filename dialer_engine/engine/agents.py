@@ -42,6 +42,9 @@ SOUNDS: Mapping[str, str] = {
 """What the agent alone hears, as names of standard recordings."""
 
 
+EMPTY_EVERY_S = 0.01
+"""Legs of dead phones are hung up so far apart: when a whole office loses its network there are calls to cancel, and
+Asterisk must not be late with them or with their answers."""
 WHISPER_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 """Pauses between tries to open the side channel: a busy Asterisk refuses it now and then."""
 
@@ -78,7 +81,9 @@ class Legs:
     """Agents who are in a pause if a leg that was there before is found: see `adopt`."""
     _found: set[str] = field(default_factory=set)
     _bridges: dict[str, set[str]] = field(default_factory=dict)
-    _dead: set[str] = field(default_factory=set)
+    _dead: dict[str, str] = field(default_factory=dict)
+    """Legs of dead phones that have not ended yet, with their nodes."""
+    _next_empty: float = 0.0
     _opening: set[str] = field(default_factory=set)
     """Legs whose side channel is tried for, or will be once they are seated."""
     _wraps: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
@@ -89,8 +94,8 @@ class Legs:
 
     def arrived(self, node: str, channel_id: str, agent: str) -> None:
         """A leg entered the engine's control on a node: bridge it; it takes the place of an earlier one."""
-        if not self.known(agent):
-            self._hang_up(node, channel_id, "refuse an unknown agent")
+        if not self.known(agent) or channel_id in self._dead:
+            self._hang_up(node, channel_id, "refuse an unknown agent, or a dead phone")
             return
         earlier = self.by_agent.get(agent)
         if earlier is not None and earlier != channel_id:
@@ -108,7 +113,7 @@ class Legs:
         An agent who went on elsewhere meanwhile stays there, and one who was in a pause is still in it.
         """
         elsewhere = self.node_of.get(self.by_agent.get(agent, ""), node) != node
-        if not self.known(agent) or elsewhere:
+        if not self.known(agent) or elsewhere or channel_id in self._dead:
             self._hang_up(node, channel_id, "refuse a leg that nobody needs")
             return
         self._know(node, channel_id, agent)
@@ -219,8 +224,7 @@ class Legs:
         """A channel was destroyed, or has `vanished` without a hang-up; returns True for an agent's leg."""
         if self._looks:
             self._ended.add(channel_id)
-        vanished = vanished or channel_id in self._dead
-        self._dead.discard(channel_id)
+        self._dead.pop(channel_id, None)
         agent = self.by_channel.pop(channel_id, None)
         self.node_of.pop(channel_id, None)
         if agent is None:
@@ -260,12 +264,34 @@ class Legs:
         self._bridges[node] = set(ids)
 
     def unreachable(self, channel_ids: Sequence[str]) -> None:
-        """A phone stopped to answer: hang up its legs, so that nobody is connected to an empty chair."""
+        """A phone stopped to answer: its agent is gone, so that nobody is connected to an empty chair.
+
+        That counts at once, and the legs are hung up one after the other.
+        """
+        loop = asyncio.get_running_loop()
         for channel_id in channel_ids:
-            if channel_id in self.by_channel:
-                log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
-                self._dead.add(channel_id)
-                self._hang_up(self.node_of[channel_id], channel_id, "hang up an empty leg")
+            if channel_id not in self.by_channel:
+                continue
+            log.warning("phone is unreachable; its leg is hung up", agent=self.by_channel[channel_id])
+            node, now = self.node_of[channel_id], loop.time()
+            self.gone(channel_id, vanished=True)
+            self._dead[channel_id] = node
+            at = max(now, self._next_empty)
+            self._next_empty = at + EMPTY_EVERY_S
+            self.tasks.spawn(self._hang_up_after(at - now, node, channel_id), "hang up an empty leg")
+
+    async def _hang_up_after(self, seconds: float, node: str, channel_id: str) -> None:
+        await asyncio.sleep(seconds)
+        await self._quietly(self.places[node].commands.hangup(channel_id))
+
+    def still_there(self, node: str, channel_ids: Set[str]) -> None:
+        """Take a node's word for which channels it has: legs of dead phones among the others have ended.
+
+        It leaves out those that were given up during the look.
+        """
+        for channel_id, place in list(self._dead.items()):
+            if place == node and channel_id not in channel_ids and channel_id not in self._ended:
+                del self._dead[channel_id]
 
     def talks(self, channel_id: str) -> bool:
         """Whether the agent of a leg has a customer at this moment."""

@@ -112,7 +112,8 @@ class Floor:
         self.dispatcher.on_step = self.pacers.call_stepped
         self.dispatcher.on_seat = self._seat_stepped
         self.dispatcher.on_move = self.pacers.seat_stepped
-        self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner)
+        states = dict(self.registry.states)  # what is told of them until they are resumed
+        self.campaigns = Campaigns(self.dispatcher, means.tasks, self._runner, states=states)
         self.dispatcher.lend = self.campaigns.lend
         self._open_desks()
         self.adoption = Adoption(

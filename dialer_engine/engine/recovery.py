@@ -173,6 +173,7 @@ def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, before: Bef
 def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
     for channel_id in [each for each in before.legs if each not in seen.channels]:
         legs.gone(channel_id, vanished=True)
+    legs.still_there(node, seen.channels.keys())
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:

@@ -15,7 +15,7 @@ from dialer_engine.lab.behaviours import Kind, uniform
 from dialer_engine.lab.chaos import boundaries, config_faults, link_faults, node_faults
 from dialer_engine.lab.chaos.catalogue import catalogue
 from dialer_engine.lab.chaos.fault import Strike
-from dialer_engine.lab.chaos.flood_faults import enough_to_compare, expected_answers, flood
+from dialer_engine.lab.chaos.flood_faults import dialed_less, enough_to_compare, expected_answers, flood
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.link_faults import DELAY_S, ON_ITS_WAY_S, unseen
 from dialer_engine.lab.chaos.split_faults import ownerless
@@ -142,6 +142,23 @@ def test_the_floods_whose_answers_are_promised_have_enough_of_them_to_compare() 
     assert enough_to_compare(expected_answers(ground(25), 12.0))
     assert enough_to_compare(expected_answers(ground(6), 60.0))
     assert not enough_to_compare(expected_answers(ground(6), 12.0))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "meanwhile", "less"),
+    [
+        (9, 6, False),
+        (9, 2, False),
+        (9, 1, True),
+        (200, 117, False),
+        (200, 115, True),
+        (2, 0, True),
+        (2, 1, False),
+        (0, 0, True),
+    ],
+)
+def test_dialing_goes_on_but_for_what_chance_explains(earlier: int, meanwhile: int, less: bool) -> None:
+    assert dialed_less(earlier, meanwhile) == less
 
 
 @pytest.mark.parametrize(("wanted", "breaks"), [(6, False), (25, True)])

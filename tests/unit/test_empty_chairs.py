@@ -9,7 +9,7 @@ from recovery_support import Rig
 
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import SeatState
-from dialer_engine.engine import empty_chairs
+from dialer_engine.engine import agents, empty_chairs
 from dialer_engine.engine.empty_chairs import EmptyChairs
 from dialer_engine.engine.silence import UNREACHABLE
 
@@ -122,3 +122,34 @@ async def test_a_phone_that_dies_after_such_a_talk_is_asked_again(chairs: Chairs
     assert await chairs.look() == 0
     chairs.asterisk.sound.clear()
     assert await chairs.look() == 1
+
+
+async def test_dead_phones_count_at_once_and_their_legs_are_hung_up_one_after_the_other(
+    chairs: Chairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty hang-ups at once kept Asterisk from seeing answers, and calls that were cancelled meanwhile were cut."""
+    monkeypatch.setattr(agents, "EMPTY_EVERY_S", 0.05)
+    chairs.asterisk.seat("other", "bob")
+    await chairs.compare()
+    chairs.chairs.contact("main", "alice", UNREACHABLE, ["leg"])
+    chairs.chairs.contact("main", "bob", UNREACHABLE, ["other"])
+    assert not chairs.legs.by_agent, "nobody is connected to them from now on"
+    assert {chairs.state("alice"), chairs.state("bob")} == {SeatState.OFF}
+    await chairs.quiet()
+    assert (chairs.there, "other" in chairs.asterisk.up) == (False, True)
+    await asyncio.sleep(0.06)
+    await chairs.done()
+    assert "other" not in chairs.asterisk.up
+
+
+async def test_a_leg_of_a_dead_phone_that_is_still_there_is_hung_up_again(chairs: Chairs) -> None:
+    chairs.asterisk.refused["DELETE /channels/leg"] = 1
+    await chairs.silent()
+    assert chairs.there
+    await chairs.compare()
+    assert not chairs.there
+    assert "alice" not in chairs.legs.by_agent
+    await chairs.compare()
+    chairs.asterisk.seat("leg", "alice")
+    await chairs.compare()
+    assert chairs.there, "what has ended since is another leg"

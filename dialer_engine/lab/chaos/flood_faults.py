@@ -6,6 +6,7 @@ as much to a socket that nobody reads: the difference is what the flood does to 
 
 from __future__ import annotations
 
+import math
 import time
 from statistics import fmean
 
@@ -29,6 +30,8 @@ LEAST_SENT = 0.5
 """The share of the flood that must have left; a busy machine sends less than all of it."""
 LEAST_DIALED = 0.7
 """Dialing goes on: the share of the calls of the stretch before that must come during the flood."""
+BY_CHANCE = 2.0
+"""So many standard deviations of a count, which is its root, a few calls may be fewer by chance alone."""
 UNHEARD_MS = 2000.0
 """What an answer counts that no agent heard."""
 NOTED_S = 3.0
@@ -55,7 +58,7 @@ async def flood(ground: Ground, seconds: float, rates: Rates, compares: bool = F
     if sent.requests < LEAST_SENT * wanted:
         broken.append(f"only {sent.requests} of {wanted:g} requests were sent")
     earlier, meanwhile = _came(ground, quiet, begun), _came(ground, begun, ended)
-    if meanwhile < LEAST_DIALED * earlier:
+    if dialed_less(earlier, meanwhile):
         broken.append(f"{meanwhile} calls during the flood, {earlier} in a stretch as long before it")
     ratio = p95_ratio(before, during)
     notes = [f"{sent.requests / seconds:,.0f} of {wanted / seconds:,.0f} requests a second were sent"]
@@ -63,6 +66,12 @@ async def flood(ground: Ground, seconds: float, rates: Rates, compares: bool = F
         words = f"answer p95 not measured: {len(before)} answers before the flood, {len(during)} in it"
         (broken if enough_to_compare(expected_answers(ground, seconds)) else notes).append(words)
     return Strike(ended, ended, broken=tuple(broken), answer_ratio=ratio, notes=tuple(notes))
+
+
+def dialed_less(earlier: int, meanwhile: int) -> bool:
+    """Whether none came in the second of two equal stretches, or fewer than promised by more than chance explains."""
+    promised = LEAST_DIALED * earlier
+    return meanwhile < max(1.0, promised - BY_CHANCE * math.sqrt(promised))
 
 
 def enough_to_compare(expected: float) -> bool:
