@@ -27,7 +27,7 @@ CHECKS: Mapping[str, tuple[str, ...]] = {
     "types": ("mypy", "--strict"),
     "imports": ("lint-imports", "--no-cache", "--no-logo"),
 }
-TWO_AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+SEVERAL_AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 """For pytest when everything runs: most tests wait most of the time. The tests of a file share what they start."""
 
 
@@ -103,12 +103,12 @@ def run_check(name: str, words: Sequence[str]) -> Check:
 
 
 def run_tests(checks: Sequence[Check], arguments: Sequence[str]) -> int:
-    """Run pytest on what the arguments name, or on everything by two workers; return its exit status."""
+    """Run pytest on what the arguments name, or on everything by three workers; return its exit status."""
     import pytest  # only the development environment has it
 
     cache = home() / "cache" / "pytest"
     return int(
-        pytest.main(["-o", f"cache_dir={cache}", *(arguments or TWO_AT_ONCE)], plugins=[Summary(checks)])
+        pytest.main(["-o", f"cache_dir={cache}", *(arguments or SEVERAL_AT_ONCE)], plugins=[Summary(checks)])
     )
 
 

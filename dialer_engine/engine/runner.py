@@ -52,6 +52,8 @@ STALE_S = 30.0
 """A reserved call that could not leave for this many seconds does not leave: the gate looked 60 s ahead."""
 DIAL_WAIT_S = 5.0
 """An agent who dials waits so long for a departure: a trunk's calls per second may be used up for a moment."""
+CANCEL_EVERY_S = 0.003
+"""Lines without an agent are cancelled so far apart that no hang-up waits for others: answers are seen in time."""
 SETUP_S, LONGEST_SETUP_S = 5, 10
 """Seconds that a call is given from leaving until the phone rings, on a fast trunk and on the slowest; the carrier's
 time is not ringing time."""
@@ -204,6 +206,7 @@ class Runner:
         self.ledgers.covered[self.plan.name, node] = decision.covered or 0
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
+            await asyncio.sleep(CANCEL_EVERY_S)
         now = time.monotonic()
         line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         if decision.place <= 0 or line is None or self._why_not(node):

@@ -13,6 +13,7 @@ from test_ledgers import Desk, plan
 from dialer_engine.core.attempt import Attempt
 from dialer_engine.core.breaker import FAULTS
 from dialer_engine.core.gate import GateContext
+from dialer_engine.core.outcome import EndedBy
 from dialer_engine.core.pacing import Decision
 from dialer_engine.engine import runner
 from dialer_engine.engine.actions import Leg
@@ -150,6 +151,25 @@ async def test_a_reservation_whose_reply_comes_late_never_leaves(
         await asyncio.sleep(0.01)
     assert run.around.sent == sent
     assert run.desk.book.ended == ended
+
+
+async def test_who_answers_while_other_lines_are_cancelled_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", 0.05)
+    run = Pass(tmp_path)
+    for line in ("x", "y", "z"):
+        run.desk.ring(line)
+    passing = asyncio.create_task(run.runner._carry_out("main", Decision(0, ("x", "y", "z"), ())))
+    await asyncio.sleep(0.02)
+    run.desk.answer("y", 6.0)
+    await passing
+    calls = run.desk.dispatcher.calls
+    assert [calls[line].attempt.hanging_up for line in ("x", "y", "z")] == [
+        EndedBy.ENGINE,
+        None,
+        EndedBy.ENGINE,
+    ]
 
 
 @pytest.mark.parametrize(("window", "least"), [(None, 15), ((15, 28), 15), ((20, 60), 20)])
