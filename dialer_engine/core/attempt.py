@@ -62,6 +62,7 @@ from dialer_engine.core.attempt_events import (
     Gone,
     Joined,
     JoinFailed,
+    MessageOver,
     MessageStarted,
     Missed,
     NodeLost,
@@ -114,6 +115,7 @@ __all__ = [
     "JoinFailed",
     "Joined",
     "LookUp",
+    "MessageOver",
     "MessageStarted",
     "Missed",
     "NodeLost",
@@ -279,6 +281,10 @@ def _left(a: Attempt) -> tuple[Command, ...]:
     return (CustomerLeft(a.agent),) if a.agent else ()
 
 
+def _message_over(a: Attempt, e: Event) -> Step:
+    return replace(a, hanging_up=EndedBy.ENGINE), ()
+
+
 def _opted_out(a: Attempt, e: Event) -> Step:
     return a, (Suppress(),)
 
@@ -428,9 +434,11 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.UNCLAIMED, MessageStarted): _message,
     (Phase.UNCLAIMED, Entered): _entered,
     (Phase.UNCLAIMED, Joined): _joined_too_late,
+    (Phase.UNCLAIMED, MessageOver): _message_over,
     (Phase.UNCLAIMED, OptedOut): _opted_out,
     (Phase.UNCLAIMED, Gone): _gone_waiting,
     (Phase.UNCLAIMED, Vanished): _vanished,
+    (Phase.MESSAGE, MessageOver): _message_over,
     (Phase.MESSAGE, OptedOut): _opted_out,
     (Phase.MESSAGE, Gone): _gone_waiting,
     (Phase.MESSAGE, Vanished): _vanished,
@@ -456,6 +464,7 @@ IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
     (
         *_LATE,
         *((phase, Missed) for phase in Phase if phase is not Phase.DIALING),
+        *((phase, MessageOver) for phase in Phase if phase not in (Phase.UNCLAIMED, Phase.MESSAGE)),
         *((phase, AudioChecked) for phase in Phase if phase is not Phase.BRIDGED),
         (Phase.JOINING, Cancel),
         (Phase.UNCLAIMED, Cancel),

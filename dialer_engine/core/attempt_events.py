@@ -91,6 +91,11 @@ class MessageStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessageOver(Event):
+    """The dialplan is about to hang up: the message and the wait behind it are over, or the thanks for an opt-out."""
+
+
+@dataclass(frozen=True, slots=True)
 class OptedOut(Event):
     """The person pressed the opt-out key."""
 

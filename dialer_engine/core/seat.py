@@ -29,6 +29,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+MEANT_FOR_LAST = timedelta(seconds=1)
+"""A key that ends a call means none so soon after its talk began: without a wrap-up one follows another at once."""
 DO_NOT_CALL_WITHIN = timedelta(seconds=120)
 """So long after a talk's end its agent may still give a person's do-not-call. The request must not be lost to a wrap-up
 that was too short or to a wrong digit before; minutes later a key was more likely pressed by mistake."""
@@ -284,6 +286,9 @@ def _customer_out(s: Seat, e: CustomerOut) -> SeatStep:
 
 
 def _hangup_key(s: Seat, e: HangupKey) -> SeatStep:
+    """A key in the first moment of a talk was pressed for the one before."""
+    if s.since is not None and e.at - s.since < MEANT_FOR_LAST:
+        return s, (Tell("refused"),)
     return s, (EndCall(s.attempt),) if s.attempt else ()
 
 

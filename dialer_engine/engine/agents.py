@@ -45,6 +45,8 @@ SOUNDS: Mapping[str, str] = {
 EMPTY_EVERY_S = 0.01
 """Legs of dead phones are hung up so far apart: when a whole office loses its network there are calls to cancel, and
 Asterisk must not be late with them or with their answers."""
+DISPOSES = (SeatState.WRAP, SeatState.READY, SeatState.PAUSED)
+"""In which a digit may be a disposition."""
 WHISPER_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
 """Pauses between tries to open the side channel: a busy Asterisk refuses it now and then."""
 
@@ -327,10 +329,15 @@ class Legs:
     def _dispose(self, agent: str, digit: str) -> None:
         """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides."""
         seat = self._seat_of(agent)
-        if seat is None or seat.state not in (SeatState.WRAP, SeatState.READY, SeatState.PAUSED):
+        if seat is None or seat.state is SeatState.OFF:
             return
         campaign = self._talks_campaign(agent)
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
+        if seat.state not in DISPOSES:
+            # Digits in a talk are for menus at the other end; but nobody may take a do-not-call for noted.
+            if meaning is not None and meaning.suppress:
+                self.tell(agent, "refused")
+            return
         # Who looks at the next contact may mean that one.
         if meaning is None or (seat.state is not SeatState.WRAP and self.looks(agent)):
             self.tell(agent, "refused")

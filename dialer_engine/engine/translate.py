@@ -179,6 +179,8 @@ class Translator:
                 del self._said[next(iter(self._said))]
         elif name == "DropMessageStarted":
             self.dispatcher.feed(channel_id, life.MessageStarted(at))
+        elif name == "MessageOver":
+            self.dispatcher.feed(channel_id, life.MessageOver(at))
         elif name == "OptOut":
             self._opted_out(channel_id, words if isinstance(words, dict) else {}, at)
 

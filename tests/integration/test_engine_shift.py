@@ -127,6 +127,10 @@ async def test_who_finds_nobody_hears_the_message_and_can_opt_out() -> None:
         nines = [call for call in at_carrier(made) if call.nine_at is not None]
         opted = {row["number"] for row in await rows(made, "select number from opt_outs")}
         assert opted == {call.number for call in nines}
+        by = await rows(made, "select called_number, ended_by from cdrs where result = 'abandoned'")
+        ours = {call.number for call in at_carrier(made) if call.ended_by == "caller"}
+        assert ours >= opted, "who was thanked is hung up on"
+        assert {row["called_number"] for row in by if row["ended_by"] == "engine"} == ours
 
 
 async def test_who_opts_out_is_not_called_again_although_the_script_cannot_save_it() -> None:

@@ -193,8 +193,18 @@ async def test_a_key_while_the_next_talk_begins_belongs_to_nothing(duty: Duty) -
     await duty.talk("x", brief)
     await duty.ends("x")
     duty.dispatcher.feed_seat("alice", chair.Reserved(utc_now(), "y"))
-    assert await duty.press("8") == []
+    assert await duty.press("1") == []
+    assert await duty.press("8") == ["tone-refused"], "nobody takes a do-not-call for noted"
     assert duty.said == [("x", "alice", None)]
+
+
+async def test_a_do_not_call_in_the_talk_itself_is_refused_to_be_heard(duty: Duty) -> None:
+    await duty.begin(plan())
+    await duty.talk("x", plan())
+    assert await duty.press("1") == [], "digits are for menus at the other end"
+    assert await duty.press("8") == ["tone-refused"]
+    await duty.ends("x")
+    assert await duty.press("8") == ["tone-noted"]
 
 
 async def test_the_do_not_call_of_an_agent_whose_phone_died_counts_while_another_one_talks_on(

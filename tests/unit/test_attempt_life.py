@@ -278,6 +278,7 @@ EVENTS: dict[type[life.Event], life.Event] = {
     life.Joined: life.Joined(at(1)),
     life.AudioChecked: life.AudioChecked(at(1), Audio.OK),
     life.MessageStarted: life.MessageStarted(at(1)),
+    life.MessageOver: life.MessageOver(at(1)),
     life.OptedOut: life.OptedOut(at(1)),
     life.Cancel: life.Cancel(at(1), "why"),
     life.AgentHangup: life.AgentHangup(at(1)),
@@ -287,6 +288,13 @@ EVENTS: dict[type[life.Event], life.Event] = {
     life.Vanished: life.Vanished(at(1)),
     life.NodeLost: life.NodeLost(at(1)),
 }
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_who_ended_the_message_is_on_record(over: bool) -> None:
+    said = (life.MessageOver(at(19)),) if over else ()
+    ended, _ = walk(*ANSWERED, life.MessageStarted(at(6.8)), *said, life.Gone(at(19.1), cause=16))
+    assert (ended.result, ended.ended_by) == (Result.ABANDONED, EndedBy.ENGINE if over else EndedBy.CUSTOMER)
 
 
 @pytest.mark.parametrize("before", [BRIDGED, BRIDGED[:2], BRIDGED[:3]])

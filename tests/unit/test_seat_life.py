@@ -72,6 +72,17 @@ def test_star_ends_the_call_only_while_talking() -> None:
     assert step(ready, chair.HangupKey(at(1))) == (ready, ())
 
 
+def test_star_in_the_first_moment_was_meant_for_the_talk_before() -> None:
+    talking, _ = walk(*TALKING)
+    assert talking.since is not None
+    early = chair.HangupKey(talking.since + timedelta(seconds=0.9))
+    assert step(talking, early) == (talking, (chair.Tell("refused"),))
+    assert step(talking, chair.HangupKey(talking.since + timedelta(seconds=1))) == (
+        talking,
+        (chair.EndCall("x"),),
+    )
+
+
 def test_zero_pauses_and_resumes() -> None:
     paused, said = walk(chair.LegUp(at(0), "main"), chair.PauseKey(at(1)))
     assert paused.state is SeatState.PAUSED
