@@ -13,7 +13,15 @@ from pathlib import Path
 from dialer_engine.pbx.bundle import Bundle
 from dialer_engine.pbx.instance import DUTY_EXTENSION, FrontAddress, NodeConfig, NodeError, NodeSecrets
 from dialer_engine.pbx.rtp_ports import ports_in_use
-from dialer_engine.pbx.template import TEMPLATES, Block, RenderError, checked, fill_file, setting_lines
+from dialer_engine.pbx.template import (
+    TEMPLATES,
+    Block,
+    RenderError,
+    checked,
+    fill_file,
+    setting_lines,
+    templates_in,
+)
 from dialer_engine.settings.home import unreachable
 from dialer_engine.settings.trunk import Trunk
 
@@ -112,7 +120,7 @@ def instance_values(bundle: Bundle, config: NodeConfig, secrets: NodeSecrets) ->
 def base_files(values: Mapping[str, str | int | Block], modules: Sequence[str] = ()) -> dict[str, str]:
     """Render the files of every instance; `modules` (without `.so`) are loaded besides the common ones."""
     shared = TEMPLATES / "shared"
-    paths = [path for path in sorted(shared.glob("*.conf")) if path.name not in _INCLUDED]
+    paths = [path for path in templates_in(shared) if path.name not in _INCLUDED]
     files = {path.name: fill_file(path, values) for path in paths}
     lines = "".join(f"load = {_name(each, 'module')}.so\n" for each in modules)
     files["modules.conf"] = fill_file(shared / "modules.conf", {"modules": Block(lines)})

@@ -12,6 +12,8 @@ from pathlib import Path
 from dialer_engine.core.text import one_line
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "asterisk"
+_TEXTS = {path: path.read_text("utf-8") for path in sorted(TEMPLATES.rglob("*")) if path.is_file()}
+"""The templates as they were when this process began: a newer release may be laid over the checkout while it runs."""
 _PLACE = re.compile(r"\{\{ ?(\w+) ?\}\}")
 _FORBIDDEN = {
     "\r": "a line end",
@@ -65,8 +67,14 @@ def fill(template: str, values: Mapping[str, str | int | Block], where: str = "t
 
 
 def fill_file(path: Path, values: Mapping[str, str | int | Block]) -> str:
-    """Fill the template file at `path`."""
-    return fill(path.read_text("utf-8"), values, path.name)
+    """Fill the template file at `path`; one of the project's own is as it was when this process began."""
+    text = _TEXTS[path] if path in _TEXTS else path.read_text("utf-8")
+    return fill(text, values, path.name)
+
+
+def templates_in(directory: Path) -> list[Path]:
+    """Return the project's templates in a directory, by name, as they were when this process began."""
+    return [path for path in _TEXTS if path.parent == directory]
 
 
 def setting_lines(values: Mapping[str, str], where: str) -> Block:

@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -333,6 +334,25 @@ def test_signals_reach_the_engine_and_its_status_comes_back(container: dict[str,
     assert process.returncode == 7
     called = Path(container["DIALER_HOME"], "called").read_text().splitlines()
     assert called in (["run"], ["run", "stop --all --config config"])
+
+
+def test_told_to_end_before_a_restart_nothing_is_started_again(
+    container: dict[str, str], tmp_path: Path
+) -> None:
+    """An engine that died is started again while Asterisk is up, after a pause in which nobody hears a signal."""
+    (tmp_path / "bin" / "dialer").write_text(COMMAND.replace('"run "* |', '"run "*) exit 3 ;;\n'))
+    asterisk = tmp_path / "asterisk"
+    shutil.copy2(shutil.which("sleep") or "", asterisk)
+    with subprocess.Popen([asterisk, "60"]) as up:
+        process = start(container, "run")
+        assert process.stderr is not None
+        assert "starting it again" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        up.kill()
+    called = Path(container["DIALER_HOME"], "called").read_text().splitlines()
+    assert called == ["run", "stop --all --config config"]
+    assert process.returncode == 3
 
 
 def test_a_node_ends_in_its_own_way(container: dict[str, str]) -> None:

@@ -1,7 +1,11 @@
 """Rendering of Asterisk's configuration: every value in its place, none that could mean something else."""
 
 import asyncio
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -427,3 +431,28 @@ def test_a_user_without_any_python_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("dialer_engine.pbx.render.unreachable", lambda path, user: path)
     with pytest.raises(Exception, match="install /usr/bin/python3"):
         files(replace(CONFIG, user=nobody))
+
+
+def test_a_release_laid_over_the_checkout_changes_nothing_of_what_runs(tmp_path: Path) -> None:
+    for part in ("asterisk", "dialer_engine/core", "dialer_engine/pbx/template.py"):
+        source, target = TEMPLATES.parent / part, tmp_path / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+    program = """
+from dialer_engine.pbx.template import TEMPLATES, fill_file, templates_in
+path = TEMPLATES / "shared" / "features.conf"
+before = fill_file(path, {}), templates_in(path.parent)
+path.write_text("; of the next release {{ unknown }}")
+(path.parent / "next.conf").write_text("")
+assert (fill_file(path, {}), templates_in(path.parent)) == before
+print(path.parents[2])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.stdout.strip() == str(tmp_path), told.stderr
