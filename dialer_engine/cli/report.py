@@ -1,7 +1,7 @@
 """`dialer report`: what each campaign, day and agent came to; `dialer report pacing` has a module of its own."""
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from dialer_engine.settings.load import Config
 from dialer_engine.store.report import AgentDay, CampaignDay, agent_days, campaign_days
 
 DEFAULT_DAYS = 7
+"""Whole days (UTC) before the present one."""
 AgentsOption = Annotated[bool, typer.Option("--agents/--no-agents", help="With the agents' table.")]
 
 
@@ -29,11 +30,15 @@ def report(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Report per campaign and day (UTC): calls, abandonment, waiting for an agent; and per agent."""
+    """Report per campaign and day (UTC): calls, abandonment, waiting for an agent; and per agent.
+
+    Without --from it begins seven days ago, at 00:00 UTC.
+    """
     if context.invoked_subcommand is not None:
         return
     now = utc_now()
-    span = (moment(start, now - timedelta(days=DEFAULT_DAYS)), moment(end, now, end=True))
+    first = datetime.combine(now.date() - timedelta(days=DEFAULT_DAYS), time(), UTC)
+    span = (moment(start, first), moment(end, now, end=True))
     days, people = carry_out(_read(read_config(config), *span, campaign))
     if as_json:
         document = {"campaigns": [as_plain(d) for d in days], "agents": [as_plain(p) for p in people]}

@@ -151,7 +151,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt's whole state; times are aware UTC datetimes."""
+    """An attempt's whole state; times are aware UTC datetimes.
+
+    `agent` has the person, or is chosen to; `talker` is the agent who was joined last, whatever came after it.
+    """
 
     id: str
     phase: Phase = Phase.RESERVED
@@ -163,6 +166,7 @@ class Attempt:
     ended_at: datetime | None = None
     ring_seconds: int | None = None
     agent: str | None = None
+    talker: str | None = None
     cancel_reason: str | None = None
     hanging_up: EndedBy | None = None
     result: Result | None = None
@@ -255,7 +259,8 @@ def _joined(a: Attempt, e: Event) -> Step:
     """An agent who left while the join was on its way leaves an empty bridge: out of it, to the message."""
     if a.agent is None:
         return replace(a, phase=Phase.UNCLAIMED), (PlayDropMessage(),)
-    return replace(a, phase=Phase.BRIDGED, joined_at=a.joined_at or e.at), (CustomerJoined(a.agent),)
+    joined = replace(a, phase=Phase.BRIDGED, joined_at=a.joined_at or e.at, talker=a.agent)
+    return joined, (CustomerJoined(a.agent),)
 
 
 def _audio_checked(a: Attempt, e: AudioChecked) -> Step:

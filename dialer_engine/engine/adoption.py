@@ -63,7 +63,7 @@ class Adoption:
         else:
             self._resume(call, resumed, alone=talked and not together)
         if attempt.joined_at is not None and not together:
-            self.dispatcher.dispose(call.id, attempt.agent or "", None, utc_now())
+            self.dispatcher.dispose(call.id, attempt.talker or "", None, utc_now())
         return resumed is not None
 
     def _is_with(self, agent: str, node: str) -> bool:
@@ -72,7 +72,7 @@ class Adoption:
         return self.legs.node_of.get(leg) == node and seat is not None and seat.state in WAITS
 
     def _resume(self, call: Call, resumed: Attempt, *, alone: bool) -> None:
-        self.dispatcher.found(call, resumed, unseen(call.attempt, resumed))
+        self.dispatcher.found(call, resumed, unseen(call.attempt, resumed, utc_now()))
         if resumed.phase is Phase.BRIDGED:
             self.dispatcher.keep(call)
         if alone:
@@ -119,11 +119,12 @@ class Adoption:
         return call
 
 
-def unseen(before: Attempt, now: Attempt) -> list[tuple[Phase, datetime]]:
+def unseen(before: Attempt, now: Attempt, at: datetime) -> list[tuple[Phase, datetime]]:
     """Return what happened to an attempt while no engine looked, each with when at the latest, in its order.
 
     It is written down at once: the engine that takes over may end before anything else happens to the call, and without
-    an answer on record nobody would know that somebody had answered.
+    an answer on record nobody would know that somebody had answered. So it is with another agent who was found, `at`
+    (UTC), in a talk: on record would be the one before.
     """
     times = (
         (Phase.DIALING, before.originated_at, now.originated_at),
@@ -131,7 +132,9 @@ def unseen(before: Attempt, now: Attempt) -> list[tuple[Phase, datetime]]:
         (Phase.BRIDGED, before.joined_at, now.joined_at),
         (Phase.MESSAGE, before.message_at, now.message_at),
     )
-    return [(phase, at) for phase, known, at in times if known is None and at is not None]
+    steps = [(phase, by) for phase, known, by in times if known is None and by is not None]
+    another = before.joined_at is not None and before.talker != now.talker
+    return [*steps, (Phase.BRIDGED, at)] if another else steps
 
 
 def reservation_of(live: LiveAttempt, ring_window: tuple[int, int] | None) -> Reservation:
@@ -154,18 +157,21 @@ def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
     """Return the pure attempt as the database last knew it.
 
     Who answered while no engine looked has no time of that on record when the next one ends as well. The talk or the
-    message that the call had says that there was an answer, and when at the latest.
+    message that the call had says that there was an answer, and when at the latest. The agent on record is the last who
+    talked; who else was chosen only Asterisk knows, when the person is with that agent by now.
     """
+    phase = Phase(live.state)
     heard = [at for at in (live.joined_at, live.message_at) if at is not None]
     return Attempt(
         id=live.attempt_id,
-        phase=Phase(live.state),
+        phase=phase,
         originated_at=live.originated_at,
         ring_seconds=ring_seconds,
         ringing_at=live.ringing_at,
         answered_at=live.answered_at or min(heard, default=None),
         message_at=live.message_at,
         joined_at=live.joined_at,
-        agent=live.agent,
+        agent=live.agent if phase is Phase.BRIDGED else None,
+        talker=live.agent,
         audio=Audio(live.audio or Audio.UNKNOWN),
     )

@@ -181,9 +181,12 @@ class Ledgers:
             self._add(*where, Counts(connected=1, doubtful=-1))
 
     def _add(self, campaign_id: int, country: str, day: date, counts: Counts) -> None:
+        """Count something; a campaign's first call, wherever it went, begins the periods of all its countries."""
         legal = self._legal.get(campaign_id)
         for ledger in (self._own.get(campaign_id), self._together.get(legal) if legal else None):
             if ledger is not None:
+                for each in ledger.limits:
+                    ledger.began(each, day)
                 ledger.add(country, day, counts)
 
     # --- the budget -------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Records:
             delay = self.fault_delay(call)
         elif unsent:
             delay = UNSENT_RETRY
-        agent = self.agents.get(a.agent or "")
+        talker = self.agents.get(a.talker or "")
         self._writer.put(
             AttemptEnd(
                 attempt_id=call.id,
@@ -88,7 +88,7 @@ class Records:
                 cause=a.cause,
                 cause_text=a.cancel_reason or a.said or ("no response" if a.silent else None),
                 sip_code=a.sip_code,
-                agent_id=agent.id if agent else None,
+                agent_id=talker.id if talker else None,
                 prompt_version=plan.prompt.version if plan and a.message_at else None,
                 caller_id_name=plan.settings.caller_id_name if plan else None,
                 used_prerecorded=a.message_at is not None,

@@ -260,7 +260,8 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
     if agent is not None:
         joined = attempt.joined_at or now
         answered = attempt.answered_at or joined
-        return replace(attempt, phase=Phase.BRIDGED, agent=agent, answered_at=answered, joined_at=joined)
+        talk = replace(attempt, phase=Phase.BRIDGED, agent=agent, talker=agent)
+        return replace(talk, answered_at=answered, joined_at=joined)
     if channel.state != "Up":
         phase = Phase.RINGING if channel.state == "Ringing" else Phase.DIALING
         return replace(attempt, phase=phase, blind=True)

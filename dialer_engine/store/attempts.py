@@ -32,8 +32,8 @@ TIME_OF_STATE: Mapping[str, str | None] = {
 class AttemptEvent:
     """Something that happened to an attempt; `number` counts from 1 within the attempt, `at` is UTC.
 
-    A `kind` of TIME_OF_STATE also moves the row; every other kind stands only in the trail. `data` may hold
-    `agent_id`, which the row remembers.
+    A `kind` of TIME_OF_STATE also moves the row; every other kind stands only in the trail. `data` may hold the
+    `agent_id` of who has the person or is chosen to; the row remembers that of the last `bridged`, who talked.
     """
 
     attempt_id: str
@@ -50,9 +50,10 @@ class AttemptEnd:
     `retry_at` is a moment of the gate's clock: the contact is due again then (at once when None). `final`:
     this contact is finished in the campaign, but after `not_in_service` its other numbers are still tried.
     A disposition may later decide otherwise. Only a trunk fault may be not `counted`: no phone rang for certain,
-    so no cap counts it. A trunk fault never adds to the contact's tries. `audio` tells who was heard in a talk (see
-    core.audio); a talk without it is recorded as unknown. `number`, `campaign` and `member` are written nowhere: they
-    tell whom it was about when it is set aside, because the database does not have the attempt.
+    so no cap counts it. A trunk fault never adds to the contact's tries. `agent_id` is the last agent who talked; a
+    talk without it has the one of the attempt's row. `audio` tells who was heard in a talk (see core.audio); a talk
+    without it is recorded as unknown. `number`, `campaign` and `member` are written nowhere: they tell whom it was
+    about when it is set aside, because the database does not have the attempt.
     """
 
     attempt_id: str
@@ -85,7 +86,8 @@ class AttemptEnd:
 class LiveAttempt:
     """An attempt without an end, as the database knows it; `last_event` is the highest event number.
 
-    `dialed_by` is the agent who looked at the contact and started the call.
+    `agent` is the last one who talked, though another may have been chosen since; `dialed_by` is the one who looked at
+    the contact and started the call.
     """
 
     attempt_id: str
@@ -263,7 +265,7 @@ def _moves(events: Sequence[AttemptEvent]) -> dict[str, _Move]:
     for event in sorted(events, key=lambda e: e.number):
         move = moves.setdefault(event.attempt_id, _Move())
         move.version = event.number
-        agent = event.data.get("agent_id")
+        agent = event.data.get("agent_id") if event.kind == "bridged" else None
         move.agent_id = int(agent) if agent else move.agent_id
         if event.kind in TIME_OF_STATE:
             move.state = event.kind

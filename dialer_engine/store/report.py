@@ -81,7 +81,8 @@ async def agent_days(
 ) -> list[AgentDay]:
     """Return the sums per agent, campaign and day between two moments (UTC), as far as they are past at `now`.
 
-    A state that nothing has ended goes on until an engine of this database was last heard of.
+    A state over midnight counts on each of its days, a call on the day on which its talk began. A state that nothing
+    has ended goes on until an engine of this database was last heard of.
     """
     rows = await conn.fetch(sql("report_agents"), start, end, campaign, now)
     return [AgentDay(**dict(row)) for row in rows]

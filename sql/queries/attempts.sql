@@ -25,7 +25,8 @@ where a.id = m.id and a.ended_at is null and a.version < m.version;
 -- name: attempts_end
 -- Ends attempts, writes their call-detail records, frees their numbers and decides on their contacts. An
 -- attempt that is ended already is left as it is, so it has exactly one record. The record says what was in force when
--- the attempt was reserved; without that (an engine from before), what the campaign and the ending engine say now.
+-- the attempt was reserved; without that (an engine from before), what the campaign and the ending engine say now. Its
+-- agent is the last who talked, so there is none without a join.
 with e as (
     select * from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
@@ -43,7 +44,7 @@ with e as (
         answered_at = coalesce(e.answered_at, a.answered_at),
         message_at = coalesce(e.message_at, a.message_at),
         joined_at = coalesce(e.joined_at, a.joined_at),
-        agent_id = coalesce(e.agent_id, a.agent_id)
+        agent_id = case when coalesce(e.joined_at, a.joined_at) is not null then coalesce(e.agent_id, a.agent_id) end
     from e
     where a.id = e.attempt_id and a.ended_at is null
     returning a.*, e.cause, e.cause_text, e.sip_code, e.ended_by, e.prompt_version, e.caller_id_name,

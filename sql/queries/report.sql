@@ -28,9 +28,9 @@ order by 2, 1;
 
 -- name: report_agents
 -- Sums up each agent per campaign and day (UTC): seconds waiting, talking, in wrap-up and paused, and calls begun. A state
--- that was in force at $1 counts from there. One without an end goes on until an engine was last heard of, and never
--- beyond $2 or the present ($4).
-with spans as (
+-- that was in force at $1 counts from there, and one over midnight on each of its days. One without an end goes on until
+-- an engine was last heard of, and never beyond $2 or the present ($4).
+with states as (
     select s.agent_id, s.campaign_id, s.state, s.attempt_id, s.at as began, greatest(s.at, $1) as at,
            greatest(s.at, $1, least(
                coalesce(lead(s.at) over (partition by s.session_id order by s.at, s.id), x.ended_at,
@@ -38,18 +38,25 @@ with spans as (
                $2, $4::timestamptz)) as until
     from agent_sessions x join agent_states s on s.session_id = x.id
     where x.started_at < $2 and (x.ended_at is null or x.ended_at >= $1)
+), spans as (
+    select s.agent_id, s.campaign_id, s.state, s.attempt_id, s.began, d.day::date as day,
+           greatest(s.at, d.day at time zone 'UTC') as at,
+           least(s.until, (d.day + interval '1 day') at time zone 'UTC') as until
+    from states s
+    cross join lateral generate_series(date_trunc('day', s.at at time zone 'UTC'), s.until at time zone 'UTC',
+                                       interval '1 day') as d(day)
+    where s.state <> 'off' and s.began < $2
 )
-select a.name as agent, coalesce(k.name, '-') as campaign, (p.at at time zone 'UTC')::date as day,
+select a.name as agent, coalesce(k.name, '-') as campaign, p.day,
        coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state in ('ready', 'reserved'))), 0)::float8
            as wait_s,
        coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'in_call')), 0)::float8 as talk_s,
        coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'wrap')), 0)::float8 as wrap_s,
        coalesce(extract(epoch from sum(p.until - p.at) filter (where p.state = 'paused')), 0)::float8 as paused_s,
-       count(distinct p.attempt_id) filter (where p.state = 'in_call' and p.began >= $1) as calls
+       count(distinct p.attempt_id) filter (where p.state = 'in_call' and p.at = p.began) as calls
 from spans p
 join agents a on a.id = p.agent_id
 left join campaigns k on k.id = p.campaign_id
-where p.state <> 'off' and ($3::text is null or k.name = $3)
-  and p.began < $2 and (p.until > p.at or p.began >= $1)
-group by a.name, k.name, day
-order by day, k.name, a.name;
+where ($3::text is null or k.name = $3) and (p.until > p.at or p.at = p.began)
+group by a.name, k.name, p.day
+order by p.day, k.name, a.name;

@@ -71,7 +71,7 @@ async def test_events_move_the_row_and_set_its_times(conn: Conn) -> None:
     _, [one] = await reserved(conn)
     agent = await add_agent(conn, None, "ana", "secret")
     events = life_of(one)
-    events[3] = replace(events[3], data={"agent_id": str(agent), "why": 'quo"te'})
+    events[4] = replace(events[4], data={"agent_id": str(agent), "why": 'quo"te'})
     await write(conn, events, [], 1)
     [live] = await live_attempts(conn, "main")
     assert (live.state, live.agent, live.last_event) == ("bridged", "ana", 5)
@@ -80,6 +80,46 @@ async def test_events_move_the_row_and_set_its_times(conn: Conn) -> None:
     assert live.answered_at == WALL + timedelta(seconds=3)
     assert live.joined_at == WALL + timedelta(seconds=5)
     assert await live_attempts(conn, "other") == []
+
+
+@pytest.mark.parametrize(
+    ("joined", "agent"),
+    [((), None), (("ana",), "ana"), (("ana", "bob"), "bob"), (("bob", "ana"), "ana")],
+)
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_record_names_the_last_agent_who_was_joined(
+    conn: Conn, joined: tuple[str, ...], agent: str | None, together: bool
+) -> None:
+    """Whoever was chosen and never had the person stands in the trail alone; a later engine may write the end."""
+    _, [one] = await reserved(conn)
+    ids = {name: await add_agent(conn, None, name, "secret") for name in ("ana", "bob", "cy")}
+    steps = [(kind, name) for name in joined for kind in ("joining", "bridged")] + [("joining", "cy")]
+    steps += [("unclaimed", ""), ("message", "")]
+    events = [
+        AttemptEvent(
+            *(one.attempt_id, n, kind, WALL + timedelta(seconds=n)),
+            {"agent_id": str(ids[name])} if name else {},
+        )
+        for n, (kind, name) in enumerate(steps, start=1)
+    ]
+    end = end_of(one, "bridged" if joined else "abandoned", event_number=9)
+    for batch in [events] if together else [[event] for event in events]:
+        await write(conn, batch, [], 1)
+    assert [live.agent for live in await live_attempts(conn, None)] == [agent]
+    await write(conn, [], [end], 1)
+    assert await conn.fetchval("select agent from cdrs") == agent
+    chosen = "select count(*) from attempt_events where data ->> 'agent_id' = $1"
+    assert await conn.fetchval(chosen, str(ids["cy"])) == 1
+
+
+async def test_an_agent_of_an_end_without_a_join_stands_in_no_record(conn: Conn) -> None:
+    """An engine of before wrote whoever was chosen into the row and into the ends that it held on its disk."""
+    _, [one, two] = await reserved(conn, 2)
+    agent = await add_agent(conn, None, "ana", "secret")
+    await conn.execute("update attempts set agent_id = $1 where id = $2", agent, one.attempt_id)
+    await write(conn, [], [end_of(one, "abandoned"), end_of(two, "abandoned", agent_id=agent)], 1)
+    rows = await conn.fetch("select agent_id, agent from cdrs")
+    assert [tuple(row) for row in rows] == [(None, None)] * 2
 
 
 async def test_writing_again_changes_nothing(conn: Conn) -> None:
@@ -322,7 +362,7 @@ async def test_an_older_engine_cannot_write_to_adopted_attempts(conn: Conn) -> N
 async def test_removed_agents_stay_in_the_records(conn: Conn) -> None:
     _, [one] = await reserved(conn)
     agent = await add_agent(conn, None, "ana", "secret")
-    await write(conn, [], [end_of(one, "bridged", agent_id=agent, final=True)], 1)
+    await write(conn, [], [end_of(one, "bridged", agent_id=agent, joined_at=WALL, final=True)], 1)
     await remove_agent(conn, "ana", WALL)
     await add_agent(conn, None, "ana", "other")
     assert await conn.fetchval("select agent from cdrs") == "ana"

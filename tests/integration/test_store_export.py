@@ -1,5 +1,6 @@
 """Export and report, and the commands on stored data as a person uses them."""
 
+import asyncio
 import csv
 import io
 import json
@@ -186,3 +187,16 @@ def test_export_and_report_from_the_command_line(config: Path, tmp_path: Path) -
     assert "neither a date" in dialer(config, "cdr", "export", "--from", "yesterday", status=2)
     assert "no calls in this time" in dialer(config, "report")
     assert json.loads(dialer(config, "report", "--json")) == {"campaigns": [], "agents": []}
+
+
+async def test_the_first_day_of_a_report_is_a_whole_day(conn: Conn, config: Path) -> None:
+    """Whatever the time of day at which it is asked for, so that a day's figures do not change."""
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(2))
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    first = today - timedelta(days=7)
+    for reserved_at in (first + timedelta(minutes=5), first - timedelta(minutes=5)):
+        [one] = (await reserve(conn, request(world, 1, wall=reserved_at))).reserved
+        await write(conn, [], [end_of(one, ended_at=reserved_at + timedelta(seconds=20), final=True)], 1)
+    told = json.loads(await asyncio.to_thread(dialer, config, "report", "--json"))
+    assert [(day["day"], day["attempts"]) for day in told["campaigns"]] == [(first.date().isoformat(), 1)]

@@ -196,6 +196,46 @@ async def test_the_agents_report_counts_no_minute_that_nobody_knows_of(conn: Con
     assert await agent_days(conn, WALL + 40 * minute, WALL + 60 * minute, WALL + 900 * minute) == []
 
 
+async def test_a_state_over_midnight_counts_on_each_of_its_days(conn: Conn) -> None:
+    world = await make_world(conn)
+    agent = await add_agent(conn, world.members["acme"], "ana", "secret")
+    midnight = WALL.replace(hour=0)
+    attempt = "5b6a35c2-6c58-4a0e-8d2d-0f6a0a2f8f11"
+    for state, minutes in (("paused", -30), ("ready", 30), ("in_call", 23 * 60), ("off", 49 * 60)):
+        talk = attempt if state == "in_call" else None
+        when = midnight + timedelta(minutes=minutes)
+        change = agents.StateChange(agent, state, when, "main", world.campaigns["spring"], talk)
+        await agents.record_states(conn, [change])
+
+    async def days(start: datetime, end: datetime) -> list[tuple[int, float, float, float, int]]:
+        rows = await agent_days(conn, start, end, LATER)
+        return [(row.day.day, row.paused_s, row.wait_s, row.talk_s, row.calls) for row in rows]
+
+    day, hour = timedelta(days=1), 3600
+    all_days = [
+        (22, 1800, 0, 0, 0),
+        (23, 1800, 22.5 * hour, hour, 1),
+        (24, 0, 0, 24 * hour, 0),
+        (25, 0, 0, hour, 0),
+    ]
+    assert await days(midnight - day, midnight + 9 * day) == all_days
+    asked = [await days(midnight + n * day, midnight + (n + 1) * day) for n in range(-1, 3)]
+    assert [row for rows in asked for row in rows] == all_days, "each day asked for by itself"
+
+
+async def test_a_state_that_ends_at_midnight_is_none_of_the_next_day(conn: Conn) -> None:
+    world = await make_world(conn)
+    agent = await add_agent(conn, world.members["acme"], "ana", "secret")
+    midnight = WALL.replace(hour=0)
+    for state, minutes in (("paused", -30), ("off", 0)):
+        when = midnight + timedelta(minutes=minutes)
+        await agents.record_states(
+            conn, [agents.StateChange(agent, state, when, "main", world.campaigns["spring"])]
+        )
+    [row] = await agent_days(conn, midnight - timedelta(days=1), midnight + timedelta(days=1), LATER)
+    assert (row.day, row.paused_s) == ((midnight - timedelta(days=1)).date(), 1800)
+
+
 async def test_going_off_and_coming_back_are_two_sessions(conn: Conn) -> None:
     agent = await add_agent(conn, None, "ana", "secret")
     other = await add_agent(conn, None, "bo", "secret")

@@ -192,7 +192,7 @@ async def test_a_talk_that_ended_while_its_agent_stayed_is_in_wrap(engine: Next)
     ("phase", "known"),
     [
         (Phase.BRIDGED, {}),
-        (Phase.JOINING, {"agent": "bob", "agent_id": 2}),
+        (Phase.JOINING, {}),
         (Phase.MESSAGE, {"agent": None, "agent_id": None, "message_at": at(60)}),
     ],
 )
@@ -279,6 +279,28 @@ async def test_what_is_on_record_of_a_call_that_is_taken_over_is_not_written_aga
     engine.left("x", "alice")
     await engine.take_over(live("x"))
     assert engine.book.events == []
+
+
+@pytest.mark.parametrize("phase", [Phase.JOINING, Phase.UNCLAIMED, Phase.MESSAGE])
+def test_who_talked_before_is_known_and_has_the_call_only_in_a_talk(phase: Phase) -> None:
+    before = attempt_of(live("x", phase), None)
+    assert (before.agent, before.talker) == (None, "alice")
+    talk = attempt_of(live("x"), None)
+    assert (talk.agent, talk.talker) == ("alice", "alice")
+
+
+@pytest.mark.parametrize("phase", [Phase.BRIDGED, Phase.JOINING])
+async def test_another_agent_who_is_found_in_a_talk_is_written_as_the_one_who_talks(
+    engine: Next, phase: Phase
+) -> None:
+    """This engine may end before the call does, and the next one would know of the first agent only."""
+    engine.asterisk.seat("leg", "bob")
+    engine.left("x", "bob")
+    await engine.take_over(live("x", phase))
+    assert engine.book.events == [("x", 6, "bridged", True)]
+    attempt = engine.dispatcher.calls["x"].attempt
+    assert (attempt.phase, attempt.talker, attempt.joined_at) == (Phase.BRIDGED, "bob", at(5))
+    assert engine.state("bob") is SeatState.IN_CALL
 
 
 async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:

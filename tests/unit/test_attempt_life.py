@@ -314,6 +314,21 @@ def test_another_agent_goes_on_when_a_phone_dies_and_the_first_join_counts() -> 
         life.Finish(),
     ]
     assert (ended.result, ended.agent, ended.joined_at) == (Result.BRIDGED, "bob", at(5.01))
+    assert ended.talker == "bob"
+
+
+@pytest.mark.parametrize(
+    "lost", [life.Gone(at(20.1), 16), life.JoinFailed(at(20.1)), life.Vanished(at(20.1))]
+)
+def test_who_was_to_go_on_and_never_had_the_person_is_not_who_talked(lost: life.Event) -> None:
+    after, _ = walk(*BRIDGED, life.AgentVanished(at(20), "bob"), lost)
+    assert (after.talker, after.joined_at) == ("alice", at(5.01))
+
+
+@pytest.mark.parametrize("lost", [life.Gone(at(8), 16), life.ClaimLost(at(8)), life.MessageStarted(at(8))])
+def test_nobody_talked_who_was_only_chosen(lost: life.Event) -> None:
+    after, _ = walk(*ANSWERED, life.AgentChosen(at(6.7), "bob"), lost)
+    assert (after.talker, after.joined_at) == (None, None)
 
 
 def test_audio_that_was_missing_with_one_agent_was_missing_in_the_call() -> None:
@@ -422,4 +437,6 @@ def test_whatever_comes_the_promises_of_the_machine_hold(kinds: list[type[Any]])
         assert held in (0, 1), "an agent was freed twice or chosen twice"
         assert (attempt.phase is Phase.ENDED) == (attempt.result is not None)
         assert attempt.result is not Result.CANCELLED or attempt.answered_at is None
+        assert (attempt.talker is None) == (attempt.joined_at is None), "who talked was joined"
+        assert attempt.phase is not Phase.BRIDGED or attempt.talker == attempt.agent
     assert finished == (attempt.phase is Phase.ENDED)

@@ -267,6 +267,19 @@ def test_the_next_period_begins_anew() -> None:
     assert desk.ledgers.budget("spring", "main").left["US"] == 2
 
 
+def test_a_campaigns_first_call_begins_the_periods_of_every_country_that_it_calls() -> None:
+    """As in the database, from which the next engine reads the ledger."""
+    desk = Desk(alice="spring")
+    for attempt_id, number, day in (("x", CANADA, 0), ("y", US, 9)):
+        desk.ring(attempt_id, number=number)
+        desk.answer(attempt_id, 5 + day * 86_400)
+        desk.hang_up(attempt_id, 20 + day * 86_400)
+    ledger, first = desk.ledgers.together("spring"), START.date()
+    assert ledger.period("US", first + timedelta(days=9)) == first
+    assert ledger.period("US", first + timedelta(days=31)) == first + timedelta(days=30)
+    assert ledger.counts("US", first + timedelta(days=31)) == Counts()
+
+
 def test_a_ledger_takes_in_another() -> None:
     one, other = Ledger(), Ledger()
     one.add("US", START.date(), Counts(connected=2))

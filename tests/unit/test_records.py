@@ -17,6 +17,7 @@ from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.prompts import Prompt
 from dialer_engine.engine.record import Records
+from dialer_engine.engine.registry import Agent
 from dialer_engine.engine.writer import Writer
 from dialer_engine.settings.models import Campaign
 from dialer_engine.store.attempts import AttemptEnd, Disposed
@@ -58,6 +59,12 @@ class Book:
         return [each.record for each in self.writer._memory]
 
 
+def walk(attempt: Attempt, *events: life.Event) -> Attempt:
+    for event in events:
+        attempt, _ = life.step(attempt, event)
+    return attempt
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Book:
     return Book(tmp_path)
@@ -68,6 +75,21 @@ def test_an_end_says_whom_it_was_about(book: Book) -> None:
     [end] = book.put
     assert isinstance(end, AttemptEnd)
     assert (end.number, end.campaign, end.member) == (NUMBER, "spring", "acme")
+
+
+@pytest.mark.parametrize("then", [life.Gone(at(20.1), 16), life.Vanished(at(20.1)), life.NodeLost(at(20.1))])
+def test_the_record_names_the_last_agent_who_talked_not_one_who_was_only_chosen(
+    book: Book, then: life.Event
+) -> None:
+    book.records.agents = {name: Agent(n, name, "", None) for n, name in enumerate(("alice", "bob"), start=1)}
+    waiting = Attempt("x", Phase.WAITING, originated_at=at(1), answered_at=at(5))
+    chosen = walk(waiting, life.AgentChosen(at(5), "alice"))
+    talking = walk(chosen, life.Entered(at(5.01)), life.Joined(at(5.02)))
+    lost = walk(talking, life.AgentVanished(at(20), "bob"))
+    for attempt in (lost, chosen, walk(lost, life.Joined(at(20.05)))):
+        book.records.attempt_end(replace(book.call, attempt=walk(attempt, then)), then)
+    ends = [each for each in book.put if isinstance(each, AttemptEnd)]
+    assert [(end.agent_id, end.joined_at) for end in ends] == [(1, at(5.02)), (None, None), (2, at(5.02))]
 
 
 def test_a_call_that_never_left_is_soon_due_again_and_not_counted(book: Book) -> None:
