@@ -459,6 +459,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
 }
 """What each event does in each phase."""
 
+_ANSWERED = (Phase.UNCLAIMED, Phase.MESSAGE, Phase.BRIDGED)
 _LATE: tuple[tuple[Phase, type[Event]], ...] = tuple(
     (phase, event)
     for phase in (Phase.RINGING, Phase.WAITING, Phase.JOINING, Phase.UNCLAIMED, Phase.MESSAGE, Phase.BRIDGED)
@@ -472,18 +473,10 @@ IGNORED: frozenset[tuple[Phase, type[Event]]] = frozenset(
         *((phase, MessageOver) for phase in Phase if phase not in (Phase.UNCLAIMED, Phase.MESSAGE)),
         *((phase, AudioChecked) for phase in Phase if phase is not Phase.BRIDGED),
         (Phase.JOINING, Cancel),
-        (Phase.UNCLAIMED, Cancel),
-        (Phase.MESSAGE, Cancel),
-        (Phase.BRIDGED, Cancel),
-        (Phase.UNCLAIMED, ClaimLost),
-        (Phase.UNCLAIMED, JoinFailed),
+        *((phase, event) for phase in _ANSWERED for event in (Cancel, ClaimLost, JoinFailed)),
         (Phase.UNCLAIMED, AgentLost),
-        (Phase.MESSAGE, ClaimLost),
-        (Phase.MESSAGE, JoinFailed),
         (Phase.MESSAGE, AgentLost),
         (Phase.MESSAGE, MessageStarted),
-        (Phase.BRIDGED, ClaimLost),
-        (Phase.BRIDGED, JoinFailed),
     )
 )
 """Pairs that are expected and change nothing: late news, and a cancel that came after the answer."""
