@@ -14,6 +14,7 @@ import yaml
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, carry_out, fail, reachable, read_config
 from dialer_engine.cli.run import serve
+from dialer_engine.cli.stop import end_asterisk
 from dialer_engine.cli.terminal import say, say_text
 from dialer_engine.engine.lock import EngineLock, EngineRuns, home_lock
 from dialer_engine.engine.node_link import node_config
@@ -56,9 +57,7 @@ async def _stop(config: NodeConfig) -> None:
     if await asyncio.to_thread(_end_runner, lock):
         say("the node runner has ended")
     try:
-        if (bundle := find_bundle(home())) is not None:
-            await Node(bundle, config).stop()
-        say("Asterisk has ended")
+        await end_asterisk(config)
     finally:
         lock.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,8 @@ from dialer_engine.engine.control_client import ControlClient, EngineNotRunning,
 from dialer_engine.engine.lock import EngineRuns, home_lock
 from dialer_engine.engine.node_link import node_config
 from dialer_engine.engine.ownership import lease_name
-from dialer_engine.pbx.bundle import find_bundle
-from dialer_engine.pbx.node import Node, NodeError
+from dialer_engine.pbx.instance import NodeConfig, NodeError, node_directories
+from dialer_engine.pbx.process import end_running
 from dialer_engine.settings.home import home, public_directory, service_user
 from dialer_engine.settings.load import Config
 from dialer_engine.store import lease
@@ -26,6 +27,8 @@ from dialer_engine.store.locate import embedded
 LOOK_S = 0.2
 TELL_S = 1.0
 ASK_S = 5.0
+END_S = 10.0
+"""How long an Asterisk may take to end, before it is killed."""
 STANDBY = (
     "a standby waits: it would go on with what this ends. Nothing was ended. Stop the standby's unit first, then the "
     "same again; to leave the calls to it: dialer drain"
@@ -131,13 +134,24 @@ async def _stop_services(config: Config) -> None:
 
 
 async def _end_services(config: Config) -> None:
-    bundle, settings = find_bundle(home()), config.settings
-    if bundle is not None and settings.asterisk.managed:
-        await Node(bundle, node_config(settings.asterisk.node, home(), service_user())).stop()
-        say("Asterisk has ended")
+    settings = config.settings
+    if settings.asterisk.managed:
+        await end_asterisk(node_config(settings.asterisk.node, home(), service_user()))
     if settings.database.url is None:
         await asyncio.to_thread(embedded(home()).stop)
         say("Postgres has ended")
+
+
+async def end_asterisk(own: NodeConfig) -> None:
+    """End the Asterisk of the settings, and those of this home that earlier settings named otherwise; say which."""
+    others = [replace(own, name=place.name, directory=place) for place in node_directories(home())]
+    ran = False
+    for node in (own, *(each for each in others if each.directory != own.directory)):
+        if await asyncio.to_thread(end_running, node, END_S):
+            ran = True
+            say("Asterisk has ended" if node is own else f"Asterisk {node.name} has ended, of other settings")
+    if not ran:
+        say("no Asterisk was running")
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from dialer_engine.engine.tasks import wait_at_most
-from dialer_engine.pbx.instance import optout_journal
+from dialer_engine.pbx.instance import node_directories, optout_journal
 from dialer_engine.settings.models import AsteriskSettings
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.line import AWAY, Line
@@ -22,12 +22,19 @@ Take = Callable[[Path], Awaitable[Taken]]
 
 
 def optout_journals(settings: AsteriskSettings, home: Path) -> dict[str, Path]:
-    """Where the Asterisk-side scripts of this machine leave opt-outs, by node, the managed one first."""
+    """Where the Asterisk-side scripts of this machine leave opt-outs, by node, the managed one first.
+
+    Places of nodes that the settings name otherwise now, or keep elsewhere, come after those, each by its path.
+    """
     own = [settings.node.name] if settings.managed else []
     places = {name: home / "nodes" / name for name in (*own, *(node.name for node in settings.nodes))}
     if settings.managed and settings.node.directory is not None:
         places[settings.node.name] = settings.node.directory
-    return {name: optout_journal(place) for name, place in places.items()}
+    journals = {name: optout_journal(place) for name, place in places.items()}
+    left = (optout_journal(place) for place in node_directories(home))
+    return journals | {
+        str(place): place for place in left if place.is_dir() and place not in journals.values()
+    }
 
 
 class OptOutIntake:

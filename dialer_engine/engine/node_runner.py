@@ -19,7 +19,7 @@ import asyncpg
 import structlog
 
 import dialer_engine
-from dialer_engine.engine.intake import intake_beside
+from dialer_engine.engine.intake import intake_beside, optout_journals
 from dialer_engine.engine.lock import home_lock
 from dialer_engine.engine.node_link import WATCH_S, ManagedNode, node_config
 from dialer_engine.engine.prompts import Prompt, drop_prompts, standard_prompts
@@ -137,13 +137,13 @@ class NodeRunner:
         return await asyncio.to_thread(self.node.render, self.config.settings.trunks, self.agents)
 
     def _keep(self) -> None:
-        intake = intake_beside(self._journal, self.node.config.optout_journal, INTAKE_S)
         self._tasks.keep(self._watch, "asterisk watch")
         self._tasks.keep(self.node.keep_house, "asterisk housekeeping")
         self._tasks.keep(self.node.strangers.run, "strangers")
         self._tasks.keep(self._tell_depth, "task processors")
         self._tasks.keep(self._follow, "accounts")
-        self._tasks.keep(intake.run, "opt-out intake")
+        for place in optout_journals(self.config.settings.asterisk, self.home).values():
+            self._tasks.keep(intake_beside(self._journal, place, INTAKE_S).run, "opt-out intake")
         self.service.beats = {"accounts": lambda: self._beat}
 
     # --- what it does all day ---------------------------------------------------------------------

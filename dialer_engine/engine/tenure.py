@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import asyncpg
 import structlog
 
 from dialer_engine.engine.control import ControlServer
+from dialer_engine.engine.identity import owner_name
 from dialer_engine.engine.intake import intake_beside, optout_journals
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.lock import EngineLock
@@ -88,7 +88,7 @@ class Candidate:
     @property
     def _owner(self) -> str:
         """The lock on DIALER_HOME proves that an earlier engine of this home is dead: its lease is ours."""
-        return f"{socket.gethostname()}:{self.life.home}"
+        return owner_name(self.life.home)
 
     async def _own(self, url: str) -> tuple[Ownership, Config]:
         """Take the lease by the owner's login and keep it from now on; return it with the configuration of now."""

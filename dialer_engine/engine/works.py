@@ -124,7 +124,7 @@ class Works:
 
     @property
     def journals(self) -> dict[str, Path]:
-        """Where the Asterisk-side scripts of this machine leave opt-outs, by node."""
+        """Where the Asterisk-side scripts of this machine leave opt-outs, by node; of nodes of before by the place."""
         return optout_journals(self.tenure.config.settings.asterisk, self.life.home)
 
     # --- opening ----------------------------------------------------------------------------------

@@ -96,6 +96,11 @@ class NodeConfig:
         return optout_journal(self.directory)
 
 
+def node_directories(home: Path) -> list[Path]:
+    """Return the directory of every instance that DIALER_HOME ever had, by whatever name."""
+    return [place for place in sorted(home.glob("nodes/*")) if place.is_dir()]
+
+
 def optout_journal(directory: Path) -> Path:
     """The directory into which the opt-out script of an instance in `directory` writes."""
     return directory / "journal" / "optout"

@@ -41,7 +41,7 @@ from dialer_engine.pbx.process import (
     spawn,
     terminate,
 )
-from dialer_engine.pbx.reloads import note_start, outdated, reload_commands
+from dialer_engine.pbx.reloads import note_start, outdated, owe, owe_nothing, owed, reload_commands
 from dialer_engine.pbx.rtp_ports import ports_served, turn_ports
 from dialer_engine.settings.handover import open_shared
 from dialer_engine.settings.home import demote
@@ -98,13 +98,15 @@ class Node:
         """Write the files into `etc/`, each whole or not at all, and remove others; return what changed."""
         etc = self.config.path("etc")
         changed = {name for name, text in files.items() if differs(etc / name, text)}
+        stale = {path.name for path in etc.iterdir()} - set(files)
+        if changed or stale:
+            owe(self.config, changed | stale)
         for name in sorted(changed):
             write_private(etc / name, files[name], self.config.user)
-        for stale in {path.name for path in etc.iterdir()} - set(files):
-            (etc / stale).unlink()
-            changed.add(stale)
+        for name in stale:
+            (etc / name).unlink()
         self._copy_scripts()
-        return changed
+        return changed | stale
 
     def _copy_scripts(self) -> None:
         # Copied, because the service user may not be able to enter the directory where the project lies.
@@ -154,6 +156,7 @@ class Node:
             self._child = spawn(self.config, command)
         except OSError as error:
             raise NodeError(f"Asterisk {self.config.name} cannot be started: {error}") from error
+        owe_nothing(self.config)
 
     async def _wait_ready(self) -> None:
         end = time.monotonic() + START_SECONDS
@@ -259,9 +262,13 @@ class Node:
             return 0
 
     async def reload(self, changed: Iterable[str]) -> set[str]:
-        """Let the instance read changed files, calls stay up; return what of all files only a restart would apply."""
-        for command in reload_commands(set(changed)):
+        """Let the instance read changed files, calls stay up; return what of all files only a restart would apply.
+
+        It reads those too that somebody wrote before and did not live to reload.
+        """
+        for command in reload_commands(set(changed) | owed(self.config)):
             await asyncio.to_thread(self.console, command)
+        owe_nothing(self.config)
         return await asyncio.to_thread(outdated, self.config)
 
     async def rotate_secrets(self) -> None:
@@ -274,6 +281,7 @@ class Node:
             "ari.conf": ("password", self.secrets.ari_password),
             "manager.conf": ("secret", self.secrets.ami_password),
         }
+        owe(self.config, accounts)
         for name, (key, value) in accounts.items():
             path = self.config.path("etc", name)
             if path.exists():

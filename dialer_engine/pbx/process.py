@@ -112,6 +112,15 @@ def terminate(pid: int, config: Instance, timeout_s: float) -> None:
     raise NodeError(f"{config.title} (pid {pid}) does not end, not even killed; is its disk hanging?")
 
 
+def end_running(config: Instance, timeout_s: float) -> bool:
+    """End the instance as `terminate` does, if it runs; return whether it ran."""
+    pid = running_pid(config)
+    if pid is not None:
+        terminate(pid, config, timeout_s)
+    pid_file(config).unlink(missing_ok=True)
+    return pid is not None
+
+
 def _gone(pid: int, config: Instance, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while is_instance(pid, config):

@@ -3,6 +3,9 @@
 A reload passes over transports, SIP timers, modules and the address of ARI, and Asterisk tells only its own log. So a
 start notes a sign of each beside the instance, and whoever looks at the instance compares: an address changed under a
 running Asterisk is seen however often the engine is started meanwhile.
+
+What a reload does take is noted too, before it is written and until it was reloaded: an engine that is killed in
+between leaves an Asterisk that still knows old passwords, and nothing but this note tells the next engine.
 """
 
 import hashlib
@@ -56,6 +59,30 @@ def outdated(config: NodeConfig) -> set[str]:
         return set()
     came = {name for name in present.keys() - noted.keys() if not name.startswith(_PJSIP)}
     return came | {name for name, sign in noted.items() if present.get(name) != sign}
+
+
+def owe(config: NodeConfig, names: Collection[str]) -> None:
+    """Note, before these files are written, that a running instance has still to take them. Raises NodeError."""
+    write_private(_debts(config), json.dumps(sorted(owed(config) | set(names))), config.user)
+
+
+def owed(config: NodeConfig) -> set[str]:
+    """Name the files that were written and perhaps not yet reloaded; every one when the note cannot be read."""
+    try:
+        return set(json.loads(_debts(config).read_text("utf-8")))
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, TypeError):
+        return set(_MODULES)
+
+
+def owe_nothing(config: NodeConfig) -> None:
+    """The instance has taken everything, by a reload or by its start."""
+    _debts(config).unlink(missing_ok=True)
+
+
+def _debts(config: NodeConfig) -> Path:
+    return config.path("reload-owed.json")
 
 
 def _place(config: NodeConfig) -> Path:

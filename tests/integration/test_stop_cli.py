@@ -1,6 +1,9 @@
-"""`dialer stop --all` ends nothing that another engine works with, or is about to."""
+"""`dialer stop --all` ends every Asterisk of the home, and nothing that another engine works with, or is about to."""
 
 import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,29 @@ CONFIG = """\
 members: {acme: {name: Acme, callback_number: +18005550100}}
 trunks: {main: {host: 127.0.0.1}}
 """
+
+
+Process = subprocess.Popen[bytes]
+Start = Callable[[Path], Process]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a process that is found as the Asterisk of a directory, as the engine leaves one behind."""
+    started: list[Process] = []
+
+    def make(directory: Path) -> Process:
+        directory.mkdir(parents=True)
+        waits = "import signal; signal.pause()"
+        made = subprocess.Popen([sys.executable, "-c", waits, "-C", str(directory / "etc" / "asterisk.conf")])
+        (directory / "node.pid").write_text(f"{made.pid}\n")
+        started.append(made)
+        return made
+
+    yield make
+    for each in started:
+        each.kill()
+        each.wait()
 
 
 async def test_a_standby_that_waits_is_to_be_ended_first(
@@ -75,3 +101,20 @@ def test_an_engine_that_took_over_keeps_its_postgres(
         standby.release()
     finally:
         server.stop()
+
+
+async def test_stop_all_ends_every_asterisk_of_the_home_and_says_which(
+    tmp_path: Path, pg_url: str, monkeypatch: pytest.MonkeyPatch, start: Start
+) -> None:
+    commands = commands_on(tmp_path, pg_url, monkeypatch)
+    old = start(tmp_path / "home" / "nodes" / "old")
+    said = await asyncio.to_thread(commands.run, "stop", "--all")
+    assert old.poll() is not None
+    assert "Asterisk old has ended" in said
+    assert "Asterisk has ended" not in said, "the one of the settings did not run"
+    own = start(tmp_path / "home" / "nodes" / "main")
+    assert "Asterisk has ended" in await asyncio.to_thread(commands.run, "stop", "--all")
+    assert own.poll() is not None
+    said = await asyncio.to_thread(commands.run, "stop", "--all")
+    assert "no Asterisk was running" in said
+    assert "has ended" not in said

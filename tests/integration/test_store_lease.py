@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from store_support import WALL, Conn, end_of, fictional, make_world, put_contacts, request, until_it_waits
 
 from dialer_engine.engine.awakening import Awakening
+from dialer_engine.engine.identity import owner_name
 from dialer_engine.engine.ownership import LEASE_TTL, Ownership
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.engine.writer import Writer
@@ -127,6 +129,30 @@ async def test_a_second_asterisk_on_one_database_is_refused_until_the_first_engi
     assert (main.epoch, east.epoch) == (1, 1)
     with pytest.raises(LeaseHeld, match="engine:east"):
         await main.take()
+
+
+async def test_two_homes_at_the_same_path_of_hosts_of_one_name_are_two_engines(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    """As two machines with the same compose file are, on one database."""
+    home = tmp_path / "home"
+    first = Ownership(pg_url, "engine:main", owner_name(home))
+    await first.take()
+    home.rename(tmp_path / "kept")
+    elsewhere = owner_name(home)
+    for name in ("engine:main", "engine:two"):
+        other = Ownership(pg_url, name, elsewhere)
+        with pytest.raises(LeaseHeld) as held:
+            await other.take()
+        other.close()
+        assert held.value.owner == first.owner
+    shutil.rmtree(home)
+    (tmp_path / "kept").rename(home)
+    again = Ownership(pg_url, "engine:main", owner_name(home))
+    await again.take()
+    assert again.epoch == 2, "an engine of the same home need not wait"
+    for one in (first, again):
+        one.close()
 
 
 async def test_of_engines_that_come_at_once_with_an_asterisk_each_one_may_work(pg_url: str) -> None:
