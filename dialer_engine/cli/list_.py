@@ -9,6 +9,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, JsonOption, carry_out, fail, read_config
 from dialer_engine.cli.database import check_names, database, who
+from dialer_engine.cli.import_nobody import are_known, empty_list, nobody
 from dialer_engine.cli.terminal import new_console, say, say_json
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.source import NAME_OF_DELIMITER
@@ -45,14 +46,17 @@ def import_(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Import contacts: all rows that can be called, in one transaction, or none."""
+    """Import contacts: all rows that can be called, in one transaction, or none.
+
+    Status 1 when nobody is imported, unless the list has contacts and most rows name who stands on a list already.
+    """
     if not one_line(list_name) or not 0 < len(list_name.strip()) <= LONGEST_LIST_NAME:
         raise fail(f"--list: a name is one line of 1 to {LONGEST_LIST_NAME} characters, none of them unseen")
     settings = read_config(config)
     pairs = _pairs(mapping or [])
     # As a campaign's settings read the name.
     options = _Options(file, list_name.strip(), pairs, encoding, rejected, dry_run)
-    report = carry_out(_import(settings, member, options))
+    report, empty = carry_out(_import(settings, member, options))
     callers = [
         name
         for name, one in settings.campaigns.items()
@@ -60,9 +64,20 @@ def import_(
     ]
     if as_json:
         say_json({**asdict(report), "campaigns": callers})
-        return
-    for line in [*lines(report), _called_by(settings, member, options.list_name, callers)]:
-        say(line)
+    else:
+        for line in [*lines(report), _called_by(settings, member, options.list_name, callers)]:
+            say(line)
+    if report.contacts == 0:
+        _tell_nobody(report, empty_list(member, options.list_name) if empty else "")
+
+
+def _tell_nobody(report: ImportReport, empty: str) -> None:
+    """Say why nobody was imported; status 1, unless the file brings again who stands on lists already."""
+    if not are_known(report):
+        raise fail(nobody(report))
+    if empty:
+        raise fail(f"{nobody(report)}; {empty}")
+    say(nobody(report), err=True)
 
 
 def _called_by(config: Config, member: str, list_name: str, callers: list[str]) -> str:
@@ -87,7 +102,8 @@ class _Options:
     dry_run: bool
 
 
-async def _import(config: Config, member: str, options: _Options) -> ImportReport:
+async def _import(config: Config, member: str, options: _Options) -> tuple[ImportReport, bool]:
+    """Import the file; also whether the list has no contacts after it."""
     async with database(config) as conn:
         request = ImportRequest(
             file=options.file,
@@ -106,7 +122,11 @@ async def _import(config: Config, member: str, options: _Options) -> ImportRepor
         columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,} rows"))
         with Progress(*columns, console=new_console(stderr=True), transient=True) as bar:
             task = bar.add_task("reading", total=None)
-            return await import_list(conn, request, lambda rows: bar.update(task, completed=rows))
+            report = await import_list(conn, request, lambda rows: bar.update(task, completed=rows))
+        if report.contacts:
+            return report, False
+        found = await all_lists(conn, member)
+        return report, not any(row.contacts for row in found if row.list == options.list_name)
 
 
 def _pairs(mapping: list[str]) -> list[tuple[str, str]]:

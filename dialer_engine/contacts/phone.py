@@ -30,6 +30,7 @@ REASONS: Mapping[NumberClass, str] = {
 }
 UNREADABLE = "not a phone number"
 EXTENSION = "has an extension"
+SCIENTIFIC = "damaged by a spreadsheet (scientific notation)"
 FEWEST_DIGITS = 7
 """Digits of a phone number without its area code."""
 
@@ -90,7 +91,7 @@ def hints_at_number(text: str) -> bool:
 def _read_odd(text: str, *, extensions: bool = False) -> tuple[str | None, str]:
     bare = text.strip().lstrip("'")
     if _SPREADSHEET.fullmatch(bare):
-        return None, "damaged by a spreadsheet (scientific notation)"
+        return None, SCIENTIFIC
     try:
         parsed = phonenumbers.parse(bare, "US")
     except phonenumbers.NumberParseException:

@@ -80,6 +80,10 @@ class CallSlots:
             del self._sent[oldest]
             self._taken.discard(oldest)
 
+    def counts(self, call: str) -> bool:
+        """Return whether a call is one of those that are counted."""
+        return call in self._sent
+
     def on_wire(self, now: float, call: str) -> None:
         """A call is known to be on the wire, or never to get there; without effect the second time."""
         if call in self._sent and (self._sent[call] is None or call in self._taken):

@@ -114,7 +114,7 @@ def goals(pacing: Pacing) -> Goals:
 
 def _agents(seats: Iterable[Seat], now: float, wall: datetime) -> tuple[AgentView, ...]:
     return tuple(
-        AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall))
+        AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall), seat.pause_wanted)
         for seat in seats
         if seat.state is not SeatState.OFF
     )

@@ -346,20 +346,32 @@ class Trunks:
         """A call is known to be on the wire, or ended: what waits for its word may leave."""
         if line := self.lines.get(trunk):
             line.on_wire(now, call)
-            self._pump_with(line)
+            former = self._former(line, call)
+            for shared in former:
+                shared.slots.on_wire(now, call)
+            self._pump_with(line, former)
 
     def no_word(self, trunk: str, call: str, now: float) -> None:
         """No word of a call can come for now (monotonic seconds): what waits for it may leave as if it were out."""
         if line := self.lines.get(trunk):
             line.no_word(now, call)
-            self._pump_with(line)
+            former = self._former(line, call)
+            for shared in former:
+                shared.slots.no_word(now, call)
+            self._pump_with(line, former)
 
-    def _pump_with(self, line: TrunkLine) -> None:
-        """Let leave what may, on every trunk that shares a limit with this one."""
+    def _former(self, line: TrunkLine, call: str) -> list[Shared]:
+        """Return the accounts that count a call of this trunk from before a reload took it out of them."""
+        return [each for each in self._shared.values() if each is not line.shared and each.slots.counts(call)]
+
+    def _pump_with(self, line: TrunkLine, former: Sequence[Shared]) -> None:
+        """Let leave what may, on every trunk that shares a limit with this one, or did when its call left."""
         if self.pace.slots is not None:
             self._pump(self.lines.values())
-        else:
-            self._pump([line] if line.shared is None else line.shared.lines)
+            return
+        self._pump([line] if line.shared is None else line.shared.lines)
+        for shared in former:
+            self._pump(shared.lines)
 
     def slow_to(self, calls_per_second: float | None, reason: str | None) -> None:
         """Let so many calls leave, over all trunks together; None lets each leave as it may."""

@@ -48,6 +48,51 @@ async def test_a_change_list_adds_and_removes(conn: Conn, tmp_path: Path) -> Non
     assert facts.hits["+12122000001"][0].version == str(report.version)
 
 
+BACK_AGAIN = ("212,2000000,2026-11-20 08:00:00,D\n", "212,2000000,2026-11-22 08:00:00,A\n")
+GONE_AGAIN = ("212,2000001,2026-11-20 08:00:00,A\n", "212,2000001,2026-11-22 08:00:00,D\n")
+XML_BACK_AGAIN = """<list type='change'><ac val='212'><ph val='2000000' act='A' at='2026-11-22'/>
+<ph val='2000000' act='D' at='2026-11-20'/></ac></list>"""
+
+
+@pytest.mark.parametrize("lines", [BACK_AGAIN + GONE_AGAIN, (*reversed(GONE_AGAIN), *reversed(BACK_AGAIN))])
+async def test_the_newest_change_of_a_number_counts_wherever_it_stands(
+    conn: Conn, tmp_path: Path, lines: tuple[str, ...]
+) -> None:
+    await own(conn, 212)
+    await bring(conn, tmp_path / "a.txt", text(212, MANY))
+    report = await changed(conn, tmp_path / "c.txt", "".join(lines))
+    assert await on_list(conn, 212, [2000000, 2000001]) == [True, False]
+    assert (report.added, report.removed, report.already) == (0, 0, 2)
+
+
+async def test_the_newest_change_of_a_number_counts_in_xml_too(conn: Conn, tmp_path: Path) -> None:
+    await own(conn, 212)
+    await bring(conn, tmp_path / "a.txt", text(212, MANY))
+    await changed(conn, tmp_path / "c.xml", XML_BACK_AGAIN)
+    assert await on_list(conn, 212, [2000000]) == [True]
+
+
+async def test_the_newest_change_of_a_number_counts_in_whichever_file(conn: Conn, tmp_path: Path) -> None:
+    await own(conn, 212)
+    await bring(conn, tmp_path / "a.txt", text(212, MANY))
+    files = (tmp_path / "c10.txt", tmp_path / "c9.txt")
+    write(files[1], BACK_AGAIN[0])
+    await changed(conn, files[0], BACK_AGAIN[1], files=files)
+    assert await on_list(conn, 212, [2000000]) == [True]
+
+
+@pytest.mark.parametrize("times", [("", ""), (",2026-11-20", ",2026-11-20"), (",2026-11-22", "")])
+async def test_of_changes_that_no_time_tells_apart_the_last_one_counts(
+    conn: Conn, tmp_path: Path, times: tuple[str, str]
+) -> None:
+    await own(conn, 212)
+    await bring(conn, tmp_path / "a.txt", text(212, MANY))
+    write(tmp_path / "d.txt", f"212,2000000{times[1]},D\n")
+    files = (tmp_path / "c.txt", tmp_path / "d.txt")
+    await changed(conn, files[0], f"212,2000000{times[0]},A\n", files=files)
+    assert await on_list(conn, 212, [2000000]) == [False]
+
+
 @pytest.mark.parametrize(
     ("content", "more", "what"),
     [

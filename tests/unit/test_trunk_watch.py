@@ -278,6 +278,24 @@ def test_trunks_of_one_account_share_its_limits() -> None:
     assert two.wait(102.0) == 0.0
 
 
+@pytest.mark.parametrize("account", [None, "alone"])
+@pytest.mark.parametrize("word", ["on_wire", "no_word"])
+async def test_a_trunk_that_leaves_its_account_still_gives_it_word_of_its_calls(
+    account: str | None, word: str
+) -> None:
+    accounts = {name: Account(calls_per_second=1, max_channels=9) for name in ("both", "alone")}
+    trunks = Trunks({"a": trunk(account="both"), "b": trunk(account="both")}, accounts)
+    now, queue = time.monotonic(), trunks.lines["b"].queue
+    trunks.lines["a"].leave(now - 2.0, "left")
+    trunks.apply({"a": trunk(account=account), "b": trunk(account="both")}, accounts)
+    queue.add("next", lambda: True)
+    assert (trunks.lines["b"].wait(now), len(queue)) == (float("inf"), 1)
+    getattr(trunks, word)("a", "left", now - 1.5)
+    assert (trunks.lines["b"].wait(now), len(queue)) == (float("inf"), 0), "the next one left"
+    trunks.on_wire("b", "next", now)
+    assert trunks.lines["b"].wait(now) == pytest.approx(1.0 + GUARD_S)
+
+
 class Gate:
     """A line whose wait the test sets."""
 

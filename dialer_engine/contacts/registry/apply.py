@@ -7,7 +7,7 @@ Only those whose numbers come from that very download are up to date afterwards;
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dialer_engine.contacts.registry import change, verify
 from dialer_engine.contacts.registry import xml as tagged
@@ -34,7 +34,13 @@ from dialer_engine.store.registry.loads import (
 STRANGE_SHARE = 0.05
 """Share of changes that may already be so (added numbers present, removed ones absent)."""
 STRANGE_FEW = 100
-_Wanted = dict[int, dict[int, bool]]
+_Wanted = dict[int, dict[int, int]]
+"""By area code and number the last change of it: twice the moment it has (`_moment`), and 1 more when it is added.
+
+One small integer instead of an object with both: a change list may name millions of numbers.
+"""
+_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,10 @@ class ChangeReport:
 
 
 async def apply(conn: Connection, request: LoadRequest) -> ChangeReport:
-    """Apply change lists in the order given; RegistryError leaves everything as it was."""
+    """Apply change lists of one download as one; RegistryError leaves everything as it was.
+
+    Of several changes of one number the newest counts, by their times; without times the last, in the order given.
+    """
     where = str(request.files[0]) if request.files else request.name
     check_date(where, request)
     try:
@@ -120,8 +129,12 @@ async def _continued(
 
 
 def _collect(request: LoadRequest, areas: Mapping[int, int], known: Container[int]) -> _Wanted:
-    """Return the last state of every changed number; RegistryError for what cannot belong to this list."""
-    wanted: defaultdict[int, dict[int, bool]] = defaultdict(dict)
+    """Return the last change of every number; RegistryError for what cannot belong to this list.
+
+    The newest by its time is the last one, wherever it stands; of changes that no time tells apart it is the one that
+    was read last.
+    """
+    wanted: defaultdict[int, dict[int, int]] = defaultdict(dict)
     latest = request.as_of + timedelta(days=1)
     for file in request.files:
         for part in parts(file):
@@ -131,8 +144,15 @@ def _collect(request: LoadRequest, areas: Mapping[int, int], known: Container[in
                     raise part.refuse(each.line, f"area code {each.npa} is not part of the {whole}")
                 if each.at is not None and each.at > latest:
                     raise part.refuse(each.line, f"a change of {each.at:%Y-%m-%d}, later than the download")
-                wanted[each.npa][each.number] = each.add
+                numbers, moment = wanted[each.npa], _moment(each.at)
+                if each.at is None or moment >= numbers.get(each.number, 0) >> 1:
+                    numbers[each.number] = moment << 1 | each.add
     return wanted
+
+
+def _moment(at: datetime | None) -> int:
+    """Return a time as whole microseconds that can be compared, 0 for none."""
+    return 0 if at is None else max(1, (at - _EPOCH) // _TICK)
 
 
 def _read(part: Part) -> Iterator[Change]:
@@ -145,8 +165,8 @@ async def _change_areas(
     added = removed = already = 0
     for npa, numbers in sorted(wanted.items()):
         exchanges: defaultdict[int, dict[int, bool]] = defaultdict(dict)
-        for number, add in numbers.items():
-            exchanges[number // LINES][number % LINES] = add
+        for number, last in numbers.items():
+            exchanges[number // LINES][number % LINES] = bool(last & 1)
         present = await read_blocks(conn, target, npa, sorted(exchanges))
         changed: list[Block] = []
         for exchange, lines in exchanges.items():

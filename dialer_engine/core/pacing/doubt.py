@@ -141,7 +141,8 @@ class Doubt:
     ) -> tuple[list[float], list[float]]:
         """Return answers less agents by each moment, and the variance, if no talk that just began ends soon."""
         mean, variance = forecast.shortage(MOMENTS)
-        ages = [snapshot.now - agent.since for agent in snapshot.agents if agent.state == "in_call"]
+        talking = [agent for agent in snapshot.agents if agent.state == "in_call" and not agent.leaves]
+        ages = [snapshot.now - agent.since for agent in talking]
         for age, count in Counter(int(age / YOUNG_STEP_S) for age in ages if age < YOUNG_S).items():
             row = learning.talk_row(age * YOUNG_STEP_S)
             for place, at in enumerate(MOMENTS):

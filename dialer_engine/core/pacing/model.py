@@ -30,11 +30,16 @@ Guard = Literal["turns", "forecast"]
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent on duty; `since` is the monotonic second the state began."""
+    """One agent on duty; `since` is the monotonic second the state began.
+
+    `leaves`: who asked for a pause while at work. The agent goes on with this talk and its wrap-up, or the one that
+    begins, but does not come back from it.
+    """
 
     id: str
     state: AgentState
     since: float
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

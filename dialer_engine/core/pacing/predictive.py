@@ -181,11 +181,14 @@ class Predictive:
         return Forecast(free_agents(snapshot) - waiting, back, Crowd(self.learning.answers(flying)))
 
     def coming_back(self, snapshot: Snapshot) -> Crowd:
-        """Return the agents who talk or wrap up, as many of whom come back to ready in each of the next seconds."""
+        """Return the agents who talk or wrap up, as many of whom come back to ready in each of the next seconds.
+
+        Who asked for a pause is none of them.
+        """
         return Crowd(self._back(snapshot), GRACE)
 
     def _back(self, snapshot: Snapshot) -> Iterator[Group]:
-        now, agents = snapshot.now, snapshot.agents
+        now, agents = snapshot.now, [agent for agent in snapshot.agents if not agent.leaves]
         talks = Counter(
             [int((now - agent.since) / TALK_STEP_S) for agent in agents if agent.state == "in_call"]
         )
