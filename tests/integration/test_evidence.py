@@ -29,7 +29,7 @@ from store_support import (
 
 from dialer_engine.core.chain import START, Chain
 from dialer_engine.core.gate import ConsentKind, RuleBook
-from dialer_engine.store import consent, suppress
+from dialer_engine.store import consent, evidence_files, evidence_page, suppress
 from dialer_engine.store.attempts import AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.directory import audit
 from dialer_engine.store.errors import StoreError
@@ -221,6 +221,23 @@ async def test_the_page_is_readable_and_runs_nothing(conn: Conn, tmp_path: Path)
     assert "'=HYPERLINK(1)" in (pack.directory / "suppression_log.csv").read_text(), (
         "no formula for a spreadsheet"
     )
+
+
+async def test_the_page_says_of_every_section_what_it_leaves_out(
+    conn: Conn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = await called(conn)
+    member = await conn.fetchval("select member_id from campaigns where id = $1", campaign)
+    for source in ("web", "letter"):
+        given = consent.NewConsent(NUMBER, ConsentKind.express, WALL, source, "calls", "text", "file", "Ann")
+        await consent.add(conn, member, [given], WALL, who="ann")
+    for module in (evidence_files, evidence_page):
+        monkeypatch.setattr(module, "SHOWN", 1)
+    page = ((await make(conn, tmp_path / "pack")).directory / "index.html").read_text()
+    assert "<h2>Attempts</h2><p>The first 1 of 3.</p>" in page
+    assert "<h2>Consents and relationships</h2><p>The first 1 of 2.</p>" in page
+    assert "<h2>Abandonment ledger</h2>\n<table>" in page, "one period, which is shown"
+    assert "<h2>Emergency stops</h2>\n<p>None.</p>" in page
 
 
 async def test_a_numbers_pack_is_about_that_number_only(conn: Conn, tmp_path: Path) -> None:
