@@ -29,6 +29,7 @@ from store_support import (
 
 from dialer_engine.core.chain import START, Chain
 from dialer_engine.core.gate import ConsentKind, RuleBook
+from dialer_engine.engine.ownership import FAMILY
 from dialer_engine.store import consent, evidence_files, evidence_page, suppress
 from dialer_engine.store.attempts import AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.directory import audit
@@ -38,6 +39,7 @@ from dialer_engine.store.evidence_files import file_hash, seal_of
 from dialer_engine.store.evidence_verify import verify, verify_with_database
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.registry import lists
+from dialer_engine.store.renames import rename_campaign, rename_member
 from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
@@ -150,6 +152,12 @@ async def other_members(conn: Conn, world: World) -> None:
         await audit(conn, WALL, "ann", "registry.refused", "us_national", {"reason": account})
     for name in ("winter", "spring"):
         await audit(conn, WALL, "ann", "campaign state", str(world.campaigns[name]), {"state": name})
+    for member, campaign in (("bolt", "winter"), ("acme", "spring")):
+        for old, new in (("", "-old"), ("-old", "")):
+            renamed = (f"{campaign}{old}", f"{campaign}{new}", member)
+            await rename_campaign(conn, *renamed, WALL, who="ann", engines=FAMILY)
+        for old, new in (("", "-old"), ("-old", "")):
+            await rename_member(conn, f"{member}{old}", f"{member}{new}", WALL, who="ann", engines=FAMILY)
     await audit(conn, WALL, "ann", "rules in force", "v2", {})
 
 
@@ -172,7 +180,14 @@ async def test_a_campaigns_pack_holds_nothing_of_other_members(conn: Conn, tmp_p
         "what was loaded is shown all the same"
     )
     did = Counter(row["action"] for row in table(pack, "audit"))
-    assert did == {"registry.subscribe": 2, "registry.load": 3, "campaign state": 1, "rules in force": 1}
+    assert did == {
+        "registry.subscribe": 2,
+        "registry.load": 3,
+        "campaign state": 1,
+        "campaign renamed": 2,
+        "member renamed": 2,
+        "rules in force": 1,
+    }
     number = await make(conn, tmp_path / "number", number=NUMBER)
     assert (number.sections["suppressions"], number.sections["consents"]) == (3, 2), "all about a number"
     assert "66677788" in (number.directory / "records.jsonl").read_text()
