@@ -100,7 +100,8 @@ class RetentionSettings(Model):
         default=None,
         ge=1,
         le=1200,
-        description="months a contact who was never called is kept; empty: for good",
+        description="months a contact who was never called is kept; one with a number, or another number of the "
+        "person, on a do-not-call list stays; empty: for good",
     )
 
 

@@ -18,7 +18,10 @@ PREFETCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class CdrQuery:
-    """Records reserved from `start` on and before `end` (UTC), of one campaign or Member, or of all."""
+    """Records reserved from `start` on and before `end` (UTC), of one campaign or Member, or of all.
+
+    Campaign and Member are those that have this name now; their records have the names of their time.
+    """
 
     start: datetime
     end: datetime

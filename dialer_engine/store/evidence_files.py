@@ -20,7 +20,7 @@ from dialer_engine.store.safe_csv import SafeWriter
 MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
 SHOWN = 500
-"""How many attempts the page shows; all of them stand in the files."""
+"""How many records of a section the page shows; all of them stand in the files."""
 
 
 class PackFiles:

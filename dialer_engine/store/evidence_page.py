@@ -59,7 +59,7 @@ def write_page(
         ),
     ]
     for section, title in _OTHER.items():
-        parts += [f"<h2>{escape(title)}</h2>", _section(files.shown[section])]
+        parts += [f"<h2>{escape(title)}</h2>{_more(files.counts[section])}", _section(files.shown[section])]
     path.write_text("\n".join(parts) + "\n", "utf-8")
 
 

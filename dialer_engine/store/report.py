@@ -9,7 +9,7 @@ from dialer_engine.store.sql import sql
 
 @dataclass(frozen=True, slots=True)
 class CampaignDay:
-    """One campaign on one day (UTC) by the moment of reservation; waits are from the answer to the agent.
+    """One campaign, by the name it has now, on one day (UTC) of reservation; waits are from the answer to the agent.
 
     `live`, `abandoned` and `doubtful` are those of the abandonment ledger (`core.ledger`): a talk counts as live once
     its disposition says that a person was there, a join after 2 s as abandoned. `bridged`, `result_abandoned` and

@@ -2,7 +2,8 @@
 
 Call-detail records, their events and dispositions, the ledger that is computed from them and the audit log
 are kept for at least five years; triggers of the tables refuse to delete younger rows, whoever asks.
-Do-not-call entries with their log, opt-outs, consents and versions of outside lists are never deleted here.
+Do-not-call entries with their log, opt-outs, consents and versions of outside lists are never deleted here. What makes
+an entry cover a person's other numbers, contacts and the rows that bind them together, stays as long as the entry.
 Minutes of the pacing's history and previews of contacts are no record of a call and are kept 400 days; so is how far
 engines that ended had written, which is needed as long as a journal of theirs may still come.
 """

@@ -177,9 +177,9 @@ with d as (
 select attempt_id as id from d;
 
 -- name: talks_without_disposition
--- Finds ended conversations of the last day that have no disposition.
-select c.attempt_id as id, c.campaign, coalesce(c.agent, '') as agent
-from cdrs c
+-- Finds ended conversations of the last day that have no disposition, with the name that the campaign has now.
+select c.attempt_id as id, k.name as campaign, coalesce(c.agent, '') as agent
+from cdrs c join campaigns k on k.id = c.campaign_id
 where c.node = $1 and c.joined_at is not null and c.reserved_at > now() - interval '1 day'
   and not exists (select 1 from dispositions d where d.attempt_id = c.attempt_id)
 order by c.ended_at;

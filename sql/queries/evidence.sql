@@ -140,7 +140,8 @@ select u.at, u.who, u.action, u.object,
 from audit u
 where u.at >= $3 and u.at < $4
   and ($1::text is not null or case
-          when u.action = 'campaign state' then u.object = $2::text
+          when u.action in ('campaign state', 'campaign renamed') then u.object = $2::text
+          when u.action = 'member renamed' then u.object in (select member_id::text from ours)
           when u.action = 'registry.refused' then false
           else u.detail ->> 'member_id' is null or u.detail ->> 'member_id' in (select member_id::text from ours) end)
 order by u.at, u.id;

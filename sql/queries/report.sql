@@ -1,7 +1,7 @@
 -- name: report_campaigns
 -- Sums up each campaign and day (UTC) of reservation: results, abandonment as the ledger counts it, waiting for an
--- agent, talking.
-select c.campaign, (c.reserved_at at time zone 'UTC')::date as day,
+-- agent, talking. A campaign has the name of now, also for what it called under another one.
+select k.name as campaign, (c.reserved_at at time zone 'UTC')::date as day,
        count(*) as attempts,
        count(*) filter (where c.answered_at is not null) as answered,
        count(*) filter (where c.result = 'bridged') as bridged,
@@ -21,8 +21,9 @@ select c.campaign, (c.reserved_at at time zone 'UTC')::date as day,
        count(*) filter (where c.answer_to_agent_ms > 2000) as wait_over_2s,
        coalesce(sum(c.talk_ms), 0)::bigint as talk_ms
 from cdrs c
+join campaigns k on k.id = c.campaign_id
 join ledger_calls l on l.attempt_id = c.attempt_id and l.reserved_at >= $1 and l.reserved_at < $2
-where c.reserved_at >= $1 and c.reserved_at < $2 and ($3::text is null or c.campaign = $3)
+where c.reserved_at >= $1 and c.reserved_at < $2 and ($3::text is null or k.name = $3)
 group by 1, 2
 order by 2, 1;
 

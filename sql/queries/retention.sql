@@ -37,17 +37,42 @@ with old as (
 select count(*) from gone;
 
 -- name: retention_leads_due
--- Counts the contacts imported before $1 who were never called.
+-- Counts the contacts imported before $1 who were never called and have no number, of their own or of the same person's
+-- (only where links are), that an entry forbids: without them it would not cover the person's other numbers any more.
 select count(*) from contacts c
 join imports i on i.id = c.import_id
-where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id);
+where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
+  and not exists (
+      select 1 from contact_numbers n
+      join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = c.member_id)
+      where n.contact_id = c.id)
+  and (not exists (
+          select 1 from contact_numbers n
+          join person_links l on l.member_id = n.member_id and l.number = n.number
+          where n.contact_id = c.id)
+      or not exists (
+          select 1
+          from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+          join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id)));
 
 -- name: retention_leads
--- Deletes up to $2 contacts imported before $1 who were never called, with their numbers and places in queues.
+-- Deletes up to $2 such contacts with their numbers and places in queues.
 with old as (
     select c.id from contacts c
     join imports i on i.id = c.import_id
     where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
+      and not exists (
+          select 1 from contact_numbers n
+          join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = c.member_id)
+          where n.contact_id = c.id)
+      and (not exists (
+              select 1 from contact_numbers n
+              join person_links l on l.member_id = n.member_id and l.number = n.number
+              where n.contact_id = c.id)
+          or not exists (
+              select 1
+              from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+              join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id)))
     order by c.id limit $2
     for update of c skip locked
 ), gone as (
@@ -56,17 +81,24 @@ with old as (
 select count(*) from gone;
 
 -- name: retention_links_due
--- Counts numbers of rows imported before $1 that bind no contacts together any more.
+-- Counts numbers of rows imported before $1 that bind no contacts together any more, and no number of whose person an
+-- entry forbids.
 select count(*) from person_links l
 join imports i on i.id = l.import_id
-where i.imported_at < $1 and not row_binds(l.import_id, l.row_number);
+where i.imported_at < $1 and not row_binds(l.import_id, l.row_number)
+  and not exists (
+      select 1 from persons_numbers(array[l.number], l.member_id) p
+      join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = l.member_id));
 
 -- name: retention_links
--- Deletes up to $2 numbers of rows imported before $1 that bind no contacts together any more.
+-- Deletes up to $2 such numbers of rows.
 with old as (
     select l.member_id, l.number, l.import_id, l.row_number from person_links l
     join imports i on i.id = l.import_id
     where i.imported_at < $1 and not row_binds(l.import_id, l.row_number)
+      and not exists (
+          select 1 from persons_numbers(array[l.number], l.member_id) p
+          join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = l.member_id))
     limit $2
 ), gone as (
     delete from person_links l using old o

@@ -29,7 +29,8 @@ from store_support import (
 
 from dialer_engine.core.chain import START, Chain
 from dialer_engine.core.gate import ConsentKind, RuleBook
-from dialer_engine.store import consent, suppress
+from dialer_engine.engine.ownership import FAMILY
+from dialer_engine.store import consent, evidence_files, evidence_page, suppress
 from dialer_engine.store.attempts import AttemptEvent, Disposed, dispose, write
 from dialer_engine.store.directory import audit
 from dialer_engine.store.errors import StoreError
@@ -38,6 +39,7 @@ from dialer_engine.store.evidence_files import file_hash, seal_of
 from dialer_engine.store.evidence_verify import verify, verify_with_database
 from dialer_engine.store.kept_text import KeptText, keep_text, set_record_fields
 from dialer_engine.store.registry import lists
+from dialer_engine.store.renames import rename_campaign, rename_member
 from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
@@ -150,6 +152,12 @@ async def other_members(conn: Conn, world: World) -> None:
         await audit(conn, WALL, "ann", "registry.refused", "us_national", {"reason": account})
     for name in ("winter", "spring"):
         await audit(conn, WALL, "ann", "campaign state", str(world.campaigns[name]), {"state": name})
+    for member, campaign in (("bolt", "winter"), ("acme", "spring")):
+        for old, new in (("", "-old"), ("-old", "")):
+            renamed = (f"{campaign}{old}", f"{campaign}{new}", member)
+            await rename_campaign(conn, *renamed, WALL, who="ann", engines=FAMILY)
+        for old, new in (("", "-old"), ("-old", "")):
+            await rename_member(conn, f"{member}{old}", f"{member}{new}", WALL, who="ann", engines=FAMILY)
     await audit(conn, WALL, "ann", "rules in force", "v2", {})
 
 
@@ -172,7 +180,14 @@ async def test_a_campaigns_pack_holds_nothing_of_other_members(conn: Conn, tmp_p
         "what was loaded is shown all the same"
     )
     did = Counter(row["action"] for row in table(pack, "audit"))
-    assert did == {"registry.subscribe": 2, "registry.load": 3, "campaign state": 1, "rules in force": 1}
+    assert did == {
+        "registry.subscribe": 2,
+        "registry.load": 3,
+        "campaign state": 1,
+        "campaign renamed": 2,
+        "member renamed": 2,
+        "rules in force": 1,
+    }
     number = await make(conn, tmp_path / "number", number=NUMBER)
     assert (number.sections["suppressions"], number.sections["consents"]) == (3, 2), "all about a number"
     assert "66677788" in (number.directory / "records.jsonl").read_text()
@@ -221,6 +236,23 @@ async def test_the_page_is_readable_and_runs_nothing(conn: Conn, tmp_path: Path)
     assert "'=HYPERLINK(1)" in (pack.directory / "suppression_log.csv").read_text(), (
         "no formula for a spreadsheet"
     )
+
+
+async def test_the_page_says_of_every_section_what_it_leaves_out(
+    conn: Conn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = await called(conn)
+    member = await conn.fetchval("select member_id from campaigns where id = $1", campaign)
+    for source in ("web", "letter"):
+        given = consent.NewConsent(NUMBER, ConsentKind.express, WALL, source, "calls", "text", "file", "Ann")
+        await consent.add(conn, member, [given], WALL, who="ann")
+    for module in (evidence_files, evidence_page):
+        monkeypatch.setattr(module, "SHOWN", 1)
+    page = ((await make(conn, tmp_path / "pack")).directory / "index.html").read_text()
+    assert "<h2>Attempts</h2><p>The first 1 of 3.</p>" in page
+    assert "<h2>Consents and relationships</h2><p>The first 1 of 2.</p>" in page
+    assert "<h2>Abandonment ledger</h2>\n<table>" in page, "one period, which is shown"
+    assert "<h2>Emergency stops</h2>\n<p>None.</p>" in page
 
 
 async def test_a_numbers_pack_is_about_that_number_only(conn: Conn, tmp_path: Path) -> None:

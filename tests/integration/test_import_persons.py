@@ -5,7 +5,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from store_support import NOON, WALL, Campaign, Conn, World, end_of, load_shipped, make_world, request, sizes
+from store_support import (
+    NOON,
+    WALL,
+    Campaign,
+    Conn,
+    Member,
+    World,
+    end_of,
+    load_shipped,
+    make_world,
+    request,
+    sizes,
+)
 
 from dialer_engine.cli.list_ import lines
 from dialer_engine.contacts.importer import MOST_OF_A_PERSON, ImportReport, ImportRequest, import_list
@@ -233,3 +245,55 @@ async def test_retention_forgets_rows_that_bind_nothing(conn: Conn, tmp_path: Pa
     assert (await retention.due(conn, policy, WALL + timedelta(days=60)))["links"] == 0
     done = await retention.run(conn, policy, WALL + timedelta(days=60), who="op")
     assert (done["leads"], done["links"]) == (3, 4)
+
+
+async def old_leads_leave(conn: Conn) -> list[int]:
+    """Delete the never-called contacts of more than a month; return how many they and their rows were."""
+    done = await retention.run(conn, retention.Policy(lead_months=1), WALL + timedelta(days=60), who="op")
+    return [done["leads"], done["links"]]
+
+
+async def test_retention_keeps_what_an_opt_out_covers(conn: Conn, tmp_path: Path) -> None:
+    """The same person's other number is bought again later; another Member's entry keeps nobody."""
+    await take(conn, tmp_path, f"{A},{B},", f"{C},{D},")
+    world = await make_world(conn, members={"acme": Member(), "bolt": Member("Bolt")})
+    await suppress.add(conn, A, world.members["acme"], "drop_message", WALL, who="called party")
+    await suppress.add(conn, C, world.members["bolt"], "drop_message", WALL, who="called party")
+    due = await retention.due(conn, retention.Policy(lead_months=1), WALL + timedelta(days=60))
+    assert (due["leads"], await old_leads_leave(conn)) == (1, [1, 0])
+    await take(conn, tmp_path, f"{B},,", f"{D},,", name="b.csv")
+    assert [call.number for call in (await reserve(conn, request(await ready(conn)))).reserved] == [D]
+
+
+@pytest.mark.parametrize("rows", [(f"{A},{B},",), (f"{A},{C},", f"{C},{B},")])
+async def test_retention_keeps_the_contacts_that_rows_bind_to_an_opt_out(
+    conn: Conn, tmp_path: Path, rows: tuple[str, ...]
+) -> None:
+    """B was called already and stays; the contacts between it and A are kept too, and only they."""
+    await take(conn, tmp_path, f"{B},,")
+    await take(conn, tmp_path, f"{A},,", f"{C},,", f"{D},,", name="b.csv", list_name="july")
+    [call] = (await reserve(conn, request(await ready(conn)))).reserved
+    await write(conn, [], [end_of(call, final=True)], 1)
+    await take(conn, tmp_path, *rows, name="c.csv")
+    await suppress.add(conn, A, None, "key", WALL, who="x")
+    assert await old_leads_leave(conn) == [3 - len(rows), 0]
+    world = await make_world(conn, {"spring": Campaign(), "autumn": Campaign()})
+    new = request(world, now=NOON + timedelta(days=2), campaign_id=world.campaigns["autumn"])
+    assert not (await reserve(conn, new)).reserved
+    await suppress.remove(conn, A, None, WALL, who="x")
+    assert await old_leads_leave(conn) == [len(rows), 2 * len(rows)]
+
+
+@pytest.mark.parametrize("rows", [(f"{A},{B},",), (f"{A},{C},", f"{C},{B},")])
+async def test_retention_keeps_the_rows_that_an_opt_out_needs(
+    conn: Conn, tmp_path: Path, rows: tuple[str, ...]
+) -> None:
+    """Also where the import with the contact of A was taken back, so that its row binds no two contacts."""
+    first = await take(conn, tmp_path, f"{A},,", f"{C},,")
+    await take(conn, tmp_path, f"{B},,", name="b.csv")
+    await take(conn, tmp_path, *rows, name="c.csv")
+    await undo(conn, first.import_id, None, None, WALL, who="op")
+    await suppress.add(conn, A, None, "key", WALL, who="x")
+    assert await old_leads_leave(conn) == [0, 0]
+    assert not (await reserve(conn, request(await ready(conn)))).reserved
+    assert await held(conn) == {B: "internal_suppression"}

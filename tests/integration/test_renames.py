@@ -1,6 +1,8 @@
 """Members and campaigns that go on under another name: said loudly, and kept by a command."""
 
-from datetime import timedelta
+import csv
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from dialer_engine.engine.ownership import FAMILY
 from dialer_engine.engine.renames import renames
 from dialer_engine.settings.load import Config, load_config
 from dialer_engine.store import lease, suppress
-from dialer_engine.store.attempts import write
+from dialer_engine.store.attempts import Talk, talks_without_disposition, write
+from dialer_engine.store.cdr import CdrQuery, export
 from dialer_engine.store.directory import add_agent, sync_campaigns, sync_members
 from dialer_engine.store.errors import LeaseHeld, StoreError, UnknownName
 from dialer_engine.store.renames import copy_suppressions, rename_campaign, rename_member
+from dialer_engine.store.report import campaign_days
 from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
@@ -234,6 +238,35 @@ async def test_a_renamed_campaign_keeps_whom_it_has_called(conn: Conn, place: Pa
     asked = request(World(again.members, {"spring": again.campaigns["autumn"]}), now=NOON + timedelta(days=1))
     assert (await reserve(conn, asked)).reserved == ()
     assert await conn.fetchval("select name from campaigns where id = $1", aside) == f"autumn#{aside}"
+
+
+async def test_a_renamed_campaigns_records_are_found_by_its_name(conn: Conn, place: Path) -> None:
+    """The records keep the name of their time, and the report has one row for what is one campaign."""
+    await called(conn, config_of(place, ACME, spring="acme"))
+    await rename_campaign(conn, "spring", "autumn", "acme", WALL, who="ann", engines=FAMILY)
+    world = await start(conn, config_of(place, ACME, autumn="acme", other="acme"))
+    await put_contacts(conn, world.members["acme"], "june", [[OTHER]])
+    (one,) = (
+        await reserve(conn, request(World(world.members, {"spring": world.campaigns["autumn"]})))
+    ).reserved
+    await write(conn, [], [end_of(one)], 1)
+    span = (WALL, WALL + timedelta(days=1))
+    exported = StringIO()
+    assert await export(conn, CdrQuery(*span, "autumn"), exported, "csv") == 2
+    assert {row["campaign"] for row in csv.DictReader(StringIO(exported.getvalue()))} == {"spring", "autumn"}
+    for name, days in (("autumn", [("autumn", 2)]), (None, [("autumn", 2)]), ("spring", []), ("other", [])):
+        assert [(day.campaign, day.attempts) for day in await campaign_days(conn, *span, name)] == days
+        assert await export(conn, CdrQuery(*span, name), StringIO(), "jsonl") == 2 * len(days)
+
+
+async def test_a_renamed_campaigns_talks_get_its_default_disposition(conn: Conn, place: Path) -> None:
+    """An engine looks for it by the name that the settings have."""
+    world = await start(conn, config_of(place, ACME, spring="acme"))
+    await put_contacts(conn, world.members["acme"], "june", [[NUMBER]])
+    (one,) = (await reserve(conn, request(world, wall=datetime.now(UTC)))).reserved
+    await write(conn, [], [end_of(one, "bridged", joined_at=WALL)], 1)
+    await rename_campaign(conn, "spring", "autumn", "acme", WALL, who="ann", engines=FAMILY)
+    assert await talks_without_disposition(conn, "main") == [Talk(one.attempt_id, "autumn", "")]
 
 
 async def test_a_campaign_that_called_or_is_anothers_takes_no_place(conn: Conn, place: Path) -> None:
