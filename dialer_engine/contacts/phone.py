@@ -32,6 +32,8 @@ UNREADABLE = "not a phone number"
 EXTENSION = "has an extension"
 FEWEST_DIGITS = 7
 """Digits of a phone number without its area code."""
+MOST_BESIDE_LETTERS = FEWEST_DIGITS - 1
+"""Digits of a number some of which are written as letters, such as 210-555-CALL, besides a leading 1."""
 
 
 def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, str]:
@@ -100,4 +102,14 @@ def _read_odd(text: str, *, extensions: bool = False) -> tuple[str | None, str]:
     if parsed.country_code != 1:
         return None, REASONS[NumberClass.foreign]
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return (number, "") if is_e164_nanp(number) else (None, UNREADABLE)
+    if not is_e164_nanp(number) or _makes_digits_of_a_note(bare, number, parsed.extension or ""):
+        return None, UNREADABLE
+    return number, ""
+
+
+def _makes_digits_of_a_note(text: str, number: str, extension: str) -> bool:
+    """Tell whether the number was made of a local one and the letters beside it: 210-4567 Mom is 210-456-7666."""
+    own = phonenumbers.normalize_digits_only(text)
+    if number.removeprefix("+1") in own:
+        return False
+    return len(own.removeprefix("1")) - len(extension) > MOST_BESIDE_LETTERS
