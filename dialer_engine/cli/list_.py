@@ -144,7 +144,7 @@ def lines(report: ImportReport) -> list[str]:
         )
     if report.addresses_unread:
         out.append(
-            f"{report.addresses_unread:,} contacts with a state or postal code that was not understood; "
+            f"{report.addresses_unread:,} contacts with a state, postal code or country that was not understood; "
             "it adds no calling hours to those of the area code"
         )
     if report.rejected_file is not None:

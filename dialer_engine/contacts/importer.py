@@ -65,7 +65,7 @@ class ImportReport:
 
     `same_person` counts rows, accepted or not, that make several contacts one person; `same_person_rows` are the first
     of them, the file's first record being 1.
-    `addresses_unread` counts contacts with a state or postal code that was not understood, so that it bounds nothing;
+    `addresses_unread` counts contacts with a state, postal code or country that was not understood and bounds nothing;
     `addresses_updated` contacts that had a number of a row already and got a further region or zone from it.
     """
 

@@ -16,6 +16,7 @@ _CLEAN = re.compile(
     r"[\s']*(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[ .-]?)([2-9]\d\d)[ .-]?(\d{4})(?:\.0)?\s*",
     re.ASCII,
 )
+_PLUS_ONE = re.compile(r"[\s'(]*(?:tel:)?[\s(]*\+\s*1", re.IGNORECASE)
 _TEL = re.compile(r"\s*tel:", re.IGNORECASE)
 _SPREADSHEET = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
 REASONS: Mapping[NumberClass, str] = {
@@ -64,6 +65,11 @@ def base_number(text: str) -> tuple[str | None, str]:
     """
     number, reason = read_notation(text)
     return _read_odd(text, extensions=True) if reason == EXTENSION else (number, reason)
+
+
+def has_plus_one(text: str) -> bool:
+    """Tell whether a cell says that its number is one of the +1 plan; a 1 without + may begin another country's."""
+    return _PLUS_ONE.match(text) is not None
 
 
 def holds_two(text: str) -> bool:

@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 
 from dialer_engine.contacts.columns import Columns
-from dialer_engine.contacts.phone import read_number
-from dialer_engine.contacts.regions import read_address, zone_hints
+from dialer_engine.contacts.phone import has_plus_one, read_number
+from dialer_engine.contacts.regions import Address, read_address, zone_hints
 from dialer_engine.contacts.source import HIDES_ROWS, hides_rows
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.store.pool import Connection
 
 BATCH = 5000
 TEXT_FIELDS = ("external_id", "first_name", "last_name", "company", "email", "street", "city", "state")
+ADDRESS_FIELDS = ("state", "postal_code", "country")
 CONTACT_COLUMNS = (
     "row_number",
     *TEXT_FIELDS,
@@ -29,6 +30,7 @@ CONTACT_COLUMNS = (
 )
 NUMBER_COLUMNS = ("row_number", "position", "label", "number")
 PROBLEM_COLUMNS = ("row_number", "position", "reason")
+ABROAD = "in another country than the US and Canada, and written without +1"
 _NO_EXTRA = "{}"
 
 
@@ -71,10 +73,19 @@ class Reader:
             batch.problems.append((row, 0, reason))
             return
         cells += [""] * (width - len(cells))
-        if self._numbers(batch, row, cells):
-            batch.contacts.append(self._contact(row, cells))
+        address = self._address(cells)
+        if numbers := self._numbers(batch, row, cells, abroad=address.abroad):
+            batch.contacts.append(self._contact(row, cells, address, numbers))
 
-    def _numbers(self, batch: Batch, row: int, cells: Sequence[str]) -> bool:
+    def _address(self, cells: Sequence[str]) -> Address:
+        state, postal, country = (self._cell(cells, what) or "" for what in ADDRESS_FIELDS)
+        return read_address(state, postal, country)
+
+    def _cell(self, cells: Sequence[str], what: str) -> str | None:
+        index = self.columns.fields.get(what)
+        return None if index is None else clean(cells[index])
+
+    def _numbers(self, batch: Batch, row: int, cells: Sequence[str], *, abroad: bool) -> set[str]:
         found: set[str] = set()
         filled = False
         for position, (index, label) in enumerate(self.columns.phones):
@@ -83,6 +94,8 @@ class Reader:
                 continue
             filled = True
             number, reason = read_number(text, self.plan, lab=self.lab)
+            if number is not None and abroad and not has_plus_one(text):
+                number, reason = None, ABROAD
             if number is None:
                 batch.problems.append((row, position, reason))
             elif number not in found:
@@ -90,17 +103,17 @@ class Reader:
                 batch.numbers.append((row, position, label, number))
         if not filled:
             batch.problems.append((row, 0, "no phone number"))
-        return bool(found)
+        return found
 
-    def _contact(self, row: int, cells: Sequence[str]) -> tuple[Any, ...]:
+    def _contact(
+        self, row: int, cells: Sequence[str], address: Address, numbers: set[str]
+    ) -> tuple[Any, ...]:
         fields = self.columns.fields
         got = {what: clean(cells[index]) for what, index in fields.items()}
         if "name" in got:
             first, last = split_name(got["name"] or "")
             got.setdefault("first_name", first)
             got.setdefault("last_name", last)
-        state, postal = got.get("state") or "", got.get("postal_code") or ""
-        address = read_address(state, postal)
         postal_zones = address.zones(self.plan)
         zones = (*zone_hints(got.get("zone") or "", self.zones), *postal_zones)
         return (
@@ -108,12 +121,22 @@ class Reader:
             *(got.get(what) for what in TEXT_FIELDS),
             got.get("postal_code"),
             got.get("country"),
-            address.regions,
+            self._regions(address, numbers),
             tuple(dict.fromkeys(zones)),
             postal_zones,
             self._extra(cells),
             not address.understood,
         )
+
+    def _regions(self, address: Address, numbers: set[str]) -> tuple[str, ...]:
+        """Return the regions of an address; a country without one counts unless it is that of the area codes.
+
+        The zones of a whole country would cost every ordinary number of it hours.
+        """
+        areas = (self.plan.area(number) for number in numbers)
+        if not address.country or {area.country for area in areas if area} == {address.country}:
+            return address.regions
+        return tuple(sorted((*address.regions, address.country)))
 
     def _extra(self, cells: Sequence[str]) -> str:
         kept = {name: text for i, name in self.columns.extra if (text := clean(cells[i]))}

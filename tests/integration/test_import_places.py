@@ -209,3 +209,24 @@ async def test_a_number_in_many_rows_gathers_all_their_places(conn: Conn, tmp_pa
     regions, zones = (await places(conn))[A]
     assert regions == sorted(f"US-{state}" for state in states)
     assert {"America/New_York", "America/Chicago", "America/Boise", "America/Los_Angeles"} <= set(zones)
+
+
+async def test_a_row_of_another_country_is_rejected_and_one_of_canada_has_its_hours(
+    conn: Conn, tmp_path: Path
+) -> None:
+    """33 1234 5678 of Guadalajara is 331-234-5678 of Illinois without its country."""
+    header = "Nombre,Telefono,Pais"
+    rows = (
+        "Ana,33 1234 5678,Mexico",
+        "Bo,212-234-5678,Canada",
+        "Cy,303-234-5678,USA",
+        "Di,303-234-5679,Cook",
+    )
+    report = await take(conn, tmp_path, *rows, header=header, lab=False)
+    assert await places(conn) == {
+        "+12122345678": (["CA"], []),
+        "+13032345678": ([], []),
+        "+13032345679": ([], []),
+    }
+    assert report.reasons == {"in another country than the US and Canada, and written without +1": 1}
+    assert any(line.startswith("1 contacts with a state, postal code or country") for line in lines(report))
