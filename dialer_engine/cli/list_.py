@@ -24,7 +24,8 @@ LONGEST_LIST_NAME = 200
 MemberOption = Annotated[str, typer.Option("--member", "-m", help="The Member who owns the contacts.")]
 ListOption = Annotated[str, typer.Option("--list", "-l", help="The list; it is made when it is new.")]
 MapOption = Annotated[
-    list[str] | None, typer.Option("--map", help="field=Column, as often as needed; such as phone=Mobile.")
+    list[str] | None,
+    typer.Option("--map", help="field=Column, as often as needed; such as phone=Mobile, keep=Loc."),
 ]
 EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Only when it cannot be guessed.")]
 RejectedOption = Annotated[

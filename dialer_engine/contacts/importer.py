@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 
 from dialer_engine.contacts import staging
-from dialer_engine.contacts.columns import Columns, choose
+from dialer_engine.contacts.columns import Columns, choose, refuse_overlooked
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.places import unite_places
 from dialer_engine.contacts.rejected import check_target, write_rejected
@@ -101,7 +101,9 @@ async def import_list(
 ) -> ImportReport:
     """Import a file in one transaction; ContactsError says what is wrong with it."""
     source = inspect(request.file, request.encoding)
-    columns = choose(_sample(source), request.mapping)
+    sample = _sample(source)
+    columns = choose(sample, request.mapping)
+    refuse_overlooked(columns, sample, request.mapping)
     check_target(_rejected_file(request), request.file)
     fresh: Path | None = None
     try:

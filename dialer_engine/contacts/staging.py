@@ -1,22 +1,22 @@
 """A file's rows as records for COPY: contacts, their numbers, and what is wrong with the rest."""
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from dialer_engine.contacts.columns import Columns
+from dialer_engine.contacts.columns import ADDRESS_FIELDS, Columns
 from dialer_engine.contacts.phone import has_plus_one, read_number
 from dialer_engine.contacts.regions import Address, read_address, zone_hints
 from dialer_engine.contacts.source import HIDES_ROWS, hides_rows
+from dialer_engine.core.gate.places import Hints, unite, zones_of_address
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.store.pool import Connection
 
 BATCH = 5000
 TEXT_FIELDS = ("external_id", "first_name", "last_name", "company", "email", "street", "city", "state")
-ADDRESS_FIELDS = ("state", "postal_code", "country")
 CONTACT_COLUMNS = (
     "row_number",
     *TEXT_FIELDS,
@@ -53,6 +53,7 @@ class Reader:
     zones: Container[str]
     lab: bool
     delimiter: str = ","
+    _united: dict[tuple[Hints, ...], Hints] = field(default_factory=dict)
 
     def batches(self, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Batch]:
         """Read rows in batches; the header, when there is one, must have been taken off."""
@@ -73,17 +74,10 @@ class Reader:
             batch.problems.append((row, 0, reason))
             return
         cells += [""] * (width - len(cells))
-        address = self._address(cells)
-        if numbers := self._numbers(batch, row, cells, abroad=address.abroad):
-            batch.contacts.append(self._contact(row, cells, address, numbers))
-
-    def _address(self, cells: Sequence[str]) -> Address:
-        state, postal, country = (self._cell(cells, what) or "" for what in ADDRESS_FIELDS)
-        return read_address(state, postal, country)
-
-    def _cell(self, cells: Sequence[str], what: str) -> str | None:
-        index = self.columns.fields.get(what)
-        return None if index is None else clean(cells[index])
+        addresses = [_address(cells, each) for each in (self.columns.fields, *self.columns.further)]
+        abroad = any(address.abroad for address in addresses)
+        if numbers := self._numbers(batch, row, cells, abroad=abroad):
+            batch.contacts.append(self._contact(row, cells, addresses, numbers))
 
     def _numbers(self, batch: Batch, row: int, cells: Sequence[str], *, abroad: bool) -> set[str]:
         found: set[str] = set()
@@ -106,7 +100,7 @@ class Reader:
         return found
 
     def _contact(
-        self, row: int, cells: Sequence[str], address: Address, numbers: set[str]
+        self, row: int, cells: Sequence[str], addresses: Sequence[Address], numbers: set[str]
     ) -> tuple[Any, ...]:
         fields = self.columns.fields
         got = {what: clean(cells[index]) for what, index in fields.items()}
@@ -114,19 +108,32 @@ class Reader:
             first, last = split_name(got["name"] or "")
             got.setdefault("first_name", first)
             got.setdefault("last_name", last)
-        postal_zones = address.zones(self.plan)
-        zones = (*zone_hints(got.get("zone") or "", self.zones), *postal_zones)
+        hints, postal_zones = self._hints(addresses, zone_hints(got.get("zone") or "", self.zones), numbers)
         return (
             row,
             *(got.get(what) for what in TEXT_FIELDS),
             got.get("postal_code"),
             got.get("country"),
-            self._regions(address, numbers),
-            tuple(dict.fromkeys(zones)),
+            hints.regions,
+            hints.zones,
             postal_zones,
             self._extra(cells),
-            not address.understood,
+            not all(address.understood for address in addresses),
         )
+
+    def _hints(
+        self, addresses: Sequence[Address], zones: Sequence[str], numbers: set[str]
+    ) -> tuple[Hints, tuple[str, ...]]:
+        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one."""
+        first, *others = (Hints(self._regions(each, numbers), each.zones(self.plan)) for each in addresses)
+        both = Hints(first.regions, tuple(dict.fromkeys((*zones, *first.zones))))
+        others = [each for each in others if each.regions]
+        if not others:
+            return both, first.zones
+        sides = (both, *others)
+        if sides not in self._united:
+            self._united[sides] = unite(sides, lambda region: zones_of_address(region, self.plan))
+        return self._united[sides], ()
 
     def _regions(self, address: Address, numbers: set[str]) -> tuple[str, ...]:
         """Return the regions of an address; a country without one counts unless it is that of the area codes.
@@ -141,6 +148,12 @@ class Reader:
     def _extra(self, cells: Sequence[str]) -> str:
         kept = {name: text for i, name in self.columns.extra if (text := clean(cells[i]))}
         return msgspec.json.encode(kept).decode() if kept else _NO_EXTRA
+
+
+def _address(cells: Sequence[str], places: Mapping[str, int]) -> Address:
+    """Read an address; `places` are the columns of its parts."""
+    parts = (cells[places[what]].strip() if what in places else "" for what in ADDRESS_FIELDS)
+    return read_address(*parts)
 
 
 async def copy(conn: Connection, batch: Batch) -> None:
