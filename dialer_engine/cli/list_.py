@@ -25,7 +25,8 @@ LONGEST_LIST_NAME = 200
 MemberOption = Annotated[str, typer.Option("--member", "-m", help="The Member who owns the contacts.")]
 ListOption = Annotated[str, typer.Option("--list", "-l", help="The list; it is made when it is new.")]
 MapOption = Annotated[
-    list[str] | None, typer.Option("--map", help="field=Column, as often as needed; such as phone=Mobile.")
+    list[str] | None,
+    typer.Option("--map", help="field=Column, as often as needed; such as phone=Mobile, keep=Loc."),
 ]
 EncodingOption = Annotated[str | None, typer.Option("--encoding", help="Only when it cannot be guessed.")]
 RejectedOption = Annotated[
@@ -164,7 +165,7 @@ def lines(report: ImportReport) -> list[str]:
         )
     if report.addresses_unread:
         out.append(
-            f"{report.addresses_unread:,} contacts with a state or postal code that was not understood; "
+            f"{report.addresses_unread:,} contacts with a state, postal code or country that was not understood; "
             "it adds no calling hours to those of the area code"
         )
     if report.rejected_file is not None:

@@ -6,11 +6,15 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dialer_engine.contacts.countries import read_country
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.phone import UNREADABLE, base_number, looks_like_phone, read_notation
+from dialer_engine.contacts.regions import read_address
 
 PHONE = "phone"
 IGNORE = "ignore"
+KEEP = "keep"
+"""A column of no meaning to the engine: it stays with the contact as it is."""
 _NAMES: Mapping[str, str] = {
     PHONE: "phone phonenumber telephone telephonenumber tel mobile mobilephone mobilenumber cell cellphone "
     "phoneno phonenum telephoneno telephonenum telno telnum mobileno mobilenum cellno cellnum cellnumber contactno "
@@ -33,6 +37,23 @@ _NAMES: Mapping[str, str] = {
 }
 NAMES: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, words in _NAMES.items()}
 FIELDS = tuple(NAMES)
+_LAST_WORDS: Mapping[str, str] = {
+    "state": "state province region stateprovince provincestate stateorprovince stateregion statecode statename "
+    "stateabbreviation stateabbr provincecode provincename",
+    "postal_code": "zip zipcode postal postalcode postcode zippostal zippostalcode ziporpostalcode "
+    "postalzip postalzipcode",
+    "country": "country countrycode countryname countryregion",
+}
+"""How headers end that name a part of an address, whosever it is: `Mailing State/Province`, `HomeZip`."""
+ADDRESS_FIELDS = tuple(_LAST_WORDS)
+_ENDS = {what: frozenset(words.split()) for what, words in _LAST_WORDS.items()}
+_NO_ADDRESS_WORDS = (
+    "birth born origin citizenship nationality license licence dl issuing issue passport plate vehicle registration "
+    "incorporation"
+)
+_NO_ADDRESS = frozenset(_NO_ADDRESS_WORDS.split())
+_PLUS_FOUR = re.compile(r"(zip|code|plus)4$")
+_POSTAL_CODE = re.compile(r"\s*(\d{5}([ -]\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d)\s*", re.IGNORECASE | re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TRAILING_DIGITS = re.compile(r"\d+$")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -44,19 +65,21 @@ LONGEST_NAME = 40
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What each column of a file is."""
+    """What each column of a file is; `further` are the parts of addresses beside that of `fields`, also in `extra`."""
 
     has_header: bool
     columns: tuple[str, ...]
     phones: tuple[tuple[int, str], ...]
     fields: Mapping[str, int] = field(default_factory=dict)
     extra: tuple[tuple[int, str], ...] = ()
+    further: tuple[Mapping[str, int], ...] = ()
 
     def described(self) -> dict[str, str]:
         """Return column name -> what it is taken for, in the file's order."""
         known = {index: name for name, index in self.fields.items()}
         known |= {index: f"phone ({label})" for index, label in self.phones}
         known |= {index: "kept as it is" for index, _ in self.extra}
+        known |= {index: f"{what} of another address" for one in self.further for what, index in one.items()}
         return {name: known.get(index, "ignored") for index, name in enumerate(self.columns)}
 
 
@@ -79,10 +102,39 @@ def choose(
     guessed = _guess(headers, data)
     if every_phone:
         guessed |= dict.fromkeys(_all_phones(headers, data), PHONE)
-    for column in _ignored(given, names):
+    for column in _said(given, names, IGNORE, KEEP):
         guessed.pop(column, None)
     _apply(guessed, given, names)
-    return _columns(has_header, names, guessed, _ignored(given, names))
+    return _columns(has_header, names, guessed, _said(given, names, IGNORE))
+
+
+def refuse_overlooked(
+    columns: Columns, sample: Sequence[Sequence[str]], given: Sequence[tuple[str, str]]
+) -> None:
+    """Refuse a file with a column of states or postal codes that nobody named: they bound the calling hours.
+
+    Numbers of five digits may be anything, so they count only where nothing else says where people are.
+    """
+    rows = sample[1:] if columns.has_header else sample
+    mapped = {what for what, _ in given}
+    tests = {} if "state" in mapped else {"state": _is_state}
+    if not mapped.union(columns.fields) & {"state", "postal_code"}:
+        tests["postal_code"] = _is_postal_code
+    others = {index for one in columns.further for index in one.values()} | _said(
+        given, columns.columns, KEEP
+    )
+    for index, name in columns.extra:
+        if index in others or _is_of_no_address(name):
+            continue
+        for what, test in tests.items():
+            if _share(rows, index, test) >= 0.5 and not (
+                what == "postal_code" and names_something_else(name)
+            ):
+                raise ContactsError(
+                    f"column {name!r} seems to hold the {what.replace('_', ' ')}s of the contacts, which bound the "
+                    f"hours in which they may be called: say --map '{what}={name}', or when it is something else "
+                    f"--map '{KEEP}={name}' or --map '{IGNORE}={name}'"
+                )
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
@@ -108,7 +160,46 @@ def _guess(names: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[int, str
     if "email" not in guessed.values():
         mail = next((i for i in range(len(names)) if _share(rows, i, _is_mail) >= 0.5), None)
         guessed |= {} if mail is None or mail in guessed else {mail: "email"}
-    return guessed
+    return guessed | _further_parts(names, rows, guessed)
+
+
+def _further_parts(
+    names: Sequence[str], rows: Sequence[Sequence[str]], guessed: Mapping[int, str]
+) -> dict[int, str]:
+    """Columns whose header ends like a part of an address, unless none of their cells is one."""
+    parts = {index: part for index, name in enumerate(names) if (part := _part_of_address(name))}
+    return {
+        i: part for i, part in parts.items() if i not in guessed and _may_hold(rows, i, _UNDERSTOOD[part])
+    }
+
+
+def _part_of_address(header: str) -> str | None:
+    """Return the part of an address that a header's last words name, whosever address it is."""
+    if _is_of_no_address(header):
+        return None
+    words = _words(header)
+    ends = ["".join(words[first:]) for first in range(len(words))]
+    found = _field_of(header)
+    if found in ADDRESS_FIELDS:
+        return found
+    return next((what for end in ends for what, known in _ENDS.items() if end in known), None)
+
+
+def _is_of_no_address(header: str) -> bool:
+    """Tell whether a header speaks of another state than an address's, or of the last four digits of a code."""
+    return not _NO_ADDRESS.isdisjoint(_words(header)) or _PLUS_FOUR.search(_folded(header)) is not None
+
+
+def _words(header: str) -> list[str]:
+    """Return the words of a header, also of `MailingState`, without accents and in small letters."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", header) if not unicodedata.combining(c))
+    return [word.lower() for word in _WORD.findall(plain)]
+
+
+def _may_hold(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> bool:
+    """Tell whether some filled cell of a column passes a test, or none is filled."""
+    cells = _filled(rows, index)
+    return not cells or any(map(test, cells))
 
 
 def _phones_by_content(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -139,26 +230,31 @@ def names_something_else(header: str) -> bool:
 
 def _share(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> float:
     """The share of the filled cells of a column that pass a test."""
-    cells = [row[index] for row in rows if index < len(row) and row[index].strip()]
+    cells = _filled(rows, index)
     return sum(map(test, cells)) / len(cells) if cells else 0.0
+
+
+def _filled(rows: Sequence[Sequence[str]], index: int) -> list[str]:
+    return [row[index] for row in rows if index < len(row) and row[index].strip()]
 
 
 def _apply(guessed: dict[int, str], given: Sequence[tuple[str, str]], names: Sequence[str]) -> None:
     """Let what was given replace what was guessed; a given phone column replaces all guessed ones."""
-    wanted = {what for what, _ in given} - {IGNORE}
+    wanted = {what for what, _ in given} - {IGNORE, KEEP}
     for index in [i for i, what in guessed.items() if what in wanted]:
         del guessed[index]
     for what, column in given:
-        if what not in (*FIELDS, IGNORE):
-            raise ContactsError(f"--map {what}=...: fields are {', '.join(FIELDS)} and {IGNORE}")
-        if what != IGNORE:
+        if what not in (*FIELDS, KEEP, IGNORE):
+            raise ContactsError(f"--map {what}=...: fields are {', '.join(FIELDS)}, {KEEP} and {IGNORE}")
+        if what not in (KEEP, IGNORE):
             # Removed and put in again: the order given is the order of calling.
             guessed.pop(index := _find(column, names), None)
             guessed[index] = what
 
 
-def _ignored(given: Sequence[tuple[str, str]], names: Sequence[str]) -> set[int]:
-    return {_find(column, names) for what, column in given if what == IGNORE}
+def _said(given: Sequence[tuple[str, str]], names: Sequence[str], *words: str) -> set[int]:
+    """Return the columns of which `--map` says one of these words."""
+    return {_find(column, names) for what, column in given if what in words}
 
 
 def _find(column: str, names: Sequence[str]) -> int:
@@ -182,9 +278,18 @@ def _columns(
             f"no phone column found (columns: {', '.join(names)}); name it with --map phone=COLUMN "
             "(do-not-call numbers: --column COLUMN)"
         )
-    fields = {what: i for i, what in guessed.items() if what != PHONE}
-    extra = tuple((i, name) for i, name in enumerate(names) if i not in guessed and i not in ignored)
-    return Columns(has_header, tuple(names), phones, fields, extra)
+    places = {what: [i for i, one in guessed.items() if one == what] for what in guessed.values()}
+    fields = {what: indexes[0] for what, indexes in places.items() if what != PHONE}
+    used = {i for i, _ in phones} | set(fields.values()) | ignored
+    extra = tuple((i, name) for i, name in enumerate(names) if i not in used)
+    return Columns(has_header, tuple(names), phones, fields, extra, _further(places))
+
+
+def _further(places: Mapping[str, Sequence[int]]) -> tuple[Mapping[str, int], ...]:
+    """Return the addresses beside the first: the second column of each part belongs to one, and so on."""
+    parts = {what: places.get(what, ())[1:] for what in ADDRESS_FIELDS}
+    count = max(map(len, parts.values()))
+    return tuple({what: each[n] for what, each in parts.items() if n < len(each)} for n in range(count))
 
 
 def _field_of(header: str) -> str | None:
@@ -205,3 +310,20 @@ def _label(name: str) -> str:
 
 def _is_mail(text: str) -> bool:
     return _EMAIL.fullmatch(text.strip()) is not None
+
+
+def _is_state(text: str) -> bool:
+    """Tell whether a cell is a state or province; `Ms.` and `Ok` are none: people write the codes in capitals."""
+    code = text.strip().strip(".")
+    return bool(read_address(text, "").regions) and (len(code) > 2 or code.isupper())
+
+
+def _is_postal_code(text: str) -> bool:
+    return _POSTAL_CODE.fullmatch(text) is not None and bool(read_address("", text).regions)
+
+
+_UNDERSTOOD: Mapping[str, Callable[[str], bool]] = {
+    "state": lambda cell: bool(read_address(cell, "").regions),
+    "postal_code": lambda cell: bool(read_address("", cell).regions),
+    "country": lambda cell: read_country(cell) is not None,
+}

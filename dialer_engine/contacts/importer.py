@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 
 from dialer_engine.contacts import staging
-from dialer_engine.contacts.columns import Columns, choose
+from dialer_engine.contacts.columns import Columns, choose, refuse_overlooked
 from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.places import unite_places
 from dialer_engine.contacts.rejected import check_target, write_rejected
@@ -65,7 +65,7 @@ class ImportReport:
 
     `same_person` counts rows, accepted or not, that make several contacts one person; `same_person_rows` are the first
     of them, the file's first record being 1.
-    `addresses_unread` counts contacts with a state or postal code that was not understood, so that it bounds nothing;
+    `addresses_unread` counts contacts with a state, postal code or country that was not understood and bounds nothing;
     `addresses_updated` contacts that had a number of a row already and got a further region or zone from it.
     """
 
@@ -101,7 +101,9 @@ async def import_list(
 ) -> ImportReport:
     """Import a file in one transaction; ContactsError says what is wrong with it."""
     source = inspect(request.file, request.encoding)
-    columns = choose(_sample(source), request.mapping)
+    sample = _sample(source)
+    columns = choose(sample, request.mapping)
+    refuse_overlooked(columns, sample, request.mapping)
     check_target(_rejected_file(request), request.file)
     fresh: Path | None = None
     try:

@@ -16,6 +16,7 @@ _CLEAN = re.compile(
     r"[\s']*(?:\+?1[ .-]?)?(?:\(([2-9]\d\d)\) ?|([2-9]\d\d)[ .-]?)([2-9]\d\d)[ .-]?(\d{4})(?:\.0)?\s*",
     re.ASCII,
 )
+_PLUS_ONE = re.compile(r"[\s'(]*(?:tel:)?[\s(]*\+\s*1", re.IGNORECASE)
 _TEL = re.compile(r"\s*tel:", re.IGNORECASE)
 _SPREADSHEET = re.compile(r"\d[.,]\d+E\+?\d+", re.IGNORECASE)
 REASONS: Mapping[NumberClass, str] = {
@@ -33,6 +34,8 @@ EXTENSION = "has an extension"
 SCIENTIFIC = "damaged by a spreadsheet (scientific notation)"
 FEWEST_DIGITS = 7
 """Digits of a phone number without its area code."""
+MOST_BESIDE_LETTERS = FEWEST_DIGITS - 1
+"""Digits of a number some of which are written as letters, such as 210-555-CALL, besides a leading 1."""
 
 
 def read_number(text: str, plan: NumberPlan, *, lab: bool) -> tuple[str | None, str]:
@@ -63,6 +66,11 @@ def base_number(text: str) -> tuple[str | None, str]:
     """
     number, reason = read_notation(text)
     return _read_odd(text, extensions=True) if reason == EXTENSION else (number, reason)
+
+
+def has_plus_one(text: str) -> bool:
+    """Tell whether a cell says that its number is one of the +1 plan; a 1 without + may begin another country's."""
+    return _PLUS_ONE.match(text) is not None
 
 
 def holds_two(text: str) -> bool:
@@ -101,4 +109,14 @@ def _read_odd(text: str, *, extensions: bool = False) -> tuple[str | None, str]:
     if parsed.country_code != 1:
         return None, REASONS[NumberClass.foreign]
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    return (number, "") if is_e164_nanp(number) else (None, UNREADABLE)
+    if not is_e164_nanp(number) or _makes_digits_of_a_note(bare, number, parsed.extension or ""):
+        return None, UNREADABLE
+    return number, ""
+
+
+def _makes_digits_of_a_note(text: str, number: str, extension: str) -> bool:
+    """Tell whether the number was made of a local one and the letters beside it: 210-4567 Mom is 210-456-7666."""
+    own = phonenumbers.normalize_digits_only(text)
+    if number.removeprefix("+1") in own:
+        return False
+    return len(own.removeprefix("1")) - len(extension) > MOST_BESIDE_LETTERS

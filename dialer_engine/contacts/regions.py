@@ -1,4 +1,4 @@
-"""Hints from a contact's address: in which states, provinces and time zones may this person be?
+"""Hints from a contact's address: in which states, provinces, time zones and country may this person be?
 
 A hint only ever adds a region or zone whose calling hours must be kept; it never takes away those of the area
 code. What cannot be read gives no hint. A postal code may narrow the zones of its own region, and only where the
@@ -6,11 +6,11 @@ state or province does not name another one.
 """
 
 import re
-import unicodedata
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dialer_engine.contacts.countries import plain, read_country
 from dialer_engine.core.numbers import NumberPlan
 
 _STATES = (
@@ -77,26 +77,26 @@ _SHORT = {"E": "eastern", "C": "central", "M": "mountain", "P": "pacific", "AK":
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a state and a postal code say.
+    """What a state, a postal code and a country say.
 
     `regions` are such as ('US-TX',), sorted; `postal` is the region of the postal code and its first three characters
-    where no other region is named; with `understood` nothing that stood there was left unread.
+    where no other place is named; with `understood` nothing that stood there was left unread. `country` is one that is
+    named without a region of it: `US`, `CA` or the two letters of another one.
     """
 
     regions: tuple[str, ...] = ()
     postal: tuple[str, str] | None = None
     understood: bool = True
+    country: str = ""
+
+    @property
+    def abroad(self) -> bool:
+        """Whether another country is named than the US, its territories and Canada."""
+        return self.country not in ("", "US", "CA")
 
     def zones(self, plan: NumberPlan) -> tuple[str, ...]:
         """Return the zones of the postal code, if the plan knows them; else every zone of the regions counts."""
         return () if self.postal is None else plan.zones_of_postal(*self.postal)
-
-
-def _plain(text: str) -> str:
-    """Return a name without accents, dots and dashes: 'Nouveau-Brunswick' and 'nouveau brunswick' are the same."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    words = re.sub(r"[^\w']|_", " ", bare.casefold().replace(".", "").replace("&", " and "))
-    return " ".join(words.split())
 
 
 def _table(text: str, country: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ def _table(text: str, country: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for code, name in pairs:
         for spelling in (code, f"{country} {code}", name):
-            found[_plain(spelling)] = f"{country}-{code}"
+            found[plain(spelling)] = f"{country}-{code}"
     return found
 
 
@@ -124,15 +124,27 @@ _ZIPS = _zip_table()
 
 
 @lru_cache(maxsize=65536)
-def read_address(state: str, postal_code: str) -> Address:
-    """Return what a state or province and a ZIP or postal code name, in the spellings that people use."""
-    name = _plain(state)
-    region = _REGIONS.get(name) or _REGIONS.get(_COUNTRY.sub("", name))
+def read_address(state: str, postal_code: str, country: str = "") -> Address:
+    """Return what a state or province, a ZIP or postal code and a country name, in the spellings that people use."""
+    region, land = _region(state), read_country(country)
     by_code, prefix = _of_postal(postal_code)
-    regions = tuple(sorted({*by_code, *([region] if region else [])}))
-    name_understood, code_understood = bool(region or not name), bool(by_code or not _plain(postal_code))
-    narrows = name_understood and len(regions) == 1 and bool(by_code)
-    return Address(regions, (regions[0], prefix) if narrows else None, name_understood and code_understood)
+    # A territory, or a state that stands in the wrong column.
+    other = _region(country) if land is None else land if "-" in land else None
+    found = {*by_code, *(each for each in (region, other) if each)}
+    if plain(country) == "ca" and any(each.startswith("US-") for each in found):
+        found.add("US-CA")
+    alone = "" if not land or land == other or any(each[:2] == land for each in found) else land
+    regions = tuple(sorted(found))
+    read = bool(region or not plain(state)) and (land is not None or other is not None)
+    narrows = read and len(regions) == 1 and bool(by_code) and not alone
+    understood = read and bool(by_code or not plain(postal_code))
+    return Address(regions, (regions[0], prefix) if narrows else None, understood, alone)
+
+
+def _region(text: str) -> str | None:
+    """Return the state or province that a text names, such as `US-TX`."""
+    name = plain(text)
+    return _REGIONS.get(name) or _REGIONS.get(_COUNTRY.sub("", name))
 
 
 def _of_postal(text: str) -> tuple[tuple[str, ...], str]:

@@ -1,16 +1,17 @@
 """A file's rows as records for COPY: contacts, their numbers, and what is wrong with the rest."""
 
 import itertools
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from dialer_engine.contacts.columns import Columns
-from dialer_engine.contacts.phone import read_number
-from dialer_engine.contacts.regions import read_address, zone_hints
+from dialer_engine.contacts.columns import ADDRESS_FIELDS, Columns
+from dialer_engine.contacts.phone import has_plus_one, read_number
+from dialer_engine.contacts.regions import Address, read_address, zone_hints
 from dialer_engine.contacts.source import HIDES_ROWS, hides_rows
+from dialer_engine.core.gate.places import Hints, unite, zones_of_address
 from dialer_engine.core.numbers import NumberPlan
 from dialer_engine.store.pool import Connection
 
@@ -29,6 +30,7 @@ CONTACT_COLUMNS = (
 )
 NUMBER_COLUMNS = ("row_number", "position", "label", "number")
 PROBLEM_COLUMNS = ("row_number", "position", "reason")
+ABROAD = "in another country than the US and Canada, and written without +1"
 _NO_EXTRA = "{}"
 
 
@@ -51,6 +53,7 @@ class Reader:
     zones: Container[str]
     lab: bool
     delimiter: str = ","
+    _united: dict[tuple[Hints, ...], Hints] = field(default_factory=dict)
 
     def batches(self, rows: Iterable[tuple[int, list[str]]]) -> Iterator[Batch]:
         """Read rows in batches; the header, when there is one, must have been taken off."""
@@ -71,10 +74,12 @@ class Reader:
             batch.problems.append((row, 0, reason))
             return
         cells += [""] * (width - len(cells))
-        if self._numbers(batch, row, cells):
-            batch.contacts.append(self._contact(row, cells))
+        addresses = [_address(cells, each) for each in (self.columns.fields, *self.columns.further)]
+        abroad = any(address.abroad for address in addresses)
+        if numbers := self._numbers(batch, row, cells, abroad=abroad):
+            batch.contacts.append(self._contact(row, cells, addresses, numbers))
 
-    def _numbers(self, batch: Batch, row: int, cells: Sequence[str]) -> bool:
+    def _numbers(self, batch: Batch, row: int, cells: Sequence[str], *, abroad: bool) -> set[str]:
         found: set[str] = set()
         filled = False
         for position, (index, label) in enumerate(self.columns.phones):
@@ -83,6 +88,8 @@ class Reader:
                 continue
             filled = True
             number, reason = read_number(text, self.plan, lab=self.lab)
+            if number is not None and abroad and not has_plus_one(text):
+                number, reason = None, ABROAD
             if number is None:
                 batch.problems.append((row, position, reason))
             elif number not in found:
@@ -90,34 +97,63 @@ class Reader:
                 batch.numbers.append((row, position, label, number))
         if not filled:
             batch.problems.append((row, 0, "no phone number"))
-        return bool(found)
+        return found
 
-    def _contact(self, row: int, cells: Sequence[str]) -> tuple[Any, ...]:
+    def _contact(
+        self, row: int, cells: Sequence[str], addresses: Sequence[Address], numbers: set[str]
+    ) -> tuple[Any, ...]:
         fields = self.columns.fields
         got = {what: clean(cells[index]) for what, index in fields.items()}
         if "name" in got:
             first, last = split_name(got["name"] or "")
             got.setdefault("first_name", first)
             got.setdefault("last_name", last)
-        state, postal = got.get("state") or "", got.get("postal_code") or ""
-        address = read_address(state, postal)
-        postal_zones = address.zones(self.plan)
-        zones = (*zone_hints(got.get("zone") or "", self.zones), *postal_zones)
+        hints, postal_zones = self._hints(addresses, zone_hints(got.get("zone") or "", self.zones), numbers)
         return (
             row,
             *(got.get(what) for what in TEXT_FIELDS),
             got.get("postal_code"),
             got.get("country"),
-            address.regions,
-            tuple(dict.fromkeys(zones)),
+            hints.regions,
+            hints.zones,
             postal_zones,
             self._extra(cells),
-            not address.understood,
+            not all(address.understood for address in addresses),
         )
+
+    def _hints(
+        self, addresses: Sequence[Address], zones: Sequence[str], numbers: set[str]
+    ) -> tuple[Hints, tuple[str, ...]]:
+        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one."""
+        first, *others = (Hints(self._regions(each, numbers), each.zones(self.plan)) for each in addresses)
+        both = Hints(first.regions, tuple(dict.fromkeys((*zones, *first.zones))))
+        others = [each for each in others if each.regions]
+        if not others:
+            return both, first.zones
+        sides = (both, *others)
+        if sides not in self._united:
+            self._united[sides] = unite(sides, lambda region: zones_of_address(region, self.plan))
+        return self._united[sides], ()
+
+    def _regions(self, address: Address, numbers: set[str]) -> tuple[str, ...]:
+        """Return the regions of an address; a country without one counts unless it is that of the area codes.
+
+        The zones of a whole country would cost every ordinary number of it hours.
+        """
+        areas = (self.plan.area(number) for number in numbers)
+        if not address.country or {area.country for area in areas if area} == {address.country}:
+            return address.regions
+        return tuple(sorted((*address.regions, address.country)))
 
     def _extra(self, cells: Sequence[str]) -> str:
         kept = {name: text for i, name in self.columns.extra if (text := clean(cells[i]))}
         return msgspec.json.encode(kept).decode() if kept else _NO_EXTRA
+
+
+def _address(cells: Sequence[str], places: Mapping[str, int]) -> Address:
+    """Read an address; `places` are the columns of its parts."""
+    parts = (cells[places[what]].strip() if what in places else "" for what in ADDRESS_FIELDS)
+    return read_address(*parts)
 
 
 async def copy(conn: Connection, batch: Batch) -> None:

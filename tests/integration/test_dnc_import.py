@@ -72,6 +72,14 @@ def test_a_broken_number_beside_a_good_one_is_told(commands: Commands, file: Pat
     assert forbidden(commands, "2105550111")
 
 
+def test_a_local_number_with_a_note_forbids_no_stranger(commands: Commands, file: Path) -> None:
+    file.write_text("phone\n210-4567 Mom\n")
+    told = commands.refused("dnc", "import", str(file))
+    assert "1 rows: 0 numbers added" in told
+    assert "row 2: not a phone number" in told
+    assert not forbidden(commands, "2104567666")
+
+
 @pytest.mark.parametrize(
     "two",
     [

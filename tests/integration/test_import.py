@@ -201,7 +201,7 @@ async def test_addresses_that_are_not_understood_are_counted(conn: Conn, tmp_pat
     )
     report = await take(conn, tmp_path / "a.csv", text)
     assert (report.contacts, report.addresses_unread) == (4, 2), "rejected rows do not count"
-    assert any(line.startswith("2 contacts with a state or postal code") for line in lines(report))
+    assert any(line.startswith("2 contacts with a state, postal code or country") for line in lines(report))
     clear = await take(conn, tmp_path / "b.csv", PLAIN, list_name="july")
     assert not any("postal code" in line for line in lines(clear))
 

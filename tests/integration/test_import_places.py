@@ -8,6 +8,7 @@ import pytest
 from store_support import NOON, WALL, Campaign, Conn, Member, gate, load_shipped, make_world, request, sizes
 
 from dialer_engine.cli.list_ import lines
+from dialer_engine.contacts.errors import ContactsError
 from dialer_engine.contacts.importer import ImportReport, ImportRequest, import_list
 from dialer_engine.contacts.undo import undo
 from dialer_engine.store.queue import fill
@@ -209,3 +210,50 @@ async def test_a_number_in_many_rows_gathers_all_their_places(conn: Conn, tmp_pa
     regions, zones = (await places(conn))[A]
     assert regions == sorted(f"US-{state}" for state in states)
     assert {"America/New_York", "America/Chicago", "America/Boise", "America/Los_Angeles"} <= set(zones)
+
+
+async def test_a_row_of_another_country_is_rejected_and_one_of_canada_has_its_hours(
+    conn: Conn, tmp_path: Path
+) -> None:
+    """33 1234 5678 of Guadalajara is 331-234-5678 of Illinois without its country."""
+    header = "Nombre,Telefono,Pais"
+    rows = (
+        "Ana,33 1234 5678,Mexico",
+        "Bo,212-234-5678,Canada",
+        "Cy,303-234-5678,USA",
+        "Di,303-234-5679,Cook",
+    )
+    report = await take(conn, tmp_path, *rows, header=header, lab=False)
+    assert await places(conn) == {
+        "+12122345678": (["CA"], []),
+        "+13032345678": ([], []),
+        "+13032345679": ([], []),
+    }
+    assert report.reasons == {"in another country than the US and Canada, and written without +1": 1}
+    assert any(line.startswith("1 contacts with a state, postal code or country") for line in lines(report))
+
+
+async def test_an_export_whose_state_has_words_before_it(conn: Conn, tmp_path: Path) -> None:
+    """Somebody in Los Angeles with a number of New York, who may not be called at 05:00 there."""
+    header = "Phone,Home State,Billing State,Billing Zip"
+    report = await take(conn, tmp_path, f"{A},CA,,", f"{B},CA,TX,78201", header=header)
+    assert report.columns["Billing Zip"] == "postal_code"
+    assert report.columns["Billing State"] == "state of another address"
+    assert await places(conn) == {A: (["US-CA"], []), B: (["US-CA", "US-TX"], [])}
+    shown = await conn.fetchrow(
+        "select state, extra->>'Billing State' as billing from contacts order by id desc limit 1"
+    )
+    assert shown is not None
+    assert tuple(shown) == ("CA", "TX")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_an_overlooked_column_of_states_refuses_the_file(
+    conn: Conn, tmp_path: Path, dry_run: bool
+) -> None:
+    header, rows = "Phone,Loc", (f"{A},CA", f"{B},TX")
+    with pytest.raises(ContactsError, match="column 'Loc' seems to hold the states"):
+        await take(conn, tmp_path, *rows, header=header, dry_run=dry_run)
+    assert await sizes(conn, "contacts", "imports") == [0, 0]
+    await take(conn, tmp_path, *rows, header=header, mapping=[("state", "Loc")], dry_run=dry_run)
+    assert await places(conn) == ({} if dry_run else {A: (["US-CA"], []), B: (["US-TX"], [])})

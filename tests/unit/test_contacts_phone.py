@@ -85,6 +85,43 @@ def test_a_territorys_number_may_stand_on_a_list() -> None:
     assert read_number("787 234 5678", PLAN, lab=False) == ("+17872345678", "")
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "210-4567 Mom",
+        "234-5678 Dad",
+        "2345678 off",
+        "wk 234-5678 res",
+        "1 210-4567 Mom",
+        "+1 210-4567 Mom",
+        "21-04567Mom",
+    ],
+)
+def test_a_note_makes_no_area_code_for_a_local_number(cell: str) -> None:
+    """Its letters, read as digits, would make a stranger's number of it."""
+    assert read_notation(cell) == (None, "not a phone number")
+    assert base_number(cell) == (None, "not a phone number")
+    assert base_number(f"{cell} x5") == (None, "not a phone number")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("212-FLOWERS", "+12123569377"),
+        ("1-800-FLOWERS", "+18003569377"),
+        ("+1 (210) 234-CALL", "+12102342255"),
+        ("cell 2102345678", "+12102345678"),
+        ("cell ２１０ ２３４ ５６７８", "+12102345678"),
+    ],
+)
+def test_letters_that_are_digits_and_letters_that_are_none(written: str, number: str) -> None:
+    assert read_notation(written)[0] == number
+
+
+def test_a_vanity_number_with_an_extension_has_a_base() -> None:
+    assert base_number("210-234-CALL ext. 12345") == ("+12102342255", "")
+
+
 def test_notations_of_spreadsheets() -> None:
     assert read_number("2105550100.0", PLAN, lab=True) == ("+12105550100", "")
     assert read_number("'+12105550100", PLAN, lab=True) == ("+12105550100", "")

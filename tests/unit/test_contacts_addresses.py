@@ -1,0 +1,158 @@
+"""Which columns are parts of an address, in exports of the common programs, and which are refused without a name."""
+
+import pytest
+from gate_support import PLAN
+
+from dialer_engine.contacts.columns import Columns, choose, refuse_overlooked
+from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.contacts.staging import Reader
+
+pytestmark = pytest.mark.unit
+
+SALESFORCE = ["Phone", "Mailing State/Province", "Mailing Zip/Postal Code", "Mailing Country"]
+KINDS = ("state", "postal_code", "country")
+
+
+def named(columns: Columns) -> dict[str, str]:
+    """Return kind -> header of the first address."""
+    return {what: columns.columns[i] for what, i in columns.fields.items() if what in KINDS}
+
+
+def hints(header: list[str], *cells: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return regions, zones and the zones of the postal code of a file's only row."""
+    columns = choose([header, list(cells)], [])
+    [batch] = Reader(columns, PLAN, frozenset({"America/New_York"}), lab=False).batches([(1, list(cells))])
+    regions, zones, postal_zones = batch.contacts[0][11:14]
+    return regions, zones, postal_zones
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        SALESFORCE,
+        ["Phone", "MailingState", "MailingPostalCode", "MailingCountryCode"],
+        ["Phone", "Address 1: State/Province", "Address 1: ZIP/Postal Code", "Address 1: Country/Region"],
+        ["Phone", "State/Region", "Postal Code", "Country/Region"],
+        ["Phone", "Home State", "Home Postal Code", "Home Country/Region"],
+        ["Phone", "Address 1 - Region", "Address 1 - Postal Code", "Address 1 - Country"],
+        ["Phone", "State Code", "ZIP5", "Country Name"],
+        ["Phone", "US State", "us_zip", "billing_country"],
+        ["Phone", "State Name", "Zip or Postal Code", "COUNTRY"],
+    ],
+)
+def test_the_last_words_of_a_header_name_a_part_of_an_address(header: list[str]) -> None:
+    assert named(choose([header, ["212-234-5678", "CA", "90001", "USA"]], [])) == dict(
+        zip(KINDS, header[1:], strict=True)
+    )
+
+
+def test_a_person_in_los_angeles_has_the_regions_of_both_address_and_number() -> None:
+    assert hints(SALESFORCE, "212-234-5678", "CA", "90001", "United States")[0] == ("US-CA",)
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [
+        ("Real Estate", "CA"),
+        ("Lead State", "open"),
+        ("Sales Region", "West"),
+        ("Birth State", "CA"),
+        ("License State", "CA"),
+        ("Passport Country", "Mexico"),
+        ("Zip+4", "1234"),
+        ("ZIP4", "1234"),
+        ("State of mind", "calm"),
+    ],
+)
+def test_headers_that_name_no_address(header: str, cell: str) -> None:
+    found = choose(
+        [["Phone", "State", "Zip", "Country", header], ["2122345678", "CA", "90001", "US", cell]], []
+    )
+    assert found.further == ()
+    assert found.extra == ((4, header),)
+
+
+def test_an_exact_header_goes_first_and_the_others_count_beside_it() -> None:
+    header = ["Phone", "Billing State", "Billing Zip", "State", "Zip", "Work State"]
+    found = choose([header, ["2122345678", "TX", "78201", "CA", "90001", ""]], [])
+    assert named(found) == {"state": "State", "postal_code": "Zip"}
+    assert found.further == ({"state": 1, "postal_code": 2}, {"state": 5})
+    assert found.described()["Billing State"] == "state of another address"
+    assert (1, "Billing State") in found.extra, "agents see it"
+
+
+def test_every_address_of_a_row_counts() -> None:
+    header = ["Phone", "State", "Zip", "Billing State", "Billing Zip"]
+    tennessee = ("America/Chicago", "America/New_York")
+    assert hints(header, "2122345678", "CA", "", "TX", "")[0] == ("US-CA", "US-TX")
+    assert hints(header, "2122345678", "TN", "37902", "", "") == (("US-TN",), *[("America/New_York",)] * 2)
+    assert hints(header, "2122345678", "TN", "37902", "TN", "37902") == (
+        ("US-TN",),
+        ("America/New_York",),
+        (),
+    )
+    assert hints(header, "2122345678", "TN", "37902", "TN", "") == (("US-TN",), tennessee, ())
+    assert hints(header, "2122345678", "", "", "TN", "37902") == (("US-TN",), ("America/New_York",), ())
+
+
+def test_another_country_in_any_address_rejects() -> None:
+    columns = choose([["Phone", "Country", "Billing Country"], ["3312345678", "USA", "Mexico"]], [])
+    [batch] = Reader(columns, PLAN, frozenset(), lab=False).batches([(1, ["3312345678", "USA", "Mexico"])])
+    assert batch.contacts == []
+
+
+def test_map_names_several_states_or_the_only_one() -> None:
+    sample = [["Phone", "State", "A", "B"], ["2122345678", "CA", "TX", "NY"]]
+    found = choose(sample, [("state", "A"), ("state", "B")])
+    assert (found.fields["state"], found.further) == (2, ({"state": 3},))
+    refuse_overlooked(found, sample, [("state", "A"), ("state", "B")])
+    only = choose(sample, [("state", "A")])
+    assert (only.fields["state"], only.further) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "field"),
+    [
+        (["Phone", "Loc"], ["CA", "Texas", ""], "state"),
+        (["Phone", "Loc"], ["ON", "Quebec", "n/a"], "state"),
+        (["Phone", "Loc"], ["90001", "78201-1234", "M5V 3L9"], "postal_code"),
+        (["Phone", "WHERE"], ["CA", "?", "TX"], "state"),
+        (["Phone", "Customer Loc"], ["CA", "NY", "TX"], "state"),
+    ],
+)
+def test_a_column_of_states_or_postal_codes_without_a_name_is_refused(
+    header: list[str], cells: list[str], field: str
+) -> None:
+    sample = [header, *(["2122345678", cell] for cell in cells)]
+    with pytest.raises(ContactsError, match=rf"column '{header[1]}' seems .* --map '{field}={header[1]}'"):
+        refuse_overlooked(choose(sample, []), sample, [])
+    for remedy in (field, "keep", "ignore"):
+        given = [(remedy, header[1])]
+        columns = choose(sample, given)
+        refuse_overlooked(columns, sample, given)
+        assert bool(columns.extra) == (remedy == "keep")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        (["Phone", "Salutation"], ["Ms.", "Mr.", "Ms"]),
+        (["Phone", "Answer"], ["Ok", "ok", "no"]),
+        (["Phone", "County"], ["Washington", "Cook", "Harris", "Dallas"]),
+        (["Phone", "Order ID"], ["10001", "90001", "78201"]),
+        (["Phone", "Score"], ["720", "640", "810"]),
+        (["Phone", "Birth State"], ["CA", "TX", "NY"]),
+        (["Phone", "Notes"], ["", "", ""]),
+    ],
+)
+def test_other_columns_are_not_refused(header: list[str], cells: list[str]) -> None:
+    sample = [header, *(["2122345678", cell] for cell in cells)]
+    refuse_overlooked(choose(sample, []), sample, [])
+
+
+def test_numbers_of_five_digits_count_where_nothing_else_says_where_people_are() -> None:
+    sample = [["Phone", "State", "Income"], ["2122345678", "NY", "45000"], ["2122345679", "NY", "60000"]]
+    refuse_overlooked(choose(sample, []), sample, [])
+    bare = [[row[0], row[2]] for row in sample]
+    with pytest.raises(ContactsError, match="'Income' seems to hold the postal codes"):
+        refuse_overlooked(choose(bare, []), bare, [])
