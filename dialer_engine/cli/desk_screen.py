@@ -91,6 +91,8 @@ def in_words(desk: Mapping[str, Any]) -> str:
     words = STATES.get(desk["state"], str(desk["state"]))
     if desk["state"] == "wrap":
         return f"{words} (else: {desk['default']})"
+    if desk["state"] == "paused" and desk.get("on_hold"):
+        return f"{words}: the phone has the call on hold"
     if desk["state"] != "ready":
         return words
     if desk["campaign_state"] != "running":

@@ -198,10 +198,23 @@ def _agents(agents: list[dict[str, Any]]) -> Table:
         table.add_column(column)
     for one in agents:
         since = "-" if one["since_s"] is None else f"{one['since_s']:.0f}"
-        state = "looks at a contact" if one.get("looking") and one["state"] != "away" else one["state"]
-        words = (one["name"], state, since, one["campaign"] or "-", one.get("node") or "-", one["phone"])
+        words = (
+            one["name"],
+            _agent_state(one),
+            since,
+            one["campaign"] or "-",
+            one.get("node") or "-",
+            one["phone"],
+        )
         table.add_row(*words)
     return table
+
+
+def _agent_state(one: dict[str, Any]) -> str:
+    """Return what an agent does; of a phone on hold nobody hears anything."""
+    if one.get("looking") and one["state"] != "away":
+        return "looks at a contact"
+    return f"{one['state']}, on hold" if one.get("on_hold") and one["state"] != "away" else str(one["state"])
 
 
 def _trunks(trunks: list[dict[str, Any]]) -> Table:

@@ -11,6 +11,8 @@ A second phone of the same agent takes the seat over as it is: a conversation go
 a leg on another cannot have the conversation, so there the first leg goes down before the second comes up.
 A pause belongs to the leg: who dials in anew is ready, but a leg that an engine finds still up, after its own restart
 or after a node was lost, is as paused as it was. Its agent may have walked away, and must not get a customer.
+Whose phone has the leg on hold hears nobody: who is ready then, or would become it, is in a pause that ends with the
+hold. The key `0` ends that one, too: the word of a hold's end may have been lost with a link.
 
 The races this forbids
 ----------------------
@@ -51,6 +53,7 @@ class SeatState(StrEnum):
 class Seat:
     """A seat's whole state; `since` is the UTC moment the state began, `node` the Asterisk of its last leg.
 
+    `on_hold`: the agent's phone has the leg on hold; `for_hold`: that alone is why the seat is paused.
     `talked` is the attempt of the last talk and `talk_over` its end (UTC); both are None until one has ended and from
     the beginning of the next one on. They outlive the leg: whose phone was lost may come back with a request.
     """
@@ -60,6 +63,8 @@ class Seat:
     since: datetime | None = None
     attempt: str | None = None
     pause_wanted: bool = False
+    on_hold: bool = False
+    for_hold: bool = False
     node: str = ""
     talked: str | None = None
     talk_over: datetime | None = None
@@ -67,7 +72,7 @@ class Seat:
     @property
     def resting(self) -> bool:
         """Whether the agent is in a pause, or will be after what goes on now."""
-        return self.state is SeatState.PAUSED or self.pause_wanted
+        return self.state is SeatState.PAUSED or self.pause_wanted or self.on_hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class LegUp(SeatEvent):
 
     node: str
     paused: bool = False
+    on_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,16 @@ class LegDown(SeatEvent):
     """The agent's leg is gone; `vanished` when nobody hung it up: the phone or its network died."""
 
     vanished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held(SeatEvent):
+    """The agent's phone has put the leg on hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheld(SeatEvent):
+    """The agent's phone has taken the leg back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +230,17 @@ class IllegalSeatEvent(Exception):
 
 
 def _to(seat: Seat, state: SeatState, e: SeatEvent, attempt: str | None = None) -> Seat:
-    return replace(seat, state=state, since=e.at, attempt=attempt)
+    return replace(seat, state=state, since=e.at, attempt=attempt, for_hold=False)
 
 
 def _leg_up(s: Seat, e: LegUp) -> SeatStep:
-    present = replace(_to(s, SeatState.READY, e), pause_wanted=False, node=e.node)
-    return (replace(present, state=SeatState.PAUSED), ()) if e.paused else (present, (BecameReady(),))
+    present = replace(_to(s, SeatState.PAUSED, e), pause_wanted=False, node=e.node, on_hold=e.on_hold)
+    return (present, ()) if e.paused else _resume(present, e)
 
 
 def _another_leg(s: Seat, e: LegUp) -> SeatStep:
     """The agent moved to another phone in the middle of something: it goes on there."""
-    return s, ()
+    return replace(s, on_hold=e.on_hold), ()
 
 
 def _off(s: Seat, e: LegDown) -> SeatStep:
@@ -243,7 +259,7 @@ def _off_in_wrap(s: Seat, e: LegDown) -> SeatStep:
 
 
 def _absent(s: Seat, e: LegDown) -> Seat:
-    return replace(_to(s, SeatState.OFF, e), pause_wanted=False)
+    return replace(_to(s, SeatState.OFF, e), pause_wanted=False, on_hold=False)
 
 
 def _talk_over(s: Seat, attempt: str | None, e: SeatEvent) -> Seat:
@@ -259,7 +275,8 @@ def _reserve(s: Seat, e: Reserved) -> SeatStep:
 
 
 def _recall(s: Seat, e: Recalled) -> SeatStep:
-    return replace(_to(s, SeatState.RESERVED, e, e.attempt), pause_wanted=s.state is SeatState.PAUSED), ()
+    wanted = s.state is SeatState.PAUSED and not s.for_hold
+    return replace(_to(s, SeatState.RESERVED, e, e.attempt), pause_wanted=wanted), ()
 
 
 def _free(s: Seat, e: Freed) -> SeatStep:
@@ -269,6 +286,8 @@ def _free(s: Seat, e: Freed) -> SeatStep:
 def _resume(s: Seat, e: SeatEvent) -> SeatStep:
     if s.pause_wanted:
         return replace(_to(s, SeatState.PAUSED, e), pause_wanted=False), (Tell("paused"),)
+    if s.on_hold:
+        return replace(_to(s, SeatState.PAUSED, e), for_hold=True), (Tell("paused"),)
     return _to(s, SeatState.READY, e), (BecameReady(),)
 
 
@@ -297,7 +316,24 @@ def _pause(s: Seat, e: PauseKey) -> SeatStep:
 
 
 def _unpause(s: Seat, e: PauseKey) -> SeatStep:
-    return _to(s, SeatState.READY, e), (Tell("ready"), BecameReady())
+    return replace(_to(s, SeatState.READY, e), on_hold=False), (Tell("ready"), BecameReady())
+
+
+def _hold(s: Seat, e: Held) -> SeatStep:
+    """What goes on goes on; who is ready is so no more."""
+    held = replace(s, on_hold=True)
+    return _resume(held, e) if s.state is SeatState.READY else (held, ())
+
+
+def _unhold(s: Seat, e: Unheld) -> SeatStep:
+    back = replace(s, on_hold=False)
+    if s.state is not SeatState.PAUSED:
+        return back, ()
+    return (
+        (_to(back, SeatState.READY, e), (Tell("ready"), BecameReady()))
+        if s.for_hold
+        else (back, (Tell("paused"),))
+    )
 
 
 def _pause_later(s: Seat, e: PauseKey) -> SeatStep:
@@ -333,23 +369,32 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
     (SeatState.IN_CALL, LegUp): _another_leg,
     (SeatState.WRAP, LegUp): _another_leg,
     (SeatState.READY, LegDown): _off,
+    (SeatState.READY, Held): _hold,
     (SeatState.READY, Reserved): _reserve,
     (SeatState.READY, Recalled): _recall,
     (SeatState.READY, PauseKey): _pause,
     (SeatState.READY, DispositionKey): _dispose_late,
     (SeatState.RESERVED, LegDown): _off_with_customer,
+    (SeatState.RESERVED, Held): _hold,
+    (SeatState.RESERVED, Unheld): _unhold,
     (SeatState.RESERVED, Freed): _free,
     (SeatState.RESERVED, CustomerIn): _customer_in,
     (SeatState.RESERVED, PauseKey): _pause_later,
     (SeatState.IN_CALL, LegDown): _off_with_customer,
+    (SeatState.IN_CALL, Held): _hold,
+    (SeatState.IN_CALL, Unheld): _unhold,
     (SeatState.IN_CALL, CustomerOut): _customer_out,
     (SeatState.IN_CALL, HangupKey): _hangup_key,
     (SeatState.IN_CALL, PauseKey): _pause_later,
     (SeatState.WRAP, LegDown): _off_in_wrap,
+    (SeatState.WRAP, Held): _hold,
+    (SeatState.WRAP, Unheld): _unhold,
     (SeatState.WRAP, DispositionKey): _dispose,
     (SeatState.WRAP, WrapOver): _wrap_over,
     (SeatState.WRAP, PauseKey): _pause_later,
     (SeatState.PAUSED, LegDown): _off,
+    (SeatState.PAUSED, Held): _hold,
+    (SeatState.PAUSED, Unheld): _unhold,
     (SeatState.PAUSED, Recalled): _recall,
     (SeatState.PAUSED, PauseKey): _unpause,
     (SeatState.PAUSED, DispositionKey): _dispose_late,
@@ -357,14 +402,14 @@ SEAT_TABLE: dict[tuple[SeatState, type[SeatEvent]], Callable[[Seat, Any], SeatSt
 """What each event does in each state."""
 
 _KEYS = (HangupKey, PauseKey, DispositionKey)
-_LATE_NEWS = (Freed, CustomerIn, CustomerOut, WrapOver)
+_LATE_NEWS = (Freed, CustomerIn, CustomerOut, WrapOver, Held, Unheld)
 SEAT_IGNORED: frozenset[tuple[SeatState, type[SeatEvent]]] = frozenset(
     (state, event)
     for state in SeatState
     for event in (*_KEYS, *_LATE_NEWS, LegDown)
     if (state, event) not in SEAT_TABLE
 )
-"""Keys without a meaning in a state, and late news about an attempt the seat has left behind."""
+"""Keys without a meaning in a state, and late news about an attempt or a hold that the seat has left behind."""
 
 
 def step(seat: Seat, event: SeatEvent) -> SeatStep:

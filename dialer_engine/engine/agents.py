@@ -81,6 +81,8 @@ class Legs:
     node_of: dict[str, str] = field(default_factory=dict)
     paused: set[str] = field(default_factory=set)
     """Agents who are in a pause if a leg that was there before is found: see `adopt`."""
+    _on_hold: set[str] = field(default_factory=set)
+    """Legs that their phones have on hold, as far as a link was there to tell of it: nobody can ask."""
     _found: set[str] = field(default_factory=set)
     _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: dict[str, str] = field(default_factory=dict)
@@ -160,7 +162,7 @@ class Legs:
             await self._quietly(commands.hangup(channel_id))
             return
         if self.by_agent.get(agent) == channel_id:
-            self._feed(agent, chair.LegUp(utc_now(), node))
+            self._feed(agent, chair.LegUp(utc_now(), node, on_hold=channel_id in self._on_hold))
             await self._open_whisper(channel_id)
             self.tell(agent, "on_duty")
 
@@ -227,6 +229,7 @@ class Legs:
         if self._looks:
             self._ended.add(channel_id)
         self._dead.pop(channel_id, None)
+        self._on_hold.discard(channel_id)
         agent = self.by_channel.pop(channel_id, None)
         self.node_of.pop(channel_id, None)
         if agent is None:
@@ -237,6 +240,16 @@ class Legs:
             self._remember_pause(agent, vanished)
             self._feed(agent, chair.LegDown(utc_now(), vanished))
         return True
+
+    def hold(self, channel_id: str, *, on: bool) -> None:
+        """A phone put a channel on hold, or took it back; of an agent's leg that counts for the seat."""
+        agent = self.by_channel.get(channel_id)
+        if agent is None:
+            return
+        (self._on_hold.add if on else self._on_hold.discard)(channel_id)
+        if self.by_agent.get(agent) == channel_id:
+            log.info("phone has its leg on hold" if on else "phone took its leg back", agent=agent)
+            self._feed(agent, chair.Held(utc_now()) if on else chair.Unheld(utc_now()))
 
     @contextmanager
     def noting_ends(self) -> Iterator[Set[str]]:

@@ -36,7 +36,8 @@ class Campaigns:
     """Plans of all campaigns and the runners of those that are running.
 
     `_live` names the campaigns whose calls kept agents when these were last given out, `_adopting` says that calls
-    of an earlier engine are being taken over, not all of which are known yet.
+    of an earlier engine are being taken over, not all of which are known yet. `_ending` has the runners of campaigns
+    that run no more while their lines may be answered, each with its task.
     """
 
     dispatcher: Dispatcher
@@ -48,6 +49,7 @@ class Campaigns:
     why_halted: dict[str, str] = field(default_factory=dict)
     agents: Mapping[str, int | None] = field(default_factory=dict)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _ending: dict[str, tuple[Runner, asyncio.Task[None]]] = field(default_factory=dict)
     _live: set[str] = field(default_factory=set)
     _adopting: bool = False
 
@@ -63,6 +65,8 @@ class Campaigns:
         self.plans, self.agents = dict(plans), dict(agents)
         for name, runner in self.runners.items():
             runner.plan = plans[name]
+        for name, (runner, _) in self._ending.items():
+            runner.plan = plans.get(name, runner.plan)
         self._assign()
         self.wake_all()
 
@@ -72,6 +76,11 @@ class Campaigns:
             raise UnknownCampaign(name, list(self.plans))
         return self.plans[name]
 
+    def is_to_run(self, name: str) -> bool:
+        """Return whether a campaign runs, or is started once all else of the engine has."""
+        state, plan = self.states.get(name, "draft"), self.plans.get(name)
+        return state == "running" or (state == "draft" and plan is not None and plan.settings.autostart)
+
     def start(self, name: str) -> None:
         """Start to dial a campaign; without effect on a running one. Raises UnknownCampaign."""
         plan = self.plan(name)
@@ -79,6 +88,8 @@ class Campaigns:
         self.why_halted.pop(name, None)
         if name in self.runners:
             return
+        if name in self._ending:
+            self._ending.pop(name)[1].cancel()
         runner = self.make_runner(plan)
         self.runners[name] = runner
         self._running[name] = self.tasks.spawn(runner.run(), f"campaign {name}")
@@ -89,7 +100,8 @@ class Campaigns:
     def halt(self, name: str, state: str, why: str | None = None) -> None:
         """Place no more calls for a campaign (`paused` or `stopped`); calls in progress go on.
 
-        `why` is shown when it was not a person who wanted it.
+        Lines that ring on without an agent are ended as those of a running one. `why` is shown when it was not a person
+        who wanted it.
         """
         self.states[name] = state
         self.why_halted.pop(name, None)
@@ -101,15 +113,35 @@ class Campaigns:
         if runner is not None:
             runner.cancel_departures()
             self._assign()
-            runner.settle()
+            self._wind_up(name, runner)
             log.info("campaign halted", campaign=name, state=state)
+        else:
+            self._wind_up_found(name)
+
+    def _wind_up(self, name: str, runner: Runner) -> None:
+        """Let a runner end what nobody could take, until nothing of its campaign may be answered any more."""
+        task = self.tasks.spawn(runner.wind_up(), f"lines of halted campaign {name}")
+        self._ending[name] = runner, task
+        task.add_done_callback(lambda done: self._wound_up(name, done))
+
+    def _wound_up(self, name: str, task: asyncio.Task[None]) -> None:
+        if name in self._ending and self._ending[name][1] is task:
+            del self._ending[name]
+
+    def _wind_up_found(self, name: str) -> None:
+        """The same for lines of an earlier engine whose campaign does not run; not for one without a plan."""
+        if name in self.plans and name not in self.runners and name not in self._ending:
+            self._wind_up(name, self.make_runner(self.plans[name]))
 
     def changed(self, name: str) -> None:
         """Something changed for a campaign: let its runner decide again; of a halted one agents may be free."""
         runner = self.runners.get(name)
         if runner is not None:
             runner.wake()
-        elif name in self._live:
+            return
+        if name in self._ending:
+            self._ending[name][0].wake()
+        if name in self._live:
             self._let_go(name)
 
     def wake_all(self) -> None:
@@ -135,6 +167,9 @@ class Campaigns:
         seats = [seat for seat in self.dispatcher.seats.values() if seat.node == node]
         free = [seat for seat in seats if not self._serves(seat.agent)]
         self._assign({seat.agent: self.dispatcher.campaign_of_attempt(seat.attempt) for seat in free})
+        for name in {call.campaign for call in self.dispatcher.calls.values() if call.node == node}:
+            if not self.is_to_run(name):
+                self._wind_up_found(name)
 
     def _assign(self, anew: Mapping[str, str] | None = None) -> None:
         """Give every agent a campaign: the present one while it needs them, else one that wants them.

@@ -109,6 +109,7 @@ class Desks:
             "campaign_state": self.campaigns.states.get(plan.name, "draft") if plan else None,
             "waits_for": self._waits_for(seat, plan),
             "pause_wanted": seat.pause_wanted,
+            "on_hold": seat.on_hold,
             "notice": self.previews.notices.get(agent),
             "preview": showing.preview.id if showing else None,
             "attempt": seat.attempt,

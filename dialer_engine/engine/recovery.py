@@ -132,7 +132,7 @@ def leg_agent(channel: Channel) -> str | None:
 async def reconcile(
     dispatcher: Dispatcher, legs: Legs, place: Place, owned: Callable[[], bool], *, hang_up_orphans: bool
 ) -> Seen:
-    """Compare with one node: legs, then attempts, then, once all are known, what nobody owns. Raises AriError.
+    """Compare with one node: legs and attempts, then, once all are known, what nobody owns. Raises AriError.
 
     Without `hang_up_orphans` all that is there is to be adopted. Else raises NotOurs when it is another engine's and
     the lease is not `owned`.
@@ -163,10 +163,18 @@ def others_talk(dispatcher: Dispatcher, seen: Seen, ours: frozenset[str]) -> str
 
 
 def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, before: Before) -> None:
-    """Feed what a node has, or has no more, through the ordinary transitions; `before` is of when the look began."""
+    """Feed what a node has, or has no more, through the ordinary transitions; `before` is of when the look began.
+
+    Talks that are over come before the legs: whose agent is gone as well nobody else is to go on with. Whoever was
+    just being joined comes after them, as it frees its agent for others, who may be gone.
+    """
     legs.know_bridges(node, seen.bridges)
+    calls = [call for call in dispatcher.calls.values() if call.node == node]
+    over = {call.id for call in calls if call.phase is Phase.BRIDGED and call.id not in seen.channels}
+    for call in [call for call in calls if call.id in over]:
+        _attempt(dispatcher, call, seen, before)
     _legs(legs, node, seen, before)
-    for call in [call for call in dispatcher.calls.values() if call.node == node]:
+    for call in [call for call in dispatcher.calls.values() if call.node == node and call.id not in over]:
         _attempt(dispatcher, call, seen, before)
 
 

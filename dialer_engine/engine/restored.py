@@ -118,11 +118,9 @@ class Restored:
 
     async def resume(self, states: Mapping[str, str]) -> None:
         """Start the campaigns that are to run, or pause them when the database went back."""
-        wanted = []
-        for name, plan in self._campaigns.plans.items():
-            state = self._campaigns.states[name] = states.get(name, "draft")
-            if state == "running" or (state == "draft" and plan.settings.autostart):
-                wanted.append(name)
+        for name in self._campaigns.plans:
+            self._campaigns.states[name] = states.get(name, "draft")
+        wanted = [name for name in self._campaigns.plans if self._campaigns.is_to_run(name)]
         if self._watermark.behind:
             async with self._session() as conn:
                 await self._pause(conn, wanted)

@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -28,7 +28,7 @@ from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.ledger import Ledgers
 from dialer_engine.engine.pacers import Pacers
-from dialer_engine.engine.pacing_view import Dialable, snapshot
+from dialer_engine.engine.pacing_view import OPEN, Dialable, snapshot
 from dialer_engine.engine.places import Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews, Showing
@@ -111,19 +111,28 @@ class Runner:
     async def run(self) -> None:
         """Dial until cancelled; a failing pass is logged and tried again after a second."""
         while True:
-            try:
-                again = await self._pass()
-            except Exception:
-                log.exception("pass of a campaign failed", campaign=self.plan.name)
-                await asyncio.sleep(RETRY_AFTER_ERROR_S)
-                continue
-            if not again:
+            if not await self._tried(self._pass()):
+                await self._sleep(self._departure_in)
+
+    async def wind_up(self) -> None:
+        """The campaign is halted and its agents may work elsewhere: end lines without one while any may be answered."""
+        while self._may_be_answered():
+            if not await self._tried(self._settle()):
                 await self._sleep()
 
-    async def _sleep(self) -> None:
+    async def _tried(self, doing: Awaitable[bool]) -> bool:
+        """Await a pass; returns whether the next one is to come at once, also, after a second, when it failed."""
+        try:
+            return await doing
+        except Exception:
+            log.exception("pass of a campaign failed", campaign=self.plan.name)
+            await asyncio.sleep(RETRY_AFTER_ERROR_S)
+            return True
+
+    async def _sleep(self, at_most: Callable[[], float] = lambda: SAFETY_NET_S) -> None:
         """Sleep until something changes; many changes of one moment make one pass."""
         await asyncio.sleep(COALESCE_S)
-        wait = min(SAFETY_NET_S, max(0.001, self._departure_in()))
+        wait = min(SAFETY_NET_S, max(0.001, at_most()))
         await wait_at_most(self._wake, wait)
         self._wake.clear()
 
@@ -204,9 +213,7 @@ class Runner:
     async def _carry_out(self, node: str, decision: Decision) -> bool:
         """Cancel and place on a node; returns whether to decide again at once."""
         self.ledgers.covered[self.plan.name, node] = decision.covered or 0
-        for attempt_id in decision.cancel:
-            self.dispatcher.cancel(attempt_id, "no agent is free")
-            await asyncio.sleep(CANCEL_EVERY_S)
+        await self._end_lines(decision)
         now = time.monotonic()
         line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         if decision.place <= 0 or line is None or self._why_not(node):
@@ -226,6 +233,11 @@ class Runner:
         if not result.reserved:
             self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
         return bool(result.reserved)
+
+    async def _end_lines(self, decision: Decision) -> None:
+        for attempt_id in decision.cancel:
+            self.dispatcher.cancel(attempt_id, "no agent is free")
+            await asyncio.sleep(CANCEL_EVERY_S)
 
     async def _show(self, node: str, count: int, line: TrunkLine, context: GateContext) -> None:
         """Put contacts before agents of a node who have none; the agents dial, or do not."""
@@ -412,14 +424,19 @@ class Runner:
             },
         )
 
-    def settle(self) -> None:
-        """The campaign was halted and its agents may work elsewhere now: end lines without an agent."""
+    def _may_be_answered(self) -> bool:
+        calls = self.dispatcher.calls_of(self.plan.name)
+        return any(call.phase in OPEN and call.attempt.hanging_up is None for call in calls)
+
+    async def _settle(self) -> bool:
+        """End lines of a halted campaign that lack an agent, on every node that is up; nothing else is decided."""
         by_hand = self.plan.settings.mode == "preview"
-        for node in self.places:
+        for node, place in self.places.items():
             self.ledgers.covered.pop((self.plan.name, node), None)
-            decision = make_pacer("preview" if by_hand else "progressive").decide(self.snapshot(node))
-            for attempt_id in decision.cancel:
-                self.dispatcher.cancel(attempt_id, "no agent is free")
+            if place.up:
+                pacer = make_pacer("preview" if by_hand else "progressive")
+                await self._end_lines(pacer.decide(self.snapshot(node)))
+        return False
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""

@@ -104,7 +104,7 @@ def agents_status(
     looking: Collection[str] = (),
     away: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Return one entry per agent: state, since how many seconds, campaign, attempt, node, phone, looking.
+    """Return one entry per agent: state, since how many seconds, campaign, attempt, node, phone, looking, on_hold.
 
     `away` names the nodes that are not connected: their agents are neither ready nor known to be gone.
     """
@@ -118,6 +118,7 @@ def agents_status(
             "node": legs.node_of.get(legs.by_agent.get(agent, "")),
             "phone": phones.get(agent, "unknown"),
             "looking": agent in looking,
+            "on_hold": seat is not None and seat.on_hold,
         }
         for agent in sorted(campaigns.agents)
     ]

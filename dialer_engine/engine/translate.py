@@ -28,6 +28,8 @@ EVENT_TYPES = (
     "ChannelEnteredBridge",
     "ChannelDestroyed",
     "ChannelDtmfReceived",
+    "ChannelHold",
+    "ChannelUnhold",
     "ChannelUserevent",
     "CallBroadcast",
     "Dial",
@@ -99,6 +101,8 @@ class Translator:
                 self._destroyed(node, event)
             case ari.ChannelDtmfReceived(channel=channel, digit=digit):
                 self.legs.key(channel.id, digit)
+            case ari.ChannelHold(channel=channel) | ari.ChannelUnhold(channel=channel):
+                self.legs.hold(channel.id, on=isinstance(event, ari.ChannelHold))
             case ari.ContactStatusChange(contact_info=info, endpoint=endpoint):
                 status = info.contact_status
                 self.chairs.contact(node, endpoint.resource, status, endpoint.channel_ids)

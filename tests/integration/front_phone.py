@@ -203,6 +203,30 @@ class FrontPhone(asyncio.DatagramProtocol):
         )
         return answer.code if answer else 0
 
+    async def offer(self, dialog: Dialog, direction: str) -> int:
+        """Offer the call's audio anew (`sendonly`: on hold); return the answer's code, 0 for silence."""
+        assert dialog.final is not None
+        version = self._cseq + 1
+        body = SDP.format(host=self.host).replace("o=- 1 1 ", f"o=- 1 {version} ")
+        more = "".join(f"Route: {each}\r\n" for each in dialog.route)
+        more += f"Contact: <sip:{self.name}@{self.at}>\r\nContent-Type: application/sdp\r\n"
+        answer = await self._ask(
+            "INVITE",
+            dialog.target,
+            self.name,
+            dialog.call_id,
+            more,
+            body.replace("sendrecv", direction),
+            tag=dialog.tag,
+            to=dialog.final["to"],
+        )
+        if answer is None:
+            return 0
+        if answer.code == 200:
+            dialog.final, dialog.cseq = answer, self._cseq
+            self._ack(dialog, self.name)
+        return answer.code
+
     def send(self, text: str | bytes) -> None:
         """Send anything."""
         assert self._way is not None

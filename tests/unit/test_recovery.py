@@ -11,6 +11,7 @@ from recovery_support import Rig
 from structlog.testing import capture_logs
 
 from dialer_engine.core import attempt as life
+from dialer_engine.core import seat as chair
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine import actions, agents
@@ -192,6 +193,39 @@ async def test_an_agents_talk_on_a_lost_node_ends_as_a_talk_with_the_default_dis
     lose(rig)
     assert (rig.results, rig.state("alice")) == ([("x", "bridged")], SeatState.OFF)
     assert rig.book.dispositions == [("x", "spring", "alice", None)]
+
+
+async def test_the_talk_of_a_lost_node_is_given_to_nobody_whose_leg_is_lost_as_well(rig: Rig) -> None:
+    rig.asterisk.seat("leg-a", "alice")
+    rig.asterisk.seat("leg-b", "bob")
+    await rig.compare()
+    rig.asterisk.up["x"] = "Up"
+    call = rig.have("x", Phase.BRIDGED, "alice", answered_at=at(4), joined_at=at(5))
+    rig.dispatcher.reseat(call, "alice")
+    seats, before = len(rig.book.seats), Before.now(rig.dispatcher, rig.legs, "main")
+    alice_first = Before(before.at, dict.fromkeys(("leg-a", "leg-b")).keys(), before.phases)
+    agree(rig.dispatcher, rig.legs, "main", Seen.nothing(), alice_first)
+    assert (call.attempt.agent, rig.results) == ("alice", [("x", "bridged")])
+    assert rig.book.seats[seats:] == [("alice", "wrap"), ("alice", "off"), ("bob", "off")]
+    assert rig.book.dispositions == [("x", "spring", "alice", None)]
+
+
+async def test_a_join_of_a_lost_node_frees_nobody_whose_leg_is_lost_as_well(rig: Rig) -> None:
+    """Whoever waits is given to agents who are there."""
+    for leg, agent in (("leg-a", "alice"), ("leg-b", "bob")):
+        rig.asterisk.seat(leg, agent)
+    await rig.compare()
+    rig.have("x", Phase.RINGING)
+    rig.dispatcher.feed("x", life.Answered(utc_now()))
+    rig.dispatcher.feed("x", life.Offered(utc_now()))
+    rig.dispatcher.feed_seat("bob", chair.PauseKey(utc_now()))
+    rig.have("y", Phase.RINGING)
+    rig.dispatcher.feed("y", life.Answered(utc_now()))
+    rig.dispatcher.feed("y", life.Offered(utc_now()))
+    rig.asterisk.up["y"] = "Up"
+    rig.asterisk.end("leg-a")
+    await rig.compare()
+    assert (rig.phase("y"), rig.state("alice")) == (Phase.WAITING, SeatState.OFF)
 
 
 async def test_a_join_that_began_during_the_look_has_its_time(rig: Rig) -> None:

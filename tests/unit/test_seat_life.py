@@ -222,6 +222,9 @@ SAMPLES: tuple[chair.SeatEvent, ...] = (
     chair.LegUp(at(1), "main"),
     chair.LegUp(at(1), "main", paused=True),
     chair.LegDown(at(1)),
+    chair.LegUp(at(1), "main", on_hold=True),
+    chair.Held(at(1)),
+    chair.Unheld(at(1)),
     chair.Reserved(at(1), "x"),
     chair.Reserved(at(1), "y"),
     chair.Recalled(at(1), "x"),
@@ -273,5 +276,7 @@ def test_each_conversation_gets_exactly_one_disposition(events: list[chair.SeatE
         disposed += sum(isinstance(command, chair.Dispose) for command in commands)
         assert not any(isinstance(command, chair.Correct) for command in commands) or talked == disposed
         assert (seat.state in (SeatState.RESERVED, SeatState.IN_CALL, SeatState.WRAP)) == bool(seat.attempt)
+        assert not (seat.on_hold and seat.state in (SeatState.READY, SeatState.OFF))
+        assert not seat.for_hold or (seat.on_hold and seat.state is SeatState.PAUSED)
     open_ = seat.state in (SeatState.IN_CALL, SeatState.WRAP)
     assert talked == disposed + open_
