@@ -267,7 +267,7 @@ def _named(region: str, year: int) -> Iterator[date]:
     easter = EASTER[year]
     if region in ("US-AL", "US-LA"):
         yield easter - timedelta(days=47)
-    if region in ("US-LA", "US-PA"):
+    if region in ("US-LA", "US-PA", "US-UT"):
         yield easter - timedelta(days=2)
     if region in ("US-PA", "US-RI"):
         yield _weekday(year, 11, calendar.MONDAY, 1) + timedelta(days=1)
@@ -278,6 +278,7 @@ def _named(region: str, year: int) -> Iterator[date]:
         yield date(year, 6, 14)
     if region == "US-UT":
         yield date(year, 7, 24)
+        yield JUNETEENTH_IN_UTAH[year]
     if region == "US-RI":
         yield _weekday(year, 8, calendar.MONDAY, 2)
 
@@ -290,6 +291,14 @@ EASTER = {
     2029: date(2029, 4, 1),
 }
 """From an almanac."""
+JUNETEENTH_IN_UTAH = {
+    2025: date(2025, 6, 16),
+    2026: date(2026, 6, 15),
+    2027: date(2027, 6, 21),
+    2028: date(2028, 6, 19),
+    2029: date(2029, 6, 18),
+}
+"""The Monday on which it is kept, from a calendar."""
 
 
 def _weekday(year: int, month: int, weekday: int, which: int) -> date:
