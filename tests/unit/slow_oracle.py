@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 
-from gate_support import AREAS, area_zones, zone
+from gate_support import AREAS, SAME_NAME, area_zones, zone
 
 HOURS = """
 US-AL 08:00-20:00 08:00-20:00 closed
@@ -169,7 +169,7 @@ def _places(npa: str, region: str | None, zone_name: str | None) -> tuple[set[st
         for row in AREAS.values():
             if region in row["regions"].split():
                 there |= area_zones(row)
-        names |= set() if zone_name in there else there
+        names |= there & SAME_NAME.get(zone_name or "", set()) if zone_name in there else there
         regions.add(region)
     return regions, tuple(zone(name) for name in sorted(names))
 
