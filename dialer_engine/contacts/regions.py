@@ -166,7 +166,7 @@ def _of_postal(text: str) -> tuple[tuple[str, ...], str]:
 
 
 def zone_hints(text: str, known: Container[str]) -> tuple[str, ...]:
-    """Return the IANA zone that a time zone column names, if it is a known one."""
+    """Return the known IANA zone that a time zone column names; the gate adds those of the same name."""
     name = text.strip()
     if name in known:
         return (name,)

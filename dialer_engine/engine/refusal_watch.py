@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dialer_engine.core.gate import Facts, GateContext, Limits, Outcome
-from dialer_engine.core.gate.rules import emergency_stop
+from dialer_engine.core.gate.rules import emergency_stop, reassigned
 from dialer_engine.engine.plan import gate_context
 from dialer_engine.engine.trouble import Trouble
 from dialer_engine.store import stops
 from dialer_engine.store.consent import consents_of
+from dialer_engine.store.registry.facts import reassigned_answers
 from dialer_engine.store.stops import LivePlace
 from dialer_engine.store.suppress import live_suppressed
 
@@ -64,7 +65,7 @@ class RefusalWatch:
 async def stopped_calls(conn: Connection, context: GateContext) -> list[str]:
     """Return the attempts that nobody answered yet and that a stop in force forbids, judged as a reservation is.
 
-    A stop that exempts consent spares whoever has one of the Member that calls.
+    A stop that exempts consent spares whoever has one of the Member that calls, given by the number's present owner.
     """
     in_force = await stops.in_force(conn)
     if not in_force:
@@ -75,9 +76,18 @@ async def stopped_calls(conn: Connection, context: GateContext) -> list[str]:
         by_member[live.member_id].append(live)
     found = []
     for member_id, calls in by_member.items():
-        consents = await consents_of(conn, [live.number for live in calls], member_id)
+        numbers = [live.number for live in calls]
+        consents = await consents_of(conn, numbers, member_id)
+        answers = await reassigned_answers(conn, numbers)
         for live in calls:
-            facts = Facts(live.number, live.regions, live.zones, consents=consents.get(live.number, ()))
+            facts = Facts(
+                live.number,
+                live.regions,
+                live.zones,
+                reassigned=answers.get(live.number, ()),
+                consents=consents.get(live.number, ()),
+            )
+            facts = replace(facts, consents=reassigned.present_owners(facts))
             if emergency_stop.check(facts, now).outcome is not Outcome.allow:
                 found.append(live.attempt_id)
     return found

@@ -38,7 +38,7 @@ def rows(first: int, last: int) -> list[tuple[str, str, str, str]]:
         for year in range(first, last + 2)
         for states, name, holiday in _year(year)
         for state in states.split()
-        for day, kind in _both(holiday)
+        for day, kind in _days(state, name, holiday)
         if first <= day.year <= last
     }
     return sorted(found)
@@ -57,7 +57,7 @@ def _forbidden(year: int) -> Iterator[tuple[str, str, date]]:
     yield ALL, "Martin Luther King Day", _nth(year, 1, 0, 3)
     yield "AL PA RI UT", "Presidents' Day", _nth(year, 2, 0, 3)
     yield "AL LA", "Mardi Gras", easter - 47 * DAY
-    yield "LA PA", "Good Friday", easter - 2 * DAY
+    yield "LA PA UT", "Good Friday", easter - 2 * DAY
     yield "AL", "Confederate Memorial Day", _nth(year, 4, 0, 4)
     yield ALL, "Memorial Day", _last_monday_of_may(year)
     yield "AL", "Jefferson Davis Day", _nth(year, 6, 0, 1)
@@ -72,6 +72,15 @@ def _forbidden(year: int) -> Iterator[tuple[str, str, date]]:
     yield ALL, "Veterans Day", date(year, 11, 11)
     yield ALL, "Thanksgiving Day", _nth(year, 11, 3, 4)
     yield ALL, "Christmas Day", date(year, 12, 25)
+
+
+def _days(state: str, name: str, holiday: date) -> list[tuple[date, str]]:
+    """All days on which a state keeps a holiday; Utah keeps a Monday for Juneteenth (Utah Code 63G-1-301)."""
+    days = _both(holiday)
+    if (state, name) == ("UT", "Juneteenth") and holiday.weekday():
+        monday = holiday - holiday.weekday() * DAY
+        days.append((monday if holiday.weekday() < 5 else monday + 7 * DAY, "observed"))
+    return days
 
 
 def _both(holiday: date) -> list[tuple[date, str]]:

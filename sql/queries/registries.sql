@@ -256,6 +256,15 @@ where q.state = 'held' and q.held_rule = any($1::text[])
                                    or 'ported:to_wireline' = any(names)
           end);
 
+-- name: registry_requeue_given_up
+-- Makes contacts due again that were held for want of a consent and have a number that was given up: a new answer may
+-- show that the consent is the present owner's.
+update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
+where q.state = 'held' and q.held_rule = any($1::text[])
+  and exists (
+    select 1 from contact_numbers n join registry_reassigned r on r.number = n.number
+    where n.contact_id = q.contact_id and r.answer = 'yes');
+
 -- name: registry_room
 -- Lets this transaction sort and group a large contact list in memory.
 set local work_mem = '192MB';

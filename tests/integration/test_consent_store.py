@@ -11,6 +11,7 @@ from store_support import NOON, WALL, Conn, Member, World, end_of, gate, make_wo
 
 from dialer_engine.contacts.consent_file import import_consents
 from dialer_engine.contacts.errors import ContactsError
+from dialer_engine.contacts.registry.answers import take_answers
 from dialer_engine.core.gate import ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut
 from dialer_engine.core.gate.rulebook import Loosening
@@ -268,6 +269,42 @@ async def test_a_stop_that_exempts_consent_leaves_those_people(conn: Conn) -> No
     assert [one.number for one in got.reserved] == [TEXAS]
     assert got.held == {"emergency_stop": 1}
     assert await stopped_calls(conn, gate()) == [], "who may be reserved may go on ringing"
+
+
+async def test_a_stop_spares_nobody_for_what_a_former_owner_signed(conn: Conn, tmp_path: Path) -> None:
+    world = await world_of(conn, [TEXAS], ["+12105550102"])
+    acme = world.members["acme"]
+    await consent.add(
+        conn, acme, [replace(WRITTEN, number=TEXAS, since=NOON - timedelta(days=1))], WALL, who="op"
+    )
+    ids = {one.number: one.attempt_id for one in (await reserve(conn, request(world))).reserved}
+    await stops.stop(conn, "US-TX", "hurricane", WALL, who="op", exempts_consent=True)
+    assert await stopped_calls(conn, gate()) == [ids["+12105550102"]]
+    file = tmp_path / "answers.csv"
+    file.write_text(f"{TEXAS},2025-01-10,yes\n")
+    await take_answers(conn, file, NOON, NOON, "op")
+    assert set(await stopped_calls(conn, gate())) == set(ids.values())
+
+
+async def test_contacts_are_looked_at_again_when_an_answer_gives_a_consent_back(
+    conn: Conn, tmp_path: Path
+) -> None:
+    """Florida asks for a signature; the present owner only said yes, and a later answer shows that he signed too."""
+    world = await world_of(conn, [FLORIDA], [OTHER])
+    acme = world.members["acme"]
+    answered = NOON - timedelta(days=2)
+    said = consent.NewConsent(FLORIDA, ConsentKind.express, NOON - timedelta(days=1), "phone")
+    await consent.add(conn, acme, [WRITTEN, said], WALL, who="op")
+    file = tmp_path / "answers.csv"
+    file.write_text(f"{FLORIDA},2025-01-10,yes\n{OTHER},2025-01-10,no\n")
+    await take_answers(conn, file, answered, NOON, "op")
+    got = await reserve(conn, request(world))
+    assert (got.reserved, got.held) == ((), {"automated_dialing": 2})
+    file.write_text(f"{FLORIDA},{GIVEN.date()},no\n")
+    await take_answers(conn, file, answered, NOON, "op")
+    states = await conn.fetch("select state from queue order by contact_id")
+    assert [row["state"] for row in states] == ["due", "held"]
+    assert [one.number for one in (await reserve(conn, request(world))).reserved] == [FLORIDA]
 
 
 async def test_a_stop_ends_the_unanswered_calls_that_it_forbids_and_no_others(conn: Conn) -> None:

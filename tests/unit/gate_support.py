@@ -79,6 +79,15 @@ TERRITORIES = {"US-PR", "US-VI", "US-GU", "US-AS", "US-MP"}
 CALLABLE = sorted(npa for npa, row in AREAS.items() if row["regions"] not in TERRITORIES)
 
 
+SAME_NAME = {
+    "America/Denver": {"America/Phoenix"},
+    "America/Chicago": {"America/Winnipeg", "America/Atikokan"},
+    "America/Halifax": {"America/Blanc-Sablon", "America/Puerto_Rico"},
+    "Pacific/Honolulu": {"America/Adak"},
+}
+"""Zones that people in one state or province call by the same name, though their clocks differ for a time."""
+
+
 def area_zones(row: dict[str, str]) -> set[str]:
     """All zones of an area code, ours and the library's."""
     return {*row["zones"].split(), *row["library_zones"].split()}
@@ -101,8 +110,7 @@ class Oracle:
         if region:
             of_region = [area_zones(row) for row in AREAS.values() if region in row["regions"].split()]
             there: set[str] = set().union(*of_region)
-            if zone_name not in there:
-                zones |= there
+            zones |= there & SAME_NAME.get(zone_name or "", set()) if zone_name in there else there
         self.zones = [zone(name) for name in sorted(zones)]
 
     def open_at(self, moment: datetime) -> bool:

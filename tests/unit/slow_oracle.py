@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
 
-from gate_support import AREAS, area_zones, zone
+from gate_support import AREAS, SAME_NAME, area_zones, zone
 
 HOURS = """
 US-AL 08:00-20:00 08:00-20:00 closed
@@ -169,7 +169,7 @@ def _places(npa: str, region: str | None, zone_name: str | None) -> tuple[set[st
         for row in AREAS.values():
             if region in row["regions"].split():
                 there |= area_zones(row)
-        names |= set() if zone_name in there else there
+        names |= there & SAME_NAME.get(zone_name or "", set()) if zone_name in there else there
         regions.add(region)
     return regions, tuple(zone(name) for name in sorted(names))
 
@@ -267,7 +267,7 @@ def _named(region: str, year: int) -> Iterator[date]:
     easter = EASTER[year]
     if region in ("US-AL", "US-LA"):
         yield easter - timedelta(days=47)
-    if region in ("US-LA", "US-PA"):
+    if region in ("US-LA", "US-PA", "US-UT"):
         yield easter - timedelta(days=2)
     if region in ("US-PA", "US-RI"):
         yield _weekday(year, 11, calendar.MONDAY, 1) + timedelta(days=1)
@@ -278,6 +278,7 @@ def _named(region: str, year: int) -> Iterator[date]:
         yield date(year, 6, 14)
     if region == "US-UT":
         yield date(year, 7, 24)
+        yield JUNETEENTH_IN_UTAH[year]
     if region == "US-RI":
         yield _weekday(year, 8, calendar.MONDAY, 2)
 
@@ -290,6 +291,14 @@ EASTER = {
     2029: date(2029, 4, 1),
 }
 """From an almanac."""
+JUNETEENTH_IN_UTAH = {
+    2025: date(2025, 6, 16),
+    2026: date(2026, 6, 15),
+    2027: date(2027, 6, 21),
+    2028: date(2028, 6, 19),
+    2029: date(2029, 6, 18),
+}
+"""The Monday on which it is kept, from a calendar."""
 
 
 def _weekday(year: int, month: int, weekday: int, which: int) -> date:

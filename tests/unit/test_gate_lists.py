@@ -16,6 +16,7 @@ from dialer_engine.core.gate import (
     Outcome,
     ReassignedAnswer,
     Verdict,
+    evaluate,
 )
 from dialer_engine.core.gate.lists import Age
 from dialer_engine.core.gate.rules import list_freshness, litigator, reassigned, registry, wireless
@@ -299,6 +300,62 @@ def test_another_member_s_later_question_hides_no_yes() -> None:
         assert (theirs.outcome, theirs.evidence[0]) == (Outcome.allow, ("answer", "no"))
         nobody = replace(facts, consents=(replace(signed, revoked_at=NOON - DAY),))
         assert reassigned.check(nobody, asked()).outcome is Outcome.block, "a yes stands without a consent"
+
+
+ASKED, ANSWERED = date(2025, 1, 10), datetime(2026, 9, 1, 12, tzinfo=UTC)
+FORMER = Consent(ConsentKind.express_written, datetime(2025, 1, 10, 12, tzinfo=UTC), "web form")
+PRESENT = Consent(ConsentKind.express, datetime(2026, 10, 1, 12, tzinfo=UTC), "phone")
+BEFORE_HER = ReassignedAnswer("no", date(2025, 1, 11), ANSWERED)
+"""A number given up some time after January 10, 2025, unless this answer says that it was that very day."""
+
+
+@pytest.mark.parametrize(
+    ("consents", "answers", "refused"),
+    [
+        pytest.param((FORMER,), (), "reassigned", id="the former owner alone"),
+        pytest.param((PRESENT,), (), "registry", id="the present owner, who signed nothing"),
+        pytest.param((FORMER, PRESENT), (), "registry", id="a signature of the former owner beside"),
+        pytest.param((PRESENT, FORMER), (), "registry", id="in the other order"),
+        pytest.param(
+            (replace(FORMER, since=ANSWERED), PRESENT), (), "registry", id="the moment of the answer"
+        ),
+        pytest.param(
+            (replace(FORMER, since=ANSWERED + DAY), PRESENT), (), None, id="signed after the answer"
+        ),
+        pytest.param(
+            (replace(FORMER, since=FORMER.since + DAY), PRESENT), (BEFORE_HER,), None, id="later no"
+        ),
+        pytest.param((FORMER, PRESENT), (BEFORE_HER,), "registry", id="no about a day after the signature"),
+        pytest.param(
+            (replace(FORMER, since=FORMER.since + DAY), PRESENT),
+            (BEFORE_HER, ReassignedAnswer("no_data", date(2025, 1, 11), ANSWERED + DAY)),
+            "registry",
+            id="a no that is lost",
+        ),
+        pytest.param(
+            (replace(FORMER, since=ANSWERED + DAY), PRESENT),
+            (ReassignedAnswer("yes", date(2025, 1, 10), ANSWERED + 5 * DAY),),
+            "registry",
+            id="given up twice",
+        ),
+    ],
+)
+def test_a_former_owners_consent_permits_nothing(
+    consents: tuple[Consent, ...], answers: tuple[ReassignedAnswer, ...], refused: str | None
+) -> None:
+    """What one owner signed does not join with what the next one said."""
+    given_up = ReassignedAnswer("yes", ASKED, ANSWERED)
+    facts = Facts(NEW_YORK, lists=(hit("us_national"),), consents=consents, reassigned=(given_up, *answers))
+    decision = evaluate(facts, context(datetime(2026, 10, 13, 17, tzinfo=UTC)))
+    assert (decision.blocking.rule if decision.blocking else None) == refused
+
+
+def test_answers_that_cannot_be_compared_leave_no_consent() -> None:
+    odd = replace(FORMER, since=datetime(2026, 10, 1))  # noqa: DTZ001
+    given_up = ReassignedAnswer("yes", ASKED, ANSWERED)
+    decision = evaluate(Facts(NEW_YORK, consents=(odd, PRESENT), reassigned=(given_up,)), context())
+    assert decision.blocking is not None
+    assert decision.blocking.rule == "reassigned"
 
 
 def test_in_maine_the_lab_needs_no_answer() -> None:

@@ -161,6 +161,10 @@ def test_holidays_file_is_what_the_script_makes() -> None:
         ("2026-11-03", "US-PA", "Election Day"),
         ("2026-08-10", "US-RI", "Victory Day"),
         ("2026-07-24", "US-UT", "Pioneer Day"),
+        ("2027-03-26", "US-UT", "Good Friday"),
+        ("2026-06-15", "US-UT", "Juneteenth (observed)"),
+        ("2026-06-19", "US-UT", "Juneteenth"),
+        ("2027-06-21", "US-UT", "Juneteenth (observed)"),
         ("2027-12-31", "US-AL", "New Year's Day (observed)"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from dialer_engine.contacts import source
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.contacts.registry.files import RegistryError
+from dialer_engine.store.consent import HELD_FOR_CONSENT
 from dialer_engine.store.directory import audit
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.registry.loads import requeue
@@ -43,6 +44,7 @@ async def take_answers(conn: Connection, file: Path, answered_at: datetime, now:
         await _store(conn, batch, answered_at, file.name, now)
         await audit(conn, now, who, "registry.answers", "reassigned", {"file": file.name, "answers": count})
     await requeue(conn)
+    await conn.execute(sql("registry_requeue_given_up"), list(HELD_FOR_CONSENT))
     return count
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from dialer_engine.core.gate.model import Decision, Facts, GateContext, Outcome, Verdict
 from dialer_engine.core.gate.places import places_for
-from dialer_engine.core.gate.rules import RULES, Rule
+from dialer_engine.core.gate.rules import RULES, Rule, reassigned
 
 _MOST_STEPS = 64
 
@@ -36,6 +36,7 @@ class _FailClosed:
 
 def evaluate(facts: Facts, context: GateContext, *, all_rules: bool = False) -> Decision:
     """Say whether the number may be called now; stops at the first refusal unless `all_rules`."""
+    facts = _of_present_owner(facts)
     verdicts: list[Verdict] = []
     blocking: Verdict | None = None
     for rule in RULES:
@@ -50,6 +51,13 @@ def evaluate(facts: Facts, context: GateContext, *, all_rules: bool = False) -> 
     version = context.rules.version
     ring = _ring_window(facts, context)
     return Decision(tuple(verdicts), blocking is None, blocking, local_time, zone, version, upcoming, ring)
+
+
+def _of_present_owner(facts: Facts) -> Facts:
+    """Leave out what former owners of the number agreed to; where nothing else is left, `reassigned` refuses it."""
+    with _FailClosed():
+        return replace(facts, consents=reassigned.present_owners(facts) or facts.consents)
+    return replace(facts, consents=())
 
 
 def _ask(rule: Rule, facts: Facts, context: GateContext) -> Verdict:

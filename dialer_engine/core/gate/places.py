@@ -18,6 +18,13 @@ from dialer_engine.core.numbers import Area, NumberPlan
 _MEMO_LIMIT = 10_000
 """Entries of a rule book's memo. A schedule takes some 5 kB, all else less; the area codes alone need 500 entries."""
 _COUNTRIES = ("US", "CA")
+_SAME_NAME = {
+    "America/Denver": ("America/Phoenix",),
+    "America/Chicago": ("America/Winnipeg", "America/Atikokan"),
+    "America/Halifax": ("America/Blanc-Sablon", "America/Puerto_Rico"),
+    "Pacific/Honolulu": ("America/Adak",),
+}
+"""Zones whose clocks differ for a time and that people call by one name: Mountain in Arizona may be either of two."""
 _T = TypeVar("_T")
 _S = TypeVar("_S", bound=Schedule)
 
@@ -107,7 +114,7 @@ def _derive(area: Area, facts: Facts, context: GateContext) -> Places:
     regions = dict.fromkeys((area.country, *(region[:2] for region in known), *area.regions, *known))
     zones = dict.fromkeys((*area.zones, *facts.zones))
     for region in known:
-        zones.update(dict.fromkeys(_address_zones(region, facts.zones, context.plan)))
+        zones.update(dict.fromkeys(_narrowed(zones_of_address(region, context.plan), facts.zones)))
     unknown = [region for region in facts.regions if region not in known]
     unknown += [zone for zone in zones if zone not in context.rules.zones]
     in_force = tuple(region for region in regions if region in context.rules.regions)
@@ -118,7 +125,8 @@ def _derive(area: Area, facts: Facts, context: GateContext) -> Places:
 def unite(sides: Sequence[Hints], zones_of: Callable[[str], tuple[str, ...]]) -> Hints:
     """Return one address whose candidates are those of all sides together; `zones_of` is `zones_of_address`.
 
-    One side's zone must not narrow what another leaves open, so such a region's zones are all named then.
+    One side's zone must not narrow what another leaves open, so such a region's zones are all named then. A zone of
+    one side may bring those of its name in another's region; that is safe.
     """
     zones = {zone for side in sides for zone in side.zones}
     open_ = [every for side in sides for every in _open(side, zones_of)]
@@ -130,7 +138,9 @@ def unite(sides: Sequence[Hints], zones_of: Callable[[str], tuple[str, ...]]) ->
 
 def zones_left(hints: Hints, zones_of: Callable[[str], tuple[str, ...]]) -> frozenset[str]:
     """Return every zone that an address may be in; `zones_of` is `zones_of_address`."""
-    return frozenset(hints.zones).union(*_open(hints, zones_of))
+    return frozenset(hints.zones).union(
+        *(_narrowed(zones_of(region), hints.zones) for region in hints.regions)
+    )
 
 
 def _open(hints: Hints, zones_of: Callable[[str], tuple[str, ...]]) -> list[set[str]]:
@@ -148,7 +158,10 @@ def _only_in_canada(plan: NumberPlan) -> set[str]:
     return set(plan.zones_of("CA")) - set(plan.zones_of("US"))
 
 
-def _address_zones(region: str, hints: tuple[str, ...], plan: NumberPlan) -> tuple[str, ...]:
-    """Return every zone of an address's region that no hint narrows, also where the area code has fewer of them."""
-    zones = zones_of_address(region, plan)
-    return () if set(zones) & set(hints) else zones
+def _narrowed(zones: tuple[str, ...], hints: tuple[str, ...]) -> tuple[str, ...]:
+    """Return which of a region's zones hints leave: those hinted at and those of the same name; all without a hint.
+
+    All of them count, also where the area code has fewer.
+    """
+    meant = {each for zone in hints if zone in zones for each in (zone, *_SAME_NAME.get(zone, ()))}
+    return tuple(zone for zone in zones if zone in meant) if meant else zones

@@ -42,9 +42,8 @@ async def registry_facts(
     states = await conn.fetch(sql("registry_states"), codes, member_id)
     loaded = any(row["load_id"] is not None for row in states)
     hits = await conn.fetch(sql("registry_hits"), *_split(known)) if loaded else []
-    answers = await conn.fetch(sql("registry_reassigned_of"), known)
     areas, whole = _states(states)
-    return RegistryFacts(_hits(hits), areas, whole, _answers(answers))
+    return RegistryFacts(_hits(hits), areas, whole, await reassigned_answers(conn, known))
 
 
 def _split(numbers: Sequence[str]) -> tuple[list[str], list[int], list[int], list[int]]:
@@ -76,9 +75,12 @@ def _states(
     return {npa: tuple(states) for npa, states in areas.items()}, tuple(whole)
 
 
-def _answers(rows: Sequence[asyncpg.Record]) -> dict[str, tuple[ReassignedAnswer, ...]]:
+async def reassigned_answers(
+    conn: Connection, numbers: Sequence[str]
+) -> Mapping[str, tuple[ReassignedAnswer, ...]]:
+    """Return the answers of the reassigned-numbers database by number, oldest first."""
     found: defaultdict[str, list[ReassignedAnswer]] = defaultdict(list)
-    for row in rows:
+    for row in await conn.fetch(sql("registry_reassigned_of"), list(numbers)):
         answer = ReassignedAnswer(row["answer"], row["asked_since"], row["answered_at"])
         found[row["number"]].append(answer)
     return {number: tuple(answers) for number, answers in found.items()}
