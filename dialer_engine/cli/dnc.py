@@ -43,7 +43,7 @@ def add(
     note: NoteOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Forbid a number; calls to it that are queued or ringing are cancelled."""
+    """Forbid a number; calls to it that are queued or ringing are cancelled, and the person's consents end."""
     e164 = number_given(number)
     live = carry_out(_add(read_config(config), e164, member, source, note))
     told = carry_out(tell_suppression_changes(config, [e164]))
@@ -64,7 +64,7 @@ def remove(
     note: NoteOption = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Allow a number again; who did it, when and why stays in the log."""
+    """Allow a number again; who did it, when and why stays in the log. Consents that have ended do not come back."""
     e164 = number_given(number)
     if not carry_out(_remove(read_config(config), e164, member, note)):
         raise fail(f"{e164} does not stand on that list; see 'dialer dnc check {e164}'")

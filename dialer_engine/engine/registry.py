@@ -200,6 +200,7 @@ def _record_fields(
         caller_id_proof=campaign.caller_id_proof,
         prompt_version=prompt.version,
         caller_id_name=campaign.caller_id_name,
+        called_party="business" if campaign.audience == "businesses" else "consumer",
     )
 
 

@@ -202,7 +202,7 @@ async def _campaign(
 
 async def _record_version(conn: Connection, member: int, name: str) -> str:
     await keep_text(conn, KeptText(name, "drop_message", name, None), NOON)
-    said = RecordFields(member, name, name, None, name, None, None, name, None)
+    said = RecordFields(member, name, name, None, name, None, None, name, None, "consumer")
     return await keep_record_fields(conn, said, NOON)
 
 

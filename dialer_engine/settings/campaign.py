@@ -305,7 +305,8 @@ class Campaign(Model):
         default="consumers",
         description="businesses: every number counts as a business's, so no do-not-call registry is asked, national, "
         "state or Canadian, nor its age, and a state's exemption of businesses from consent to automated dialing "
-        "holds; only for lists without home offices and people's own mobiles",
+        "holds, and call records say that the called party is a business; only for lists without home offices and "
+        "people's own mobiles",
     )
     strict_predictive: bool = Field(
         default=False,

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from dialer_engine.store.agents import StateChange, record_states
 from dialer_engine.store.attempts import AttemptEnd, AttemptEvent, Disposed, dispose, write
-from dialer_engine.store.opt_outs import OptOutGiven, forbid
+from dialer_engine.store.opt_outs import DISPOSITION, OptOutGiven, forbid
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.sql import sql
@@ -90,7 +90,7 @@ def _opt_out(record: Record) -> OptOutGiven | None:
             return record
         case Disposed(suppress=True):
             return OptOutGiven(
-                record.attempt_id, record.number, record.member, record.at, "disposition", "", record.by
+                record.attempt_id, record.number, record.member, record.at, DISPOSITION, "", record.by
             )
     return None
 

@@ -1,8 +1,8 @@
 """Consents and business relationships, each with its evidence, and their revocation by any channel.
 
-A record is never changed; a revocation is a record of its own. Revoking is one function for every channel: it
-ends all of the person's consents and puts all of the person's numbers on the do-not-call list, in one
-transaction, so that nobody is called on a consent that is gone and nobody who said no is called at all.
+A record is never changed; a revocation is a record of its own. Revoking ends all of the person's consents and puts
+all of the person's numbers on the do-not-call list, in one transaction, so that nobody is called on a consent that is
+gone and nobody who said no is called at all. Other ways onto the list end consents too: see `store.revocations`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,10 @@ from datetime import datetime
 from dialer_engine.core.gate import Consent, ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.revocations import end, standing
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within, live_to_cancel, wait_for_passes
+from dialer_engine.store.suppress import insert as insert_entries
+from dialer_engine.store.suppress import live_to_cancel, take_turn, wait_for_passes
 
 HELD_FOR_CONSENT = (
     "automated_dialing",
@@ -167,10 +169,11 @@ async def revoke(
     """
     async with conn.transaction():
         numbers = await person_numbers(conn, number, member_id)
-        ended = await conn.fetch(sql("consents_revoke"), numbers, member_id, at, channel, who, note)
-        await add_within(conn, numbers, member_id, f"revoked by {channel}", at, who=who, note=note)
+        await insert_entries(conn, numbers, member_id, f"revoked by {channel}", at, who=who, note=note)
+        ended = await end(conn, await standing(conn, numbers, member_id), at, channel, who=who, note=note)
+        await take_turn(conn)
     cancel = await live_to_cancel(conn, numbers, member_id)
-    return Revocation(tuple(row["consent_id"] for row in ended), tuple(numbers), tuple(cancel))
+    return Revocation(tuple(ended), tuple(numbers), tuple(cancel))
 
 
 async def inbound_call(conn: Connection, number: str, member_id: int, at: datetime) -> bool:

@@ -26,6 +26,7 @@ class RecordFields:
     """What call-detail records say that is not of the call itself (16 CFR 310.5(a)(2)).
 
     `prompt_version` is the drop message that Asterisk is told of with each call; a record names it when it was played.
+    `called_party` is whom the campaign says it calls.
     """
 
     member_id: int
@@ -37,6 +38,7 @@ class RecordFields:
     caller_id_proof: str | None
     prompt_version: str
     caller_id_name: str | None
+    called_party: Literal["consumer", "business"]
 
     @property
     def version(self) -> str:

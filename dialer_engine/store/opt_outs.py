@@ -2,7 +2,8 @@
 
 An opt-out counts once, by its attempt: a file that is taken in later, or a record that is written again, changes
 nothing any more, not even when a person has taken the number off the list on purpose meanwhile. It needs neither
-the attempt's row nor the contact's place in a queue, which a restored database may lack.
+the attempt's row nor the contact's place in a queue, which a restored database may lack. It ends what the person
+agreed to until its moment; a consent of after it goes on when the opt-out is taken in late.
 """
 
 from collections.abc import Sequence
@@ -10,11 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 
+import asyncpg
+
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import insert, take_turn
 
 DROP_MESSAGE = "drop_message"
+DISPOSITION = "disposition"
+"""The source of what an agent took down; all others are a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,10 @@ async def forbid_alone(conn: Connection, given: Sequence[OptOutGiven]) -> list[s
 
 
 async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
-    """Put the numbers on their Members' lists, as the last step of the caller's transaction, and return them."""
+    """Put the numbers on their Members' lists, as the last step of the caller's transaction, and return them.
+
+    Consents of the Members who may not call them any more end.
+    """
     if not given:
         return []
     rows = await conn.fetch(
@@ -56,12 +64,26 @@ async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
         [o.source for o in given],
         [o.who for o in given],
     )
-    for row in sorted((row for row in rows if row["new"]), key=itemgetter("number")):
-        note = f"attempt {row['attempt_id']}"
-        if row["orphan"]:
-            note += "; its Member is not in this database"
+    new = sorted((row for row in rows if row["new"]), key=itemgetter("number"))
+    notes = [_note(row) for row in new]
+    for row, note in zip(new, notes, strict=True):
         await insert(
             conn, [row["number"]], row["member_id"], row["source"], row["at"], who=row["who"], note=note
         )
+    if new:
+        await conn.execute(
+            sql("consents_revoke_asked"),
+            [row["number"] for row in new],
+            [row["member_id"] for row in new],
+            [row["at"] for row in new],
+            ["agent" if row["source"] == DISPOSITION else "key" for row in new],
+            [row["who"] for row in new],
+            notes,
+        )
     await take_turn(conn)
     return list(dict.fromkeys(row["number"] for row in rows))
+
+
+def _note(row: asyncpg.Record) -> str:
+    note = f"attempt {row['attempt_id']}"
+    return f"{note}; its Member is not in this database" if row["orphan"] else note

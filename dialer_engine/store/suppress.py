@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.revocations import end, standing
 from dialer_engine.store.sql import sql
 
 
@@ -49,9 +50,14 @@ async def add(
     who: str,
     note: str | None = None,
 ) -> list[str]:
-    """Forbid a number to one Member or (None) to all; return the ids of live attempts to be cancelled."""
+    """Forbid a number to one Member or (None) to all; return the ids of live attempts to be cancelled.
+
+    The consents of the person to whom it is forbidden end, also when the number stood there already.
+    """
     async with conn.transaction():
-        await add_within(conn, [number], member_id, source, at, who=who, note=note)
+        await insert(conn, [number], member_id, source, at, who=who, note=note)
+        await end(conn, await standing(conn, [number], member_id), at, "command", who=who, note=note)
+        await take_turn(conn)
     return await live_to_cancel(conn, [number], member_id)
 
 
@@ -115,7 +121,7 @@ async def live_suppressed(conn: Connection) -> list[str]:
 async def remove(
     conn: Connection, number: str, member_id: int | None, at: datetime, *, who: str, note: str | None = None
 ) -> bool:
-    """Allow a number again for one Member or (None) for all; False when it did not stand there.
+    """Allow a number again for one Member or (None) for all; False when it did not stand there. No consent comes back.
 
     Contacts that were held because of it are looked at anew by the gate: with the commit, and those whom passes under
     way held after it.

@@ -66,7 +66,8 @@ with e as (
            t.agent_id, g.name, t.reserved_at, t.originated_at, t.ringing_at, t.answered_at, t.message_at,
            t.joined_at, t.ended_at, t.gate_at, t.local_time, t.zone, t.rule_versions, t.list_versions, t.result,
            t.cause, t.cause_text, t.sip_code, t.ended_by, $1, f.telemarketer,
-           case when o.business then 'business' else 'consumer' end, f.script_version, f.caller_id_proof,
+           case when o.business or f.called_party = 'business' then 'business' else 'consumer' end,
+           f.script_version, f.caller_id_proof,
            case when t.joined_at is not null then coalesce(t.audio, 'unknown') end
     from ended t
     join members m on m.id = t.member_id
@@ -74,11 +75,12 @@ with e as (
     join contacts o on o.id = t.contact_id
     left join agents g on g.id = t.agent_id
     cross join lateral (
-        select member, seller, offer, telemarketer, script_version, caller_id_proof, prompt_version, caller_id_name
+        select member, seller, offer, telemarketer, script_version, caller_id_proof, prompt_version, caller_id_name,
+               called_party
         from record_fields where version = t.record_version
         union all
         select m.name, c.seller, c.offer, coalesce(c.telemarketer, m.name), c.script_version, c.caller_id_proof,
-               t.prompt_version, t.caller_id_name
+               t.prompt_version, t.caller_id_name, null
         where t.record_version is null
     ) f
 ), decided as (

@@ -26,21 +26,41 @@ left join consent_revocations r on r.consent_id = c.id
 where c.number = $1 and ($2::bigint is null or c.member_id = $2)
 order by c.since desc, c.id desc;
 
+-- name: consents_standing
+-- Lists the consents of the persons with these numbers that still stand: to one Member, or (null) to all.
+select c.id from consents c
+where c.number in (select unnest($1::text[]) union select number from persons_numbers($1::text[], $2::bigint))
+  and ($2::bigint is null or c.member_id = $2)
+  and not exists (select from consent_revocations r where r.consent_id = c.id);
+
 -- name: consents_revoke
--- Revokes the consents of these numbers that still stand: of one Member, or (null) of all.
+-- Revokes consents, and tells which of them still stood.
 insert into consent_revocations (consent_id, at, channel, who, note)
-select c.id, $3, $4, $5, $6 from consents c
-where c.number = any($1::text[]) and ($2::bigint is null or c.member_id = $2)
+select c, $2, $3, $4, $5 from unnest($1::bigint[]) as c order by c
 on conflict do nothing
 returning consent_id;
+
+-- name: consents_revoke_asked
+-- Revokes what persons agreed to until they asked not to be called: each to one Member, or (null) to all.
+insert into consent_revocations (consent_id, at, channel, who, note)
+select distinct on (c.id) c.id, o.at, o.channel, o.who, o.note
+from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::text[])
+    as o(number, member_id, at, channel, who, note)
+cross join lateral (
+    select o.number union select p.number from persons_numbers(array[o.number], o.member_id) p
+) n
+join consents c on c.number = n.number and (o.member_id is null or c.member_id = o.member_id) and c.since <= o.at
+order by c.id, o.at
+on conflict do nothing;
 
 -- name: person_numbers
 -- Lists all numbers of the persons that have one of these numbers: with one Member, or (null) with all.
 select distinct number from persons_numbers($1::text[], $2::bigint) order by number;
 
 -- name: requeue_after_consent
--- Lets contacts that were held for want of a consent be looked at again.
+-- Lets contacts that were held for want of a consent be looked at again, also those whose other numbers another rule
+-- holds: they are due at a moment.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
 from contact_numbers n
-where n.number = any($1::text[]) and n.member_id = $2 and q.contact_id = n.contact_id and q.state = 'held'
-  and q.held_rule = any($3::text[]);
+where n.number = any($1::text[]) and n.member_id = $2 and q.contact_id = n.contact_id
+  and q.state in ('due', 'held') and q.held_rule = any($3::text[]);

@@ -11,6 +11,6 @@ where id = $1 and (telemarketer, script_version, caller_id_proof) is distinct fr
 -- name: record_fields_keep
 -- Keeps a version of what call-detail records say.
 insert into record_fields (version, member_id, member, seller, offer, telemarketer, script_version, caller_id_proof,
-                           prompt_version, caller_id_name, first_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                           prompt_version, caller_id_name, called_party, first_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict do nothing;

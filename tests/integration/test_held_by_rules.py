@@ -9,6 +9,7 @@ import pytest
 from store_support import NOON, Conn, World, load_shipped, put_contacts, request
 
 from dialer_engine.contacts.registry.load import LoadRequest, load
+from dialer_engine.core.gate import ConsentKind
 from dialer_engine.engine.clock import GateClock
 from dialer_engine.engine.held_watch import HeldWatch
 from dialer_engine.engine.plan import gate_context
@@ -16,13 +17,14 @@ from dialer_engine.engine.prompts import Prompt
 from dialer_engine.engine.registry import Prepared, Registry, look_again, write_registry
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.rules import SHIPPED
+from dialer_engine.store import consent
 from dialer_engine.store.pool import connect, open_pool
 from dialer_engine.store.registry.lists import subscribe
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
 
 pytestmark = pytest.mark.postgres
 
-TEXAS = "+12103450101"
+TEXAS, FLORIDA, NEW_YORK = "+12103450101", "+13053450101", "+12123450101"
 DAY = timedelta(days=1)
 DIALER = """\
 members:
@@ -151,10 +153,10 @@ async def test_the_day_changes_while_the_engine_runs_on_and_a_pass_is_under_way(
     pool.terminate()
 
 
-async def a_list_that_nobody_may_use(conn: Conn, file: Path) -> None:
+async def a_list_that_nobody_may_use(conn: Conn, file: Path, area: int = 210) -> None:
     """The national registry is loaded, and its subscription has ended."""
-    await subscribe(conn, "us_national", "10203040", None, [210], NOON, "op")
-    file.write_text("210,3459999\n")
+    await subscribe(conn, "us_national", "10203040", None, [area], NOON, "op")
+    file.write_text(f"{area},3459999\n")
     asked = LoadRequest("us_national", (file,), NOON - DAY, NOON, "op", account="10203040", numbers=1)
     await load(conn, asked, load_shipped()[1])
     await conn.execute("update registry_subscriptions set ended_at = now()")
@@ -171,3 +173,45 @@ async def test_a_list_that_is_required_no_more_frees_whom_its_want_held(
     (own / "registries.csv").write_text("".join(row for row in rows if not row.startswith("US,us_national")))
     await engine.start()
     assert [each.number for each in (await engine.run()).reserved] == [TEXAS]
+
+
+@pytest.fixture
+async def two_rules(conn: Conn, tmp_path: Path) -> Engine:
+    """A contact whose numbers two rules hold: no consent for Florida, no subscription for New York."""
+    made = Engine(conn, tmp_path / "config")
+    await made.start()
+    await put_contacts(conn, made.registry.plans["spring"].member_id, "june", [[FLORIDA, NEW_YORK]])
+    await a_list_that_nobody_may_use(conn, tmp_path / "n.txt", 212)
+    assert (await made.run()).held == {"automated_dialing": 1}
+    return made
+
+
+async def test_a_contact_whose_numbers_two_rules_hold_is_looked_at_every_day(two_rules: Engine) -> None:
+    conn = two_rules.conn
+    row = await conn.fetchrow("select held_rule, held_reason, next_at from queue")
+    assert row is not None
+    assert (row["held_rule"], row["next_at"]) == ("automated_dialing", NOON + DAY)
+    assert row["held_reason"].startswith("automated_dialing: ")
+    assert "; list_freshness: " in row["held_reason"]
+    assert (await two_rules.run(NOON + DAY)).held == {"automated_dialing": 1}
+    await subscribe(conn, "us_national", "10203040", None, [212], NOON, "op")
+    assert [each.number for each in (await two_rules.run(NOON + 2 * DAY)).reserved] == [NEW_YORK]
+
+
+async def test_a_pass_that_goes_by_old_settings_holds_such_a_contact_for_a_minute_only(
+    two_rules: Engine,
+) -> None:
+    await two_rules.conn.execute("update queue set next_at = '-infinity'")
+    old = two_rules.request()
+    await two_rules.start(WITH_CONSENT)
+    await reserve(two_rules.conn, old)
+    assert await two_rules.conn.fetchval("select next_at from queue") == NOON + timedelta(minutes=1)
+
+
+async def test_a_consent_for_one_of_several_numbers_counts_at_once(two_rules: Engine) -> None:
+    member = two_rules.registry.plans["spring"].member_id
+    signed = consent.NewConsent(
+        FLORIDA, ConsentKind.express_written, NOON - DAY, "form", text_shown="I agree"
+    )
+    await consent.add(two_rules.conn, member, [signed], NOON, who="op")
+    assert [each.number for each in (await two_rules.run()).reserved] == [FLORIDA]

@@ -46,15 +46,16 @@ pytestmark = pytest.mark.postgres
 
 NOBODY: Any = None
 RECORD = (
-    "select member, seller, offer, telemarketer, script_version, caller_id_proof, prompt_version, caller_id_name "
-    "from cdrs"
+    "select member, seller, offer, telemarketer, script_version, caller_id_proof, called_party, prompt_version, "
+    "caller_id_name from cdr_export order by reserved_at"
 )
 
 
 def fields(n: int) -> tuple[str, ...]:
-    """What records say by the settings number `n`."""
+    """What records say by the settings number `n`: those of number 1 call businesses."""
     words = ("Acme", "Seller", "Offer", "Calls", "script", "contract", "prompt", "Name")
-    return tuple(f"{word} {n}" for word in words)
+    said = [f"{word} {n}" for word in words]
+    return (*said[:-2], "business" if n == 1 else "consumer", *said[-2:])
 
 
 def config(directory: Path, n: int) -> Config:
@@ -68,7 +69,7 @@ def config(directory: Path, n: int) -> Config:
     (directory / "campaigns" / "spring.yaml").write_text(
         "member: acme\nlists: [june]\ntrunks: [main]\ncaller_ids: ['+12105550177']\n"
         f"caller_id_name: Name {n}\noffer: Offer {n}\ntelemarketer: Calls {n}\ncaller_id_proof: contract {n}\n"
-        f"drop_message: {{seller: Seller {n}}}\n"
+        f"drop_message: {{seller: Seller {n}}}\naudience: {'businesses' if n == 1 else 'consumers'}\n"
     )
     return load_config(directory)
 
