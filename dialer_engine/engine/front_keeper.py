@@ -43,6 +43,7 @@ class FrontKeeper:
         self._lock = EngineLock(home / "run" / "front.lock")
         self._conn: Connection | None = None
         self._trouble = ""
+        self._refused = ""
         self._reload = False
         self._agents: list[AgentAccount] | None = None
 
@@ -100,20 +101,33 @@ class FrontKeeper:
                 self._say(str(error))
 
     async def _look(self, turn: int) -> None:
+        again, self._reload = self._reload, False
+        if again:
+            await self._read_configuration()
         if not self._front.alive():
             log.error("the front has ended; starting it again")
+            await asyncio.to_thread(self._front.render, self._agents)
             await asyncio.to_thread(self._front.ensure_running)
         await asyncio.to_thread(self._front.shorten_log)
-        if self._reload:
-            self._reload = False
+        if (again or turn % AGENTS_EVERY == 0) and await self._read_agents():
+            await self._apply()
+            self._say(self._refused)
+
+    async def _read_configuration(self) -> None:
+        """Go by what the files say now; while the front does not take that, it goes on as before and we say so."""
+        try:
             self._config = await asyncio.to_thread(load_config, self._directory)
-            self._front.config = self._place()
-        elif turn % AGENTS_EVERY:
-            return
-        if await self._read_agents() and self._agents is not None:
-            changed = await asyncio.to_thread(self._front.apply, self._agents)
-            if changed:
-                log.info("the front has taken changes", files=sorted(changed), agents=len(self._agents))
+            await self._apply(self._place())
+        except (NodeError, SettingsError, OSError) as error:
+            self._refused = str(error)
+            self._say(self._refused)
+        else:
+            self._refused = ""
+
+    async def _apply(self, config: FrontConfig | None = None) -> None:
+        changed = await asyncio.to_thread(self._front.apply, self._agents, config)
+        if changed:
+            log.info("the front has taken changes", files=sorted(changed), agents=len(self._agents or ()))
 
     # --- the database -----------------------------------------------------------------------------
 
@@ -130,7 +144,6 @@ class FrontKeeper:
             self._say(f"agents cannot be read, those known last stay: {error}")
             return False
         self._agents = [AgentAccount(row.name, row.password) for row in rows]
-        self._say("")
         return True
 
     async def _leave_database(self) -> None:

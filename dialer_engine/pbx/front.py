@@ -29,6 +29,7 @@ from dialer_engine.pbx.front_rpc import ask_front, somebody_listens
 from dialer_engine.pbx.instance import NodeError, write_private
 from dialer_engine.pbx.process import is_instance, pid_file, probe, running_pid, spawn, terminate
 from dialer_engine.pbx.render import AgentAccount
+from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.handover import give, open_shared, read_shared
 
 log = structlog.get_logger(__name__)
@@ -100,15 +101,18 @@ class Front:
         if self.alive():
             return True
         self._clear()
+        probe(self.config.title, self._sockets())
+        self._start()
+        return False
+
+    def _start(self) -> None:
         try:
             self._make_location()
-            probe(self.config.title, self._sockets())
             self._log_size = size_of(self.config.path("log", "console.log"))
             self._child = spawn(self.config, self._command("-DD", "-E"))
         except OSError as error:
             raise NodeError(f"the front cannot be started: {error}") from error
         self._wait_ready()
-        return False
 
     def _wait_ready(self) -> None:
         end, why = time.monotonic() + START_SECONDS, "it does not answer"
@@ -175,14 +179,25 @@ class Front:
         """Ask the running Kamailio. Raises NodeError."""
         return ask_front(self.config.control, method, *parameters)
 
-    def apply(self, agents: Sequence[AgentAccount] | None) -> set[str]:
-        """Write what changed and let the running front take it; calls and registrations stay. Raises NodeError.
+    def apply(self, agents: Sequence[AgentAccount] | None, config: FrontConfig | None = None) -> set[str]:
+        """Write what changed and let the front take it; calls and registrations stay. Without agents those known stay.
 
-        Without agents those that it knows stay.
+        `config` is another configuration to go by. Raises NodeError when the front does not take the changes; it then
+        goes on by the files and the configuration of before.
         """
+        before, former = self.config, self._written()
+        self.config = config or before
+        try:
+            return self._take(agents, former)
+        except (NodeError, RenderError, OSError) as error:
+            self.config = before
+            raise NodeError(f"{error}\n{self._go_back(former)}") from error
+
+    def _take(self, agents: Sequence[AgentAccount] | None, former: Mapping[str, str]) -> set[str]:
         changed = self.render(agents)
-        if self.config.conf.name in changed:
+        if self.config.conf.name in changed or not self.alive():
             self.check()
+            probe(self.config.title, self._further_sockets(former.get(self.config.conf.name, "")))
             self.stop()
             self.ensure_running()
             return changed
@@ -194,6 +209,24 @@ class Front:
             self.ask("htable.flush", "failed")
             self._forget_removed(agents)
         return changed
+
+    def _written(self) -> dict[str, str]:
+        files = (self.config.conf, self.config.dispatcher, self.config.agents)
+        return {path.name: path.read_text("utf-8") for path in files if path.exists()}
+
+    def _go_back(self, former: Mapping[str, str]) -> str:
+        """Write the files of before, let the front run by them, and return in words what became of that.
+
+        No port is probed: of a front that was only adopted the files are known, not the settings.
+        """
+        try:
+            self._write(former)
+            if not self.alive():
+                self._clear()
+                self._start()
+        except (NodeError, OSError) as error:
+            return f"Nor does the front start as it was before: {error}"
+        return "The front goes on as it was before."
 
     def _forget_removed(self, agents: Sequence[AgentAccount]) -> None:
         names = {agent.name for agent in agents}
@@ -233,6 +266,15 @@ class Front:
             ("front.sip_port", front.bind, front.sip_port, socket.SOCK_DGRAM),
             ("front.sip_port", front.bind, front.sip_port, socket.SOCK_STREAM),
             ("front.node_port", front.for_nodes, front.node_port, socket.SOCK_DGRAM),
+        ]
+
+    def _further_sockets(self, conf: str) -> list[tuple[str, str, int, socket.SocketKind]]:
+        """Return those that the front does not have by this text of its configuration."""
+        protocols = {socket.SOCK_DGRAM: "udp", socket.SOCK_STREAM: "tcp"}
+        return [
+            (setting, address, port, kind)
+            for setting, address, port, kind in self._sockets()
+            if f"listen = {protocols[kind]}:{address}:{port} " not in conf
         ]
 
     def _last_words(self) -> str:

@@ -36,7 +36,6 @@ def render_front(bundle: Bundle, config: FrontConfig) -> dict[str, str]:
         "advertise": _advertise(config),
         "nodes": _at(front.for_nodes, front.node_port),
         "node_port": front.node_port,
-        "early": int(":" not in front.bind),
         "workers": front.workers,
         "endpoint": FRONT_ENDPOINT,
         "realm": REALM,

@@ -5,7 +5,17 @@ import ipaddress
 from pydantic import Field, ValidationInfo, field_validator
 
 from dialer_engine.settings.base import Model
-from dialer_engine.settings.values import Address, ConfigPath, Host, Line, Name, Network, Port, refuse
+from dialer_engine.settings.values import (
+    Address,
+    Address4,
+    ConfigPath,
+    Host,
+    Line,
+    Name,
+    Network,
+    Port,
+    refuse,
+)
 
 SMALLEST_RTP_RANGE = 20
 
@@ -45,8 +55,8 @@ class NodeSettings(Model):
     directory: ConfigPath | None = Field(
         default=None, description="where it keeps its files; default DIALER_HOME/nodes/NAME"
     )
-    bind: Address = Field(
-        default="127.0.0.1", description="IP address for SIP and audio; 0.0.0.0 for softphones elsewhere"
+    bind: Address4 = Field(
+        default="127.0.0.1", description="IPv4 address for SIP and audio; 0.0.0.0 for softphones elsewhere"
     )
     sip_port: Port = Field(default=5060, description="UDP and TCP port for SIP")
     tls_port: Port = Field(default=5061, description="TCP port for SIP over TLS, used when a trunk wants tls")

@@ -1,12 +1,11 @@
 """The front: Kamailio between the agents' phones and the nodes."""
 
 import ipaddress
-from typing import Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from dialer_engine.settings.base import Model
-from dialer_engine.settings.values import Address, ConfigPath, Host, Port, refuse
+from dialer_engine.settings.values import Address4, ConfigPath, Host, Port, refuse
 
 
 class FrontLimits(Model):
@@ -46,13 +45,13 @@ class FrontSettings(Model):
     directory: ConfigPath | None = Field(
         default=None, description="where it keeps its files; default DIALER_HOME/front"
     )
-    bind: Address = Field(default="127.0.0.1", description="IP address of its machine for phones")
+    bind: Address4 = Field(default="127.0.0.1", description="IPv4 address of its machine for phones")
     sip_port: Port = Field(default=5060, description="UDP and TCP port for phones")
     external_address: Host | None = Field(
         default=None, description="public address for phones, when its machine is behind NAT"
     )
-    node_bind: Address | None = Field(
-        default=None, description="IP address of its machine at which nodes reach it; default `bind`"
+    node_bind: Address4 | None = Field(
+        default=None, description="IPv4 address of its machine at which nodes reach it; default `bind`"
     )
     node_port: Port = Field(default=5062, description="UDP port for nodes; nobody else needs it")
     workers: int = Field(default=4, ge=1, le=64, description="processes for UDP, and as many for TCP")
@@ -73,12 +72,6 @@ class FrontSettings(Model):
         if value == info.data.get("sip_port"):
             raise refuse(f"sip_port and node_port are both {value}", "a port of its own for each")
         return value
-
-    @model_validator(mode="after")
-    def _one_family(self) -> Self:
-        if (":" in self.bind) != (":" in self.for_nodes):
-            raise refuse("bind and node_bind are of different families", "both IPv4 or both IPv6")
-        return self
 
     @property
     def for_nodes(self) -> str:

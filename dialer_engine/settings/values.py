@@ -152,6 +152,15 @@ def _check_address(value: str) -> str:
     raise refuse(f"'{value}' is not an IP address", "an IP address such as 127.0.0.1 or 0.0.0.0")
 
 
+def _check_address4(value: str) -> str:
+    """SIP and audio go by IPv4: neither Asterisk's files nor the front's know a phone by its IPv6 address."""
+    if ipaddress.ip_address(_check_address(value)).version == 4:
+        return value
+    raise refuse(
+        f"'{value}' is an IPv6 address; SIP and audio go by IPv4 only", "an IPv4 address of this machine"
+    )
+
+
 def _check_network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
@@ -206,6 +215,8 @@ AsteriskText = Annotated[str, Field(max_length=200), AfterValidator(_check_aster
 E164 = Annotated[str, AfterValidator(_check_e164), WithJsonSchema(_E164_SCHEMA)]
 Host = Annotated[str, AfterValidator(_check_host)]
 Address = Annotated[str, AfterValidator(_check_address)]
+Address4 = Annotated[str, AfterValidator(_check_address4)]
+"""Where SIP and audio listen."""
 Network = Annotated[str, AfterValidator(_check_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -64,6 +65,13 @@ class Place:
         """What `front show` says, nothing while it cannot."""
         status, said = await self.dialer("front", "show", "--json")
         return dict(json.loads(said)) if status == 0 else {}
+
+    def change(self, **front: object) -> None:
+        """Write other settings of the front into the configuration; None takes one out."""
+        file = self.home / "config" / "dialer.yaml"
+        settings = yaml.safe_load(file.read_text())
+        settings["front"] |= front
+        file.write_text(yaml.safe_dump(settings))
 
     async def phone(self, name: str, password: str) -> FrontPhone:
         """A phone, not registered."""
@@ -153,6 +161,47 @@ async def test_a_front_from_check_to_stop(place: Place, pg_url: str) -> None:
         pytest.skip(
             "all but `front stop` out of another container, which takes a user's own processes or root"
         )
+
+
+async def test_a_reload_that_cannot_be_is_refused_and_the_corrected_file_is_read(place: Place) -> None:
+    async with keeping(place) as keeper:
+        try:
+            await _says(keeper, "front is up")
+            pid = (await place.shown())["pid"]
+            place.change(node_bind="192.0.2.1")
+            keeper.send_signal(signal.SIGHUP)
+            assert "192.0.2.1" in await _says(keeper, "front needs attention")
+            assert (await place.shown())["pid"] == pid, "the front runs on"
+            place.change(node_bind=None, workers=3)
+            keeper.send_signal(signal.SIGHUP)
+            assert "needs attention" not in await _says(keeper, "front is well again")
+            assert await _another(place, int(str(pid))), "it was started anew with the change"
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+                keeper.send_signal(signal.SIGSTOP)
+                await place.dialer("front", "stop")
+                taken.bind(("127.0.0.1", place.port))
+                keeper.send_signal(signal.SIGCONT)
+                await _says(keeper, "front needs attention")
+                place.change(sip_port=free_ports(1)[0])
+                keeper.send_signal(signal.SIGHUP)
+                await _says(keeper, "front is well again")
+                assert (await place.shown())["pid"]
+        finally:
+            keeper.terminate()
+            await keeper.wait()
+            await place.dialer("front", "stop")
+
+
+async def _says(keeper: asyncio.subprocess.Process, words: str) -> str:
+    """Wait until a keeper says this; return all that it said until then."""
+    assert keeper.stdout is not None
+    said = ""
+    async with asyncio.timeout(30):
+        while words not in said:
+            line = await keeper.stdout.readline()
+            assert line, f"the keeper has ended: {said}"
+            said += line.decode()
+    return said
 
 
 async def _may_be_elsewhere() -> bool:

@@ -8,12 +8,11 @@ import yaml
 from pydantic import ValidationError
 
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.front_config import FrontConfig, back_nodes, front_address, front_config
+from dialer_engine.pbx.front_config import BackNode, FrontConfig, back_nodes, front_address, front_config
 from dialer_engine.pbx.front_render import ha1, render_agents, render_front, render_nodes
 from dialer_engine.pbx.instance import FrontAddress, NodeConfig, NodeError, NodeSecrets
 from dialer_engine.pbx.render import FRONT_ENDPOINT, AgentAccount, Prompts, render_engine_node
 from dialer_engine.pbx.template import RenderError
-from dialer_engine.settings.front import FrontSettings
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.models import Settings
@@ -81,10 +80,8 @@ def test_addresses_stand_in_the_configuration(tmp_path: Path) -> None:
     assert "{{" not in text
 
 
-def test_ipv6_addresses_get_brackets(tmp_path: Path) -> None:
-    made = Settings(front=FrontSettings(bind="2001:db8::1"))
-    text = render_front(BUNDLE, place(made, tmp_path))["kamailio.cfg"]
-    assert "listen = udp:[2001:db8::1]:5060 name" in text
+def test_ipv6_addresses_get_brackets() -> None:
+    assert render_nodes([BackNode("b", "2001:db8::1", 5060)]) == "1 sip:[2001:db8::1]:5060 0 0 duid=b\n"
 
 
 def test_rendering_again_changes_nothing(tmp_path: Path) -> None:
@@ -110,12 +107,27 @@ def test_names_that_would_be_more_than_a_name_are_refused(name: str) -> None:
         ({"bind": EVERYWHERE}, "names no address"),
         ({"node_port": 5060}, "are both 5060"),
         ({"bind": "10.0.0.4", "sip_port": 5070}, "both listen on 10.0.0.4 port 5070"),
-        ({"node_bind": "::1"}, "different families"),
+        ({"bind": "2001:db8::1"}, "'2001:db8::1' is an IPv6 address"),
+        ({"node_bind": "::1"}, "'::1' is an IPv6 address"),
     ],
 )
 def test_what_cannot_work_is_refused(more: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         settings(**more)
+
+
+@pytest.mark.parametrize("bind", ["::", "::1", "2001:db8::1", "::ffff:10.0.0.4"])
+def test_a_node_speaks_sip_by_ipv4_only(bind: str) -> None:
+    with pytest.raises(ValidationError, match="is an IPv6 address") as caught:
+        Settings.model_validate({"asterisk": {"node": {"bind": bind}}})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("asterisk", "node", "bind")
+    assert "an IPv4 address of this machine" in error["ctx"]["allowed"]
+
+
+def test_a_node_is_controlled_by_ipv6_too() -> None:
+    node = {"control_bind": "fd00::5", "control_permit": ["fd00::4"]}
+    assert Settings.model_validate({"asterisk": {"node": node}}).asterisk.node.control_bind == "fd00::5"
 
 
 def test_a_node_must_have_one_address() -> None:

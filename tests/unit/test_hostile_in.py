@@ -167,6 +167,7 @@ def test_an_alias_bomb_is_refused_before_it_grows(tmp_path: Path) -> None:
         ("AsteriskText", "Zo\u00eb's roofs", "Zo\u00eb's roofs", 2000),
         ("Host", "sip.example.com", "sip.example.com", 5),
         ("Address", "2001:db8::1", "2001:db8::1", 0),
+        ("Address4", "192.0.2.1", "192.0.2.1", 0),
         ("Network", "10.0.0.0/8", "10.0.0.0/8", 0),
         ("E164", "+12105550108", "+12105550108", 0),
         ("Duration", "90s", timedelta(seconds=90), 0),

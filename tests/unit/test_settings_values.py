@@ -14,6 +14,7 @@ from dialer_engine.settings.campaign import Retry
 from dialer_engine.settings.values import (
     E164,
     Address,
+    Address4,
     AsteriskText,
     ConfigPath,
     Duration,
@@ -40,6 +41,7 @@ class Values(BaseModel):
     number: E164 = "+12102260100"
     host: Host = "a"
     address: Address = "127.0.0.1"
+    address4: Address4 = "127.0.0.1"
     network: Network = "10.0.0.0/8"
     duration: Duration = timedelta()
     retry: RetryDelay = None
@@ -179,6 +181,8 @@ def test_not_hosts(text: str) -> None:
 def test_addresses_and_networks() -> None:
     assert Values.model_validate({"address": "::", "network": "203.0.113.7"}).network == "203.0.113.7"
     assert "127.0.0.1" in refusal("address", "eth0")["allowed"]
+    assert "not an IP address" in refusal("address4", "eth0")["what"]
+    assert "'::1' is an IPv6 address" in refusal("address4", "::1")["what"]
     assert "10.0.0.0/8" in refusal("network", "10.0.0.1/8")["allowed"]
 
 
