@@ -186,7 +186,7 @@ async def test_an_unclaimed_call_hears_the_message_and_opts_out(
     assert broadcast.channel.state == "Up"
     await watcher.wait(ChannelDestroyed, customer, seconds=10)
     marks = watcher.of(ChannelUserevent, customer)
-    assert [mark.eventname for mark in marks] == ["DropMessageStarted", "OptOut"]
+    assert [mark.eventname for mark in marks] == ["DropMessageStarted", "OptOut", "MessageOver"]
     assert marks[1].userevent["Saved"] == "1"
     entry = json.loads((pair.records / f"{customer}.json").read_text())
     assert entry["number"] == f"{NUMBER}08"
@@ -223,7 +223,10 @@ async def test_a_missing_prompt_falls_back_to_the_default(
     gone = str(node_home / "prompts" / "nowhere")
     customer = await originate(commands, pair.prompts, "08", MAX_WAIT_MS="50", DROP_PROMPT=gone)
     await watcher.wait(ChannelDestroyed, customer, seconds=10)
-    assert [mark.eventname for mark in watcher.of(ChannelUserevent, customer)][-1] == "OptOut"
+    assert [mark.eventname for mark in watcher.of(ChannelUserevent, customer)][-2:] == [
+        "OptOut",
+        "MessageOver",
+    ]
 
 
 async def test_without_an_engine_the_message_still_comes_within_two_seconds(pair: Pair) -> None:
