@@ -142,7 +142,8 @@ class NodeRunner:
         self._tasks.keep(self.node.strangers.run, "strangers")
         self._tasks.keep(self._tell_depth, "task processors")
         self._tasks.keep(self._follow, "accounts")
-        for place in optout_journals(self.config.settings.asterisk, self.home).values():
+        journals = {*optout_journals(self.config.settings.asterisk, self.home).values()}
+        for place in sorted(journals | {self.node.config.optout_journal}):
             self._tasks.keep(intake_beside(self._journal, place, INTAKE_S).run, "opt-out intake")
         self.service.beats = {"accounts": lambda: self._beat}
 

@@ -114,10 +114,15 @@ def goals(pacing: Pacing) -> Goals:
 
 def _agents(seats: Iterable[Seat], now: float, wall: datetime) -> tuple[AgentView, ...]:
     return tuple(
-        AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall), seat.pause_wanted)
+        AgentView(seat.agent, AGENT_STATES[seat.state], _monotonic(seat.since, now, wall), _leaves(seat))
         for seat in seats
         if seat.state is not SeatState.OFF
     )
+
+
+def _leaves(seat: Seat) -> bool:
+    """Whether an agent at work is to be paused after it; a hold in a talk is mostly over before that is."""
+    return seat.pause_wanted or (seat.on_hold and seat.state is SeatState.WRAP)
 
 
 def _calls(

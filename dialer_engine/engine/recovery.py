@@ -140,9 +140,9 @@ async def reconcile(
     before, ours = Before.now(dispatcher, legs, place.name), frozenset(dispatcher.calls)
     with legs.noting_ends() as ended:
         seen = (await Seen.look(place.commands)).without(ended)
-    if hang_up_orphans and not owned() and (talk := others_talk(dispatcher, seen, ours)):
-        raise NotOurs(f"another engine has conversations on {place.name}, of {talk}")
-    agree(dispatcher, legs, place.name, seen, before)
+        if hang_up_orphans and not owned() and (talk := others_talk(dispatcher, seen, ours)):
+            raise NotOurs(f"another engine has conversations on {place.name}, of {talk}")
+        agree(dispatcher, legs, place.name, seen, before)
     if hang_up_orphans:
         await _orphans(dispatcher, seen, place.commands, owned)
     return seen
@@ -179,9 +179,10 @@ def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, before: Bef
 
 
 def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
-    for channel_id in [each for each in before.legs if each not in seen.channels]:
+    for channel_id in [each for each in before.legs & legs.by_channel.keys() if each not in seen.channels]:
         legs.gone(channel_id, vanished=True)
-    legs.still_there(node, seen.channels.keys())
+    if seen.answers:
+        legs.still_there(node, seen.channels.keys())
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:

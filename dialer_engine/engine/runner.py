@@ -213,7 +213,8 @@ class Runner:
     async def _carry_out(self, node: str, decision: Decision) -> bool:
         """Cancel and place on a node; returns whether to decide again at once."""
         self.ledgers.covered[self.plan.name, node] = decision.covered or 0
-        await self._end_lines(decision)
+        if await self._end_lines(node, decision):
+            return True
         now = time.monotonic()
         line = self.trunks.first_free(self.plan.settings.trunks, now, node)
         if decision.place <= 0 or line is None or self._why_not(node):
@@ -234,10 +235,19 @@ class Runner:
             self._empty_until = time.monotonic() + _seconds_until_due(result.next_due, context.now)
         return bool(result.reserved)
 
-    async def _end_lines(self, decision: Decision) -> None:
+    async def _end_lines(self, node: str, decision: Decision) -> bool:
+        """Cancel lines one by one; returns whether an agent became ready meanwhile, for whom others may be left."""
+        ready = self._ready(node)
         for attempt_id in decision.cancel:
             self.dispatcher.cancel(attempt_id, "no agent is free")
             await asyncio.sleep(CANCEL_EVERY_S)
+            if self._ready(node) > ready:
+                return True
+        return False
+
+    def _ready(self, node: str) -> int:
+        seats = self.dispatcher.seats_of(self.plan.name, node)
+        return sum(seat.state is SeatState.READY for seat in seats)
 
     async def _show(self, node: str, count: int, line: TrunkLine, context: GateContext) -> None:
         """Put contacts before agents of a node who have none; the agents dial, or do not."""
@@ -430,13 +440,13 @@ class Runner:
 
     async def _settle(self) -> bool:
         """End lines of a halted campaign that lack an agent, on every node that is up; nothing else is decided."""
-        by_hand = self.plan.settings.mode == "preview"
+        by_hand, again = self.plan.settings.mode == "preview", False
         for node, place in self.places.items():
             self.ledgers.covered.pop((self.plan.name, node), None)
             if place.up:
                 pacer = make_pacer("preview" if by_hand else "progressive")
-                await self._end_lines(pacer.decide(self.snapshot(node)))
-        return False
+                again = await self._end_lines(node, pacer.decide(self.snapshot(node))) or again
+        return again
 
     def cancel_departures(self) -> None:
         """Cancel what was reserved but has not left: the campaign is being paused or stopped."""

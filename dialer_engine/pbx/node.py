@@ -54,7 +54,11 @@ START_SECONDS = 60.0
 HIGH_WATER = 500
 """Asterisk's own mark where it does not name another (AST_TASKPROCESSOR_HIGH_WATER_LEVEL)."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_SCRIPTS = Path(__file__).resolve().parents[2] / "agi_scripts"
+_SCRIPTS = {
+    path.name: path.read_bytes()
+    for path in (Path(__file__).resolve().parents[2] / "agi_scripts").glob("[!.]*.py")
+}
+"""What the dialplan runs, as it was when this process began, like the templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,8 @@ class Node:
 
     def _copy_scripts(self) -> None:
         # Copied, because the service user may not be able to enter the directory where the project lies.
-        for script in sorted(_SCRIPTS.glob("*.py")):
-            write_private(self.config.path("agi", script.name), script.read_bytes(), self.config.user, 0o550)
+        for name, script in sorted(_SCRIPTS.items()):
+            write_private(self.config.path("agi", name), script, self.config.user, 0o550)
 
     async def ensure_running(self) -> bool:
         """Adopt the instance when it runs (True), else start it and wait until it serves (False)."""

@@ -12,7 +12,11 @@ from pathlib import Path
 from dialer_engine.core.text import one_line
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "asterisk"
-_TEXTS = {path: path.read_text("utf-8") for path in sorted(TEMPLATES.rglob("*")) if path.is_file()}
+_TEXTS = {
+    path: path.read_text("utf-8")
+    for path in sorted(TEMPLATES.rglob("[!.]*.c*f*"))
+    if path.suffix in (".conf", ".cfg")
+}
 """The templates as they were when this process began: a newer release may be laid over the checkout while it runs."""
 _PLACE = re.compile(r"\{\{ ?(\w+) ?\}\}")
 _FORBIDDEN = {

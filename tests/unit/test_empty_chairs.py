@@ -11,6 +11,7 @@ from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine import agents, empty_chairs
 from dialer_engine.engine.empty_chairs import EmptyChairs
+from dialer_engine.engine.recovery import Before, Seen, agree
 from dialer_engine.engine.silence import UNREACHABLE
 
 pytestmark = pytest.mark.unit
@@ -153,3 +154,25 @@ async def test_a_leg_of_a_dead_phone_that_is_still_there_is_hung_up_again(chairs
     chairs.asterisk.seat("leg", "alice")
     await chairs.compare()
     assert chairs.there, "what has ended since is another leg"
+
+
+@pytest.mark.parametrize("looks", [True, False])
+async def test_a_dead_leg_is_not_forgotten_before_it_ended(chairs: Chairs, looks: bool) -> None:
+    """Neither when its phone dies during a look that shows the leg, nor with a node that gives no word."""
+    chairs.asterisk.refused["DELETE /channels/leg"] = 1
+    if looks:
+        chairs.asterisk.meanwhile["/bridges"] = lambda: chairs.legs.unreachable(["leg"])
+        await chairs.compare()
+    else:
+        chairs.legs.unreachable(["leg"])
+        agree(
+            chairs.dispatcher,
+            chairs.legs,
+            "main",
+            Seen.nothing(),
+            Before.now(chairs.dispatcher, chairs.legs, "main"),
+        )
+    await chairs.done()
+    assert chairs.there
+    await chairs.compare()
+    assert (chairs.there, chairs.legs.by_agent) == (False, {})

@@ -70,3 +70,13 @@ def test_the_guard_takes_nobody_off_twice() -> None:
 def test_no_mode_has_a_line_for_who_asked_for_a_pause(mode: str) -> None:
     pacer = pacer_of(60.0, 6.0) if mode == "predictive" else make_pacer(mode)
     assert pacer.decide(floor(SeatState.WRAP, 5.0, len(TEAM))).place == 0
+
+
+@pytest.mark.parametrize(("state", "leaves"), [(SeatState.WRAP, True), (SeatState.IN_CALL, False)])
+def test_a_phone_on_hold_in_the_wrap_up_is_a_pause_to_come(state: SeatState, leaves: bool) -> None:
+    """One in a talk is mostly over before the talk is."""
+    desk = Desk(alice="spring")
+    desk.dispatcher.seats["alice"] = Seat("alice", state, utc_now(), attempt="x", node="main")
+    desk.dispatcher.feed_seat("alice", chair.Held(utc_now()))
+    seen = snapshot(plan("spring", 1), "main", desk.dispatcher, desk.ledgers, Dialable(LINE, None, open=True))
+    assert [agent.leaves for agent in seen.agents] == [leaves]

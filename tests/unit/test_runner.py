@@ -172,6 +172,22 @@ async def test_who_answers_while_other_lines_are_cancelled_is_not_cut(
     ]
 
 
+async def test_no_more_lines_are_cancelled_once_an_agent_is_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", 0.05)
+    run = Pass(tmp_path)
+    run.desk.dispatcher.assign({"alice": "spring"})
+    for line in ("x", "y", "z"):
+        run.desk.ring(line)
+    passing = asyncio.create_task(run.runner._carry_out("main", Decision(0, ("x", "y", "z"), ())))
+    await asyncio.sleep(0.02)
+    run.desk.on_duty("alice")
+    assert await passing, "decides again at once"
+    calls = run.desk.dispatcher.calls
+    assert [calls[line].attempt.hanging_up for line in ("x", "y", "z")] == [EndedBy.ENGINE, None, None]
+
+
 @pytest.mark.parametrize(("window", "least"), [(None, 15), ((15, 28), 15), ((20, 60), 20)])
 def test_the_pacing_is_told_how_long_a_line_must_ring(window: tuple[int, int] | None, least: int) -> None:
     desk = Desk()

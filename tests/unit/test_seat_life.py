@@ -77,6 +77,8 @@ def test_star_in_the_first_moment_was_meant_for_the_talk_before() -> None:
     assert talking.since is not None
     early = chair.HangupKey(talking.since + timedelta(seconds=0.9))
     assert step(talking, early) == (talking, (chair.Tell("refused"),))
+    ahead = chair.HangupKey(talking.since - timedelta(seconds=10))
+    assert step(talking, ahead) == (talking, (chair.EndCall("x"),)), "the clock of another machine"
     assert step(talking, chair.HangupKey(talking.since + timedelta(seconds=1))) == (
         talking,
         (chair.EndCall("x"),),

@@ -32,8 +32,8 @@ Guard = Literal["turns", "forecast"]
 class AgentView:
     """One agent on duty; `since` is the monotonic second the state began.
 
-    `leaves`: who asked for a pause while at work. The agent goes on with this talk and its wrap-up, or the one that
-    begins, but does not come back from it.
+    `leaves`: who asked for a pause while at work, or has the phone on hold in the wrap-up. The agent goes on with
+    this talk and its wrap-up, or the one that begins, but does not come back from it.
     """
 
     id: str
