@@ -38,6 +38,9 @@ def hints(header: list[str], *cells: str) -> tuple[tuple[str, ...], tuple[str, .
         ["Phone", "State Code", "ZIP5", "Country Name"],
         ["Phone", "US State", "us_zip", "billing_country"],
         ["Phone", "State Name", "Zip or Postal Code", "COUNTRY"],
+        ["Phone", "Region Code", "Zip", "Country"],
+        ["Phone", "State/Region Code", "Zip", "Country"],
+        ["Phone", "Home State ID", "Zip", "Country"],
     ],
 )
 def test_the_last_words_of_a_header_name_a_part_of_an_address(header: list[str]) -> None:
@@ -118,6 +121,8 @@ def test_map_names_several_states_or_the_only_one() -> None:
         (["Phone", "Loc"], ["90001", "78201-1234", "M5V 3L9"], "postal_code"),
         (["Phone", "WHERE"], ["CA", "?", "TX"], "state"),
         (["Phone", "Customer Loc"], ["CA", "NY", "TX"], "state"),
+        (["Phone", "Loc"], ["CA"], "state"),
+        (["Phone", "Loc"], ["CA", "NY", "TX", *[""] * 46], "state"),
     ],
 )
 def test_a_column_of_states_or_postal_codes_without_a_name_is_refused(
@@ -143,10 +148,25 @@ def test_a_column_of_states_or_postal_codes_without_a_name_is_refused(
         (["Phone", "Score"], ["720", "640", "810"]),
         (["Phone", "Birth State"], ["CA", "TX", "NY"]),
         (["Phone", "Notes"], ["", "", ""]),
+        (["Phone", "State", "Suffix"], ["NY|MD", *["NY|"] * 48]),
+        (["Phone", "State", "Degree"], ["NY|MD"] * 3),
+        (["Phone", "Mailing City", "Mailing State"], ["New York|NY"] * 3),
+        (["Phone", "State", "County"], ["UT|Utah"] * 3),
+        (["Phone", "Degree"], ["MD", *[""] * 48]),
+        (["Phone", "Degree"], ["MD", "MD", *[""] * 3]),
+        (["Phone", "Degree"], ["MD", "MD", "MD", *["PhD"] * 4]),
+        (["Phone", "Points"], ["90001", *[""] * 48]),
+        (["Phone", "Mailing City"], ["New York"] * 3),
+        (["Phone", "HomeTown"], ["Washington"] * 3),
+        (["Phone", "County"], ["Utah"] * 3),
+        (["Phone", "TV market"], ["New York"] * 3),
+        (["Phone", "Name Suffix"], ["MD"] * 3),
+        (["Phone", "Credentials"], ["PA"] * 3),
+        (["Phone", "Job Title"], ["MD"] * 3),
     ],
 )
 def test_other_columns_are_not_refused(header: list[str], cells: list[str]) -> None:
-    sample = [header, *(["2122345678", cell] for cell in cells)]
+    sample = [header, *(["2122345678", *cell.split("|")] for cell in cells)]
     refuse_overlooked(choose(sample, []), sample, [])
 
 
