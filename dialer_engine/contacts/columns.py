@@ -52,6 +52,8 @@ _NO_ADDRESS_WORDS = (
     "incorporation"
 )
 _NO_ADDRESS = frozenset(_NO_ADDRESS_WORDS.split())
+_OTHERS = frozenset({"ip", "vendor", "supplier", "manufacturer", "product", "employer", "agent", "owner"})
+"""Words of headers whose country is not the contact's, where other columns say where the contact is."""
 _NO_STATES = frozenset({"city", "town", "county", "market", "suffix", "credentials", "title"})
 """Words of headers above names that only look like states: `New York` is a city, `Utah` a county, `MD` a degree."""
 _SURE = 3
@@ -178,9 +180,22 @@ def _further_parts(
 ) -> dict[int, str]:
     """Columns whose header ends like a part of an address, unless none of their cells is one."""
     parts = {index: part for index, name in enumerate(names) if (part := _part_of_address(name))}
-    return {
+    further = {
         i: part for i, part in parts.items() if i not in guessed and _may_hold(rows, i, _UNDERSTOOD[part])
     }
+    strange = _countries_of_others(names, {**guessed, **further})
+    return {i: part for i, part in further.items() if i not in strange}
+
+
+def _countries_of_others(names: Sequence[str], guessed: Mapping[int, str]) -> set[int]:
+    """Columns of countries such as `Vendor Country` beside the contact's own address, without a `Vendor State`."""
+    words = {
+        i: _OTHERS.intersection(_words(names[i])) for i, what in guessed.items() if what in ADDRESS_FIELDS
+    }
+    if all(words.values()):
+        return set()
+    whole = {word for i, found in words.items() if guessed[i] != "country" for word in found}
+    return {i for i, found in words.items() if found and guessed[i] == "country" and not found & whole}
 
 
 def _part_of_address(header: str) -> str | None:

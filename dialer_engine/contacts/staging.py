@@ -75,8 +75,7 @@ class Reader:
             return
         cells += [""] * (width - len(cells))
         addresses = [_address(cells, each) for each in (self.columns.fields, *self.columns.further)]
-        abroad = any(address.abroad for address in addresses)
-        if numbers := self._numbers(batch, row, cells, abroad=abroad):
+        if numbers := self._numbers(batch, row, cells, abroad=_abroad(*addresses)):
             batch.contacts.append(self._contact(row, cells, addresses, numbers))
 
     def _numbers(self, batch: Batch, row: int, cells: Sequence[str], *, abroad: bool) -> set[str]:
@@ -154,6 +153,12 @@ def _address(cells: Sequence[str], places: Mapping[str, int]) -> Address:
     """Read an address; `places` are the columns of its parts."""
     parts = (cells[places[what]].strip() if what in places else "" for what in ADDRESS_FIELDS)
     return read_address(*parts)
+
+
+def _abroad(first: Address, *others: Address) -> bool:
+    """Whether another country makes ten digits doubtful; a further address's does where the first lies nowhere."""
+    here = first.regions or first.country
+    return first.abroad or (not here and any(address.abroad for address in others))
 
 
 async def copy(conn: Connection, batch: Batch) -> None:

@@ -98,10 +98,42 @@ def test_every_address_of_a_row_counts() -> None:
     assert hints(header, "2122345678", "", "", "TN", "37902") == (("US-TN",), ("America/New_York",), ())
 
 
-def test_another_country_in_any_address_rejects() -> None:
-    columns = choose([["Phone", "Country", "Billing Country"], ["3312345678", "USA", "Mexico"]], [])
-    [batch] = Reader(columns, PLAN, frozenset(), lab=False).batches([(1, ["3312345678", "USA", "Mexico"])])
-    assert batch.contacts == []
+@pytest.mark.parametrize(
+    ("header", "cells", "taken"),
+    [
+        ("State,Zip,Country,IP Country", "TN,37902,US,India", 1),
+        ("State,Zip,Country,Ship To Country", "TN,37902,US,India", 1),
+        ("State,Zip,Country,Ship To Country", "TN,,,India", 1),
+        ("Country,Billing Country", "Canada,Mexico", 1),
+        ("Country,Billing Country", "Mexico,Canada", 0),
+        ("Country,Billing Country", ",Mexico", 0),
+        ("State,Country,Billing Country", "Jalisco,,Mexico", 0),
+        ("State,Zip,Vendor Country", "TN,37902,India", 1),
+        ("Owner State,Owner Zip,Owner Country", "Jalisco,44100,Mexico", 0),
+        ("Supplier Country", "Mexico", 0),
+    ],
+)
+def test_another_country_rejects_unless_the_first_address_lies_here(
+    header: str, cells: str, taken: int
+) -> None:
+    names, row = ["Phone", *header.split(",")], ["8652345678", *cells.split(",")]
+    [batch] = Reader(choose([names, row], []), PLAN, frozenset(), lab=False).batches([(1, row)])
+    assert len(batch.contacts) == taken
+
+
+@pytest.mark.parametrize(
+    "word", ["IP", "Vendor", "Supplier", "Manufacturer", "Product", "Employer", "Agent", "Owner"]
+)
+def test_the_country_of_somebody_else_is_none_of_the_contact(word: str) -> None:
+    assert hints(["Phone", "State", "Zip", f"{word} Country"], "8652345678", "TN", "37902", "India") == (
+        ("US-TN",),
+        *[("America/New_York",)] * 2,
+    )
+
+
+def test_another_country_of_a_further_address_counts_for_the_hours() -> None:
+    header = ["Phone", "State", "Country", "Billing Country"]
+    assert hints(header, "8652345678", "TN", "USA", "Mexico")[0] == ("MX", "US-TN")
 
 
 def test_map_names_several_states_or_the_only_one() -> None:
