@@ -123,10 +123,18 @@ class Reader:
     def _hints(
         self, addresses: Sequence[Address], zones: Sequence[str], numbers: set[str]
     ) -> tuple[Hints, tuple[str, ...]]:
-        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one."""
+        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one.
+
+        A further state without a column of postal codes, `State Name` beside `State`, says less than the first address
+        in the same state.
+        """
         first, *others = (Hints(self._regions(each, numbers), each.zones(self.plan)) for each in addresses)
         both = Hints(first.regions, tuple(dict.fromkeys((*zones, *first.zones))))
-        others = [each for each in others if each.regions]
+        others = [
+            each
+            for each, places in zip(others, self.columns.further, strict=True)
+            if each.regions and ("postal_code" in places or not {*each.regions} <= {*first.regions})
+        ]
         if not others:
             return both, first.zones
         sides = (both, *others)

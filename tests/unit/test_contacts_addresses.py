@@ -99,6 +99,27 @@ def test_every_address_of_a_row_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("State,State Name,Zip", "TN,Tennessee,37902"),
+        ("State Name,Zip,State", "Tennessee,37902,TN"),
+        ("State,Zip,Mailing State Code", ",37902,TN"),
+        ("State,Zip,Country,State Name,Country Code", "TN,37902,USA,Tennessee,US"),
+    ],
+)
+def test_a_state_written_twice_leaves_a_postal_code_its_zones(header: str, cells: str) -> None:
+    found = hints(["Phone", *header.split(",")], "2122345678", *cells.split(","))
+    assert found == (("US-TN",), *[("America/New_York",)] * 2)
+
+
+def test_a_further_state_that_says_more_counts() -> None:
+    header = ["Phone", "State", "State Name", "Zip"]
+    assert hints(header, "2122345678", "TN", "Texas", "37902")[0] == ("US-TN", "US-TX")
+    foreign = ["Phone", "State", "Zip", "Country", "Work State", "Work Country"]
+    assert hints(foreign, "2122345678", "TN", "37902", "USA", "TN", "Canada")[0] == ("CA", "US-TN")
+
+
+@pytest.mark.parametrize(
     ("header", "cells", "taken"),
     [
         ("State,Zip,Country,IP Country", "TN,37902,US,India", 1),
