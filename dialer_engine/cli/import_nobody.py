@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dialer_engine.contacts.importer import ImportReport
 from dialer_engine.contacts.phone import EXTENSION, REASONS, SCIENTIFIC, UNREADABLE
 from dialer_engine.contacts.source import HIDES_ROWS
+from dialer_engine.contacts.staging import ABROAD
 from dialer_engine.core.numbers import NumberClass
 
 KNOWN = "stands on a list of this Member already"
@@ -27,6 +28,8 @@ _REMEDIES: Mapping[str, str] = {
     "no phone number": _COLUMN,
     SCIENTIFIC: "write the file anew from its source, with that column as text",
     EXTENSION: "such a number cannot be dialed; write it without it where the number alone reaches the person",
+    ABROAD: "write +1 before numbers of the US and Canada, or leave a column out that is no country of theirs: "
+    "--map ignore=Country",
     HIDES_ROWS: "close the quotation mark, or put that cell on one line",
 }
 

@@ -39,7 +39,7 @@ NAMES: Mapping[str, frozenset[str]] = {name: frozenset(words.split()) for name, 
 FIELDS = tuple(NAMES)
 _LAST_WORDS: Mapping[str, str] = {
     "state": "state province region stateprovince provincestate stateorprovince stateregion statecode statename "
-    "stateabbreviation stateabbr provincecode provincename",
+    "stateabbreviation stateabbr stateid provincecode provincename regioncode stateregioncode",
     "postal_code": "zip zipcode postal postalcode postcode zippostal zippostalcode ziporpostalcode "
     "postalzip postalzipcode",
     "country": "country countrycode countryname countryregion",
@@ -52,6 +52,12 @@ _NO_ADDRESS_WORDS = (
     "incorporation"
 )
 _NO_ADDRESS = frozenset(_NO_ADDRESS_WORDS.split())
+_OTHERS = frozenset({"ip", "vendor", "supplier", "manufacturer", "product", "employer", "agent", "owner"})
+"""Words of headers whose country is not the contact's, where other columns say where the contact is."""
+_NO_STATES = frozenset({"city", "town", "county", "market", "suffix", "credentials", "title"})
+"""Words of headers above names that only look like states: `New York` is a city, `Utah` a county, `MD` a degree."""
+_SURE = 3
+"""So many states or postal codes, or those of half of the rows of a shorter sample, are more than chance."""
 _PLUS_FOUR = re.compile(r"(zip|code|plus)4$")
 _POSTAL_CODE = re.compile(r"\s*(\d{5}([ -]\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d)\s*", re.IGNORECASE | re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -113,12 +119,13 @@ def refuse_overlooked(
 ) -> None:
     """Refuse a file with a column of states or postal codes that nobody named: they bound the calling hours.
 
-    Numbers of five digits may be anything, so they count only where nothing else says where people are.
+    States count where no column is known to hold them. Numbers of five digits may be anything, so they count only where
+    nothing else says where people are.
     """
     rows = sample[1:] if columns.has_header else sample
-    mapped = {what for what, _ in given}
-    tests = {} if "state" in mapped else {"state": _is_state}
-    if not mapped.union(columns.fields) & {"state", "postal_code"}:
+    known = {*columns.fields, *(what for what, _ in given)}
+    tests = {} if "state" in known else {"state": _is_state}
+    if not known & {"state", "postal_code"}:
         tests["postal_code"] = _is_postal_code
     others = {index for one in columns.further for index in one.values()} | _said(
         given, columns.columns, KEEP
@@ -127,14 +134,19 @@ def refuse_overlooked(
         if index in others or _is_of_no_address(name):
             continue
         for what, test in tests.items():
-            if _share(rows, index, test) >= 0.5 and not (
-                what == "postal_code" and names_something_else(name)
-            ):
+            if _holds(rows, index, test) and not _NAMES_OTHER_THAN[what](name):
                 raise ContactsError(
                     f"column {name!r} seems to hold the {what.replace('_', ' ')}s of the contacts, which bound the "
                     f"hours in which they may be called: say --map '{what}={name}', or when it is something else "
                     f"--map '{KEEP}={name}' or --map '{IGNORE}={name}'"
                 )
+
+
+def _holds(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> bool:
+    """Tell whether at least half of the filled cells of a column pass a test, and more of them than by chance."""
+    cells = _filled(rows, index)
+    hits = sum(map(test, cells))
+    return 2 * hits >= len(cells) and hits >= min(_SURE, len(rows) / 2) and hits > 0
 
 
 def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
@@ -168,9 +180,22 @@ def _further_parts(
 ) -> dict[int, str]:
     """Columns whose header ends like a part of an address, unless none of their cells is one."""
     parts = {index: part for index, name in enumerate(names) if (part := _part_of_address(name))}
-    return {
+    further = {
         i: part for i, part in parts.items() if i not in guessed and _may_hold(rows, i, _UNDERSTOOD[part])
     }
+    strange = _countries_of_others(names, {**guessed, **further})
+    return {i: part for i, part in further.items() if i not in strange}
+
+
+def _countries_of_others(names: Sequence[str], guessed: Mapping[int, str]) -> set[int]:
+    """Columns of countries such as `Vendor Country` beside the contact's own address, without a `Vendor State`."""
+    words = {
+        i: _OTHERS.intersection(_words(names[i])) for i, what in guessed.items() if what in ADDRESS_FIELDS
+    }
+    if all(words.values()):
+        return set()
+    whole = {word for i, found in words.items() if guessed[i] != "country" for word in found}
+    return {i for i, found in words.items() if found and guessed[i] == "country" and not found & whole}
 
 
 def _part_of_address(header: str) -> str | None:
@@ -226,6 +251,11 @@ def names_something_else(header: str) -> bool:
     return bool(
         words & _NO_PHONE_WORDS or _NO_PHONE_PART.search(header) or _field_of(header) == "external_id"
     )
+
+
+def _names_no_state(header: str) -> bool:
+    """Tell whether a header stands above names that only look like states."""
+    return not _NO_STATES.isdisjoint(_words(header))
 
 
 def _share(rows: Sequence[Sequence[str]], index: int, test: Callable[[str], bool]) -> float:
@@ -326,4 +356,8 @@ _UNDERSTOOD: Mapping[str, Callable[[str], bool]] = {
     "state": lambda cell: bool(read_address(cell, "").regions),
     "postal_code": lambda cell: bool(read_address("", cell).regions),
     "country": lambda cell: read_country(cell) is not None,
+}
+_NAMES_OTHER_THAN: Mapping[str, Callable[[str], bool]] = {
+    "state": _names_no_state,
+    "postal_code": names_something_else,
 }

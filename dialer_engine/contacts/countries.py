@@ -121,8 +121,9 @@ _COUNTRIES = (
     "ZM ZMB/Zambia/Zambie|ZW ZWE/Zimbabwe/Zimbabue"
 )
 _OURS = {"UM": "US", **{code: f"US-{code}" for code in ("PR", "GU", "AS", "VI", "MP")}}
-_NO_NAMES = frozenset({"na"})
-"""Codes of countries that stand more often for `not available`."""
+_NO_NAMES = frozenset({"na", "n a", "none", "unknown"})
+"""What people write where they know none; NA is more often `not available` than Namibia."""
+_TWICE = re.compile(r"(.+?)(?: [-\u2013\u2014] (.+)| ?\(([a-z]{2,3})\))", re.IGNORECASE | re.ASCII)
 
 
 def plain(text: str) -> str:
@@ -146,13 +147,24 @@ _CODES = _table()
 def read_country(text: str) -> str | None:
     """Return `US`, `CA`, a territory such as `US-PR`, or the two letters of another country (ISO 3166).
 
-    Also of a calling code. Empty when none is named, by a blank or by the 1 that the US and Canada share; None when
-    the text is not understood.
+    Also of a calling code. Empty when none is named, by a blank, by `N/A` or by the 1 that the US and Canada share;
+    None when the text is not understood.
     """
     name = plain(text.removesuffix(".0"))
-    if not name:
+    if not name or name in _NO_NAMES:
         return ""
-    return _CODES.get(name) or _CODES.get(name.removeprefix("the ")) or _of_calling_code(name)
+    return _named(name) or _written_twice(text) or _of_calling_code(name)
+
+
+def _named(name: str) -> str | None:
+    return _CODES.get(name) or _CODES.get(name.removeprefix("the "))
+
+
+def _written_twice(text: str) -> str | None:
+    """Return the country of `United States (US)` or `US - United States`; `Georgia (US)` or `Lebanon (OH)` is none."""
+    sides = _TWICE.fullmatch(text.strip())
+    codes = {_named(plain(side)) for side in sides.groups() if side} if sides else set()
+    return codes.pop() if len(codes) == 1 else None
 
 
 def _of_calling_code(name: str) -> str | None:

@@ -75,8 +75,7 @@ class Reader:
             return
         cells += [""] * (width - len(cells))
         addresses = [_address(cells, each) for each in (self.columns.fields, *self.columns.further)]
-        abroad = any(address.abroad for address in addresses)
-        if numbers := self._numbers(batch, row, cells, abroad=abroad):
+        if numbers := self._numbers(batch, row, cells, abroad=_abroad(*addresses)):
             batch.contacts.append(self._contact(row, cells, addresses, numbers))
 
     def _numbers(self, batch: Batch, row: int, cells: Sequence[str], *, abroad: bool) -> set[str]:
@@ -124,10 +123,18 @@ class Reader:
     def _hints(
         self, addresses: Sequence[Address], zones: Sequence[str], numbers: set[str]
     ) -> tuple[Hints, tuple[str, ...]]:
-        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one."""
+        """Return the hints of all addresses and of the time zone column; and the postal code's zones of a sole one.
+
+        A further state without a column of postal codes, `State Name` beside `State`, says less than the first address
+        in the same state.
+        """
         first, *others = (Hints(self._regions(each, numbers), each.zones(self.plan)) for each in addresses)
         both = Hints(first.regions, tuple(dict.fromkeys((*zones, *first.zones))))
-        others = [each for each in others if each.regions]
+        others = [
+            each
+            for each, places in zip(others, self.columns.further, strict=True)
+            if each.regions and ("postal_code" in places or not {*each.regions} <= {*first.regions})
+        ]
         if not others:
             return both, first.zones
         sides = (both, *others)
@@ -154,6 +161,12 @@ def _address(cells: Sequence[str], places: Mapping[str, int]) -> Address:
     """Read an address; `places` are the columns of its parts."""
     parts = (cells[places[what]].strip() if what in places else "" for what in ADDRESS_FIELDS)
     return read_address(*parts)
+
+
+def _abroad(first: Address, *others: Address) -> bool:
+    """Whether another country makes ten digits doubtful; a further address's does where the first lies nowhere."""
+    here = first.regions or first.country
+    return first.abroad or (not here and any(address.abroad for address in others))
 
 
 async def copy(conn: Connection, batch: Batch) -> None:

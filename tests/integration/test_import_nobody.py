@@ -34,6 +34,7 @@ def bring(
         ("phone\n2.10445E+09\n2.10445E+09\n", "2 of 2 rows: damaged by a spreadsheet", "as text"),
         ("phone\n2104440101 x12\n", "1 of 1 rows: has an extension", "without it"),
         ('phone,note\n2104440101,"x\n2104440102,y"\n', "1 of 1 rows: a cell of several lines", "one line"),
+        ("phone,country\n3312345678,Mexico\n", "1 of 1 rows: in another country", "--map ignore=Country"),
         ("home,cell\n8005550101,none\n8005550102,\n", "2 of 2 rows: toll-free number", "only numbers of"),
     ],
 )

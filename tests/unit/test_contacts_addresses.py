@@ -38,6 +38,9 @@ def hints(header: list[str], *cells: str) -> tuple[tuple[str, ...], tuple[str, .
         ["Phone", "State Code", "ZIP5", "Country Name"],
         ["Phone", "US State", "us_zip", "billing_country"],
         ["Phone", "State Name", "Zip or Postal Code", "COUNTRY"],
+        ["Phone", "Region Code", "Zip", "Country"],
+        ["Phone", "State/Region Code", "Zip", "Country"],
+        ["Phone", "Home State ID", "Zip", "Country"],
     ],
 )
 def test_the_last_words_of_a_header_name_a_part_of_an_address(header: list[str]) -> None:
@@ -95,10 +98,63 @@ def test_every_address_of_a_row_counts() -> None:
     assert hints(header, "2122345678", "", "", "TN", "37902") == (("US-TN",), ("America/New_York",), ())
 
 
-def test_another_country_in_any_address_rejects() -> None:
-    columns = choose([["Phone", "Country", "Billing Country"], ["3312345678", "USA", "Mexico"]], [])
-    [batch] = Reader(columns, PLAN, frozenset(), lab=False).batches([(1, ["3312345678", "USA", "Mexico"])])
-    assert batch.contacts == []
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("State,State Name,Zip", "TN,Tennessee,37902"),
+        ("State Name,Zip,State", "Tennessee,37902,TN"),
+        ("State,Zip,Mailing State Code", ",37902,TN"),
+        ("State,Zip,Country,State Name,Country Code", "TN,37902,USA,Tennessee,US"),
+    ],
+)
+def test_a_state_written_twice_leaves_a_postal_code_its_zones(header: str, cells: str) -> None:
+    found = hints(["Phone", *header.split(",")], "2122345678", *cells.split(","))
+    assert found == (("US-TN",), *[("America/New_York",)] * 2)
+
+
+def test_a_further_state_that_says_more_counts() -> None:
+    header = ["Phone", "State", "State Name", "Zip"]
+    assert hints(header, "2122345678", "TN", "Texas", "37902")[0] == ("US-TN", "US-TX")
+    foreign = ["Phone", "State", "Zip", "Country", "Work State", "Work Country"]
+    assert hints(foreign, "2122345678", "TN", "37902", "USA", "TN", "Canada")[0] == ("CA", "US-TN")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "taken"),
+    [
+        ("State,Zip,Country,IP Country", "TN,37902,US,India", 1),
+        ("State,Zip,Country,Ship To Country", "TN,37902,US,India", 1),
+        ("State,Zip,Country,Ship To Country", "TN,,,India", 1),
+        ("Country,Billing Country", "Canada,Mexico", 1),
+        ("Country,Billing Country", "Mexico,Canada", 0),
+        ("Country,Billing Country", ",Mexico", 0),
+        ("State,Country,Billing Country", "Jalisco,,Mexico", 0),
+        ("State,Zip,Vendor Country", "TN,37902,India", 1),
+        ("Owner State,Owner Zip,Owner Country", "Jalisco,44100,Mexico", 0),
+        ("Supplier Country", "Mexico", 0),
+    ],
+)
+def test_another_country_rejects_unless_the_first_address_lies_here(
+    header: str, cells: str, taken: int
+) -> None:
+    names, row = ["Phone", *header.split(",")], ["8652345678", *cells.split(",")]
+    [batch] = Reader(choose([names, row], []), PLAN, frozenset(), lab=False).batches([(1, row)])
+    assert len(batch.contacts) == taken
+
+
+@pytest.mark.parametrize(
+    "word", ["IP", "Vendor", "Supplier", "Manufacturer", "Product", "Employer", "Agent", "Owner"]
+)
+def test_the_country_of_somebody_else_is_none_of_the_contact(word: str) -> None:
+    assert hints(["Phone", "State", "Zip", f"{word} Country"], "8652345678", "TN", "37902", "India") == (
+        ("US-TN",),
+        *[("America/New_York",)] * 2,
+    )
+
+
+def test_another_country_of_a_further_address_counts_for_the_hours() -> None:
+    header = ["Phone", "State", "Country", "Billing Country"]
+    assert hints(header, "8652345678", "TN", "USA", "Mexico")[0] == ("MX", "US-TN")
 
 
 def test_map_names_several_states_or_the_only_one() -> None:
@@ -118,6 +174,8 @@ def test_map_names_several_states_or_the_only_one() -> None:
         (["Phone", "Loc"], ["90001", "78201-1234", "M5V 3L9"], "postal_code"),
         (["Phone", "WHERE"], ["CA", "?", "TX"], "state"),
         (["Phone", "Customer Loc"], ["CA", "NY", "TX"], "state"),
+        (["Phone", "Loc"], ["CA"], "state"),
+        (["Phone", "Loc"], ["CA", "NY", "TX", *[""] * 46], "state"),
     ],
 )
 def test_a_column_of_states_or_postal_codes_without_a_name_is_refused(
@@ -143,10 +201,25 @@ def test_a_column_of_states_or_postal_codes_without_a_name_is_refused(
         (["Phone", "Score"], ["720", "640", "810"]),
         (["Phone", "Birth State"], ["CA", "TX", "NY"]),
         (["Phone", "Notes"], ["", "", ""]),
+        (["Phone", "State", "Suffix"], ["NY|MD", *["NY|"] * 48]),
+        (["Phone", "State", "Degree"], ["NY|MD"] * 3),
+        (["Phone", "Mailing City", "Mailing State"], ["New York|NY"] * 3),
+        (["Phone", "State", "County"], ["UT|Utah"] * 3),
+        (["Phone", "Degree"], ["MD", *[""] * 48]),
+        (["Phone", "Degree"], ["MD", "MD", *[""] * 3]),
+        (["Phone", "Degree"], ["MD", "MD", "MD", *["PhD"] * 4]),
+        (["Phone", "Points"], ["90001", *[""] * 48]),
+        (["Phone", "Mailing City"], ["New York"] * 3),
+        (["Phone", "HomeTown"], ["Washington"] * 3),
+        (["Phone", "County"], ["Utah"] * 3),
+        (["Phone", "TV market"], ["New York"] * 3),
+        (["Phone", "Name Suffix"], ["MD"] * 3),
+        (["Phone", "Credentials"], ["PA"] * 3),
+        (["Phone", "Job Title"], ["MD"] * 3),
     ],
 )
 def test_other_columns_are_not_refused(header: list[str], cells: list[str]) -> None:
-    sample = [header, *(["2122345678", cell] for cell in cells)]
+    sample = [header, *(["2122345678", *cell.split("|")] for cell in cells)]
     refuse_overlooked(choose(sample, []), sample, [])
 
 

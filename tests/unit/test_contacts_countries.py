@@ -64,8 +64,25 @@ def regions(*cells: str, header: list[str] = HEADER) -> tuple[str, ...]:
         ("+1", ""),
         ("1.0", ""),
         ("Cook County", None),
-        ("N/A", None),
-        ("NA", None),
+        ("N/A", ""),
+        ("NA", ""),
+        ("n.a.", ""),
+        ("none", ""),
+        ("Unknown", ""),
+        ("-", ""),
+        ("United States (US)", "US"),
+        ("United States of America (USA)", "US"),
+        ("US - United States", "US"),
+        ("CA \N{EN DASH} Canada", "CA"),
+        ("Puerto Rico (PR)", "US-PR"),
+        ("Mexico (MX)", "MX"),
+        ("Guinea-Bissau", "GW"),
+        ("Sint Maarten (Dutch part)", "SX"),
+        ("Georgia (US)", None),
+        ("Lebanon (OH)", None),
+        ("Lebanon - PA", None),
+        ("Puerto Rico (US)", None),
+        ("Unknown (N/A)", None),
         ("999", None),
         ("日本", None),
     ],
@@ -141,6 +158,16 @@ def test_a_country_that_says_something_else_leaves_no_zone_to_a_postal_code() ->
     assert read_address("TN", "37902", "USA").zones(PLAN) == ("America/New_York",)
     assert read_address("TN", "37902", "Canada").zones(PLAN) == ()
     assert read_address("TN", "37902", "Cook").zones(PLAN) == ()
+
+
+@pytest.mark.parametrize("country", ["United States (US)", "US - United States", "N/A", "Unknown", "-"])
+def test_the_us_written_twice_or_no_country_leaves_a_postal_code_its_zones(country: str) -> None:
+    assert read_address("TN", "37902", country).zones(PLAN) == ("America/New_York",)
+
+
+def test_a_state_with_its_country_behind_it_is_a_state() -> None:
+    assert regions("212-234-5678", "", "", "Georgia (US)") == ("US-GA",)
+    assert regions("212-234-5678", "", "", "Puerto Rico (US)") == ("US-PR",)
 
 
 @pytest.mark.parametrize(
