@@ -58,9 +58,8 @@ on conflict do nothing;
 select distinct number from persons_numbers($1::text[], $2::bigint) order by number;
 
 -- name: requeue_after_consent
--- Lets contacts that were held for want of a consent be looked at again, also those whose other numbers another rule
--- holds: they are due at a moment.
+-- Lets contacts that were held for want of a consent, or by several rules, be looked at again.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
 from contact_numbers n
 where n.number = any($1::text[]) and n.member_id = $2 and q.contact_id = n.contact_id
-  and q.state in ('due', 'held') and q.held_rule = any($3::text[]);
+  and q.state = 'held' and q.held_rule = any(array_append($3::text[], 'several'));
