@@ -15,7 +15,7 @@ from dialer_engine.contacts.columns import PHONE, Columns, choose, is_number, na
 from dialer_engine.contacts.phone import base_number, hints_at_number, holds_two
 from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.revocations import end, standing
+from dialer_engine.store.revocations import end, standing, standing_before
 from dialer_engine.store.suppress import insert, live_suppressed, take_turn
 
 BATCH = 10_000
@@ -67,16 +67,18 @@ async def import_suppressions(
     """Add every number of a file to a do-not-call list; ContactsError when it is no table of text.
 
     Without `columns` every column of phone numbers is read. Of a number with an extension the number itself counts.
-    What the persons agreed to ends whose numbers are new there; an entry of before has ended what was to end.
+    What the persons agreed to ends whose numbers are new there; of the others, what they agreed to before their entry.
     """
     done = SuppressionImport()
     consents: list[int] = []
     async with conn.transaction():
         for batch in _batches(file, columns, done):
             added = await insert(conn, batch, member_id, source, at, who=who, note=note)
+            known = list(set(batch).difference(added))
             done.added += len(added)
-            done.known += len(batch) - len(added)
+            done.known += len(known)
             consents += await standing(conn, added, member_id)
+            consents += await standing_before(conn, known, member_id)
         await end(conn, consents, at, "command", who=who, note=note)
         await take_turn(conn)
     done.to_cancel = await live_suppressed(conn)

@@ -42,8 +42,8 @@ RETRY_SOONEST = timedelta(seconds=1)  # never at once: the same pass would look 
 RETRY_ROOM = timedelta(seconds=2)
 RETRY_UNKNOWN = timedelta(seconds=60)
 """When a rule says "not now" without a moment, or the number is live elsewhere: look again after this."""
-RETRY_SEVERAL = timedelta(days=1)
-"""When several rules hold a contact's numbers for good: what lifts one asks for contacts by the rule they name."""
+SEVERAL = "several"
+"""What holds a contact whose numbers different rules forbid, which the reason names: what lifts one rule frees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,21 +302,19 @@ def _judge_contact(group: Sequence[Candidate], request: ReserveRequest) -> _Choi
             return _Choice(candidate, decision)
         later.append(_held_by(candidate, decision, request.now))
     waiting = [h for h in later if h.next_at is not None]
-    return min(waiting, key=lambda h: h.next_at or request.now) if waiting else _for_good(later, request)
+    return min(waiting, key=lambda h: h.next_at or request.now) if waiting else _for_good(later)
 
 
-def _for_good(holds: Sequence[Aside], request: ReserveRequest) -> Aside:
-    """Return the hold of a contact none of whose numbers waits for a moment: with several rules it ends some day."""
+def _for_good(holds: Sequence[Aside]) -> Aside:
+    """Return the hold of a contact none of whose numbers waits for a moment: by one rule, or by SEVERAL."""
     reasons: dict[str, str] = {}
     for hold in holds:
         reasons.setdefault(hold.rule, hold.reason)
     first = holds[0]
     if len(reasons) == 1:
         return first
-    until = request.now + (RETRY_UNKNOWN if request.unsettled else RETRY_SEVERAL)
-    return Aside(
-        first.contact_id, until, first.rule, "; ".join(f"{rule}: {why}" for rule, why in reasons.items())
-    )
+    named = "; ".join(f"{rule}: {why}" for rule, why in reasons.items())
+    return Aside(first.contact_id, None, SEVERAL, named)
 
 
 def _held_by(candidate: Candidate, decision: Decision, now: datetime) -> Aside:

@@ -83,7 +83,7 @@ async def run(conn: Connection, policy: Policy, now: datetime, *, who: str) -> M
     await conn.execute(sql("retention_first_calls"))
     deleted: dict[str, int] = {}
     for job in _jobs(policy, now):
-        deleted[job.name] = await _delete(conn, job)
+        deleted[job.name] = await (_delete_leads if job.name == "leads" else _delete)(conn, job)
     detail = {name: str(count) for name, count in deleted.items()}
     await audit(
         conn, now, who, "retention", f"before {years_before(now, policy.record_years):%Y-%m-%d}", detail
@@ -98,6 +98,16 @@ async def _delete(conn: Connection, job: _Job) -> int:
         total += count
         if count < BATCH:
             return total
+
+
+async def _delete_leads(conn: Connection, job: _Job) -> int:
+    """Delete leads batch by batch, each beginning where the one before it ended: who stays is looked at once."""
+    total, last = 0, 0
+    while last is not None:
+        [batch] = await conn.fetch(job.delete, job.before, BATCH, last)
+        total += batch["deleted"]
+        last = batch["last"]
+    return total
 
 
 def years_before(moment: datetime, years: int) -> datetime:

@@ -21,6 +21,12 @@ async def standing(conn: Connection, numbers: Sequence[str], member_id: int | No
     return [row["id"] for row in rows]
 
 
+async def standing_before(conn: Connection, numbers: Sequence[str], member_id: int | None) -> list[int]:
+    """Return the ids of those no newer than a number's own entry: some entries ended nothing (docs/legal.md)."""
+    rows = await conn.fetch(sql("consents_standing_before"), list(numbers), member_id)
+    return [row["id"] for row in rows]
+
+
 async def end(
     conn: Connection, consents: Sequence[int], at: datetime, channel: str, *, who: str, note: str | None
 ) -> list[int]:

@@ -25,8 +25,8 @@ where a.id = m.id and a.ended_at is null and a.version < m.version;
 -- name: attempts_end
 -- Ends attempts, writes their call-detail records, frees their numbers and decides on their contacts. An
 -- attempt that is ended already is left as it is, so it has exactly one record. The record says what was in force when
--- the attempt was reserved; without that (an engine from before), what the campaign and the ending engine say now. Its
--- agent is the last who talked, so there is none without a join.
+-- the attempt was reserved; without that (an engine from before), what the campaign and the ending engine say now, but a
+-- called party other than a business contact is a consumer. Its agent is the last who talked: none without a join.
 with e as (
     select * from unnest(
         $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],

@@ -33,6 +33,22 @@ where c.number in (select unnest($1::text[]) union select number from persons_nu
   and ($2::bigint is null or c.member_id = $2)
   and not exists (select from consent_revocations r where r.consent_id = c.id);
 
+-- name: consents_standing_before
+-- Lists those of them that are no newer than an entry of one of these numbers, for the Member or (null) for everybody.
+with standing as materialized (
+    select c.id, c.number, c.since from consents c
+    where c.number in (select unnest($1::text[]) union select number from persons_numbers($1::text[], $2::bigint))
+      and ($2::bigint is null or c.member_id = $2)
+      and not exists (select from consent_revocations r where r.consent_id = c.id)
+)
+select distinct c.id
+from standing c
+cross join lateral (
+    select c.number union select p.number from persons_numbers(array[c.number], $2::bigint) p
+) n
+join suppressions s on s.number = n.number and s.member_id is not distinct from $2::bigint and s.since >= c.since
+where s.number = any($1::text[]);
+
 -- name: consents_revoke
 -- Revokes consents, and tells which of them still stood.
 insert into consent_revocations (consent_id, at, channel, who, note)
@@ -58,9 +74,8 @@ on conflict do nothing;
 select distinct number from persons_numbers($1::text[], $2::bigint) order by number;
 
 -- name: requeue_after_consent
--- Lets contacts that were held for want of a consent be looked at again, also those whose other numbers another rule
--- holds: they are due at a moment.
+-- Lets contacts that were held for want of a consent, or by several rules, be looked at again.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
 from contact_numbers n
 where n.number = any($1::text[]) and n.member_id = $2 and q.contact_id = n.contact_id
-  and q.state in ('due', 'held') and q.held_rule = any($3::text[]);
+  and q.state = 'held' and q.held_rule = any(array_append($3::text[], 'several'));

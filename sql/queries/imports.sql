@@ -195,10 +195,11 @@ from stage_places p join stage_united u on u.regions = p.regions and u.zones = p
 where c.id = p.contact_id and c.member_id = $1;
 
 -- name: import_places_requeue
--- Lets those of them be looked at again whose place was unknown. What other rules forbid, a further place never allows.
+-- Lets those of them be looked at again whose place was unknown, perhaps for one number of several. What other rules
+-- forbid, a further place never allows.
 update queue q set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
 from stage_places p join stage_united u on u.regions = p.regions and u.zones = p.zones and u.said = p.said
-where q.contact_id = p.contact_id and q.state = 'held' and q.held_rule = 'zone_data';
+where q.contact_id = p.contact_id and q.state = 'held' and q.held_rule in ('zone_data', 'several');
 
 -- name: import_reasons
 -- Counts the reasons of rejected rows.

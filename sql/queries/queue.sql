@@ -53,10 +53,10 @@ from (select 1 from campaign_lists l
       where l.campaign_id = $1 and l.active limit $3) u;
 
 -- name: queue_requeue
--- Makes up to $3 contacts of a campaign due again that these rules held; the gate looks at them anew.
+-- Makes up to $3 contacts of a campaign due again that these rules held, or several; the gate looks at them anew.
 with held as (
     select contact_id from queue
-    where campaign_id = $1 and held_rule = any($2::text[]) and state = 'held'
+    where campaign_id = $1 and held_rule = any(array_append($2::text[], 'several')) and state = 'held'
     limit $3
     for update skip locked
 )

@@ -232,9 +232,10 @@ select n, s, a, $4, $5, $6 from unnest($1::text[], $2::date[], $3::text[]) as w(
 on conflict do nothing;
 
 -- name: registry_requeue_stale
--- Makes contacts due again that waited for a fresh list or for an answer; the gate looks at them anew.
+-- Makes contacts due again that waited for a fresh list or for an answer, and all whom several rules held: the gate looks
+-- at them anew. Those that follow it need not look for the latter.
 update queue set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-where state = 'held' and held_rule = any($1::text[]);
+where state = 'held' and held_rule = any(array_append($1::text[], 'several'));
 
 -- name: registry_requeue_freed
 -- Makes contacts due again that a list held and that have a number which no list of the rule's own kinds names any more,

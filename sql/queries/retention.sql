@@ -39,46 +39,53 @@ select count(*) from gone;
 -- name: retention_leads_due
 -- Counts the contacts imported before $1 who were never called and have no number, of their own or of the same person's
 -- (only where links are), that an entry forbids: without them it would not cover the person's other numbers any more.
-select count(*) from contacts c
-join imports i on i.id = c.import_id
-where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
-  and not exists (
-      select 1 from contact_numbers n
-      join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = c.member_id)
-      where n.contact_id = c.id)
-  and (not exists (
-          select 1 from contact_numbers n
-          join person_links l on l.member_id = n.member_id and l.number = n.number
-          where n.contact_id = c.id)
-      or not exists (
-          select 1
-          from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
-          join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id)));
-
--- name: retention_leads
--- Deletes up to $2 such contacts with their numbers and places in queues.
-with old as (
-    select c.id from contacts c
+-- Persons are looked for last, it costs the most.
+with uncalled as materialized (
+    select c.id, c.member_id from contacts c
     join imports i on i.id = c.import_id
     where i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
       and not exists (
           select 1 from contact_numbers n
           join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = c.member_id)
           where n.contact_id = c.id)
-      and (not exists (
-              select 1 from contact_numbers n
-              join person_links l on l.member_id = n.member_id and l.number = n.number
-              where n.contact_id = c.id)
-          or not exists (
-              select 1
-              from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
-              join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id)))
+)
+select count(*) from uncalled c
+where not exists (
+        select 1 from contact_numbers n
+        join person_links l on l.member_id = n.member_id and l.number = n.number
+        where n.contact_id = c.id)
+   or not exists (
+        select 1
+        from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+        join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id));
+
+-- name: retention_leads
+-- Looks at the next $2 contacts beyond $3 who could be such, and deletes those who are, with their numbers and places in
+-- queues; `last` is the last one looked at, null when there was none.
+with uncalled as materialized (
+    select c.id, c.member_id from contacts c
+    join imports i on i.id = c.import_id
+    where c.id > $3 and i.imported_at < $1 and not exists (select 1 from attempts a where a.contact_id = c.id)
+      and not exists (
+          select 1 from contact_numbers n
+          join suppressions s on s.number = n.number and (s.member_id is null or s.member_id = c.member_id)
+          where n.contact_id = c.id)
     order by c.id limit $2
     for update of c skip locked
+), old as (
+    select c.id from uncalled c
+    where not exists (
+            select 1 from contact_numbers n
+            join person_links l on l.member_id = n.member_id and l.number = n.number
+            where n.contact_id = c.id)
+       or not exists (
+            select 1
+            from persons_numbers(array(select number from contact_numbers where contact_id = c.id), c.member_id) p
+            join suppressions s on s.number = p.number and (s.member_id is null or s.member_id = c.member_id))
 ), gone as (
     delete from contacts where id in (select id from old) returning 1
 )
-select count(*) from gone;
+select (select count(*) from gone) as deleted, (select max(id) from uncalled) as last;
 
 -- name: retention_links_due
 -- Counts numbers of rows imported before $1 that bind no contacts together any more, and no number of whose person an

@@ -20,9 +20,9 @@ select region, reason, since, who, exempts_consent, ended_at, ended_by, end_reas
 from emergency_stops order by since desc, id desc;
 
 -- name: stop_requeue
--- Lets every contact that an emergency stop held be looked at again.
+-- Lets every contact that an emergency stop or several rules held be looked at again.
 update queue set state = 'due', next_at = '-infinity', held_rule = null, held_reason = null
-where state = 'held' and held_rule = 'emergency_stop';
+where state = 'held' and held_rule in ('emergency_stop', 'several');
 
 -- name: live_with_places
 -- Lists the live attempts that nobody answered yet, each with its Member and the hints to where its contact is.

@@ -17,7 +17,7 @@ from dialer_engine.engine.prompts import Prompt
 from dialer_engine.engine.registry import Prepared, Registry, look_again, write_registry
 from dialer_engine.settings.load import load_config
 from dialer_engine.settings.rules import SHIPPED
-from dialer_engine.store import consent
+from dialer_engine.store import consent, stops, suppress
 from dialer_engine.store.pool import connect, open_pool
 from dialer_engine.store.registry.lists import subscribe
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
@@ -25,6 +25,7 @@ from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
 pytestmark = pytest.mark.postgres
 
 TEXAS, FLORIDA, NEW_YORK = "+12103450101", "+13053450101", "+12123450101"
+PUERTO_RICO = "+17873450101"
 DAY = timedelta(days=1)
 DIALER = """\
 members:
@@ -162,16 +163,21 @@ async def a_list_that_nobody_may_use(conn: Conn, file: Path, area: int = 210) ->
     await conn.execute("update registry_subscriptions set ended_at = now()")
 
 
-async def test_a_list_that_is_required_no_more_frees_whom_its_want_held(
-    engine: Engine, tmp_path: Path
-) -> None:
-    await a_list_that_nobody_may_use(engine.conn, tmp_path / "n.txt")
-    assert (await engine.run()).held == {"list_freshness": 1}
+async def without_the_national_registry(engine: Engine) -> None:
+    """Start with rules that do not require it."""
     own = engine.directory / "rules"
     shutil.copytree(SHIPPED, own)
     rows = (own / "registries.csv").read_text().splitlines(keepends=True)
     (own / "registries.csv").write_text("".join(row for row in rows if not row.startswith("US,us_national")))
     await engine.start()
+
+
+async def test_a_list_that_is_required_no_more_frees_whom_its_want_held(
+    engine: Engine, tmp_path: Path
+) -> None:
+    await a_list_that_nobody_may_use(engine.conn, tmp_path / "n.txt")
+    assert (await engine.run()).held == {"list_freshness": 1}
+    await without_the_national_registry(engine)
     assert [each.number for each in (await engine.run()).reserved] == [TEXAS]
 
 
@@ -182,26 +188,49 @@ async def two_rules(conn: Conn, tmp_path: Path) -> Engine:
     await made.start()
     await put_contacts(conn, made.registry.plans["spring"].member_id, "june", [[FLORIDA, NEW_YORK]])
     await a_list_that_nobody_may_use(conn, tmp_path / "n.txt", 212)
-    assert (await made.run()).held == {"automated_dialing": 1}
+    assert (await made.run()).held == {"several": 1}
     return made
 
 
-async def test_a_contact_whose_numbers_two_rules_hold_is_looked_at_every_day(two_rules: Engine) -> None:
-    conn = two_rules.conn
-    row = await conn.fetchrow("select held_rule, held_reason, next_at from queue")
+async def test_a_contact_whose_numbers_two_rules_hold_is_held_for_good(two_rules: Engine) -> None:
+    row = await two_rules.conn.fetchrow("select state, held_rule, held_reason, next_at from queue")
     assert row is not None
-    assert (row["held_rule"], row["next_at"]) == ("automated_dialing", NOON + DAY)
+    assert (row["state"], row["held_rule"], row["next_at"]) == ("held", "several", None)
     assert row["held_reason"].startswith("automated_dialing: ")
     assert "; list_freshness: " in row["held_reason"]
-    assert (await two_rules.run(NOON + DAY)).held == {"automated_dialing": 1}
-    await subscribe(conn, "us_national", "10203040", None, [212], NOON, "op")
-    assert [each.number for each in (await two_rules.run(NOON + 2 * DAY)).reserved] == [NEW_YORK]
+    later = await two_rules.run(NOON + 2 * DAY)
+    assert (later.held, later.exhausted) == ({}, True)
+
+
+async def test_a_subscription_frees_such_a_contact_at_once(two_rules: Engine) -> None:
+    await subscribe(two_rules.conn, "us_national", "10203040", None, [212], NOON, "op")
+    assert [each.number for each in (await two_rules.run()).reserved] == [NEW_YORK]
+
+
+async def test_a_list_that_is_loaded_frees_such_a_contact_at_once(two_rules: Engine, tmp_path: Path) -> None:
+    await two_rules.conn.execute("update registry_subscriptions set ended_at = null")
+    file = tmp_path / "newer.txt"
+    file.write_text("212,3459998\n")
+    asked = LoadRequest("us_national", (file,), NOON, NOON, "op", account="10203040", numbers=1)
+    await load(two_rules.conn, asked, load_shipped()[1])
+    assert [each.number for each in (await two_rules.run()).reserved] == [NEW_YORK]
+
+
+async def test_rules_that_require_less_free_such_a_contact_at_once(two_rules: Engine) -> None:
+    await without_the_national_registry(two_rules)
+    assert [each.number for each in (await two_rules.run()).reserved] == [NEW_YORK]
+
+
+async def test_what_is_let_go_in_vain_is_held_again(two_rules: Engine) -> None:
+    await two_rules.start(WITH_CONSENT)
+    assert await states(two_rules.conn) == ["due"]
+    assert (await two_rules.run()).held == {"several": 1}
+    assert await states(two_rules.conn) == ["held"]
 
 
 async def test_a_pass_that_goes_by_old_settings_holds_such_a_contact_for_a_minute_only(
     two_rules: Engine,
 ) -> None:
-    await two_rules.conn.execute("update queue set next_at = '-infinity'")
     old = two_rules.request()
     await two_rules.start(WITH_CONSENT)
     await reserve(two_rules.conn, old)
@@ -215,3 +244,28 @@ async def test_a_consent_for_one_of_several_numbers_counts_at_once(two_rules: En
     )
     await consent.add(two_rules.conn, member, [signed], NOON, who="op")
     assert [each.number for each in (await two_rules.run()).reserved] == [FLORIDA]
+
+
+@pytest.fixture
+async def in_puerto_rico(conn: Conn, tmp_path: Path) -> Engine:
+    """A contact with a number of a territory, where nobody asked to call, and one of Texas."""
+    made = Engine(conn, tmp_path / "config")
+    await made.start()
+    await put_contacts(conn, made.registry.plans["spring"].member_id, "june", [[PUERTO_RICO, TEXAS]])
+    return made
+
+
+async def test_a_number_that_leaves_the_do_not_call_list_is_called_at_once(in_puerto_rico: Engine) -> None:
+    await suppress.add(in_puerto_rico.conn, TEXAS, None, "asked", NOON, who="op")
+    assert (await in_puerto_rico.run()).held == {"several": 1}
+    await suppress.remove(in_puerto_rico.conn, TEXAS, None, NOON, who="op")
+    assert [each.number for each in (await in_puerto_rico.run()).reserved] == [TEXAS]
+
+
+async def test_the_end_of_a_stop_frees_a_contact_whose_other_number_another_rule_holds(
+    in_puerto_rico: Engine,
+) -> None:
+    await stops.stop(in_puerto_rico.conn, "US-TX", "a storm", NOON, who="op")
+    assert (await in_puerto_rico.run()).held == {"several": 1}
+    await stops.resume(in_puerto_rico.conn, "US-TX", "it is over", NOON, who="op")
+    assert [each.number for each in (await in_puerto_rico.run()).reserved] == [TEXAS]

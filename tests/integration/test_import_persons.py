@@ -284,6 +284,27 @@ async def test_retention_keeps_the_contacts_that_rows_bind_to_an_opt_out(
     assert await old_leads_leave(conn) == [len(rows), 2 * len(rows)]
 
 
+async def test_retention_asks_once_about_each_person_who_stays(
+    conn: Conn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not at all about whoever was called, or has an entry of their own."""
+    monkeypatch.setattr(retention, "BATCH", 1)
+    await take(conn, tmp_path, f"{A},,", f"{B},,")
+    [call] = (await reserve(conn, request(await ready(conn), 1))).reserved
+    assert call.number == A
+    await write(conn, [], [end_of(call, final=True)], 1)
+    await take(conn, tmp_path, f"{C},,", f"{D},,", name="b.csv", list_name="july")
+    await take(conn, tmp_path, f"{A},{B},", f"{B},{C},", name="c.csv")
+    await suppress.add(conn, C, None, "key", WALL, who="x")
+    async with conn.transaction():
+        await conn.execute("set local track_functions = 'pl'")
+        assert await old_leads_leave(conn) == [1, 0]
+        asked = await conn.fetchval(
+            "select calls from pg_stat_xact_user_functions where funcname = 'persons_numbers'"
+        )
+    assert asked == 1, "about B"
+
+
 @pytest.mark.parametrize("rows", [(f"{A},{B},",), (f"{A},{C},", f"{C},{B},")])
 async def test_retention_keeps_the_rows_that_an_opt_out_needs(
     conn: Conn, tmp_path: Path, rows: tuple[str, ...]

@@ -16,7 +16,7 @@ from dialer_engine.store.reserve import reserve
 
 pytestmark = pytest.mark.postgres
 
-A, B, C = (f"+121055501{n:02d}" for n in range(1, 4))
+A, B, C, D = (f"+121055501{n:02d}" for n in range(1, 5))
 EVENING = datetime(2026, 6, 11, 0, 30, tzinfo=UTC)
 """19:30 in Texas, where calls may come until 21:00, and 20:30 in Connecticut, where they may until 20:00."""
 ZONES = {"CT": "America/New_York", "TX": "America/Chicago"}
@@ -154,15 +154,17 @@ async def test_a_row_that_stands_earlier_in_the_file_counts_too(conn: Conn, tmp_
 async def test_a_contact_held_because_its_place_was_unknown_is_looked_at_again(
     conn: Conn, tmp_path: Path
 ) -> None:
-    await take(conn, tmp_path, f"{A},,", f"{B},,", f"{C},,")
+    await take(conn, tmp_path, f"{A},,", f"{B},,", f"{C},,", f"{D},,")
     world = await make_world(conn, {"spring": Campaign()})
     await fill(conn, world.campaigns["spring"], NOON)
     await conn.execute(
-        "update queue set state = 'held', next_at = null, held_reason = 'a test', held_rule = case when contact_id ="
-        " (select contact_id from contact_numbers where number = $1) then 'registry' else 'zone_data' end",
+        "update queue q set state = 'held', next_at = null, held_reason = 'a test', held_rule = case n.number"
+        " when $1 then 'registry' when $2 then 'several' else 'zone_data' end"
+        " from contact_numbers n where n.contact_id = q.contact_id",
         B,
+        D,
     )
-    await take(conn, tmp_path, f"{A},TX,", f"{B},TX,")
+    await take(conn, tmp_path, f"{A},TX,", f"{B},TX,", f"{D},TX,")
     rows = await conn.fetch(
         "select n.number, q.state, q.held_rule from queue q join contact_numbers n using (contact_id) order by 1"
     )
@@ -170,8 +172,9 @@ async def test_a_contact_held_because_its_place_was_unknown_is_looked_at_again(
         (A, "due", None),
         (B, "held", "registry"),
         (C, "held", "zone_data"),
+        (D, "due", None),
     ]
-    assert [call.number for call in (await reserve(conn, request(world))).reserved] == [A]
+    assert {call.number for call in (await reserve(conn, request(world))).reserved} == {A, D}
 
 
 async def test_other_fields_stay_and_other_members_contacts_too(conn: Conn, tmp_path: Path) -> None:

@@ -146,3 +146,21 @@ async def test_a_file_says_nothing_new_of_numbers_that_stand_there_already(
     await consent.add(conn, member, [replace(SIGNED, since=WALL + DAY)], WALL + DAY, who="op")
     await import_suppressions(conn, file, member, "letters", WALL + 2 * DAY, who="op")
     assert [one.revoked_at for one in await consent.of_number(conn, TEXAS, member)] == [None, WALL]
+
+
+@pytest.mark.parametrize("everybody", [False, True])
+async def test_a_file_ends_what_was_agreed_to_before_an_entry_that_ended_nothing(
+    conn: Conn, world: World, tmp_path: Path, everybody: bool
+) -> None:
+    """Entries of earlier versions, of `dialer dnc copy` and out of the journal; who agreed after them goes on."""
+    file, acme = tmp_path / "dnc.csv", world.members["acme"]
+    file.write_text(f"{OTHER}\n")
+    member = None if everybody else acme
+    await suppress.add_within(conn, [OTHER], member, "letters", WALL, who="op")
+    await suppress.add_within(conn, [STRANGER], member, "letters", WALL, who="op")
+    await consent.add(conn, acme, [replace(SIGNED, since=WALL + DAY)], WALL + DAY, who="op")
+    done = await import_suppressions(conn, file, member, "letters", WALL + 2 * DAY, who="op")
+    assert (done.added, done.known) == (0, 1)
+    assert await ended(conn) == anns("acme", "command") | (anns("bolt", "command") if everybody else set())
+    revoked = [one.revoked_at for one in await consent.of_number(conn, TEXAS, acme)]
+    assert revoked == [None, WALL + 2 * DAY]
