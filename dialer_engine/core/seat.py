@@ -32,7 +32,7 @@ from enum import StrEnum
 from typing import Any
 
 MEANT_FOR_LAST = timedelta(seconds=1)
-"""A key that ends a call means none so soon after its talk began: without a wrap-up one follows another at once."""
+"""A key that ends a call means none so soon after its talk began when another one had ended that soon before."""
 DO_NOT_CALL_WITHIN = timedelta(seconds=120)
 """So long after a talk's end its agent may still give a person's do-not-call. The request must not be lost to a wrap-up
 that was too short or to a wrong digit before; minutes later a key was more likely pressed by mistake."""
@@ -54,6 +54,7 @@ class Seat:
     """A seat's whole state; `since` is the UTC moment the state began, `node` the Asterisk of its last leg.
 
     `on_hold`: the agent's phone has the leg on hold; `for_hold`: that alone is why the seat is paused.
+    `at_once`: the last talk began right after the one before it had ended.
     `talked` is the attempt of the last talk and `talk_over` its end (UTC); both are None until one has ended and from
     the beginning of the next one on. They outlive the leg: whose phone was lost may come back with a request.
     """
@@ -68,6 +69,7 @@ class Seat:
     node: str = ""
     talked: str | None = None
     talk_over: datetime | None = None
+    at_once: bool = False
 
     @property
     def resting(self) -> bool:
@@ -294,7 +296,9 @@ def _resume(s: Seat, e: SeatEvent) -> SeatStep:
 def _customer_in(s: Seat, e: CustomerIn) -> SeatStep:
     if s.attempt != e.attempt:
         return s, ()
-    talking = replace(_to(s, SeatState.IN_CALL, e, e.attempt), talked=None, talk_over=None)
+    at_once = s.talk_over is not None and e.at - s.talk_over < MEANT_FOR_LAST
+    talking = _to(s, SeatState.IN_CALL, e, e.attempt)
+    talking = replace(talking, talked=None, talk_over=None, at_once=at_once)
     return talking, (Tell("arrived"),)
 
 
@@ -305,8 +309,8 @@ def _customer_out(s: Seat, e: CustomerOut) -> SeatStep:
 
 
 def _hangup_key(s: Seat, e: HangupKey) -> SeatStep:
-    """A key in the first moment of a talk was pressed for the one before; a node whose clock is ahead loses no key."""
-    if s.since is not None and timedelta(0) <= e.at - s.since < MEANT_FOR_LAST:
+    """A key in the first moment was meant for a talk that ended right before; a node whose clock is ahead loses none."""
+    if s.at_once and s.since is not None and timedelta(0) <= e.at - s.since < MEANT_FOR_LAST:
         return s, (Tell("refused"),)
     return s, (EndCall(s.attempt),) if s.attempt else ()
 

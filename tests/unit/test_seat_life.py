@@ -72,17 +72,24 @@ def test_star_ends_the_call_only_while_talking() -> None:
     assert step(ready, chair.HangupKey(at(1))) == (ready, ())
 
 
-def test_star_in_the_first_moment_was_meant_for_the_talk_before() -> None:
-    talking, _ = walk(*TALKING)
-    assert talking.since is not None
-    early = chair.HangupKey(talking.since + timedelta(seconds=0.9))
-    assert step(talking, early) == (talking, (chair.Tell("refused"),))
-    ahead = chair.HangupKey(talking.since - timedelta(seconds=10))
-    assert step(talking, ahead) == (talking, (chair.EndCall("x"),)), "the clock of another machine"
-    assert step(talking, chair.HangupKey(talking.since + timedelta(seconds=1))) == (
-        talking,
-        (chair.EndCall("x"),),
+def follows(seconds: float) -> Seat:
+    """Somebody in a talk that began so many seconds after the end of another one, without a wrap-up between them."""
+    over = (chair.CustomerOut(at(70), "x"), chair.WrapOver(at(70), "x"))
+    talking, _ = walk(*TALKING, *over, chair.Reserved(at(70), "y"), chair.CustomerIn(at(70 + seconds), "y"))
+    return talking
+
+
+def test_star_in_the_first_moment_was_meant_for_a_talk_right_before() -> None:
+    talking = follows(0.02)
+    assert step(talking, chair.HangupKey(at(71))) == (talking, (chair.Tell("refused"),))
+    assert step(talking, chair.HangupKey(at(71.02))) == (talking, (chair.EndCall("y"),))
+    assert step(talking, chair.HangupKey(at(60))) == (talking, (chair.EndCall("y"),)), (
+        "a node's clock is ahead"
     )
+    later = follows(1.0)
+    assert step(later, chair.HangupKey(at(71.1))) == (later, (chair.EndCall("y"),))
+    first, _ = walk(*TALKING)
+    assert step(first, chair.HangupKey(at(10.02))) == (first, (chair.EndCall("x"),))
 
 
 def test_zero_pauses_and_resumes() -> None:
