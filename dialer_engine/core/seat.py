@@ -309,7 +309,7 @@ def _customer_out(s: Seat, e: CustomerOut) -> SeatStep:
 
 
 def _hangup_key(s: Seat, e: HangupKey) -> SeatStep:
-    """A key in the first moment was meant for a talk that ended right before; a node whose clock is ahead loses none."""
+    """A key in the first moment was meant for a talk right before; a node whose clock is ahead loses none."""
     if s.at_once and s.since is not None and timedelta(0) <= e.at - s.since < MEANT_FOR_LAST:
         return s, (Tell("refused"),)
     return s, (EndCall(s.attempt),) if s.attempt else ()
