@@ -147,14 +147,8 @@ def test_the_floods_whose_answers_are_promised_have_enough_of_them_to_compare() 
 @pytest.mark.parametrize(
     ("earlier", "meanwhile", "less"),
     [
-        (9, 6, False),
-        (9, 2, False),
-        (9, 1, True),
-        (200, 117, False),
-        (200, 115, True),
-        (2, 0, True),
-        (2, 1, False),
-        (0, 0, True),
+        *((200, 140, False), (200, 139, True), (30, 21, False), (30, 20, True)),
+        *((9, 6, False), (9, 2, False), (9, 1, True), (2, 0, True), (2, 1, False), (0, 0, True)),
     ],
 )
 def test_dialing_goes_on_but_for_what_chance_explains(earlier: int, meanwhile: int, less: bool) -> None:

@@ -31,7 +31,7 @@ LEAST_SENT = 0.5
 LEAST_DIALED = 0.7
 """Dialing goes on: the share of the calls of the stretch before that must come during the flood."""
 BY_CHANCE = 2.0
-"""So many standard deviations of a count, which is its root, a few calls may be fewer by chance alone."""
+"""So many standard deviations of a count, which is its root, calls may be fewer by chance where they are few."""
 UNHEARD_MS = 2000.0
 """What an answer counts that no agent heard."""
 NOTED_S = 3.0
@@ -69,9 +69,13 @@ async def flood(ground: Ground, seconds: float, rates: Rates, compares: bool = F
 
 
 def dialed_less(earlier: int, meanwhile: int) -> bool:
-    """Whether none came in the second of two equal stretches, or fewer than promised by more than chance explains."""
+    """Whether fewer calls came in the second of two equal stretches than promised.
+
+    Of too few to compare, as in tests, so many may be missing by chance; one at least must come.
+    """
     promised = LEAST_DIALED * earlier
-    return meanwhile < max(1.0, promised - BY_CHANCE * math.sqrt(promised))
+    chance = 0.0 if enough_to_compare(earlier) else BY_CHANCE * math.sqrt(promised)
+    return meanwhile < max(1.0, promised - chance)
 
 
 def enough_to_compare(expected: float) -> bool:
