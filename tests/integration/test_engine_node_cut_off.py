@@ -20,6 +20,7 @@ GOES_ON_S = 10.0
 FULL_AGAIN_S = 25.0
 BACK_S = 30.0
 CUTS = 5
+DIALED_AGAIN_S = 40.0
 
 
 async def up(floor: Ground, node: str) -> bool:
@@ -35,21 +36,28 @@ async def until_up(floor: Ground, node: str, wanted: bool, seconds: float) -> bo
     return False
 
 
+async def sent_to(floor: Ground, node: str, of_which: str) -> int:
+    """How many calls were reserved on a node, of those that a condition tells."""
+    return len(await floor.ask(f"select 1 from attempts where node = '{node}' and {of_which}"))  # noqa: S608
+
+
 async def cut_off_while_dialing(floor: Ground, node: str) -> bool:
     """Cut a node off so that a call is sent to it in the time in which nobody knows; whether it came to that.
 
     Whose turn it is in those few seconds, and whether an agent is free, is chance: without such a call the link is
-    healed and cut once more.
+    healed, and cut once more when the node is dialed on again.
     """
     for _ in range(CUTS):
         floor.world.proxies[node].mood = Mood.HALF_OPEN
         assert await until_up(floor, node, False, NOTICED_S)
-        if await floor.ask(
-            f"select 1 from attempts where node = '{node}' and state = 'dialing' and ended_at is null"  # noqa: S608
-        ):
+        if await sent_to(floor, node, "state = 'dialing' and ended_at is null"):
             return True
+        before = await sent_to(floor, node, "true")
         floor.world.proxies[node].heal()
-        assert await until_up(floor, node, True, BACK_S)
+        for _ in range(int(DIALED_AGAIN_S)):
+            if await sent_to(floor, node, "true") > before:
+                break
+            await floor.until(lambda: False, 1.0)
     return False
 
 
