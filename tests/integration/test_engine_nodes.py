@@ -80,6 +80,9 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end(floor: Ground) -> 
     await floor.begin()
     await floor.busy()
     lost = floor.world.further[0]
+    assert await until_reach(floor, lost.name, True), "not every node reaches the carrier"
+    on_duty = await agents_on(floor, lost.name)
+    assert on_duty
     before: set[str] = set()
     for _ in range(int(PATIENCE_S) * 5):
         before = {row["id"] for row in await floor.ask(live(lost.name, "bridged"))}
@@ -87,9 +90,6 @@ async def test_calls_and_agents_of_a_node_that_stays_away_end(floor: Ground) -> 
             break
         await floor.until(lambda: False, 0.2)
     assert before, "nobody talks on the node that is lost"
-    assert await agents_on(floor, lost.name)
-    on_duty = await agents_on(floor, lost.name)
-    assert await until_reach(floor, lost.name, True), "not every node reaches the carrier"
     lost.die()
     assert await until_away(floor, on_duty), "agents of a node that is away are shown as if they could work"
     sent = await floor.ask(f"select count(*) as n from attempts where node = '{lost.name}'")  # noqa: S608
