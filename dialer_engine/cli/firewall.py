@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 from typing import Annotated
 
 import typer
 
 from dialer_engine.cli.common import DEFAULT_CONFIG, ConfigOption, fail, read_config
 from dialer_engine.cli.terminal import say, say_text
+from dialer_engine.pbx.carrier_addresses import addresses_of
 from dialer_engine.pbx.firewall import Network, rules
 
 AgentsOption = Annotated[
@@ -29,7 +29,7 @@ def firewall(agents: AgentsOption = None, config: ConfigOption = DEFAULT_CONFIG)
     if not settings.asterisk.managed:
         raise fail("asterisk.managed is false: that Asterisk's firewall is its operator's")
     known = _networks([*(agents or []), *([settings.front.for_nodes] if settings.front else [])])
-    text, unknown = rules(settings.asterisk.node, settings.trunks, known, _resolve)
+    text, unknown = rules(settings.asterisk.node, settings.trunks, known, addresses_of)
     say_text(text.rstrip("\n"))
     for host in unknown:
         say(
@@ -43,13 +43,6 @@ def _networks(texts: list[str]) -> list[Network]:
         return [ipaddress.ip_network(text) for text in texts]
     except ValueError as error:
         raise fail(f"--agents: {error}; write a network such as 203.0.113.0/24") from error
-
-
-def _resolve(host: str) -> list[str]:
-    try:
-        return sorted({str(found[4][0]).partition("%")[0] for found in socket.getaddrinfo(host, None)})
-    except OSError:
-        return []
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +18,12 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.carrier_addresses import LOOK_S, CarrierAddresses
 from dialer_engine.pbx.front_config import front_address
-from dialer_engine.pbx.node import Node, NodeConfig, NodeError
+from dialer_engine.pbx.node import Node, NodeConfig, NodeError, silent_contacts
 from dialer_engine.pbx.notices import Notices
 from dialer_engine.pbx.reach import DEPTH, fact_lines
-from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node, unusable
+from dialer_engine.pbx.render import AgentAccount, Prompts, render_engine_node, unusable, watch_endpoint
 from dialer_engine.pbx.template import RenderError
 from dialer_engine.settings.home import ServiceUser
 from dialer_engine.settings.models import ExternalNode, FrontSettings, LabSettings, NodeSettings, Trunk
@@ -32,6 +35,8 @@ LOOPBACK = "127.0.0.1"
 WATCH_S = 2.0
 HOUSEKEEPING_S = 2.0
 """What strangers make Asterisk log comes at megabytes a second."""
+ANSWERS_S = 5.0
+"""How often it is looked whether carriers answer OPTIONS at the address in use."""
 GROWTH = 100_000_000
 """Bytes that Asterisk may hold more than after the last trim: 20,000 calls made it hold 1.36 GB that were free, and
 little by little is cheaper than all at once."""
@@ -103,6 +108,9 @@ class ManagedNode:
         self.config = config
         self.node = Node(bundle, config)
         self.facts: Mapping[str, str] = {}
+        self.addresses = CarrierAddresses(config)
+        self._wanted: tuple[Mapping[str, Trunk], Sequence[AgentAccount]] = ({}, ())
+        self._writing = threading.Lock()
         self._left_out: dict[str, str] = {}
         self.strangers = Strangers(Notices(config.path("log", "notices.log")))
         self._prompts = Prompts(
@@ -132,19 +140,66 @@ class ManagedNode:
 
         An agent's account that cannot stand there is left out and told once: the others go on working.
         """
+        with self._writing:
+            changed = self._render(trunks, agents)
+            self._wanted = trunks, agents
+        return changed
+
+    def _render(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         left_out = {each.name: why for each in agents if (why := unusable(each)) is not None}
         for name in [each for each in left_out if each not in self._left_out]:
             log.error("an agent's account cannot be used", agent=name, why=left_out[name])
         self._left_out = left_out
         usable = [each for each in agents if each.name not in left_out]
-        secrets = self.node.secrets
-        files = render_engine_node(self.bundle, self.config, secrets, trunks, usable, self._prompts)
+        secrets, addresses = self.node.secrets, self.addresses.in_use
+        files = render_engine_node(
+            self.bundle, self.config, secrets, trunks, usable, self._prompts, addresses
+        )
         files["extensions.conf"] += fact_lines(self.facts)
         return self.node.render(files)
 
+    def _render_again(self) -> set[str]:
+        """Write what is wanted now once more: the address of a carrier's name has changed."""
+        with self._writing:
+            return self._render(*self._wanted)
+
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         """Write and reload without dropping calls; returns files that only a restart would apply."""
+        await self.addresses.find(trunks.values())
         return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
+
+    async def keep_addresses(self) -> None:
+        """Let every carrier's name be called at an address that it has, and at another when one does not answer."""
+        looked_at, changed = -math.inf, False
+        while True:
+            await asyncio.sleep(ANSWERS_S)
+            trunks = self._wanted[0]
+            try:
+                changed |= await self._turned(trunks)
+                if time.monotonic() - looked_at >= LOOK_S:
+                    looked_at = time.monotonic()
+                    changed |= await self.addresses.look(trunks.values())
+                if changed:
+                    log.info("carriers are called at other addresses", addresses=dict(self.addresses.in_use))
+                    await self.node.reload(await asyncio.to_thread(self._render_again))
+                    changed = False
+            except (NodeError, RenderError) as error:
+                log.warning("carriers' addresses could not be looked after", why=str(error))
+
+    async def _turned(self, trunks: Mapping[str, Trunk]) -> bool:
+        """Go over to another address of each carrier that answers no OPTIONS; whether there was any."""
+        asked = {
+            name: each
+            for name, each in trunks.items()
+            if each.options_every_s and self.addresses.several(each.host)
+        }
+        if not asked or not self.node.alive():
+            return False
+        silent = silent_contacts(await self.node.ask("pjsip show contacts"))
+        turned = [
+            self.addresses.turn(each.host) for name, each in asked.items() if watch_endpoint(name) in silent
+        ]
+        return any(turned)
 
     async def depth(self) -> float:
         """Return how full Asterisk's fullest task processor is, as a share of its high-water mark. Raises NodeError."""

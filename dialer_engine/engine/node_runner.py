@@ -134,11 +134,13 @@ class NodeRunner:
                 raise _in_words_of(error) from error
             self._away(error)
             return set()
+        await self.node.addresses.find(self.config.settings.trunks.values())
         return await asyncio.to_thread(self.node.render, self.config.settings.trunks, self.agents)
 
     def _keep(self) -> None:
         self._tasks.keep(self._watch, "asterisk watch")
         self._tasks.keep(self.node.keep_house, "asterisk housekeeping")
+        self._tasks.keep(self.node.keep_addresses, "carriers' addresses")
         self._tasks.keep(self.node.strangers.run, "strangers")
         self._tasks.keep(self._tell_depth, "task processors")
         self._tasks.keep(self._follow, "accounts")
@@ -209,6 +211,7 @@ class NodeRunner:
 
     async def _apply(self, config: Config, agents: list[AgentAccount]) -> None:
         """Write and reload; what was written but not yet reloaded is owed, so that a failure loses no change."""
+        await self.node.addresses.find(config.settings.trunks.values())
         self._owed |= await asyncio.to_thread(self.node.render, config.settings.trunks, agents)
         await self._reload()
         log.info("accounts changed", agents=len(agents))

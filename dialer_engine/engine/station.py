@@ -129,6 +129,7 @@ class Station:
         if self.managed is not None:
             tasks.keep(self.managed.watch, "asterisk watch")
             tasks.keep(self.managed.keep_house, "asterisk housekeeping")
+            tasks.keep(self.managed.keep_addresses, "carriers' addresses")
             tasks.keep(self.managed.strangers.run, "strangers")
 
     # --- looking ----------------------------------------------------------------------------------

@@ -299,6 +299,7 @@ async def _open_asterisk(life: Lifecycle, tenure: Tenure, registry: Registry) ->
         return None
     place = node_config(own, life.home, life.user, settings.front)
     node = ManagedNode(tenure.bundle, place, tenure.standard_sounds)
+    await node.addresses.find(settings.trunks.values())
     changed = node.render(settings.trunks, registry.accounts)
     if await node.node.ensure_running():
         log.info("a running asterisk was adopted", node=own.name)

@@ -308,6 +308,12 @@ def parse_task_processors(text: str) -> dict[str, TaskProcessor]:
     return found
 
 
+def silent_contacts(text: str) -> set[str]:
+    """Read the console's table of contacts: the names of those that did not answer the last OPTIONS."""
+    rows = (line.split() for line in text.splitlines())
+    return {row[1].split("/")[0] for row in rows if row[:1] == ["Contact:"] and "Unavail" in row[2:]}
+
+
 def _tail(path: Path, start: int) -> list[str]:
     if not path.exists():
         return []

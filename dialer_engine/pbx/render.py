@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dialer_engine.pbx.bundle import Bundle
+from dialer_engine.pbx.carrier_addresses import pinned
 from dialer_engine.pbx.instance import DUTY_EXTENSION, FrontAddress, NodeConfig, NodeError, NodeSecrets
 from dialer_engine.pbx.rtp_ports import ports_in_use
 from dialer_engine.pbx.template import (
@@ -139,8 +140,12 @@ def render_engine_node(
     trunks: Mapping[str, Trunk],
     agents: Sequence[AgentAccount],
     prompts: Prompts,
+    addresses: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Render all files of the engine's Asterisk: name of the file in `etc/` to its text."""
+    """Render all files of the engine's Asterisk: name of the file in `etc/` to its text.
+
+    `addresses`: the one address at which each carrier's name is called (`carrier_addresses.py`).
+    """
     values = instance_values(bundle, config, secrets)
     values |= {
         "python": interpreter(config),
@@ -151,19 +156,23 @@ def render_engine_node(
     }
     files = base_files(values, ENGINE_MODULES)
     files["extensions.conf"] = fill_file(TEMPLATES / "engine" / "extensions.conf", values)
-    files["pjsip.conf"] = _engine_pjsip(values, config, trunks, agents)
+    files["pjsip.conf"] = _engine_pjsip(values, config, trunks, agents, addresses or {})
     return files
 
 
 def _engine_pjsip(
-    values: Values, config: NodeConfig, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]
+    values: Values,
+    config: NodeConfig,
+    trunks: Mapping[str, Trunk],
+    agents: Sequence[AgentAccount],
+    addresses: Mapping[str, str],
 ) -> str:
     base = pjsip_base(values).text
     if any(trunk.transport == "tls" for trunk in trunks.values()):
         base += fill_file(TEMPLATES / "engine" / "tls.conf", values | {"tls_port": config.tls_port})
     parts: Values = {
         "base": Block(base),
-        "trunks": Block("\n".join(_trunk(name, trunks[name]) for name in sorted(trunks))),
+        "trunks": Block("\n".join(_trunk(name, trunks[name], addresses) for name in sorted(trunks))),
         "front": _front(config),
         "agents": Block(
             "\n".join(_agent(each, config) for each in sorted(agents, key=lambda agent: agent.name))
@@ -219,11 +228,12 @@ def _agent(agent: AgentAccount, config: NodeConfig) -> str:
     return fill_file(TEMPLATES / "engine" / "agent_behind_front.conf", values)
 
 
-def _trunk(name: str, trunk: Trunk) -> str:
+def _trunk(name: str, trunk: Trunk, addresses: Mapping[str, str]) -> str:
     where = f"trunks.{name}"
     host = checked(trunk.host, f"{where}.host")
     suffix = "" if trunk.transport == "udp" else f"\\;transport={trunk.transport}"
     contact = Block(f"sip:{host}:{trunk.port}{suffix}")
+    proxy = _proxy(trunk, suffix, addresses)
     values: Values = {
         "endpoint": trunk_endpoint(name),
         "transport": trunk.transport,
@@ -234,10 +244,19 @@ def _trunk(name: str, trunk: Trunk) -> str:
         "match": ",".join([host, *map(str, trunk.inbound_ips)]),
         "options": setting_lines(_trunk_options(name, trunk), where),
         "authentication": _authentication(name, trunk),
-        "registration": _registration(name, trunk, suffix),
-        "watch": _watch(name, trunk, contact),
+        "proxy": proxy,
+        "registration": _registration(name, trunk, suffix, proxy),
+        "watch": _watch(name, trunk, contact, proxy),
     }
     return fill_file(TEMPLATES / "engine" / "trunk.conf", values)
+
+
+def _proxy(trunk: Trunk, suffix: str, addresses: Mapping[str, str]) -> Block:
+    """Where requests go instead of to every address that the carrier's name has; the header for it is not sent."""
+    address = addresses.get(trunk.host) if pinned(trunk) else None
+    if address is None:
+        return Block("")
+    return Block(f"outbound_proxy = sip:{address}:{trunk.port}{suffix}\\;lr\\;hide\n")
 
 
 def _trunk_options(name: str, trunk: Trunk) -> dict[str, str]:
@@ -267,7 +286,7 @@ def _authentication(name: str, trunk: Trunk) -> Block:
     return Block(f"\n[{trunk_endpoint(name)}]\n{setting_lines(account, f'trunks.{name}').text}")
 
 
-def _registration(name: str, trunk: Trunk, suffix: str) -> Block:
+def _registration(name: str, trunk: Trunk, suffix: str, proxy: Block) -> Block:
     if not trunk.register_:
         return Block("")
     user = checked(trunk.username or "", f"trunks.{name}.username")
@@ -277,11 +296,12 @@ def _registration(name: str, trunk: Trunk, suffix: str) -> Block:
         "server": Block(f"sip:{trunk.host}:{trunk.port}{suffix}"),
         "client": f"sip:{user}@{trunk.host}:{trunk.port}",
         "user": user,
+        "proxy": proxy,
     }
     return Block(fill_file(TEMPLATES / "engine" / "registration.conf", values))
 
 
-def _watch(name: str, trunk: Trunk, contact: Block) -> Block:
+def _watch(name: str, trunk: Trunk, contact: Block, proxy: Block) -> Block:
     """What asks the carrier with OPTIONS; nothing when it is not to be asked."""
     if not trunk.options_every_s:
         return Block("")
@@ -291,6 +311,7 @@ def _watch(name: str, trunk: Trunk, contact: Block) -> Block:
         "options": setting_lines(_from(trunk), f"trunks.{name}"),
         "contact": contact,
         "every": trunk.options_every_s,
+        "proxy": proxy,
     }
     return Block(fill_file(TEMPLATES / "engine" / "trunk_watch.conf", values))
 
