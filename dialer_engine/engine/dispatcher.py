@@ -236,9 +236,11 @@ class Dispatcher:
             self.feed_seat(agent, chair.Freed(at, call.id))
 
     def _offer(self, call: Call, at: datetime) -> None:
-        if agent := self.dialer(call):
+        agent = self.dialer(call)
+        if agent is not None and not self.seats[agent].on_hold:
             self.feed(call.id, life.AgentChosen(at, agent))
             return
+        self._free_dialer(call, at)  # whose phone is on hold hears nobody
         if self._longest_ready(call) is None:
             self.lend(call)
         seat = self._longest_ready(call)
