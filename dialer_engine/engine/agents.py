@@ -45,6 +45,8 @@ SOUNDS: Mapping[str, str] = {
 EMPTY_EVERY_S = 0.01
 """Legs of dead phones are hung up so far apart: when a whole office loses its network there are calls to cancel, and
 Asterisk must not be late with them or with their answers."""
+DISPOSING = frozenset("12345678")
+"""Digits that say how a talk ended."""
 DISPOSES = (SeatState.WRAP, SeatState.READY, SeatState.PAUSED)
 """In which a digit may be a disposition."""
 WHISPER_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
@@ -328,35 +330,45 @@ class Legs:
         if agent is not None:
             self.pressed(agent, digit)
 
-    def pressed(self, agent: str, digit: str) -> None:
-        """A key of an agent: `*` ends the call, `0` pauses, `#` and `9` decide on a preview, others dispose in wrap."""
+    def pressed(self, agent: str, digit: str) -> bool:
+        """A key of an agent: `*` ends the call, `0` pauses, `#` and `9` decide on a preview, others dispose in wrap.
+
+        Returns False for a digit that was to say how a talk ended, and of which nothing was noted.
+        """
         if self.preview_key(agent, digit):
-            return
+            return True
         if digit == "*":
             self._feed(agent, chair.HangupKey(utc_now()))
         elif digit == "0":
             self._feed(agent, chair.PauseKey(utc_now()))
-        elif digit in "12345678":
-            self._dispose(agent, digit)
+        elif digit in DISPOSING:
+            return self._dispose(agent, digit)
+        return True
 
-    def _dispose(self, agent: str, digit: str) -> None:
-        """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides."""
+    def _dispose(self, agent: str, digit: str) -> bool:
+        """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides.
+
+        Returns whether it was taken.
+        """
         seat = self._seat_of(agent)
         if seat is None or seat.state is SeatState.OFF:
-            return
+            return False
         campaign = self._talks_campaign(agent)
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
         if seat.state not in DISPOSES:
             # Digits in a talk are for menus at the other end; but nobody may take a do-not-call for noted.
             if meaning is not None and meaning.suppress:
                 self.tell(agent, "refused")
-            return
+            return False
         # Who looks at the next contact may mean that one.
         if meaning is None or (seat.state is not SeatState.WRAP and self.looks(agent)):
             self.tell(agent, "refused")
-            return
+            return False
         self._cancel_wrap(agent)
-        self._feed(agent, chair.DispositionKey(utc_now(), meaning.code, meaning.suppress))
+        key = chair.DispositionKey(utc_now(), meaning.code, meaning.suppress)
+        taken = chair.takes(seat, key)
+        self._feed(agent, key)
+        return taken
 
     def _talks_campaign(self, agent: str) -> Campaign | None:
         """Return the settings of an agent's present or last talk: those it began with once a reload took them away."""
