@@ -76,6 +76,12 @@ class Seat:
         """Whether the agent is in a pause, or will be after what goes on now."""
         return self.state is SeatState.PAUSED or self.pause_wanted or self.on_hold
 
+    @property
+    def pause_follows(self) -> bool:
+        """Whether a pause is to follow what goes on: it was asked for, or the phone has the leg on hold."""
+        busy = self.state in (SeatState.RESERVED, SeatState.IN_CALL, SeatState.WRAP)
+        return self.pause_wanted or (self.on_hold and busy)
+
 
 @dataclass(frozen=True, slots=True)
 class SeatEvent:

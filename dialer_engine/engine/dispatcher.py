@@ -298,7 +298,7 @@ class Dispatcher:
         if after.state is SeatState.IN_CALL and after.attempt in self.calls:
             self._talks[agent] = self.calls[after.attempt]
         told = self.campaign_of_attempt(after.attempt) or self.campaign_of(agent)
-        if (after.state, after.pause_wanted) != (before.state, before.pause_wanted):
+        if (after.state, after.pause_follows) != (before.state, before.pause_follows):
             self._recorder.seat_state(after, told, event.at)
         if after.state is not before.state:
             self.on_seat(after, told)
