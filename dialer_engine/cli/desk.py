@@ -28,6 +28,8 @@ TICK_S = 0.5
 AGAIN_S = 1.0
 SETTLE_S = 0.7
 """A key so soon after another contact appeared was meant for the one before."""
+REFUSAL_STAYS_S = 5.0
+"""A digit is refused when the wrap-up was over just then: the desk that changes by that leaves the words so long."""
 LEAVE = "quit"
 
 
@@ -35,7 +37,8 @@ LEAVE = "quit"
 class Desk:
     """One agent's desk as this program knows it.
 
-    `came_at` is the monotonic second the present contact appeared, `read_at` that of the engine's last word.
+    `came_at` is the monotonic second the present contact appeared, `read_at` that of the engine's last word; until
+    `keep_until` a change leaves what was `said`.
     """
 
     client: ControlClient
@@ -46,6 +49,7 @@ class Desk:
     said: str = ""
     choosing: bool = False
     away: bool = False
+    keep_until: float = 0.0
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Keep the document the engine's; one that restarts is waited for. Raises EngineRefused at the first look."""
@@ -66,7 +70,7 @@ class Desk:
         now = time.monotonic()
         if found["preview"] != self.document.get("preview"):
             self.came_at, self.choosing = now, False
-        if self.away or found["version"] != self.document.get("version"):
+        if self.away or (found["version"] != self.document.get("version") and now >= self.keep_until):
             self.said = ""
         self.document, self.read_at, self.away = found, now, False
 
@@ -86,6 +90,7 @@ class Desk:
     async def act(self, action: str, **wish: Any) -> None:
         """Ask the engine; what it refuses is said at the desk."""
         try:
+            self.keep_until = 0.0
             await self.client.act(self.agent, action, **wish)
             self.said = ""
         except (EngineNotRunning, EngineRefused) as error:
@@ -131,6 +136,8 @@ class Desk:
             self.said = f"{key} is no disposition of this campaign"
         else:
             await self.act("key", digit=key)
+            if self.said:
+                self.keep_until = time.monotonic() + REFUSAL_STAYS_S
 
     async def _decided(self, key: str) -> None:
         if key == "s":

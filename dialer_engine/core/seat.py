@@ -76,6 +76,12 @@ class Seat:
         """Whether the agent is in a pause, or will be after what goes on now."""
         return self.state is SeatState.PAUSED or self.pause_wanted or self.on_hold
 
+    @property
+    def pause_follows(self) -> bool:
+        """Whether a pause is to follow what goes on: it was asked for, or the phone has the leg on hold."""
+        busy = self.state in (SeatState.RESERVED, SeatState.IN_CALL, SeatState.WRAP)
+        return self.pause_wanted or (self.on_hold and busy)
+
 
 @dataclass(frozen=True, slots=True)
 class SeatEvent:
@@ -352,10 +358,21 @@ def _dispose(s: Seat, e: DispositionKey) -> SeatStep:
 
 def _dispose_late(s: Seat, e: DispositionKey) -> SeatStep:
     """Only a do-not-call still counts; the disposition that was given before stands beside it."""
-    in_time = s.talk_over is not None and e.at - s.talk_over <= DO_NOT_CALL_WITHIN
-    if s.talked is None or not in_time or not e.suppress:
+    if s.talked is None or not _counts_late(s, e):
         return s, (Tell("refused"),)
     return s, (Correct(s.talked, e.code), Tell("noted"))
+
+
+def _counts_late(s: Seat, e: DispositionKey) -> bool:
+    in_time = s.talk_over is not None and e.at - s.talk_over <= DO_NOT_CALL_WITHIN
+    return s.talked is not None and in_time and e.suppress
+
+
+def takes(s: Seat, e: DispositionKey) -> bool:
+    """Return whether a digit says how a talk ended: each in the wrap-up, later a do-not-call that is in time."""
+    if s.state in (SeatState.READY, SeatState.PAUSED):
+        return _counts_late(s, e)
+    return s.state is SeatState.WRAP
 
 
 def _wrap_over(s: Seat, e: WrapOver) -> SeatStep:

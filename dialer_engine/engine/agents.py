@@ -45,6 +45,8 @@ SOUNDS: Mapping[str, str] = {
 EMPTY_EVERY_S = 0.01
 """Legs of dead phones are hung up so far apart: when a whole office loses its network there are calls to cancel, and
 Asterisk must not be late with them or with their answers."""
+DISPOSING = frozenset("12345678")
+"""Digits that say how a talk ended."""
 DISPOSES = (SeatState.WRAP, SeatState.READY, SeatState.PAUSED)
 """In which a digit may be a disposition."""
 WHISPER_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
@@ -87,6 +89,8 @@ class Legs:
     _bridges: dict[str, set[str]] = field(default_factory=dict)
     _dead: dict[str, str] = field(default_factory=dict)
     """Legs of dead phones that have not ended yet, with their nodes."""
+    _leaving: dict[str, str] = field(default_factory=dict)
+    """Legs whose agents were logged out and that have not ended yet, with their nodes: the link may lose a hang-up."""
     _next_empty: float = 0.0
     _opening: set[str] = field(default_factory=set)
     """Legs whose side channel is tried for, or will be once they are seated."""
@@ -98,8 +102,8 @@ class Legs:
 
     def arrived(self, node: str, channel_id: str, agent: str) -> None:
         """A leg entered the engine's control on a node: bridge it; it takes the place of an earlier one."""
-        if not self.known(agent) or channel_id in self._dead:
-            self._hang_up(node, channel_id, "refuse an unknown agent, or a dead phone")
+        if self._is_over(channel_id, agent):
+            self._hang_up(node, channel_id, "refuse an unknown agent, a dead phone or one logged out")
             return
         earlier = self.by_agent.get(agent)
         if earlier is not None and earlier != channel_id:
@@ -117,7 +121,7 @@ class Legs:
         An agent who went on elsewhere meanwhile stays there, and one who was in a pause is still in it.
         """
         elsewhere = self.node_of.get(self.by_agent.get(agent, ""), node) != node
-        if not self.known(agent) or elsewhere or channel_id in self._dead:
+        if elsewhere or self._is_over(channel_id, agent):
             self._hang_up(node, channel_id, "refuse a leg that nobody needs")
             return
         self._know(node, channel_id, agent)
@@ -133,6 +137,17 @@ class Legs:
         for agent in found:
             if (seat := self._seat_of(agent)) is not None and seat.state is SeatState.PAUSED:
                 self.tell(agent, "paused")
+
+    def see_off(self, channel_ids: Iterable[str]) -> None:
+        """Hang up again which of these legs are over: the word of it may have been lost with the link."""
+        for channel_id in channel_ids:
+            agent = self.by_channel.get(channel_id)
+            if agent is not None and self._is_over(channel_id, agent):
+                self._hang_up(self.node_of[channel_id], channel_id, "hang up a leg again")
+
+    def _is_over(self, channel_id: str, agent: str) -> bool:
+        """Whether a leg was given up: its agent is known no more or was logged out, or its phone is dead."""
+        return not self.known(agent) or channel_id in self._dead or channel_id in self._leaving
 
     def _seat_of(self, agent: str) -> chair.Seat | None:
         return self.dispatcher.seats.get(agent) if self.dispatcher else None
@@ -229,6 +244,8 @@ class Legs:
         if self._looks:
             self._ended.add(channel_id)
         self._dead.pop(channel_id, None)
+        if not vanished:
+            self._leaving.pop(channel_id, None)
         self._on_hold.discard(channel_id)
         agent = self.by_channel.pop(channel_id, None)
         self.node_of.pop(channel_id, None)
@@ -300,13 +317,14 @@ class Legs:
         await self._quietly(self.places[node].commands.hangup(channel_id))
 
     def still_there(self, node: str, channel_ids: Set[str]) -> None:
-        """Take a node's word for which channels it has: legs of dead phones among the others have ended.
+        """Take a node's word for which channels it has: legs that were given up have ended if they are not among them.
 
         It leaves out those that were given up during the look.
         """
-        for channel_id, place in list(self._dead.items()):
-            if place == node and channel_id not in channel_ids and channel_id not in self._ended:
-                del self._dead[channel_id]
+        for given_up in (self._dead, self._leaving):
+            for channel_id, place in list(given_up.items()):
+                if place == node and channel_id not in channel_ids and channel_id not in self._ended:
+                    del given_up[channel_id]
 
     def talks(self, channel_id: str) -> bool:
         """Whether the agent of a leg has a customer at this moment."""
@@ -314,10 +332,11 @@ class Legs:
         return seat is not None and seat.state is SeatState.IN_CALL
 
     def log_out(self, agent: str) -> bool:
-        """Hang up the agent's leg; returns False when the agent is not on duty."""
+        """Hang up the agent's leg, once its node can be reached; returns False when the agent is not on duty."""
         channel = self.by_agent.get(agent)
         if channel is not None:
-            self._hang_up(self.node_of[channel], channel, "log an agent out")
+            node = self._leaving[channel] = self.node_of[channel]
+            self._hang_up(node, channel, "log an agent out")
         return channel is not None
 
     # --- keys -------------------------------------------------------------------------------------
@@ -328,35 +347,45 @@ class Legs:
         if agent is not None:
             self.pressed(agent, digit)
 
-    def pressed(self, agent: str, digit: str) -> None:
-        """A key of an agent: `*` ends the call, `0` pauses, `#` and `9` decide on a preview, others dispose in wrap."""
+    def pressed(self, agent: str, digit: str) -> bool:
+        """A key of an agent: `*` ends the call, `0` pauses, `#` and `9` decide on a preview, others dispose in wrap.
+
+        Returns False for a digit that was to say how a talk ended, and of which nothing was noted.
+        """
         if self.preview_key(agent, digit):
-            return
+            return True
         if digit == "*":
             self._feed(agent, chair.HangupKey(utc_now()))
         elif digit == "0":
             self._feed(agent, chair.PauseKey(utc_now()))
-        elif digit in "12345678":
-            self._dispose(agent, digit)
+        elif digit in DISPOSING:
+            return self._dispose(agent, digit)
+        return True
 
-    def _dispose(self, agent: str, digit: str) -> None:
-        """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides."""
+    def _dispose(self, agent: str, digit: str) -> bool:
+        """A digit after a talk, in the wrap-up or later; by its meaning in that campaign the seat decides.
+
+        Returns whether it was taken.
+        """
         seat = self._seat_of(agent)
         if seat is None or seat.state is SeatState.OFF:
-            return
+            return False
         campaign = self._talks_campaign(agent)
         meaning = {str(key): d for key, d in campaign.dispositions.items()}.get(digit) if campaign else None
         if seat.state not in DISPOSES:
             # Digits in a talk are for menus at the other end; but nobody may take a do-not-call for noted.
             if meaning is not None and meaning.suppress:
                 self.tell(agent, "refused")
-            return
+            return False
         # Who looks at the next contact may mean that one.
         if meaning is None or (seat.state is not SeatState.WRAP and self.looks(agent)):
             self.tell(agent, "refused")
-            return
+            return False
         self._cancel_wrap(agent)
-        self._feed(agent, chair.DispositionKey(utc_now(), meaning.code, meaning.suppress))
+        key = chair.DispositionKey(utc_now(), meaning.code, meaning.suppress)
+        taken = chair.takes(seat, key)
+        self._feed(agent, key)
+        return taken
 
     def _talks_campaign(self, agent: str) -> Campaign | None:
         """Return the settings of an agent's present or last talk: those it began with once a reload took them away."""

@@ -17,7 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dialer_engine.core.attempt import Phase
-from dialer_engine.core.seat import Seat, SeatState
+from dialer_engine.core.seat import DO_NOT_CALL_WITHIN, Seat, SeatState
+from dialer_engine.engine.agents import DISPOSING
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
@@ -34,8 +35,13 @@ AGAIN_S = 1.0
 """Why nothing comes changes without anybody's step, so it is looked at again after so long."""
 NO_WORDS = "no disposition"
 """What a talk is called about which nobody says anything, in a campaign without a default."""
-DIGITS = frozenset("12345678") | {"0", "*"}
+DIGITS = DISPOSING | {"0", "*"}
 """Keys that a desk presses like the phone; a contact is dialed and skipped by its id instead."""
+NOT_TAKEN = (
+    "{} was not taken and nothing was noted: the campaign's digits count in the wrap-up, and a do-not-call for "
+    f"{DO_NOT_CALL_WITHIN.total_seconds():.0f} s after the talk, unless a contact is on show or the next call begins"
+)
+"""What a desk is told of a digit that says how a talk ended, when it does not say so now."""
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class Desks:
     previews: Previews
     partners: Partners
     clock: GateClock
-    press: Callable[[str, str], None]
+    press: Callable[[str, str], bool]
     _moved: defaultdict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
 
     def changed(self, campaign: str) -> None:
@@ -78,7 +84,8 @@ class Desks:
             digit = str(wish.get("digit"))
             if digit not in DIGITS:
                 raise Refused(f"'{digit}' is no key of the desk; keys are {' '.join(sorted(DIGITS))}")
-            self.press(agent, digit)
+            if not self.press(agent, digit):
+                raise Refused(NOT_TAKEN.format(digit))
         elif action == "dial":
             self.previews.dial(agent, str(wish.get("preview")))
         else:

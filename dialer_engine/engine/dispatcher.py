@@ -236,9 +236,11 @@ class Dispatcher:
             self.feed_seat(agent, chair.Freed(at, call.id))
 
     def _offer(self, call: Call, at: datetime) -> None:
-        if agent := self.dialer(call):
+        agent = self.dialer(call)
+        if agent is not None and not self.seats[agent].on_hold:
             self.feed(call.id, life.AgentChosen(at, agent))
             return
+        self._free_dialer(call, at)  # whose phone is on hold hears nobody
         if self._longest_ready(call) is None:
             self.lend(call)
         seat = self._longest_ready(call)
@@ -296,7 +298,7 @@ class Dispatcher:
         if after.state is SeatState.IN_CALL and after.attempt in self.calls:
             self._talks[agent] = self.calls[after.attempt]
         told = self.campaign_of_attempt(after.attempt) or self.campaign_of(agent)
-        if (after.state, after.pause_wanted) != (before.state, before.pause_wanted):
+        if (after.state, after.pause_follows) != (before.state, before.pause_follows):
             self._recorder.seat_state(after, told, event.at)
         if after.state is not before.state:
             self.on_seat(after, told)

@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 DIAL_KEY, SKIP_KEY = "#", "9"
 MARGIN = timedelta(seconds=15)
 """The database holds a contact so much longer than its agent may look: a press in the last second takes a while."""
+CHANGED = "the campaign or its agents were changed"
 MOST_IGNORED = 2
 """After so many contacts in a row that an agent let run out, nobody is there: the agent is paused."""
 
@@ -78,7 +79,7 @@ class Showing:
 
 @dataclass(slots=True)
 class Previews:
-    """All showings of one floor; only one per agent."""
+    """All showings of one floor; only one per agent. `plans` are those of the last `review`."""
 
     dispatcher: Dispatcher
     pool: Pool
@@ -95,6 +96,7 @@ class Previews:
     showings: dict[str, Showing] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)
+    plans: Mapping[str, CampaignPlan] = field(default_factory=dict)
 
     # --- showing ----------------------------------------------------------------------------------
 
@@ -157,6 +159,8 @@ class Previews:
         seat = self.dispatcher.seats.get(showing.agent)
         if seat is None or seat.state is not SeatState.READY:
             return "the agent is not ready any more"
+        if self._changed(showing):
+            return CHANGED
         if any(self.suppressed_since(number, started) for number in showing.contact.card.numbers):
             return "the number was suppressed"
         return None
@@ -223,11 +227,16 @@ class Previews:
 
     def review(self, plans: Mapping[str, CampaignPlan]) -> None:
         """Take away what agents see of campaigns that they no longer work for, or that no longer preview."""
+        self.plans = plans
         for showing in list(self.showings.values()):
-            plan = plans.get(showing.plan.name)
-            stays = self.dispatcher.campaign_of(showing.agent) == showing.plan.name
-            if plan is None or plan.settings.mode != "preview" or not stays:
-                self._feed(showing, look.Withdrawn(utc_now(), "the campaign or its agents were changed"))
+            if self._changed(showing):
+                self._feed(showing, look.Withdrawn(utc_now(), CHANGED))
+
+    def _changed(self, showing: Showing) -> bool:
+        """Whether the campaign is gone or previews no more, or its agent works for another one."""
+        plan = self.plans.get(showing.plan.name)
+        stays = self.dispatcher.campaign_of(showing.agent) == showing.plan.name
+        return plan is None or plan.settings.mode != "preview" or not stays
 
     def seat_stepped(self, seat: Seat) -> None:
         """An agent who paused, left or got a customer looks at nothing any more."""

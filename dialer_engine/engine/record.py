@@ -158,6 +158,6 @@ class Records:
         campaign_id = plan.campaign_id if plan else None
         self._writer.put(
             StateChange(
-                agent.id, seat.state.value, at, seat.node, campaign_id, seat.attempt, seat.pause_wanted
+                agent.id, seat.state.value, at, seat.node, campaign_id, seat.attempt, seat.pause_follows
             )
         )

@@ -183,6 +183,7 @@ def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
         legs.gone(channel_id, vanished=True)
     if seen.answers:
         legs.still_there(node, seen.channels.keys())
+    legs.see_off(seen.channels.keys())
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:

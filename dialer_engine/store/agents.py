@@ -32,7 +32,8 @@ async def paused_on_record(conn: Connection) -> set[int]:
 class StateChange:
     """What an agent does from `at` (UTC) on; the first state opens a session and `off` ends it.
 
-    `pause_wanted`: a pause is to follow; written when that changes, too, in the state that goes on.
+    `pause_wanted`: a pause is to follow, by the agent's wish or a hold; written when that changes, too, in the state
+    that goes on.
     """
 
     agent_id: int

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -127,6 +127,7 @@ async def desk(conn: Conn, url: str, home: Path, **preview: object) -> AsyncIter
         lambda campaign: runner,
         lambda number, moment: False,
     )
+    previews.review({"spring": plan})
     dispatcher.on_seat = lambda seat, campaign: previews.seat_stepped(seat)
     dispatcher.feed_seat("alice", chair.LegUp(utc_now(), "main"))
     await conn.execute("insert into leases values ('main', 'test', 1, now() + interval '1 hour', now())")
@@ -223,6 +224,31 @@ async def test_what_happened_while_a_contact_was_chosen_counts(
         await at.previews.show(at.plan, "alice", at.asked)  # type: ignore[arg-type]
         assert await at.settled() == [("withdrawn", "the number was suppressed")]
         assert at.heard == []
+
+
+@pytest.mark.parametrize("change", ["agent", "campaign", "mode"])
+async def test_a_contact_of_a_campaign_that_a_reload_changed_while_it_was_chosen_is_not_shown(
+    conn: Conn, pg_url: str, tmp_path: Path, change: str
+) -> None:
+    async with desk(conn, pg_url, tmp_path) as at:
+        pool, plans = at.previews.pool, {"spring": at.plan}
+        async with pool.acquire(), pool.acquire():
+            showing = asyncio.create_task(at.previews.show(at.plan, "alice", at.asked))  # type: ignore[arg-type]
+            await asyncio.sleep(0.05)
+            if change == "agent":
+                at.dispatcher.assign({"alice": "autumn"})
+            elif change == "campaign":
+                plans = {}
+            else:
+                other = at.plan.settings.model_copy(update={"mode": "progressive"})
+                plans = {"spring": replace(at.plan, settings=other)}
+            at.previews.review(plans)
+            assert not showing.done()
+        assert (await showing).contact is not None
+        assert await at.settled() == [("withdrawn", "the campaign or its agents were changed")]
+        assert (at.previews.showings, at.heard) == ({}, [])
+        due = "select count(*) from queue where held_rule is null and next_at = '-infinity'"
+        assert await conn.fetchval(due) == 1, "the contact is due at once for others"
 
 
 async def test_a_halt_and_a_changed_mode_clear_the_desk(conn: Conn, pg_url: str, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Opt-out journal, leases, agents' shifts, Members and campaigns, facts for `why`."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +23,12 @@ from store_support import (
     sizes,
 )
 
+from dialer_engine.core import seat as chair
+from dialer_engine.engine.clock import GateClock
+from dialer_engine.engine.dispatcher import Dispatcher
+from dialer_engine.engine.record import Records
+from dialer_engine.engine.registry import Agent
+from dialer_engine.engine.writer import Writer
 from dialer_engine.store import agents, lease, suppress
 from dialer_engine.store.attempts import write
 from dialer_engine.store.directory import (
@@ -37,7 +45,9 @@ from dialer_engine.store.directory import (
 )
 from dialer_engine.store.errors import LeaseHeld, StoreError, UnknownName
 from dialer_engine.store.facts import facts_for
+from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import take_journal, unreadable_files
+from dialer_engine.store.pool import ENGINE_ROLE, connect
 from dialer_engine.store.report import agent_days
 from dialer_engine.store.reserve import reserve
 from dialer_engine.store.sql import sql
@@ -47,6 +57,17 @@ pytestmark = pytest.mark.postgres
 TTL = timedelta(seconds=30)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
 """After everything that happens here."""
+
+
+class Nothing:
+    """Asterisk, which has no part in this."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *words: None
+
+
+async def _anybody(conn: object) -> None:
+    """A lease that nobody else ever takes."""
 
 
 def opt_out(directory: Path, attempt: str, number: str, **more: object) -> Path:
@@ -294,6 +315,33 @@ async def test_who_is_in_a_pause_is_what_the_last_session_was_last_heard_of(conn
     assert await after("off", 60) == {agent}, "the node may have been lost, and the leg be still up"
     assert await after("ready", 70, node="two") == set()
     assert await after("off", 80) == set()
+
+
+async def test_whose_phone_held_the_leg_in_a_talk_is_paused_for_the_next_engine(
+    conn: Conn, pg_url: str, tmp_path: Path
+) -> None:
+    ids = {name: await add_agent(conn, None, name, "secret") for name in ("ana", "bo")}
+    held, rejected = held_directory(tmp_path), rejected_file(tmp_path)
+    writer = Writer(lambda: connect(pg_url, role=ENGINE_ROLE), held, rejected, 1, _anybody)
+    writing = asyncio.create_task(writer.run())
+    records = Records(writer, GateClock())
+    records.agents = {name: Agent(id, name, "", None) for name, id in ids.items()}
+    dispatcher = Dispatcher(Nothing(), records)
+    attempt, now = "5b6a35c2-6c58-4a0e-8d2d-0f6a0a2f8f12", datetime.now(UTC)
+    for name in ids:
+        dispatcher.feed_seat(name, chair.LegUp(now, "main"))
+        dispatcher.feed_seat(name, chair.Reserved(now + timedelta(seconds=1), attempt))
+        dispatcher.feed_seat(name, chair.CustomerIn(now + timedelta(seconds=2), attempt))
+        dispatcher.feed_seat(name, chair.Held(now + timedelta(seconds=3)))
+    dispatcher.feed_seat("bo", chair.Unheld(now + timedelta(seconds=4)))
+    await writer.flushed()
+    assert await agents.paused_on_record(conn) == {ids["ana"]}
+    dispatcher.feed_seat("ana", chair.CustomerOut(now + timedelta(seconds=5), attempt))
+    await writer.flushed()
+    assert await agents.paused_on_record(conn) == {ids["ana"]}
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    await writer.close()
 
 
 async def test_a_wish_in_a_talk_or_wrap_up_changes_no_report(conn: Conn) -> None:

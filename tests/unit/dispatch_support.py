@@ -79,7 +79,7 @@ class Notebook:
 
     def seat_state(self, seat: Seat, campaign: str | None, at: datetime) -> None:
         self.seats.append((seat.agent, seat.state.value))
-        self.wishes.append((seat.agent, seat.state.value, seat.pause_wanted, at))
+        self.wishes.append((seat.agent, seat.state.value, seat.pause_follows, at))
 
 
 def reservation(attempt_id: str, number: str = "+12105550100", node: str = "main") -> Reservation:

@@ -22,7 +22,7 @@ from dialer_engine.engine.dispatcher import Dispatcher
 from dialer_engine.engine.recovery import MESSAGE_CONTEXT, Seen, reconcile
 from dialer_engine.engine.tasks import Tasks
 from dialer_engine.pbx.ari.commands import Commands
-from dialer_engine.pbx.ari.errors import AriRefused
+from dialer_engine.pbx.ari.errors import AriLinkLost, AriRefused
 
 Doing = Callable[[], None]
 CREATED = "2026-06-10T12:00:00.500-0400"
@@ -37,7 +37,7 @@ class Asterisk:
     `meanwhile` is what happens right after an answer was made. Audio comes from the legs that `sound`, and agents
     who are `offline` answer no OPTIONS. Who `hears` is in the drop message. Of a command in `refused` the next so many
     are refused. `heard` are the recordings that were played, each with its channel. One that is `trunkless` was told of
-    no trunk, and refuses with this status.
+    no trunk, and refuses with this status. Through a link that is `cut` no command comes.
     """
 
     app: str = "dialer"
@@ -52,6 +52,7 @@ class Asterisk:
     offline: set[str] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
     trunkless: int = 0
+    cut: bool = False
     asked: list[str] = field(default_factory=list)
     heard: list[tuple[str, str]] = field(default_factory=list)
     websocket: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -78,6 +79,8 @@ class Asterisk:
     ) -> bytes:
         async with self.websocket:
             self.asked.append(command := f"{method} {path}")
+            if self.cut:
+                raise AriLinkLost("the connection to Asterisk went down")
             if self.refused[command]:
                 self.refused[command] -= 1
                 raise AriRefused(500, "Internal Server Error", command)

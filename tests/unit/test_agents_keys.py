@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.campaigns import Campaigns
 from dialer_engine.engine.clock import GateClock, utc_now
+from dialer_engine.engine.control import Refused
 from dialer_engine.engine.desk import Desks
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.prompts import Prompt
@@ -237,6 +240,77 @@ async def test_a_do_not_call_before_the_end_of_its_attempt_is_not_overruled_by_t
     await duty.press("8")
     await duty.ends("x")
     assert duty.said == [("x", "alice", "dnc"), ("x", "alice", "dnc")]
+
+
+# --- a digit at the desk ------------------------------------------------------------------------------
+
+
+def desks_of(duty: Duty) -> Desks:
+    """The desks of the agents on duty."""
+    nothing: Any = None
+    campaigns = Campaigns(duty.dispatcher, duty.tasks, lambda plan: pytest.fail("nothing is started"))
+    campaigns.agents = {"alice": 1, "bob": 1}
+    return Desks(duty.dispatcher, campaigns, nothing, nothing, GateClock(), duty.legs.pressed)
+
+
+async def test_a_digit_at_the_desk_that_is_taken_is_recorded(duty: Duty) -> None:
+    desks = desks_of(duty)
+    await duty.begin(plan())
+    await duty.talk("x", plan())
+    await duty.ends("x")
+    desks.act("alice", "key", {"digit": "1"})
+    seat = duty.dispatcher.seats["alice"]
+    duty.dispatcher.seats["alice"] = replace(seat, talk_over=utc_now() - timedelta(seconds=10))
+    desks.act("alice", "key", {"digit": "8"})
+    assert duty.said == [("x", "alice", "sale"), ("x", "alice", "dnc")]
+
+
+async def test_a_digit_at_the_desk_that_is_not_taken_is_refused_in_words(duty: Duty) -> None:
+    desks = desks_of(duty)
+    brief = plan(wrap_seconds=0)
+
+    def refused(digit: str, agent: str = "alice") -> None:
+        before = list(duty.said)
+        with pytest.raises(Refused, match="nothing was noted"):
+            desks.act(agent, "key", {"digit": digit})
+        assert duty.said == before
+
+    refused("8")  # off duty
+    await duty.begin(brief)
+    refused("8")  # no talk yet
+    await duty.talk("x", brief)
+    refused("1")
+    refused("8")
+    await duty.ends("x")
+    refused("1")
+    refused("7")
+    seat = duty.dispatcher.seats["alice"]
+    duty.dispatcher.seats["alice"] = replace(seat, talk_over=utc_now() - timedelta(seconds=121))
+    refused("8")
+    duty.dispatcher.seats["alice"] = seat
+    duty.legs.looks = lambda agent: agent == "alice"
+    refused("8")
+    duty.legs.looks = lambda agent: False
+    duty.dispatcher.feed_seat("alice", chair.Reserved(utc_now(), "y"))
+    refused("8")
+
+
+async def test_a_digit_that_the_campaign_lacks_is_refused_in_the_wrap_up_too(duty: Duty) -> None:
+    desks = desks_of(duty)
+    await duty.begin(plan())
+    await duty.talk("x", plan())
+    await duty.ends("x")
+    with pytest.raises(Refused, match="nothing was noted"):
+        desks.act("alice", "key", {"digit": "7"})
+    assert (duty.state("alice"), duty.said) == (SeatState.WRAP, [])
+
+
+async def test_keys_that_say_nothing_of_a_talk_are_pressed_as_before(duty: Duty) -> None:
+    desks = desks_of(duty)
+    await duty.begin(plan())
+    for digit in "*00":
+        desks.act("alice", "key", {"digit": digit})
+    assert duty.state("alice") is SeatState.READY
 
 
 # --- a pause after the call ---------------------------------------------------------------------------

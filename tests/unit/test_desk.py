@@ -46,7 +46,10 @@ LOOKING: dict[str, Any] = {
     "number": "+12105550100",
     "contact": CONTACT,
     "script": "Good day",
-    "dispositions": [{"digit": "1", "code": "sale", "label": "Sale"}],
+    "dispositions": [
+        {"digit": "1", "code": "sale", "label": "Sale"},
+        {"digit": "8", "code": "dnc", "label": "Do not call"},
+    ],
     "default": "no disposition",
     "skip_reasons": ["not-now", "wrong-person"],
     "seconds": 18.0,
@@ -133,6 +136,8 @@ class Engine:
         self.asked.append((action, wish))
         if wish.get("reason") == "bored":
             raise EngineRefused("'bored' is no reason")
+        if wish.get("digit") == "8":
+            raise EngineRefused("8 was not taken")
 
 
 async def pressed(
@@ -174,3 +179,16 @@ async def test_lines_ask_for_the_same_and_refusals_are_said() -> None:
     assert desk.said == "'bored' is no reason"
     await desk.command("dance\n")
     assert "is no command: dial, skip REASON" in desk.said
+
+
+async def test_a_digit_that_the_engine_refuses_is_said_also_when_the_desk_changes_right_then() -> None:
+    desk = Desk(Engine(), "ana")  # type: ignore[arg-type]
+    wrap, ready = {**TALKING, "state": "wrap"}, {**TALKING, "state": "ready", "version": "v2"}
+    desk._take(wrap)
+    await desk.pressed("8")
+    assert "8 was not taken" in shown(desk.document, desk.moment)
+    desk._take(ready)
+    assert "8 was not taken" in shown(desk.document, desk.moment), "the wrap-up was over at that moment"
+    desk.keep_until = 0.0
+    desk._take({**ready, "version": "v3"})
+    assert desk.said == ""

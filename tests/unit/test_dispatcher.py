@@ -203,6 +203,35 @@ def test_the_wish_of_a_pause_is_recorded_when_it_comes_and_when_it_goes() -> Non
     ]
 
 
+def test_a_hold_that_is_to_become_a_pause_is_recorded_as_the_wish_of_one() -> None:
+    floor = Floor(alice="spring")
+    floor.on_duty("alice")
+    floor.ring("x")
+    floor.answer("x")
+    floor.dispatcher.feed_seat("alice", chair.Held(at(5.005)))
+    floor.join("x")
+    floor.dispatcher.feed_seat("alice", chair.Unheld(at(20)))
+    floor.dispatcher.feed_seat("alice", chair.Held(at(21)))
+    floor.dispatcher.feed_seat("alice", chair.PauseKey(at(22)))
+    floor.dispatcher.feed_seat("alice", chair.Unheld(at(23)))
+    floor.dispatcher.feed_seat("alice", chair.PauseKey(at(24)))
+    floor.hang_up("x", 60)
+    floor.dispatcher.feed_seat("alice", chair.Held(at(61)))
+    floor.dispatcher.feed_seat("alice", chair.WrapOver(at(70), "x"))
+    floor.dispatcher.feed_seat("alice", chair.Unheld(at(71)))
+    assert floor.book.wishes[2:] == [
+        ("alice", "reserved", True, at(5.005)),
+        ("alice", "in_call", True, at(5.01)),
+        ("alice", "in_call", False, at(20)),
+        ("alice", "in_call", True, at(21)),
+        ("alice", "in_call", False, at(24)),
+        ("alice", "wrap", False, at(60)),
+        ("alice", "wrap", True, at(61)),
+        ("alice", "paused", False, at(70)),
+        ("alice", "ready", False, at(71)),
+    ]
+
+
 def test_a_dead_phone_leaves_its_customer_to_the_message_when_nobody_is_free() -> None:
     floor = Floor(alice="spring")
     floor.on_duty("alice")

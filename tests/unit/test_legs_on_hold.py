@@ -15,6 +15,7 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.attempt import Phase
 from dialer_engine.core.seat import Seat, SeatState, step
 from dialer_engine.engine.audio_check import AudioCheck
+from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.translate import EVENT_TYPES, Translator
 from dialer_engine.engine.trunk_watch import TrunkWatch
@@ -188,6 +189,46 @@ async def test_a_leg_on_hold_that_vanishes_with_its_node_is_found_in_a_pause(off
         office.legs.gone(f"leg-{agent}", vanished=True)
     await office.compare()
     assert (office.state("alice"), office.state("bob")) == (SeatState.PAUSED, SeatState.READY)
+
+
+# --- a call that the agent dialed ---------------------------------------------------------------------
+
+
+async def dialed_by_alice(office: Office, *kinds: Any) -> Call:
+    """A call that alice dialed rings, and then her phone does this; others came on duty after her."""
+    call = office.have("x", Phase.RINGING)
+    call.agent = "alice"
+    assert office.dispatcher.take_seat(call)
+    for kind in kinds:
+        await office.hears(kind, "leg-alice")
+    office.asterisk.up["x"] = "Up"
+    await office.hears(ari.ChannelStateChange, "x")
+    await office.hears(ari.CallBroadcast, "x")
+    return call
+
+
+async def test_whoever_answers_is_not_given_to_the_dialer_whose_phone_is_on_hold(office: Office) -> None:
+    await office.begin("alice", "bob")
+    call = await dialed_by_alice(office, ari.ChannelHold)
+    assert (call.attempt.agent, office.state("alice")) == ("bob", SeatState.PAUSED)
+    await office.hears(ari.ChannelUnhold, "leg-alice")
+    assert office.state("alice") is SeatState.READY, "it was the hold's pause"
+
+
+async def test_without_another_agent_nobody_claims_until_the_dialer_takes_the_call_back(
+    office: Office,
+) -> None:
+    await office.begin("alice")
+    call = await dialed_by_alice(office, ari.ChannelHold)
+    assert (call.phase, call.attempt.agent, office.state("alice")) == (Phase.WAITING, None, SeatState.PAUSED)
+    await office.hears(ari.ChannelUnhold, "leg-alice")
+    assert call.attempt.agent == "alice"
+
+
+async def test_a_hold_that_is_over_before_the_answer_leaves_the_dialer_the_call(office: Office) -> None:
+    await office.begin("alice", "bob")
+    call = await dialed_by_alice(office, ari.ChannelHold, ari.ChannelUnhold)
+    assert (call.attempt.agent, office.state("bob")) == ("alice", SeatState.READY)
 
 
 def test_the_desk_says_why_the_agent_is_paused() -> None:

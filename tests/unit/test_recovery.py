@@ -206,7 +206,9 @@ async def test_the_talk_of_a_lost_node_is_given_to_nobody_whose_leg_is_lost_as_w
     alice_first = Before(before.at, dict.fromkeys(("leg-a", "leg-b")).keys(), before.phases)
     agree(rig.dispatcher, rig.legs, "main", Seen.nothing(), alice_first)
     assert (call.attempt.agent, rig.results) == ("alice", [("x", "bridged")])
-    assert rig.book.seats[seats:] == [("alice", "wrap"), ("alice", "off"), ("bob", "off")]
+    changes = rig.book.seats[seats:]
+    assert [change for change in changes if change[0] == "alice"] == [("alice", "wrap"), ("alice", "off")]
+    assert [change for change in changes if change[0] == "bob"] == [("bob", "off")]
     assert rig.book.dispositions == [("x", "spring", "alice", None)]
 
 
@@ -302,6 +304,60 @@ async def test_a_leg_that_ends_during_the_look_is_not_raised_again(rig: Rig) -> 
     await rig.compare()
     assert rig.state("alice") is SeatState.OFF
     assert rig.legs.by_agent == {}
+
+
+async def test_a_leg_whose_log_out_the_link_lost_is_hung_up_at_the_next_look(rig: Rig) -> None:
+    rig.asterisk.seat("leg", "alice")
+    rig.asterisk.seat("other", "bob")
+    await rig.compare()
+    rig.asterisk.cut = True
+    assert rig.legs.log_out("alice")
+    await rig.quiet()
+    assert "leg" in rig.asterisk.up
+    rig.asterisk.cut = False
+    await rig.compare()
+    assert "leg" not in rig.asterisk.up
+    assert "other" in rig.asterisk.up
+    await rig.compare()
+    assert (rig.state("alice"), rig.state("bob")) == (SeatState.OFF, SeatState.READY)
+    assert rig.asterisk.asked.count("DELETE /channels/leg") == 2
+    await rig.compare()
+    assert not rig.legs._leaving
+
+
+async def test_so_is_one_whose_node_counted_as_lost_meanwhile(rig: Rig) -> None:
+    rig.asterisk.seat("leg", "alice")
+    await rig.compare()
+    rig.asterisk.cut = True
+    rig.legs.log_out("alice")
+    await rig.quiet()
+    agree(rig.dispatcher, rig.legs, "main", Seen.nothing(), Before.now(rig.dispatcher, rig.legs, "main"))
+    rig.asterisk.cut = False
+    await rig.compare()
+    assert "leg" not in rig.asterisk.up
+    assert rig.state("alice") is SeatState.OFF
+    await rig.compare()
+    assert not rig.legs._leaving
+
+
+async def test_so_is_one_whose_agent_was_removed(rig: Rig) -> None:
+    rig.asterisk.seat("leg", "alice")
+    await rig.compare()
+    rig.legs.known = lambda agent: agent != "alice"
+    await rig.compare()
+    assert "leg" not in rig.asterisk.up
+
+
+async def test_who_dials_in_again_after_a_log_out_is_on_duty(rig: Rig) -> None:
+    rig.asterisk.seat("leg", "alice")
+    await rig.compare()
+    rig.legs.log_out("alice")
+    await rig.quiet()
+    rig.legs.gone("leg")
+    assert not rig.legs._leaving
+    rig.asterisk.seat("new", "alice")
+    await rig.compare()
+    assert (rig.state("alice"), "new" in rig.asterisk.up) == (SeatState.READY, True)
 
 
 async def test_a_look_that_ends_earlier_leaves_the_other_its_notes(rig: Rig) -> None:
