@@ -258,7 +258,7 @@ class Runner:
         """
         ready = self._ready(node)
         for attempt_id in decision.cancel:
-            if self.around.behind():
+            if self.around.behind() or not self.places[node].up:
                 return False
             if self.stalls.since_last(node):
                 return True

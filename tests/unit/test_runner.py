@@ -217,6 +217,15 @@ async def test_an_engine_that_may_have_been_replaced_in_its_sleep_ends_no_line(t
     assert (run.ended("x"), run.asterisk.asked) == ([False], [])
 
 
+async def test_no_line_is_ended_while_the_link_is_down(tmp_path: Path) -> None:
+    """The hang-up would not be sent, and the person may answer before the link is back."""
+    run = Pass(tmp_path)
+    run.desk.ring("x")
+    run.node.up = False
+    assert not await run.runner._carry_out("main", Decision(0, ("x",), ()))
+    assert run.ended("x") == [False]
+
+
 async def test_after_a_stall_lines_are_ended_by_what_was_said_meanwhile(tmp_path: Path) -> None:
     run = Pass(tmp_path)
     await run.runner._settle()
