@@ -44,6 +44,14 @@ class Adoption:
     told: Callable[[Call], bool] = lambda call: False
     _alone: list[str] = field(default_factory=list)
 
+    def adopt_all(self, live: Iterable[LiveAttempt], seen: Seen) -> list[bool]:
+        """Take over attempts of an earlier engine; returns whether each goes on.
+
+        Those whose channel is there come first: an agent may talk by now while an earlier talk has no end on record.
+        """
+        there_first = sorted(live, key=lambda attempt: attempt.attempt_id not in seen.channels)
+        return [self.adopt(attempt, seen) for attempt in there_first]
+
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
         """Take over an attempt of an earlier engine; False when it has ended: as was told, or else as unknown.
 
