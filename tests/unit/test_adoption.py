@@ -317,3 +317,19 @@ async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
     await engine.take_over(live("x", Phase.RINGING, answered_at=None, joined_at=None, agent=None))
     assert engine.results == [("x", "unknown")]
     assert engine.book.dispositions == []
+
+
+async def test_what_the_database_forgot_of_a_call_that_was_sent_does_not_make_it_one_that_never_left(
+    engine: Next,
+) -> None:
+    """A replica that went on in the database's place lacks its last second: what was sent was perhaps heard (P3)."""
+    engine.send("sent")
+    await engine.quiet()
+    engine.dispatcher.feed("sent", life.Gone(utc_now(), 17))
+    ended, written = engine.results, len(engine.book.events)
+    nobody = dict.fromkeys((*TALK, "ringing_at", "originated_at"))
+    left = [live(name, Phase.RESERVED, **nobody, last_event=0) for name in ("sent", "kept")]
+    assert engine.adoption.end_forgotten(left) == 2
+    assert engine.results[len(ended) :] == [("sent", "unknown"), ("kept", "cancelled")]
+    assert engine.book.events[written:] == [("sent", 1, "dialing", True)]
+    assert engine.dispatcher.illegal == {}
