@@ -8,7 +8,7 @@ who talks: the customer is alone, another agent goes on or the message plays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dialer_engine.core import attempt as life
@@ -43,6 +43,14 @@ class Adoption:
     ring_window_of: Callable[[str], tuple[int, int] | None]
     told: Callable[[Call], bool] = lambda call: False
     _alone: list[str] = field(default_factory=list)
+
+    def adopt_all(self, live: Iterable[LiveAttempt], seen: Seen) -> list[bool]:
+        """Take over attempts of an earlier engine; returns whether each goes on.
+
+        Those whose channel is there come first: an agent may talk by now while an earlier talk has no end on record.
+        """
+        there_first = sorted(live, key=lambda attempt: attempt.attempt_id not in seen.channels)
+        return [self.adopt(attempt, seen) for attempt in there_first]
 
     def adopt(self, live: LiveAttempt, seen: Seen) -> bool:
         """Take over an attempt of an earlier engine; False when it has ended: as was told, or else as unknown.
@@ -89,12 +97,17 @@ class Adoption:
             self.dispatcher.left_alone(attempt_id, utc_now(), vanished=True)
 
     def end_forgotten(self, live: Iterable[LiveAttempt]) -> int:
-        """End attempts of ours that the database has live but nobody holds: they would lock their numbers."""
+        """End attempts of ours that the database has live but nobody holds: they would lock their numbers.
+
+        One that it knows as reserved only never left, unless this engine did send it: a failover may have lost that.
+        """
         forgotten = [attempt for attempt in live if attempt.attempt_id not in self.dispatcher.calls]
         for attempt in forgotten:
-            self._hold(attempt)
-            now = utc_now()
+            call, now = self._hold(attempt), utc_now()
             unsent = attempt.state == Phase.RESERVED
+            if unsent and (at := self.dispatcher.sent_at(attempt.attempt_id)):
+                sent, unsent = replace(call.attempt, phase=Phase.DIALING, originated_at=at), False
+                self.dispatcher.found(call, sent, [(Phase.DIALING, at)])
             event = life.Cancel(now, "the call never left") if unsent else life.Vanished(now)
             self.dispatcher.feed(attempt.attempt_id, event)
         return len(forgotten)

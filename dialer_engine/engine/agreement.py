@@ -195,7 +195,7 @@ class Agreement:
             each for each in live if each.attempt_id in ours and each.attempt_id not in floor.dispatcher.calls
         ]
         with floor.campaigns.adopting(node):
-            kept = [floor.adoption.adopt(attempt, seen) for attempt in fresh]
+            kept = floor.adoption.adopt_all(fresh, seen)
         floor.adoption.care_for_lonely()
         floor.end_lost_shifts(node, on_record, self.heard_until)
         floor.dispose_forgotten(undisposed)

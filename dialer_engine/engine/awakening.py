@@ -1,9 +1,9 @@
 """What Asterisk said while this process did not run is kept until it is known who owns the calls now.
 
 A frozen engine wakes up with its socket full of old news. Acted upon at once, they would let it hang up or move calls
-that another engine may have adopted meanwhile. When too many gather they are forgotten and the link is dropped: the
-comparison after the reconnect finds what they would have told. So it does whenever a link comes back: what was said on
-the one before is older than that comparison, and would undo it.
+that another engine may have adopted meanwhile; nor may it end lines by what it knew before (`behind`). When too many
+gather they are forgotten and the link is dropped: the comparison after the reconnect finds what they would have told.
+So it does whenever a link comes back: what was said on the one before is older than that comparison, and would undo it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ class Awakening:
     resynchronise: Callable[[str], None] = lambda why: None  # of all links
     _kept: list[tuple[str, object]] = field(default_factory=list)
     _looking: bool = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether what is known here may be old, or the calls another engine's: events wait, or will, or are for it."""
+        return self._looking or self.ownership.woken or self.displaced()
 
     def on_event(self, node: str, event: object) -> None:
         """Take one event of a node's link, in order."""

@@ -8,7 +8,7 @@ either fed back into the other machine here (customer left -> seat, agent left -
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
@@ -29,6 +29,9 @@ UNDECIDED = frozenset({Phase.RESERVED, Phase.DIALING, Phase.RINGING, Phase.WAITI
 """Nobody was chosen yet for whoever answers."""
 NEEDS_AGENT = UNDECIDED | {Phase.JOINING}
 """An agent is needed, or another one if the join fails."""
+MOST_SENT = 20_000
+"""Of so many calls it is kept that they were sent: several minutes of the busiest floor. Calls wait while the database
+is away, so that time does not count."""
 
 
 class Actions(Protocol):
@@ -78,6 +81,7 @@ class Dispatcher:
         self._undisposed: dict[str, Call] = {}
         self._talks: dict[str, Call] = {}
         self._disposed_early: dict[str, tuple[str, str | None]] = {}
+        self._sent: OrderedDict[str, datetime] = OrderedDict()
 
     # --- who works for whom -----------------------------------------------------------------------
 
@@ -123,6 +127,10 @@ class Dispatcher:
         """Return the live calls to an E.164 number."""
         return [call for call in self.calls.values() if call.reservation.number == number]
 
+    def sent_at(self, attempt_id: str) -> datetime | None:
+        """Return when one of the last calls was sent, ended or not; None for one that was not, or long ago."""
+        return self._sent.get(attempt_id)
+
     # --- attempts ---------------------------------------------------------------------------------
 
     def adopt(self, call: Call) -> None:
@@ -160,10 +168,17 @@ class Dispatcher:
             return
         if after is call.attempt and not commands:
             return
+        if isinstance(event, life.Sent):
+            self._note_sent(attempt_id, event.at)
         self._advance(call, after, event)
         for command in commands:
             self._carry(call, command, event)
         self.on_change(call.campaign)
+
+    def _note_sent(self, attempt_id: str, at: datetime) -> None:
+        self._sent[attempt_id] = at
+        if len(self._sent) > MOST_SENT:
+            self._sent.popitem(last=False)
 
     def found(self, call: Call, now: life.Attempt, steps: Iterable[tuple[Phase, datetime]]) -> None:
         """Take over where an attempt stands by now, and record the steps to there that no engine saw."""

@@ -201,12 +201,20 @@ def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before) -> 
     channel, now = seen.channels.get(call.id), utc_now()
     if channel is None:
         _absent(dispatcher, call, seen, before, now)
-    elif call.attempt.hanging_up is not None:
+    elif call.attempt.hanging_up is not None and _still_meant(call, channel):
         dispatcher.hang_up_again(call)
     elif channel.state == "Up":
         _answered(dispatcher, call, channel, seen, before, now)
     else:
         dispatcher.feed(call.id, life.Missed(now))
+
+
+def _still_meant(call: Call, channel: Channel) -> bool:
+    """Whether a hang-up is to be repeated: of a line that is not answered, or of a talk whose agent ended it.
+
+    Who has answered since a line was cancelled hears the message to its end; nobody is joined to them.
+    """
+    return channel.state != "Up" or call.phase is Phase.BRIDGED
 
 
 def _absent(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before, now: datetime) -> None:

@@ -20,7 +20,7 @@ import structlog
 
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.gate import GateContext
-from dialer_engine.core.pacing import Decision, Snapshot, make_pacer
+from dialer_engine.core.pacing import Decision, Pacer, Snapshot, make_pacer
 from dialer_engine.core.seat import SeatState
 from dialer_engine.engine.actions import Leg
 from dialer_engine.engine.call import Call
@@ -32,6 +32,7 @@ from dialer_engine.engine.pacing_view import OPEN, Dialable, snapshot
 from dialer_engine.engine.places import Places
 from dialer_engine.engine.plan import CampaignPlan
 from dialer_engine.engine.previews import Previews, Showing
+from dialer_engine.engine.stalls import Stalls
 from dialer_engine.engine.tasks import wait_at_most
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.allow_list import AllowList, NumberRefused
@@ -65,6 +66,9 @@ class Surroundings(Protocol):
     def why_not(self) -> str | None:
         """Return why no call may be placed now (database away, draining ...), None when calls may."""
 
+    def behind(self) -> bool:
+        """Return whether another engine may have taken over while this process did not run, or has."""
+
     def gate(self, plan: CampaignPlan) -> GateContext:
         """Return the gate's context for this moment."""
 
@@ -95,6 +99,7 @@ class Runner:
     pacers: Pacers
     previews: Previews
     limits: tuple[str, ...] = ()
+    stalls: Stalls = field(init=False)
     held: Counter[str] = field(default_factory=Counter)
     exhausted: bool = False
     _nobody_due: bool = False
@@ -103,6 +108,9 @@ class Runner:
     _answered: float | None = None
     _spare: int = SPARE
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.stalls = Stalls(self.places)
 
     def wake(self) -> None:
         """Something changed: decide again at once."""
@@ -148,11 +156,19 @@ class Runner:
         again = False
         limits: dict[str, tuple[str, ...]] = {}
         for node in self._pools():
-            decision = self.pacers.of(self.plan, node).decide(self.snapshot(node))
+            decision = await self._decide(node, self.pacers.of(self.plan, node))
             limits[node] = tuple(decision.reasons)
             self.limits = self._limits(limits)
             again = await self._carry_out(node, decision) or again
         return again
+
+    async def _decide(self, node: str, pacer: Pacer) -> Decision:
+        """Decide on a node; after a stall that would end lines, once more when what was said meanwhile is read."""
+        decision = pacer.decide(self.snapshot(node))
+        if not self.stalls.since_last(node) or not decision.cancel or self.around.behind():
+            return decision
+        caught_up = await self.stalls.caught_up(node)
+        return pacer.decide(self.snapshot(node)) if caught_up else replace(decision, cancel=())
 
     def _pools(self) -> list[str]:
         """Return the nodes where the campaign has agents or lines; without any the first that is up.
@@ -236,9 +252,16 @@ class Runner:
         return bool(result.reserved)
 
     async def _end_lines(self, node: str, decision: Decision) -> bool:
-        """Cancel lines one by one; returns whether an agent became ready meanwhile, for whom others may be left."""
+        """Cancel lines one by one, while it is known how they stand; returns whether to decide again at once.
+
+        So it is after a stall, and when an agent became ready meanwhile, for whom others may be left.
+        """
         ready = self._ready(node)
         for attempt_id in decision.cancel:
+            if self.around.behind() or not self.places[node].up:
+                return False
+            if self.stalls.since_last(node):
+                return True
             self.dispatcher.cancel(attempt_id, "no agent is free")
             await asyncio.sleep(CANCEL_EVERY_S)
             if self._ready(node) > ready:
@@ -445,7 +468,7 @@ class Runner:
             self.ledgers.covered.pop((self.plan.name, node), None)
             if place.up:
                 pacer = make_pacer("preview" if by_hand else "progressive")
-                again = await self._end_lines(node, pacer.decide(self.snapshot(node))) or again
+                again = await self._end_lines(node, await self._decide(node, pacer)) or again
         return again
 
     def cancel_departures(self) -> None:

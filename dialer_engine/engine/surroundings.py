@@ -23,7 +23,8 @@ REMEMBER_S = 60.0
 class Blockers:
     """Reasons why no call may be placed; calls may when all are False (P8). `overload` is one in words.
 
-    `waits_for`: what a draining engine waits for before it ends, in words.
+    `waits_for`: what a draining engine waits for before it ends, in words. `behind`: it may not know what has happened
+    to its calls, see `awakening`; then none is ended for want of an agent either.
     """
 
     draining: bool = False
@@ -35,6 +36,7 @@ class Blockers:
     overload: str | None = None
     lease_holds: Callable[[], bool] = field(default=lambda: True)
     clock_steady: Callable[[], bool] = field(default=lambda: True)
+    behind: Callable[[], bool] = field(default=lambda: False)
     on_change: Callable[[], None] = field(default=lambda: None)
 
     def set(self, **changes: bool | str | None) -> None:
@@ -85,6 +87,10 @@ class EngineSurroundings:
     def why_not(self) -> str | None:
         """Return why no call may be placed now, None when calls may."""
         return self.blockers.why_not()
+
+    def behind(self) -> bool:
+        """Return whether another engine may have taken over while this process did not run, or has."""
+        return self.blockers.behind()
 
     def gate(self, plan: CampaignPlan) -> GateContext:
         """Return the gate's context for this moment."""

@@ -114,6 +114,7 @@ class Works:
         life, owned = self.life, self.tenure.ownership
         self.steady.on_change = life.blockers.on_change
         life.blockers.clock_steady = lambda: self.steady.steady
+        life.blockers.behind = lambda: self.awakening.behind
         self.queues.on_counts = lambda: self.sharing.look(time.monotonic(), self.queues.counts)
         self.writer.on_displaced = partial(life.lease_lost, owned.name)
         self.writer.on_health = self._on_health

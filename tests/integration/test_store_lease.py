@@ -206,8 +206,10 @@ async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_th
     sleep_through(owned)
     awakening.on_event("main", "still ours")
     assert acted == ["fresh"]
+    assert awakening.behind
     tasks.keep(owned.keep, "lease")
     await until_true(lambda: acted == ["fresh", "still ours"])
+    assert not awakening.behind
     await tasks.close()
 
     await conn.execute("update leases set expires_at = 'yesterday'")
@@ -217,6 +219,7 @@ async def test_what_was_said_during_a_freeze_waits_until_it_is_known_who_owns_th
     tasks.keep(owned.keep, "lease")
     await until_true(lambda: not len(tasks))
     assert lost.is_set()
+    assert awakening.behind
     assert acted == ["fresh", "still ours"]
     owned.close()
 

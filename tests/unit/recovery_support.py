@@ -94,6 +94,9 @@ class Asterisk:
         if path == "/asterisk/info":
             status = {"startup_time": self.started, "last_reload_time": self.started}
             return json.dumps({"status": status}).encode()
+        if path == "/asterisk/ping":
+            self._happens(path)
+            return json.dumps({"asterisk_id": "", "ping": "pong", "timestamp": CREATED}).encode()
         if kind == "channels" and method == "POST" and not what:
             if self.trunkless == 409 or id in self.up:
                 raise AriRefused(409, "Channel with given unique ID already exists", path)

@@ -72,8 +72,7 @@ class Next(Rig):
 
     async def take_over(self, *attempts: LiveAttempt, node: str = "main", seen: Seen | None = None) -> None:
         seen = seen or await self.compare(node, hang_up_orphans=False)
-        for attempt in attempts:
-            self.adoption.adopt(attempt, seen)
+        self.adoption.adopt_all(attempts, seen)
         self.adoption.care_for_lonely()
         await self.quiet()
 
@@ -186,6 +185,17 @@ async def test_a_talk_that_ended_while_its_agent_stayed_is_in_wrap(engine: Next)
     assert [state for _, state in engine.book.seats] == ["ready", "reserved", "in_call", "wrap", "ready"]
     assert engine.results == [("x", "bridged")]
     assert engine.book.dispositions == [("x", "spring", "alice", None)], "one, when the wrap time is over"
+
+
+async def test_who_talks_now_goes_on_though_the_end_of_the_talk_before_is_not_on_record(engine: Next) -> None:
+    engine.asterisk.seat("leg", "alice")
+    engine.left("y", "alice")
+    await engine.take_over(live("x"), live("y", Phase.RINGING, **dict.fromkeys(TALK)))
+    assert (engine.state("alice"), engine.dispatcher.seats["alice"].attempt) == (SeatState.IN_CALL, "y")
+    assert (engine.phase("y"), engine.results) == (Phase.BRIDGED, [("x", "bridged")])
+    assert "POST /channels/y/continue" not in engine.asked_for("y")
+    assert engine.book.dispositions == [("x", "spring", "alice", None)]
+    assert engine.dispatcher.illegal == {}
 
 
 @pytest.mark.parametrize(
@@ -307,3 +317,19 @@ async def test_a_call_that_nobody_talked_in_has_none(engine: Next) -> None:
     await engine.take_over(live("x", Phase.RINGING, answered_at=None, joined_at=None, agent=None))
     assert engine.results == [("x", "unknown")]
     assert engine.book.dispositions == []
+
+
+async def test_what_the_database_forgot_of_a_call_that_was_sent_does_not_make_it_one_that_never_left(
+    engine: Next,
+) -> None:
+    """A replica that went on in the database's place lacks its last second: what was sent was perhaps heard (P3)."""
+    engine.send("sent")
+    await engine.quiet()
+    engine.dispatcher.feed("sent", life.Gone(utc_now(), 17))
+    ended, written = engine.results, len(engine.book.events)
+    nobody = dict.fromkeys((*TALK, "ringing_at", "originated_at"))
+    left = [live(name, Phase.RESERVED, **nobody, last_event=0) for name in ("sent", "kept")]
+    assert engine.adoption.end_forgotten(left) == 2
+    assert engine.results[len(ended) :] == [("sent", "unknown"), ("kept", "cancelled")]
+    assert engine.book.events[written:] == [("sent", 1, "dialing", True)]
+    assert engine.dispatcher.illegal == {}

@@ -8,6 +8,7 @@ from dialer_engine.core import seat as chair
 from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.outcome import Result
 from dialer_engine.core.seat import SeatState
+from dialer_engine.engine import dispatcher
 from dialer_engine.engine.call import Call
 
 pytestmark = pytest.mark.unit
@@ -403,3 +404,14 @@ def test_an_agent_who_moves_to_another_node_leaves_the_customer_to_others_there(
     assert ("join", "x", "carol") in floor.book.asked, "bob is on another node and has waited longer"
     assert floor.dispatcher.seats["alice"].node == "b"
     assert [seat.agent for seat in floor.dispatcher.seats_of("spring", "b")] == ["alice", "bob"]
+
+
+def test_of_the_last_calls_it_is_known_that_they_were_sent_also_when_they_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatcher, "MOST_SENT", 2)
+    floor = Floor()
+    for line in ("x", "y", "z"):
+        floor.ring(line)
+        floor.hang_up(line)
+    assert [floor.dispatcher.sent_at(line) for line in ("x", "y", "z", "never")] == [None, at(1), at(1), None]

@@ -69,14 +69,16 @@ async def test_it_passes_swallows_or_is_deaf(echo: Echo) -> None:
     assert echo.heard == b"one two four"
 
 
-async def test_it_tells_which_calls_were_asked_for_also_when_it_swallows_them() -> None:
+async def test_it_tells_which_calls_and_ends_were_asked_for_also_when_it_swallows_them() -> None:
     originate = encode_command("1", "POST", f"/channels/{ATTEMPT}", None, {"variables": {"LONG": "x" * 300}})
     others = [
         encode_command("2", "POST", f"/channels/{ATTEMPT}/answer", None, None),
         encode_command("3", "GET", f"/channels/{ATTEMPT}", None, None),
         encode_command("4", "POST", f"/channels/{ATTEMPT}/variable", {"variable": "X"}, None),
+        encode_command("5", "DELETE", f"/channels/{ATTEMPT}", {"reason": "normal"}, None),
     ]
     heard: list[str] = []
+    hung_up: list[float] = []
 
     async def listen(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -95,17 +97,17 @@ async def test_it_tells_which_calls_were_asked_for_also_when_it_swallows_them() 
                 ClientSession() as session,
                 session.ws_connect(f"http://127.0.0.1:{proxy.port}/") as socket,
             ):
-                with originates(proxy) as asked:
+                with originates(proxy, hung_up) as asked:
                     for text in (originate, *others, originate):
                         await socket.send_str(text)
-                    await until(lambda: len(heard) == 5)
-                    assert len(asked) == 2
+                    await until(lambda: len(heard) == 6)
+                    assert (len(asked), len(hung_up)) == (2, 1)
                     proxy.mood = Mood.HALF_OPEN
                     await socket.send_str(originate)
                     await until(lambda: len(asked) == 3)
                 proxy.mood = Mood.PASS
                 await socket.send_str(originate)
-                await until(lambda: len(heard) == 6)
+                await until(lambda: len(heard) == 7)
                 assert len(asked) == 3, "nobody looks any more"
                 proxy.end_connections()
         finally:

@@ -145,6 +145,26 @@ async def test_too_many_events_after_a_freeze_are_forgotten_and_compared_instead
     assert delivered == [MOST_KEPT, MOST_KEPT + 1, MOST_KEPT + 2]
 
 
+async def test_the_engine_is_behind_until_the_kept_events_are_told_and_for_good_once_displaced() -> None:
+    frozen, lost, delivered = Frozen(), asyncio.Event(), list[bool]()
+    awakening = Awakening(
+        frozen,  # type: ignore[arg-type]
+        Tasks(),
+        lambda node, event: delivered.append(awakening.behind),
+        lost.is_set,
+    )
+    assert awakening.behind, "before anything was read"
+    awakening.on_event("main", "kept")
+    frozen.woken = False  # the database says nothing, and the look goes on
+    assert awakening.behind
+    frozen.known.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (delivered, awakening.behind) == ([False], False)
+    lost.set()
+    assert awakening.behind
+
+
 async def test_what_was_said_on_a_link_before_is_forgotten_when_it_is_back() -> None:
     """It is older than the comparison that follows: an arrival of a leg that is dead by now ends the one that lives."""
     frozen, delivered = Frozen(), list[tuple[str, object]]()

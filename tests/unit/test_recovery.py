@@ -279,6 +279,71 @@ async def test_who_was_left_in_silence_has_the_message_asked_for_again(
     assert rig.phase("x") is Phase.UNCLAIMED
 
 
+@pytest.mark.parametrize("hears_at_once", [True, False])
+async def test_who_has_answered_before_a_lost_cancel_is_known_hears_the_message_to_its_end(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, hears_at_once: bool
+) -> None:
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 60.0)
+    rig.asterisk.up["x"] = "Ringing"
+    rig.have("x", Phase.RINGING)
+    hang_up = "DELETE /channels/x"
+    rig.asterisk.refused[hang_up] = 1
+    rig.dispatcher.cancel("x", "no agent is free")
+    await rig.quiet()
+    assert rig.asterisk.asked.count(hang_up) == 1
+    rig.asterisk.up["x"] = "Up"
+    if hears_at_once:
+        rig.asterisk.hears.add("x")
+    await rig.compare()
+    rig.asterisk.hears.add("x")
+    await rig.compare()
+    await rig.compare()
+    assert rig.asterisk.asked.count(hang_up) == 1
+    assert (rig.phase("x"), rig.dispatcher.illegal) == (Phase.MESSAGE, {})
+    rig.asterisk.end("x")
+    rig.dispatcher.feed("x", life.Gone(utc_now(), 16))
+    assert rig.results == [("x", "abandoned")]
+
+
+async def test_nobody_is_joined_to_a_person_who_answered_a_line_that_was_cancelled(rig: Rig) -> None:
+    """The dialplan plays the message, as it does for everybody whom no engine claims."""
+    rig.asterisk.seat("leg", "alice")
+    await rig.compare()
+    rig.asterisk.up["x"] = "Ringing"
+    rig.have("x", Phase.RINGING)
+    rig.asterisk.refused["DELETE /channels/x"] = 1
+    rig.dispatcher.cancel("x", "number was suppressed")
+    await rig.quiet()
+    rig.asterisk.up["x"] = "Up"
+    await rig.compare()
+    rig.dispatcher.feed("x", life.Offered(utc_now()))
+    await rig.compare()
+    assert (rig.phase("x"), rig.state("alice")) == (Phase.WAITING, SeatState.READY)
+    rig.dispatcher.feed("x", life.MessageStarted(utc_now()))
+    assert (rig.phase("x"), rig.dispatcher.illegal) == (Phase.MESSAGE, {})
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "event"),
+    [
+        (Phase.RINGING, "Ringing", life.Cancel(at(20), "no agent is free")),
+        (Phase.BRIDGED, "Up", life.AgentHangup(at(20))),
+    ],
+)
+async def test_a_hang_up_that_is_still_meant_is_asked_for_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, phase: Phase, state: str, event: life.Event
+) -> None:
+    monkeypatch.setattr(actions, "LOOK_AGAIN_S", 60.0)
+    rig.asterisk.up["x"] = state
+    rig.have("x", phase, **({"answered_at": at(4), "joined_at": at(5)} if phase is Phase.BRIDGED else {}))
+    rig.asterisk.refused["DELETE /channels/x"] = 1
+    rig.dispatcher.feed("x", event)
+    await rig.quiet()
+    await rig.compare()
+    assert rig.asterisk.asked.count("DELETE /channels/x") == 2
+    assert "x" not in rig.asterisk.up
+
+
 # --- legs ---------------------------------------------------------------------------------------------
 
 

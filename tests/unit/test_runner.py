@@ -4,9 +4,11 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dispatch_support import START, reservation
+from recovery_support import Asterisk
 from settings_support import LAB, write_config
 from test_ledgers import Desk, plan
 
@@ -23,6 +25,7 @@ from dialer_engine.engine.forgotten import LOOK_S
 from dialer_engine.engine.pacing_view import Dialable, snapshot
 from dialer_engine.engine.plan import CampaignPlan, gate_context
 from dialer_engine.engine.runner import BATCH, Runner
+from dialer_engine.engine.stalls import STALL_S
 from dialer_engine.engine.trunks import TrunkLine, Trunks
 from dialer_engine.pbx.allow_list import AllowList
 from dialer_engine.pbx.ari.commands import Commands
@@ -35,7 +38,7 @@ pytestmark = pytest.mark.unit
 
 @dataclass
 class Node:
-    """A node that is up; nothing is asked of its Asterisk here."""
+    """A node that is up; of its Asterisk a sign of life is asked at most."""
 
     name: str = "main"
     sounds: Path = Path("/sounds")
@@ -52,6 +55,10 @@ class List:
         self.found: tuple[Reservation, ...] = ()
         self.takes_s = 0.0
         self.sent: list[str] = []
+        self.is_behind = False
+
+    def behind(self) -> bool:
+        return self.is_behind
 
     def why_not(self) -> str | None:
         return None
@@ -84,7 +91,8 @@ class Pass:
     def __init__(self, directory: Path, **limits: float) -> None:
         wide = {"host": "127.0.0.1", "calls_per_second": 500, "max_channels": 100}
         self.trunks = Trunks({name: Trunk.model_validate(wide | limits) for name in NAMES})
-        self.desk, self.around = Desk(), List(directory)
+        self.desk, self.around, self.node, self.asterisk = Desk(), List(directory), Node(), Asterisk()
+        self.node.commands = Commands(self.asterisk)  # type: ignore[arg-type]
         spring = plan("spring", 1)
         spring = replace(spring, settings=spring.settings.model_copy(update={"trunks": NAMES}))
         self.runner = Runner(
@@ -92,11 +100,11 @@ class Pass:
             self.desk.dispatcher,
             self.trunks,
             self.around,
-            {"main": Node()},
+            {"main": self.node},
             1,
             self.desk.ledgers,
             pacers=None,  # type: ignore[arg-type]  # the decision is the test's
-            previews=None,  # type: ignore[arg-type]  # only of mode preview
+            previews=SimpleNamespace(views=lambda campaign, node: ()),  # type: ignore[arg-type]  # only of mode preview
         )
 
     @property
@@ -108,6 +116,15 @@ class Pass:
         await self.runner._carry_out("main", Decision(count, (), ()))
         (request,) = self.around.asked
         return request.trunk, request.limit
+
+    def stall(self) -> None:
+        """As if the process had not run for a little longer than makes a stall."""
+        for node in self.runner.stalls.awake:
+            self.runner.stalls.awake[node] -= STALL_S + 0.1
+
+    def ended(self, *lines: str) -> list[bool]:
+        """Which lines the engine hangs up."""
+        return [self.desk.dispatcher.calls[line].attempt.hanging_up is EndedBy.ENGINE for line in lines]
 
 
 async def test_no_more_calls_are_reserved_than_the_trunk_has_channels(tmp_path: Path) -> None:
@@ -186,6 +203,81 @@ async def test_no_more_lines_are_cancelled_once_an_agent_is_ready(
     assert await passing, "decides again at once"
     calls = run.desk.dispatcher.calls
     assert [calls[line].attempt.hanging_up for line in ("x", "y", "z")] == [EndedBy.ENGINE, None, None]
+
+
+PING = "GET /asterisk/ping"
+
+
+async def test_an_engine_that_may_have_been_replaced_in_its_sleep_ends_no_line(tmp_path: Path) -> None:
+    run = Pass(tmp_path)
+    run.desk.ring("x")
+    run.around.is_behind = True
+    assert not await run.runner._carry_out("main", Decision(0, ("x",), ()))
+    assert not await run.runner._settle()
+    assert (run.ended("x"), run.asterisk.asked) == ([False], [])
+
+
+async def test_no_line_is_ended_while_the_link_is_down(tmp_path: Path) -> None:
+    """The hang-up would not be sent, and the person may answer before the link is back."""
+    run = Pass(tmp_path)
+    run.desk.ring("x")
+    run.node.up = False
+    assert not await run.runner._carry_out("main", Decision(0, ("x",), ()))
+    assert run.ended("x") == [False]
+
+
+async def test_after_a_stall_lines_are_ended_by_what_was_said_meanwhile(tmp_path: Path) -> None:
+    run = Pass(tmp_path)
+    await run.runner._settle()
+    run.desk.ring("x")
+    run.desk.ring("y")
+    run.stall()
+    run.asterisk.meanwhile["/asterisk/ping"] = lambda: run.desk.answer("x", 6.0)
+    await run.runner._settle()
+    assert (run.ended("x", "y"), run.asterisk.asked) == ([False, True], [PING])
+    run.desk.ring("z")
+    await run.runner._settle()
+    assert (run.ended("z"), run.asterisk.asked) == ([True], [PING]), "once for each stall"
+
+
+async def test_a_stall_without_a_line_to_end_asks_nothing_of_asterisk_before_there_is_one(
+    tmp_path: Path,
+) -> None:
+    run = Pass(tmp_path)
+    await run.runner._settle()
+    run.stall()
+    await run.runner._settle()
+    await run.runner._settle()
+    assert run.asterisk.asked == []
+    run.desk.ring("x")
+    await run.runner._settle()
+    assert (run.ended("x"), run.asterisk.asked) == ([True], [PING])
+
+
+async def test_a_node_that_gives_no_sign_of_life_after_a_stall_has_no_line_ended(tmp_path: Path) -> None:
+    run = Pass(tmp_path)
+    await run.runner._settle()
+    run.desk.ring("x")
+    run.stall()
+    run.asterisk.refused[PING] = 1
+    assert not await run.runner._settle(), "it does not spin"
+    assert run.ended("x") == [False]
+    await run.runner._settle()
+    assert (run.ended("x"), run.asterisk.asked) == ([True], [PING, PING])
+
+
+async def test_a_stall_while_lines_are_ended_ends_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "CANCEL_EVERY_S", 0.05)
+    run = Pass(tmp_path)
+    for line in ("x", "y"):
+        run.desk.ring(line)
+    passing = asyncio.create_task(run.runner._carry_out("main", Decision(0, ("x", "y"), ())))
+    await asyncio.sleep(0.02)
+    run.stall()
+    assert await passing, "decides again at once"
+    assert run.ended("x", "y") == [True, False]
 
 
 @pytest.mark.parametrize(("window", "least"), [(None, 15), ((15, 28), 15), ((20, 60), 20)])

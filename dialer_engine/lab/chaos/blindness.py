@@ -17,6 +17,7 @@ from dialer_engine.store.sql import sql
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ORIGINATE = re.compile(rf'"method":\s*"POST",\s*"uri":\s*"channels/{UUID}"')
+HANG_UP = re.compile(rf'"method":\s*"DELETE",\s*"uri":\s*"channels/{UUID}"')
 FINAL_TEXT, MASKED = 0x81, 0x80
 SIZES = {126: 2, 127: 8}
 AGREES_WITHIN_S = 2.0
@@ -26,12 +27,16 @@ RESERVED = "reserved"
 
 
 @contextmanager
-def originates(proxy: Proxy) -> Iterator[list[float]]:
-    """The moments at which the engine asked for a call by this proxy, from now on."""
+def originates(proxy: Proxy, hung_up: list[float] | None = None) -> Iterator[list[float]]:
+    """The moments at which the engine asked for a call by this proxy, from now on; `hung_up` gets those of hang-ups."""
     asked: list[float] = []
+    ended = [] if hung_up is None else hung_up
 
     def spy(data: bytes) -> None:
-        asked.extend(time.time() for text in texts(data) if ORIGINATE.search(text))
+        for text in texts(data):
+            for found, what in ((asked, ORIGINATE), (ended, HANG_UP)):
+                if what.search(text):
+                    found.append(time.time())
 
     proxy.spy = spy
     try:

@@ -102,7 +102,8 @@ async def _replaced(
     world = ground.world
     owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
-    with originates(ways.ari) as asked:
+    hung_up: list[float] = []
+    with originates(ways.ari, hung_up) as asked:
         since = time.time()
         lose()
         try:
@@ -116,7 +117,7 @@ async def _replaced(
     broken = [] if taken else [f"no engine took over within {TAKES_OVER_S:g} s"]
     broken += [] if gone else ["the displaced engine did not end"]
     broken += await _written(ground, standing)
-    return Strike(since, able, broken=(*broken, *_still_dialed(asked, able)))
+    return Strike(since, able, broken=(*broken, *_still_acted(asked, hung_up, able)))
 
 
 def _ways(ground: Ground) -> Ways:
@@ -136,10 +137,13 @@ async def _written(ground: Ground, standing: set[str]) -> list[str]:
     return [f"the earlier owner wrote {len(new)} rows, such as {new[0]}"] if new else []
 
 
-def _still_dialed(asked: list[float], since: float) -> tuple[str, ...]:
-    """The calls that an owner of before asked Asterisk for when another one had taken over."""
-    late = sum(at > since for at in asked)
-    return (f"the earlier owner asked for {late} calls after it was displaced",) if late else ()
+def _still_acted(asked: list[float], hung_up: list[float], since: float) -> tuple[str, ...]:
+    """What an owner of before asked Asterisk for when another one had taken over: calls, and ends of calls."""
+    return tuple(
+        f"the earlier owner asked for {late} {what} after it was displaced"
+        for what, moments in (("calls", asked), ("hang-ups", hung_up))
+        if (late := sum(at > since for at in moments))
+    )
 
 
 async def _without_successor(ground: Ground, mood: Mood) -> Strike:
@@ -151,7 +155,8 @@ async def _without_successor(ground: Ground, mood: Mood) -> Strike:
     world = ground.world
     owner, ways = world.engine, _ways(ground)
     world.engine = other = next(engine for engine in world.engines if engine is not owner)
-    with originates(ways.ari) as asked:
+    hung_up: list[float] = []
+    with originates(ways.ari, hung_up) as asked:
         break_off((ways.database,), mood)
         try:
             taken = await _becomes(other, "dialing")
@@ -169,7 +174,7 @@ async def _without_successor(ground: Ground, mood: Mood) -> Strike:
     broken += [] if ended else ["it did not end"]
     broken += await _written(ground, standing)
     since = time.time()
-    broken += [*_still_dialed(asked, able), *ownerless(ground.calls, alone, since)]
+    broken += [*_still_acted(asked, hung_up, able), *ownerless(ground.calls, alone, since)]
     world.engine = owner
     await _again(owner, world.clock_now.isoformat())
     broken += [] if await _becomes(owner, "dialing") else ["it did not go on"]
