@@ -29,9 +29,8 @@ every other pair raises `IllegalTransition` and changes nothing. Time comes in w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from dialer_engine.core.attempt_commands import (
@@ -74,7 +73,7 @@ from dialer_engine.core.attempt_events import (
     Sent,
     Vanished,
 )
-from dialer_engine.core.audio import Audio
+from dialer_engine.core.attempt_state import Attempt, Phase, Step
 from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.outcome import (
     LINE_LOST,
@@ -133,58 +132,6 @@ __all__ = [
     "Vanished",
     "step",
 ]
-
-
-class Phase(StrEnum):
-    """Where an attempt is in its life."""
-
-    RESERVED = "reserved"
-    DIALING = "dialing"
-    RINGING = "ringing"
-    WAITING = "waiting"
-    JOINING = "joining"
-    BRIDGED = "bridged"
-    UNCLAIMED = "unclaimed"
-    MESSAGE = "message"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt's whole state; times are aware UTC datetimes.
-
-    `agent` has the person, or is chosen to; `talker` is the agent who was joined last, whatever came after it.
-    """
-
-    id: str
-    phase: Phase = Phase.RESERVED
-    originated_at: datetime | None = None
-    ringing_at: datetime | None = None
-    answered_at: datetime | None = None
-    message_at: datetime | None = None
-    joined_at: datetime | None = None
-    ended_at: datetime | None = None
-    ring_seconds: int | None = None
-    agent: str | None = None
-    talker: str | None = None
-    cancel_reason: str | None = None
-    hanging_up: EndedBy | None = None
-    result: Result | None = None
-    ended_by: EndedBy | None = None
-    cause: int | None = None
-    sip_code: int | None = None
-    said: str | None = None
-    blind: bool = False
-    no_trunk: bool = False
-    audio: Audio = Audio.UNKNOWN
-
-    @property
-    def silent(self) -> bool:
-        """Whether it ended without a single word of the carrier."""
-        return self.said == "" and self.ringing_at is None and self.answered_at is None
-
-
-Step = tuple[Attempt, tuple[Command, ...]]
 
 
 class IllegalTransition(Exception):
