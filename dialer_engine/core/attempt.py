@@ -3,7 +3,7 @@
 The life
 --------
 An attempt is *reserved* in the database before anything is sent (P1). Sending the originate makes it
-*dialing*; the carrier's 180 makes it *ringing*; the carrier's 200 makes it *waiting*: a person is on the
+*dialing*; the carrier's 180 or 183 makes it *ringing*; the carrier's 200 makes it *waiting*: a person is on the
 line and hears nothing yet. Asterisk's dialplan now offers the channel (`CallBroadcast`) for at most
 `max_wait_ms`. The engine claims it only after it has chosen a free agent (*joining*), moves it into the
 agent's bridge (*bridged*), and whoever hangs up ends it. If nobody claims, the dialplan itself plays the
@@ -168,8 +168,18 @@ def _look_up(a: Attempt, e: Event) -> Step:
     return a, (LookUp(),)
 
 
-def _ringing(a: Attempt, e: Event) -> Step:
-    return replace(a, phase=Phase.RINGING, ringing_at=e.at), ()
+def _ringing(a: Attempt, e: Ringing) -> Step:
+    ringing = replace(a, phase=Phase.RINGING)
+    if a.ringing_at is not None and not e.alerting:
+        return ringing, ()
+    return replace(ringing, ringing_at=e.at, early=not e.alerting), ()
+
+
+def _alerting(a: Attempt, e: Ringing) -> Step:
+    """A 183 may come long before a phone rings: the time that it must ring begins with the 180 behind it."""
+    if not (a.early and e.alerting):
+        return a, ()
+    return replace(a, ringing_at=e.at, early=False), ()
 
 
 def _answered(a: Attempt, e: Event) -> Step:
@@ -363,6 +373,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.DIALING, Gone): _gone_unanswered,
     (Phase.DIALING, Vanished): _vanished,
     (Phase.DIALING, Missed): _missed,
+    (Phase.RINGING, Ringing): _alerting,
     (Phase.RINGING, Answered): _answered,
     (Phase.RINGING, Offered): _offered,
     (Phase.RINGING, MessageStarted): _message,

@@ -29,13 +29,15 @@ class Phase(StrEnum):
 class Attempt:
     """An attempt's whole state; times are aware UTC datetimes.
 
-    `agent` has the person, or is chosen to; `talker` is the agent who was joined last, whatever came after it.
+    `agent` has the person, or is chosen to; `talker` is the agent who was joined last, whatever came after it. `early`
+    says that `ringing_at` is that of a 183: the 180 may still come.
     """
 
     id: str
     phase: Phase = Phase.RESERVED
     originated_at: datetime | None = None
     ringing_at: datetime | None = None
+    early: bool = False
     answered_at: datetime | None = None
     message_at: datetime | None = None
     joined_at: datetime | None = None

@@ -28,6 +28,7 @@ SCENARIO = replace(
 )
 ELSEWHERE = "+19005550123"
 TALK_S = 5.0
+PROGRESS_S = 3.0
 
 
 def number(index: int) -> str:
@@ -118,6 +119,15 @@ async def vanishes(call: PeerCall) -> None:
     call.dead = True
 
 
+async def rings_after_early_media(call: PeerCall) -> None:
+    """A 183 at once, and the phone rings only later."""
+    progress(call)
+    await asyncio.sleep(PROGRESS_S)
+    call.reply("180 Ringing")
+    await asyncio.sleep(1.0)
+    call.reply("486 Busy Here")
+
+
 PLAN: dict[str, Script] = {
     number(index): script
     for index, script in enumerate(
@@ -132,10 +142,11 @@ PLAN: dict[str, Script] = {
             talks_and_is_odd,
             silent,
             vanishes,
+            rings_after_early_media,
         )
     )
 }
-TIMED_OUT, SUPPRESSED, TALKS, SILENT, VANISHES = (number(index) for index in (3, 4, 7, 8, 9))
+TIMED_OUT, SUPPRESSED, TALKS, SILENT, VANISHES, RINGS_LATE = (number(index) for index in (3, 4, 7, 8, 9, 10))
 Q850_NO_CHANNEL = 44
 
 
@@ -183,6 +194,7 @@ async def test_an_odd_carrier_harms_nobody_and_every_record_is_true() -> None:
         assert {(c.number, c.invite.user) for c in peer.calls} == {(each, each) for each in PLAN}
         _redirects_are_results(found)
         _early_media_is_no_answer(found)
+        _a_phone_rings_since_the_180(found)
         _late_answers_end_at_once(peer, found)
         _talks(peer, found)
         _audio_is_flagged(made, found)
@@ -218,6 +230,13 @@ def _early_media_is_no_answer(found: dict[str, dict[str, Any]]) -> None:
     assert (talk["answered_at"] - talk["ringing_at"]).total_seconds() > 0.5, (
         "early media counted as the answer"
     )
+
+
+def _a_phone_rings_since_the_180(found: dict[str, dict[str, Any]]) -> None:
+    late = found[RINGS_LATE]
+    assert (late["result"], late["sip_code"]) == ("busy", 486)
+    assert (late["ringing_at"] - late["originated_at"]).total_seconds() >= PROGRESS_S
+    assert 0.5 < late["ring_ms"] / 1000 < PROGRESS_S
 
 
 def _late_answers_end_at_once(peer: SipPeer, found: dict[str, dict[str, Any]]) -> None:

@@ -65,6 +65,35 @@ def test_who_stops_sending_has_not_hung_up(cause: int | None, by: EndedBy) -> No
     assert (waiting.result, waiting.ended_by) == (Result.HUNG_UP, by)
 
 
+EARLY = (life.Sent(at(0), 22), life.Ringing(at(0.5), alerting=False))
+
+
+def test_a_phone_rings_since_the_180_that_comes_after_a_183() -> None:
+    early, _ = walk(*EARLY)
+    assert (early.phase, early.ringing_at) == (Phase.RINGING, at(0.5))
+    rings, said = walk(life.Ringing(at(7)), attempt=early)
+    assert (rings.phase, rings.ringing_at, said) == (Phase.RINGING, at(7), [])
+    for more in (life.Ringing(at(8), alerting=False), life.Ringing(at(9))):
+        assert step(rings, more) == (rings, ())
+    assert step(early, life.Ringing(at(1), alerting=False)) == (early, ())
+
+
+def test_a_183_that_is_all_a_carrier_sends_and_one_after_the_180_change_nothing() -> None:
+    rings, _ = walk(*RINGING)
+    assert step(rings, life.Ringing(at(3), alerting=False)) == (rings, ())
+    ended, _ = walk(*EARLY, life.Gone(at(9), 19, 480, "SIP 480 Temporarily Unavailable", Result.TRUNK_FAULT))
+    assert (ended.result, ended.ringing_at) == (Result.NO_ANSWER, at(0.5)), "it may have rung a phone"
+
+
+def test_a_call_that_is_taken_over_between_the_183_and_the_180_rings_since_the_180() -> None:
+    """Asterisk's channel does not ring before the 180, so such a call is dialing for the engine that takes it over."""
+    found = replace(walk(*EARLY)[0], phase=Phase.DIALING)
+    again, _ = walk(life.Ringing(at(3), alerting=False), attempt=found)
+    assert (again.phase, again.ringing_at) == (Phase.RINGING, at(0.5))
+    for before in (found, again):
+        assert walk(life.Ringing(at(7)), attempt=before)[0].ringing_at == at(7)
+
+
 def test_the_agents_key_ends_the_call_and_is_named_for_it() -> None:
     ended, said = walk(*BRIDGED, life.AgentHangup(at(30)), life.Gone(at(30.1), cause=16))
     assert life.HangUp() in said
