@@ -299,7 +299,8 @@ def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=_carriers_code(a, e), said=e.said)
+    heard = replace(a, cause=e.cause, said=e.said, ended_at=e.at)
+    coded = replace(heard, sip_code=None if heard.silent else _carriers_code(a, e))
     result = result_of_refusal(_refusal(coded, e))
     fault = result is Result.TRUNK_FAULT and not coded.silent
     if a.cancel_reason is not None and not fault:

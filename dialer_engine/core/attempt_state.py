@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from dialer_engine.core.attempt_commands import Command
 from dialer_engine.core.audio import Audio
-from dialer_engine.core.outcome import EndedBy, Result
+from dialer_engine.core.outcome import CHALLENGED_S, CHALLENGES, EndedBy, Result
 
 
 class Phase(StrEnum):
@@ -58,8 +58,16 @@ class Attempt:
 
     @property
     def silent(self) -> bool:
-        """Whether it ended without a single word of the carrier."""
-        return self.said == "" and self.ringing_at is None and self.answered_at is None
+        """Whether it ended without a single word of the carrier, or without any after a challenge for our password."""
+        if self.said is None or self.ringing_at is not None or self.answered_at is not None:
+            return False
+        return self.said == "" or (self.said.startswith(CHALLENGES) and self._lasted_s >= CHALLENGED_S)
+
+    @property
+    def _lasted_s(self) -> float:
+        if self.originated_at is None or self.ended_at is None:
+            return 0.0
+        return (self.ended_at - self.originated_at).total_seconds()
 
 
 Step = tuple[Attempt, tuple[Command, ...]]

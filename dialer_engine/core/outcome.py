@@ -91,6 +91,13 @@ _BY_CAUSE: dict[int, Result] = {
 """ITU-T Q.850 causes."""
 
 
+CHALLENGES = ("SIP 401", "SIP 407")
+CHALLENGED_S = 6.0
+"""Whose last words after this many seconds are a challenge for our password fell silent: the INVITE with the password
+was given up after 6.4 s without an answer (`timer_b` in asterisk/shared/pjsip_base.conf), and a refusal of it takes a
+round trip.
+"""
+
 PROMPT_S = 10.0
 """A refusal without ringing that came later than this many seconds may have followed a ring nobody told us of."""
 
@@ -100,7 +107,7 @@ class Refusal:
     """How an attempt that nobody answered ended.
 
     `cause` is Q.850, `sip_code` the carrier's, `meaning` what that code means at this carrier (None: nothing
-    particular). `silent`: the carrier said nothing at all. `rang`: a phone rang, or nobody can tell that none did.
+    particular). `silent`: see `Attempt.silent`. `rang`: a phone rang, or nobody can tell that none did.
     `after_s` is the time since the call left, in seconds.
     """
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import IGNORED, TABLE, Attempt, EndedBy, IllegalTransition, Phase, step
 from dialer_engine.core.audio import Audio
-from dialer_engine.core.outcome import Result, result_of_failure
+from dialer_engine.core.outcome import CHALLENGED_S, Result, result_of_failure
 
 pytestmark = pytest.mark.unit
 
+PJSIP_BASE = Path(__file__).resolve().parents[2] / "asterisk" / "shared" / "pjsip_base.conf"
 START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
 
 
@@ -290,6 +292,25 @@ def test_silence_until_our_own_ring_time_is_the_trunks_and_its_code_is_not_the_c
     assert trying.result is Result.NO_ANSWER, "it may have rung without a word"
     cancelled, _ = walk(*DIALED, life.Cancel(at(5), "nobody is free"), life.Gone(at(5.1), 16, None, ""))
     assert cancelled.result is Result.CANCELLED
+
+
+@pytest.mark.parametrize("code", [401, 407])
+def test_silence_after_a_challenge_is_silence_and_a_refusal_of_our_password_is_none(code: int) -> None:
+    """The INVITE with the password may have rung a phone, and nobody can cancel it."""
+    gone = life.Gone(at(6.5), 21, code, f"SIP {code} Unauthorized", Result.TRUNK_FAULT)
+    silent, _ = walk(*DIALED, gone)
+    assert (silent.result, silent.silent, silent.sip_code) == (Result.TRUNK_FAULT, True, None)
+    refused, _ = walk(*DIALED, replace(gone, at=at(0.3)))
+    assert (refused.result, refused.silent, refused.sip_code) == (Result.TRUNK_FAULT, False, code)
+    rang, _ = walk(*RINGING, gone)
+    assert (rang.result, rang.silent, rang.sip_code) == (Result.FAILED, False, code)
+    assert not walk(*DIALED, replace(gone, sip_code=403, said="SIP 403 Forbidden"))[0].silent
+
+
+def test_what_counts_as_silence_after_a_challenge_is_less_than_asterisk_waits() -> None:
+    lines = PJSIP_BASE.read_text(encoding="utf-8").splitlines()
+    [timer_b_ms] = [line.split("=")[1] for line in lines if line.startswith("timer_b")]
+    assert int(timer_b_ms) / 1000 > CHALLENGED_S
 
 
 EVENTS: dict[type[life.Event], life.Event] = {

@@ -223,11 +223,12 @@ async def test_ends_of_old_talks_are_no_others_who_get_through_while_a_contact_i
     assert delays == [1.0] * 9
 
 
-async def test_a_silent_contact_has_peace_for_a_while() -> None:
+@pytest.mark.parametrize(("code", "said"), [(408, ""), (407, "SIP 407 Proxy Authentication Required")])
+async def test_a_silent_contact_has_peace_for_a_while(code: int, said: str) -> None:
     line = Line()
     line.dial("a", sent=utc_now() - timedelta(seconds=7))
     call = line.floor.dispatcher.calls["a"]
-    line.floor.dispatcher.feed("a", life.Gone(utc_now(), 19, 408, ""))
+    line.refuse("a", code, said)
     assert line.watch.delay_after_fault(call) == RINGS_ON
     assert line.main.breaker.last_code == "no response"
 
