@@ -76,6 +76,7 @@ from dialer_engine.core.attempt_events import (
 from dialer_engine.core.attempt_state import Attempt, Phase, Step
 from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.outcome import (
+    DERIVED,
     LINE_LOST,
     REQUEST_TERMINATED,
     EndedBy,
@@ -332,7 +333,7 @@ def _timed_out(a: Attempt, e: Event) -> bool:
 
 
 def _gone_waiting(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    coded = replace(a, cause=e.cause, sip_code=_code_within(e))
     waited = e.at - (a.answered_at or e.at)
     ours = a.hanging_up is EndedBy.ENGINE
     abandoned = a.message_at is not None or waited >= CONNECT_WITHIN or ours
@@ -344,16 +345,22 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
 
 
 def _far_end(e: Gone) -> EndedBy:
-    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call.
-
-    An answered call has a SIP code only when a request of ours in it, such as a session timer's, failed.
-    """
-    lost = e.cause in LINE_LOST or (e.sip_code or 0) >= 400
+    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call."""
+    lost = e.cause in LINE_LOST or (_code_within(e) or 0) >= 400
     return EndedBy.CARRIER if lost else EndedBy.CUSTOMER
 
 
+def _code_within(e: Gone) -> int | None:
+    """Return the SIP code with which a request of ours in an answered call failed, such as a session timer's.
+
+    What Asterisk makes of the Q.850 cause in the Reason of a BYE is none, unless the carrier said it too.
+    """
+    said = (e.said or "").startswith(f"SIP {e.sip_code}")
+    return e.sip_code if said or DERIVED.get(e.cause or 0) != e.sip_code else None
+
+
 def _gone_bridged(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    coded = replace(a, cause=e.cause, sip_code=_code_within(e))
     ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or _far_end(e))
     return ended, (*_left(a), *commands)
 

@@ -68,6 +68,26 @@ def began_by(joined_at: datetime | None, seen_at: datetime) -> datetime:
 LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
 """ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
 
+_CAUSES_OF = {
+    302: (23,),
+    403: (21,),
+    404: (1, 2, 3),
+    410: (22,),
+    480: (19, 20, 31),
+    484: (28,),
+    486: (17,),
+    488: (58,),
+    500: (38, 127),
+    501: (29,),
+    502: (27,),
+    503: (34, 42, 66),
+}
+DERIVED: dict[int, int] = {cause: code for code, causes in _CAUSES_OF.items() for cause in causes}
+"""The SIP codes that Asterisk makes of Q.850 causes when nobody said a code (`hangup_cause2sip` of its chan_pjsip.c).
+
+Without that of 18: its 408 also means that a request of ours in the call was not answered.
+"""
+
 REQUEST_TERMINATED = 487
 """The carrier's answer to our own CANCEL."""
 

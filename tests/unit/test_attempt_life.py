@@ -51,22 +51,6 @@ def test_a_good_call_is_claimed_joined_and_told_to_the_seat() -> None:
     assert (ended.answered_at, ended.joined_at, ended.ended_at) == (at(5), at(5.01), at(65))
 
 
-@pytest.mark.parametrize(
-    ("cause", "by"),
-    [
-        *((cause, EndedBy.CUSTOMER) for cause in (None, 0, 16, 31)),
-        *((cause, EndedBy.CARRIER) for cause in (18, 27, 38, 41, 44, 102)),
-    ],
-)
-def test_who_stops_sending_has_not_hung_up(cause: int | None, by: EndedBy) -> None:
-    ended, _ = walk(*BRIDGED, life.Gone(at(65), cause=cause))
-    assert (ended.result, ended.ended_by) == (Result.BRIDGED, by)
-    refused, _ = walk(*BRIDGED, life.Gone(at(65), cause=127, sip_code=481))
-    assert refused.ended_by is EndedBy.CARRIER
-    waiting, _ = walk(*ANSWERED, life.Gone(at(6), cause=cause))
-    assert (waiting.result, waiting.ended_by) == (Result.HUNG_UP, by)
-
-
 EARLY = (life.Sent(at(0), 22), life.Ringing(at(0.5), alerting=False))
 
 
