@@ -3,7 +3,7 @@
 The life
 --------
 An attempt is *reserved* in the database before anything is sent (P1). Sending the originate makes it
-*dialing*; the carrier's 180 makes it *ringing*; the carrier's 200 makes it *waiting*: a person is on the
+*dialing*; the carrier's 180 or 183 makes it *ringing*; the carrier's 200 makes it *waiting*: a person is on the
 line and hears nothing yet. Asterisk's dialplan now offers the channel (`CallBroadcast`) for at most
 `max_wait_ms`. The engine claims it only after it has chosen a free agent (*joining*), moves it into the
 agent's bridge (*bridged*), and whoever hangs up ends it. If nobody claims, the dialplan itself plays the
@@ -29,9 +29,8 @@ every other pair raises `IllegalTransition` and changes nothing. Time comes in w
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from dialer_engine.core.attempt_commands import (
@@ -74,9 +73,10 @@ from dialer_engine.core.attempt_events import (
     Sent,
     Vanished,
 )
-from dialer_engine.core.audio import Audio
+from dialer_engine.core.attempt_state import Attempt, Phase, Step
 from dialer_engine.core.law import CONNECT_WITHIN
 from dialer_engine.core.outcome import (
+    DERIVED,
     LINE_LOST,
     REQUEST_TERMINATED,
     EndedBy,
@@ -135,58 +135,6 @@ __all__ = [
 ]
 
 
-class Phase(StrEnum):
-    """Where an attempt is in its life."""
-
-    RESERVED = "reserved"
-    DIALING = "dialing"
-    RINGING = "ringing"
-    WAITING = "waiting"
-    JOINING = "joining"
-    BRIDGED = "bridged"
-    UNCLAIMED = "unclaimed"
-    MESSAGE = "message"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt's whole state; times are aware UTC datetimes.
-
-    `agent` has the person, or is chosen to; `talker` is the agent who was joined last, whatever came after it.
-    """
-
-    id: str
-    phase: Phase = Phase.RESERVED
-    originated_at: datetime | None = None
-    ringing_at: datetime | None = None
-    answered_at: datetime | None = None
-    message_at: datetime | None = None
-    joined_at: datetime | None = None
-    ended_at: datetime | None = None
-    ring_seconds: int | None = None
-    agent: str | None = None
-    talker: str | None = None
-    cancel_reason: str | None = None
-    hanging_up: EndedBy | None = None
-    result: Result | None = None
-    ended_by: EndedBy | None = None
-    cause: int | None = None
-    sip_code: int | None = None
-    said: str | None = None
-    blind: bool = False
-    no_trunk: bool = False
-    audio: Audio = Audio.UNKNOWN
-
-    @property
-    def silent(self) -> bool:
-        """Whether it ended without a single word of the carrier."""
-        return self.said == "" and self.ringing_at is None and self.answered_at is None
-
-
-Step = tuple[Attempt, tuple[Command, ...]]
-
-
 class IllegalTransition(Exception):
     """An event that cannot happen in this phase; nothing was changed."""
 
@@ -221,8 +169,18 @@ def _look_up(a: Attempt, e: Event) -> Step:
     return a, (LookUp(),)
 
 
-def _ringing(a: Attempt, e: Event) -> Step:
-    return replace(a, phase=Phase.RINGING, ringing_at=e.at), ()
+def _ringing(a: Attempt, e: Ringing) -> Step:
+    ringing = replace(a, phase=Phase.RINGING)
+    if a.ringing_at is not None and not e.alerting:
+        return ringing, ()
+    return replace(ringing, ringing_at=e.at, early=not e.alerting), ()
+
+
+def _alerting(a: Attempt, e: Ringing) -> Step:
+    """A 183 may come long before a phone rings: the time that it must ring begins with the 180 behind it."""
+    if not (a.early and e.alerting):
+        return a, ()
+    return replace(a, ringing_at=e.at, early=False), ()
 
 
 def _answered(a: Attempt, e: Event) -> Step:
@@ -342,7 +300,8 @@ def _end_unseen(a: Attempt, e: Event, result: Result) -> Step:
 
 
 def _gone_unanswered(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=_carriers_code(a, e), said=e.said)
+    heard = replace(a, cause=e.cause, said=e.said, ended_at=e.at)
+    coded = replace(heard, sip_code=None if heard.silent else _carriers_code(a, e))
     result = result_of_refusal(_refusal(coded, e))
     fault = result is Result.TRUNK_FAULT and not coded.silent
     if a.cancel_reason is not None and not fault:
@@ -374,7 +333,7 @@ def _timed_out(a: Attempt, e: Event) -> bool:
 
 
 def _gone_waiting(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    coded = replace(a, cause=e.cause, sip_code=_code_within(e))
     waited = e.at - (a.answered_at or e.at)
     ours = a.hanging_up is EndedBy.ENGINE
     abandoned = a.message_at is not None or waited >= CONNECT_WITHIN or ours
@@ -386,16 +345,22 @@ def _gone_waiting(a: Attempt, e: Gone) -> Step:
 
 
 def _far_end(e: Gone) -> EndedBy:
-    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call.
-
-    An answered call has a SIP code only when a request of ours in it, such as a session timer's, failed.
-    """
-    lost = e.cause in LINE_LOST or (e.sip_code or 0) >= 400
+    """Who of the far side ended an answered call: the person by a BYE, or a carrier that vanished or lost the call."""
+    lost = e.cause in LINE_LOST or (_code_within(e) or 0) >= 400
     return EndedBy.CARRIER if lost else EndedBy.CUSTOMER
 
 
+def _code_within(e: Gone) -> int | None:
+    """Return the SIP code with which a request of ours in an answered call failed, such as a session timer's.
+
+    What Asterisk makes of the Q.850 cause in the Reason of a BYE is none, unless the carrier said it too.
+    """
+    said = (e.said or "").startswith(f"SIP {e.sip_code}")
+    return e.sip_code if said or DERIVED.get(e.cause or 0) != e.sip_code else None
+
+
 def _gone_bridged(a: Attempt, e: Gone) -> Step:
-    coded = replace(a, cause=e.cause, sip_code=e.sip_code)
+    coded = replace(a, cause=e.cause, sip_code=_code_within(e))
     ended, commands = _end(coded, e, Result.BRIDGED, a.hanging_up or _far_end(e))
     return ended, (*_left(a), *commands)
 
@@ -416,6 +381,7 @@ TABLE: dict[tuple[Phase, type[Event]], Handler] = {
     (Phase.DIALING, Gone): _gone_unanswered,
     (Phase.DIALING, Vanished): _vanished,
     (Phase.DIALING, Missed): _missed,
+    (Phase.RINGING, Ringing): _alerting,
     (Phase.RINGING, Answered): _answered,
     (Phase.RINGING, Offered): _offered,
     (Phase.RINGING, MessageStarted): _message,

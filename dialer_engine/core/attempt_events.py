@@ -38,7 +38,9 @@ class ReplyLost(Event):
 
 @dataclass(frozen=True, slots=True)
 class Ringing(Event):
-    """The carrier reported ringing (180 or 183)."""
+    """The carrier reported ringing: `alerting` by a 180, else by a 183, which may come before any phone rings."""
+
+    alerting: bool = True
 
 
 @dataclass(frozen=True, slots=True)

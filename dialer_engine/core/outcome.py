@@ -68,6 +68,26 @@ def began_by(joined_at: datetime | None, seen_at: datetime) -> datetime:
 LINE_LOST = frozenset({18, 27, 38, 41, 44, 102})
 """ITU-T Q.850 causes of a call that nobody hung up: the far end stopped answering or sending, or the line failed."""
 
+_CAUSES_OF = {
+    302: (23,),
+    403: (21,),
+    404: (1, 2, 3),
+    410: (22,),
+    480: (19, 20, 31),
+    484: (28,),
+    486: (17,),
+    488: (58,),
+    500: (38, 127),
+    501: (29,),
+    502: (27,),
+    503: (34, 42, 66),
+}
+DERIVED: dict[int, int] = {cause: code for code, causes in _CAUSES_OF.items() for cause in causes}
+"""The SIP codes that Asterisk makes of Q.850 causes when nobody said a code (`hangup_cause2sip` of its chan_pjsip.c).
+
+Without that of 18: its 408 also means that a request of ours in the call was not answered.
+"""
+
 REQUEST_TERMINATED = 487
 """The carrier's answer to our own CANCEL."""
 
@@ -91,6 +111,13 @@ _BY_CAUSE: dict[int, Result] = {
 """ITU-T Q.850 causes."""
 
 
+CHALLENGES = ("SIP 401", "SIP 407")
+CHALLENGED_S = 6.0
+"""Whose last words after this many seconds are a challenge for our password fell silent: the INVITE with the password
+was given up after 6.4 s without an answer (`timer_b` in asterisk/shared/pjsip_base.conf), and a refusal of it takes a
+round trip.
+"""
+
 PROMPT_S = 10.0
 """A refusal without ringing that came later than this many seconds may have followed a ring nobody told us of."""
 
@@ -100,7 +127,7 @@ class Refusal:
     """How an attempt that nobody answered ended.
 
     `cause` is Q.850, `sip_code` the carrier's, `meaning` what that code means at this carrier (None: nothing
-    particular). `silent`: the carrier said nothing at all. `rang`: a phone rang, or nobody can tell that none did.
+    particular). `silent`: see `Attempt.silent`. `rang`: a phone rang, or nobody can tell that none did.
     `after_s` is the time since the call left, in seconds.
     """
 

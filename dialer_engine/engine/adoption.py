@@ -139,8 +139,10 @@ def unseen(before: Attempt, now: Attempt, at: datetime) -> list[tuple[Phase, dat
     an answer on record nobody would know that somebody had answered. So it is with another agent who was found, `at`
     (UTC), in a talk: on record would be the one before.
     """
+    rings = now.ringing_at if before.early and not now.early else None
     times = (
         (Phase.DIALING, before.originated_at, now.originated_at),
+        (Phase.RINGING, None, rings),
         (Phase.WAITING, before.answered_at, now.answered_at),
         (Phase.BRIDGED, before.joined_at, now.joined_at),
         (Phase.MESSAGE, before.message_at, now.message_at),
@@ -181,6 +183,7 @@ def attempt_of(live: LiveAttempt, ring_seconds: int | None) -> Attempt:
         originated_at=live.originated_at,
         ring_seconds=ring_seconds,
         ringing_at=live.ringing_at,
+        early=live.early,
         answered_at=live.answered_at or min(heard, default=None),
         message_at=live.message_at,
         joined_at=live.joined_at,

@@ -202,7 +202,7 @@ class Dispatcher:
             self._recorder.attempt_end(call, event)
         else:
             self._recorder.attempt_event(call, event, moved)
-        if moved:
+        if moved or isinstance(event, life.Ringing):
             self.on_step(call, before)
         if after.phase in (Phase.MESSAGE, Phase.UNCLAIMED, Phase.ENDED):
             self._free_dialer(call, event.at)

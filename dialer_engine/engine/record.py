@@ -86,7 +86,7 @@ class Records:
                 message_at=a.message_at,
                 joined_at=a.joined_at,
                 cause=a.cause,
-                cause_text=a.cancel_reason or a.said or ("no response" if a.silent else None),
+                cause_text=a.cancel_reason or _words(a),
                 sip_code=a.sip_code,
                 agent_id=talker.id if talker else None,
                 prompt_version=plan.prompt.version if plan and a.message_at else None,
@@ -161,3 +161,10 @@ class Records:
                 agent.id, seat.state.value, at, seat.node, campaign_id, seat.attempt, seat.pause_follows
             )
         )
+
+
+def _words(a: life.Attempt) -> str | None:
+    """Return what the carrier said last, or that it said nothing, or nothing more."""
+    if not a.silent:
+        return a.said or None
+    return f"no response after {a.said}" if a.said else "no response"

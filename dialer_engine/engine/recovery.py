@@ -205,6 +205,8 @@ def _attempt(dispatcher: Dispatcher, call: Call, seen: Seen, before: Before) -> 
         dispatcher.hang_up_again(call)
     elif channel.state == "Up":
         _answered(dispatcher, call, channel, seen, before, now)
+    elif call.attempt.early and channel.state == "Ringing":
+        dispatcher.feed(call.id, life.Ringing(now))
     else:
         dispatcher.feed(call.id, life.Missed(now))
 
@@ -281,8 +283,10 @@ def resume(call: Call, seen: Seen) -> Attempt | None:
         talk = replace(attempt, phase=Phase.BRIDGED, agent=agent, talker=agent)
         return replace(talk, answered_at=answered, joined_at=joined)
     if channel.state != "Up":
-        phase = Phase.RINGING if channel.state == "Ringing" else Phase.DIALING
-        return replace(attempt, phase=phase, blind=True)
+        if channel.state != "Ringing":
+            return replace(attempt, phase=Phase.DIALING, blind=True)
+        since = now if attempt.early else attempt.ringing_at
+        return replace(attempt, phase=Phase.RINGING, ringing_at=since, early=False, blind=True)
     answered = attempt.answered_at or now
     if channel.dialplan.context == MESSAGE_CONTEXT:
         started = attempt.message_at or now

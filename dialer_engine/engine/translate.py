@@ -94,7 +94,7 @@ class Translator:
             case ari.ChannelEnteredBridge(channel=channel) if channel is not None:
                 self._joined(channel.id, moment(event.timestamp))
             case ari.Dial(peer=peer, dialstatus="PROGRESS"):
-                self._rings(peer.id, moment(event.timestamp))
+                self._rings(peer.id, moment(event.timestamp), alerting=False)
             case ari.Dial(peer=peer, dialstatus=""):
                 self.watch.dialed(peer.id)
             case ari.ChannelDestroyed(channel=channel):
@@ -113,7 +113,7 @@ class Translator:
 
     def _state(self, channel: ari.Channel, at: datetime) -> None:
         if channel.state == "Ringing":
-            self._rings(channel.id, at)
+            self._rings(channel.id, at, alerting=True)
         elif channel.state == "Up":
             self.dispatcher.feed(channel.id, life.Answered(at))
             self.watch.rang(channel.id)
@@ -123,8 +123,8 @@ class Translator:
             self.dispatcher.feed(channel_id, life.Joined(at))
             self.audio.joined(channel_id)
 
-    def _rings(self, channel_id: str, at: datetime) -> None:
-        self.dispatcher.feed(channel_id, life.Ringing(at))
+    def _rings(self, channel_id: str, at: datetime, *, alerting: bool) -> None:
+        self.dispatcher.feed(channel_id, life.Ringing(at, alerting))
         self.watch.rang(channel_id)
 
     def _start(self, node: str, channel_id: str, args: list[str], at: datetime) -> None:

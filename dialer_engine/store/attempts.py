@@ -87,7 +87,7 @@ class LiveAttempt:
     """An attempt without an end, as the database knows it; `last_event` is the highest event number.
 
     `agent` is the last one who talked, though another may have been chosen since; `dialed_by` is the one who looked at
-    the contact and started the call.
+    the contact and started the call. `early` says that `ringing_at` is that of a 183 and no 180 came yet.
     """
 
     attempt_id: str
@@ -113,6 +113,7 @@ class LiveAttempt:
     agent: str | None
     dialed_by: str | None
     audio: str | None
+    early: bool
     last_event: int
 
 
@@ -260,7 +261,10 @@ async def _write_events(conn: Connection, events: Sequence[AttemptEvent], epoch:
 
 
 def _moves(events: Sequence[AttemptEvent]) -> dict[str, _Move]:
-    """Fold events into one change per attempt: the newest state, and every time they tell."""
+    """Fold events into one change per attempt: the newest state, and the first time of each kind that they tell.
+
+    Of ringing it is the newest: a 180 after a 183.
+    """
     moves: dict[str, _Move] = {}
     for event in sorted(events, key=lambda e: e.number):
         move = moves.setdefault(event.attempt_id, _Move())
@@ -270,8 +274,8 @@ def _moves(events: Sequence[AttemptEvent]) -> dict[str, _Move]:
         if event.kind in TIME_OF_STATE:
             move.state = event.kind
             column = TIME_OF_STATE[event.kind]
-            if column:
-                move.times.setdefault(column, event.at)
+            if column and (column == "ringing_at" or column not in move.times):
+                move.times[column] = event.at
     return moves
 
 

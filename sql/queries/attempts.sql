@@ -11,10 +11,11 @@ from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::jsonb[
 on conflict do nothing;
 
 -- name: attempts_move
--- Brings live attempts to their newest state; events older than the row's version change nothing.
+-- Brings live attempts to their newest state; events older than the row's version change nothing. The first time of
+-- each kind stays, but a later one of ringing is the 180 that came after a 183.
 update attempts a
 set state = coalesce(m.state, a.state), version = m.version,
-    originated_at = coalesce(a.originated_at, m.originated_at), ringing_at = coalesce(a.ringing_at, m.ringing_at),
+    originated_at = coalesce(a.originated_at, m.originated_at), ringing_at = coalesce(m.ringing_at, a.ringing_at),
     answered_at = coalesce(a.answered_at, m.answered_at), message_at = coalesce(a.message_at, m.message_at),
     joined_at = coalesce(a.joined_at, m.joined_at), agent_id = coalesce(m.agent_id, a.agent_id)
 from unnest($1::uuid[], $2::integer[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
@@ -128,6 +129,8 @@ select a.id::text as attempt_id, a.campaign_id, c.name as campaign, a.member_id,
        (select b.name from previews p join agents b on b.id = p.agent_id where p.attempt_id = a.id) as dialed_by,
        (select e.data ->> 'audio' from attempt_events e where e.attempt_id = a.id and e.kind = 'audiochecked'
         order by e.number desc limit 1) as audio,
+       coalesce((select e.data ->> 'alerting' from attempt_events e where e.attempt_id = a.id and e.kind = 'ringing'
+                 order by e.number desc limit 1) = 'False', false) as early,
        greatest(a.version, (select coalesce(max(e.number), 0) from attempt_events e where e.attempt_id = a.id))
            as last_event
 from attempts a

@@ -28,6 +28,7 @@ SCENARIO = replace(
 )
 ELSEWHERE = "+19005550123"
 TALK_S = 5.0
+PROGRESS_S = 3.0
 
 
 def number(index: int) -> str:
@@ -118,6 +119,22 @@ async def vanishes(call: PeerCall) -> None:
     call.dead = True
 
 
+async def rings_after_early_media(call: PeerCall) -> None:
+    """A 183 at once, and the phone rings only later."""
+    progress(call)
+    await asyncio.sleep(PROGRESS_S)
+    call.reply("180 Ringing")
+    await asyncio.sleep(1.0)
+    call.reply("486 Busy Here")
+
+
+async def hangs_up_with_a_reason(call: PeerCall) -> None:
+    """A person's hang-up, with the cause that some gateways put into every BYE."""
+    await call.answer()
+    await asyncio.sleep(2.0)
+    await call.ask("BYE", f"Reason: Q.850;cause={Q850_UNSPECIFIED}")
+
+
 PLAN: dict[str, Script] = {
     number(index): script
     for index, script in enumerate(
@@ -132,11 +149,14 @@ PLAN: dict[str, Script] = {
             talks_and_is_odd,
             silent,
             vanishes,
+            rings_after_early_media,
+            hangs_up_with_a_reason,
         )
     )
 }
 TIMED_OUT, SUPPRESSED, TALKS, SILENT, VANISHES = (number(index) for index in (3, 4, 7, 8, 9))
-Q850_NO_CHANNEL = 44
+RINGS_LATE, HANGS_UP = number(10), number(11)
+Q850_UNSPECIFIED, Q850_NO_CHANNEL = 31, 44
 
 
 async def suppress(made: World, who: str) -> None:
@@ -183,8 +203,10 @@ async def test_an_odd_carrier_harms_nobody_and_every_record_is_true() -> None:
         assert {(c.number, c.invite.user) for c in peer.calls} == {(each, each) for each in PLAN}
         _redirects_are_results(found)
         _early_media_is_no_answer(found)
+        _a_phone_rings_since_the_180(found)
         _late_answers_end_at_once(peer, found)
         _talks(peer, found)
+        _a_hang_up_is_the_persons(found)
         _audio_is_flagged(made, found)
         last_hour = (await status(made))["trunks"][0]["last_hour"]
         assert (last_hour["no_audio_from_carrier"], last_hour["no_audio_to_carrier"]) == (1, 0)
@@ -220,6 +242,13 @@ def _early_media_is_no_answer(found: dict[str, dict[str, Any]]) -> None:
     )
 
 
+def _a_phone_rings_since_the_180(found: dict[str, dict[str, Any]]) -> None:
+    late = found[RINGS_LATE]
+    assert (late["result"], late["sip_code"]) == ("busy", 486)
+    assert (late["ringing_at"] - late["originated_at"]).total_seconds() >= PROGRESS_S
+    assert 0.5 < late["ring_ms"] / 1000 < PROGRESS_S
+
+
 def _late_answers_end_at_once(peer: SipPeer, found: dict[str, dict[str, Any]]) -> None:
     for who, result in ((TIMED_OUT, "no_answer"), (SUPPRESSED, "cancelled")):
         call = peer.call(who)
@@ -242,6 +271,12 @@ def _talks(peer: SipPeer, found: dict[str, dict[str, Any]]) -> None:
         lost = found[who]
         assert (lost["result"], lost["ended_by"], lost["cause"]) == ("bridged", "carrier", Q850_NO_CHANNEL)
         assert lost["talk_ms"] > (AUDIO_LOST_S - 2) * 1000
+
+
+def _a_hang_up_is_the_persons(found: dict[str, dict[str, Any]]) -> None:
+    end = found[HANGS_UP]
+    assert (end["result"], end["ended_by"], end["sip_code"]) == ("bridged", "customer", None)
+    assert end["cause"] == Q850_UNSPECIFIED
 
 
 def _audio_is_flagged(made: World, found: dict[str, dict[str, Any]]) -> None:

@@ -82,6 +82,27 @@ async def test_events_move_the_row_and_set_its_times(conn: Conn) -> None:
     assert await live_attempts(conn, "other") == []
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_row_has_the_180s_time_when_that_comes_after_a_183(conn: Conn, together: bool) -> None:
+    """So has the next engine, and the record that it writes; until the 180 it knows that none came."""
+    _, [one] = await reserved(conn)
+    kinds = (("dialing", {}), ("ringing", {"alerting": "False"}), ("ringing", {"alerting": "True"}))
+    events = [
+        AttemptEvent(one.attempt_id, n, kind, WALL + timedelta(seconds=n), data)
+        for n, (kind, data) in enumerate(kinds, start=1)
+    ]
+    if not together:
+        await write(conn, events[:2], [], 1)
+        [live] = await live_attempts(conn, None)
+        assert (live.ringing_at, live.early) == (events[1].at, True)
+    await write(conn, events, [], 1)
+    await write(conn, events[:2], [], 1)
+    [live] = await live_attempts(conn, None)
+    assert (live.state, live.ringing_at, live.early) == ("ringing", events[2].at, False)
+    await write(conn, [], [end_of(one, "no_answer", event_number=4)], 1)
+    assert await conn.fetchval("select ringing_at from cdrs") == events[2].at
+
+
 @pytest.mark.parametrize(
     ("joined", "agent"),
     [((), None), (("ana",), "ana"), (("ana", "bob"), "bob"), (("bob", "ana"), "ana")],

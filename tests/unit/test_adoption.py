@@ -50,6 +50,7 @@ def live(attempt_id: str, phase: Phase = Phase.BRIDGED, **known: Any) -> LiveAtt
         "message_at": None,
         "dialed_by": None,
         "audio": None,
+        "early": False,
         "last_event": 5,
     }
     return LiveAttempt(**(begun | TALK | known))
@@ -268,6 +269,20 @@ async def test_an_answer_that_no_engine_saw_is_written_when_its_call_is_taken_ov
         ("hears", 7, "message", True),
     ]
     assert engine.dispatcher.calls["hears"].attempt.answered_at is not None
+
+
+@pytest.mark.parametrize(("state", "told"), [("Down", []), ("Ringing", [("x", 6, "ringing", True)])])
+async def test_a_180_that_no_engine_saw_after_a_183_is_written_as_of_the_takeover(
+    engine: Next, state: str, told: list[object]
+) -> None:
+    engine.asterisk.up["x"] = state
+    before = utc_now()
+    await engine.take_over(live("x", Phase.RINGING, early=True, **dict.fromkeys(TALK)))
+    attempt = engine.dispatcher.calls["x"].attempt
+    assert engine.book.events == told
+    assert attempt.early is not bool(told)
+    assert attempt.ringing_at is not None
+    assert (attempt.ringing_at >= before) is bool(told)
 
 
 async def test_a_call_that_left_without_a_record_of_it_counts_as_one_that_left(engine: Next) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import IGNORED, TABLE, Attempt, EndedBy, IllegalTransition, Phase, step
 from dialer_engine.core.audio import Audio
-from dialer_engine.core.outcome import Result, result_of_failure
+from dialer_engine.core.outcome import CHALLENGED_S, Result, result_of_failure
 
 pytestmark = pytest.mark.unit
 
+PJSIP_BASE = Path(__file__).resolve().parents[2] / "asterisk" / "shared" / "pjsip_base.conf"
 START = datetime(2026, 6, 10, 16, 0, tzinfo=UTC)
 
 
@@ -49,20 +51,33 @@ def test_a_good_call_is_claimed_joined_and_told_to_the_seat() -> None:
     assert (ended.answered_at, ended.joined_at, ended.ended_at) == (at(5), at(5.01), at(65))
 
 
-@pytest.mark.parametrize(
-    ("cause", "by"),
-    [
-        *((cause, EndedBy.CUSTOMER) for cause in (None, 0, 16, 31)),
-        *((cause, EndedBy.CARRIER) for cause in (18, 27, 38, 41, 44, 102)),
-    ],
-)
-def test_who_stops_sending_has_not_hung_up(cause: int | None, by: EndedBy) -> None:
-    ended, _ = walk(*BRIDGED, life.Gone(at(65), cause=cause))
-    assert (ended.result, ended.ended_by) == (Result.BRIDGED, by)
-    refused, _ = walk(*BRIDGED, life.Gone(at(65), cause=127, sip_code=481))
-    assert refused.ended_by is EndedBy.CARRIER
-    waiting, _ = walk(*ANSWERED, life.Gone(at(6), cause=cause))
-    assert (waiting.result, waiting.ended_by) == (Result.HUNG_UP, by)
+EARLY = (life.Sent(at(0), 22), life.Ringing(at(0.5), alerting=False))
+
+
+def test_a_phone_rings_since_the_180_that_comes_after_a_183() -> None:
+    early, _ = walk(*EARLY)
+    assert (early.phase, early.ringing_at) == (Phase.RINGING, at(0.5))
+    rings, said = walk(life.Ringing(at(7)), attempt=early)
+    assert (rings.phase, rings.ringing_at, said) == (Phase.RINGING, at(7), [])
+    for more in (life.Ringing(at(8), alerting=False), life.Ringing(at(9))):
+        assert step(rings, more) == (rings, ())
+    assert step(early, life.Ringing(at(1), alerting=False)) == (early, ())
+
+
+def test_a_183_that_is_all_a_carrier_sends_and_one_after_the_180_change_nothing() -> None:
+    rings, _ = walk(*RINGING)
+    assert step(rings, life.Ringing(at(3), alerting=False)) == (rings, ())
+    ended, _ = walk(*EARLY, life.Gone(at(9), 19, 480, "SIP 480 Temporarily Unavailable", Result.TRUNK_FAULT))
+    assert (ended.result, ended.ringing_at) == (Result.NO_ANSWER, at(0.5)), "it may have rung a phone"
+
+
+def test_a_call_that_is_taken_over_between_the_183_and_the_180_rings_since_the_180() -> None:
+    """Asterisk's channel does not ring before the 180, so such a call is dialing for the engine that takes it over."""
+    found = replace(walk(*EARLY)[0], phase=Phase.DIALING)
+    again, _ = walk(life.Ringing(at(3), alerting=False), attempt=found)
+    assert (again.phase, again.ringing_at) == (Phase.RINGING, at(0.5))
+    for before in (found, again):
+        assert walk(life.Ringing(at(7)), attempt=before)[0].ringing_at == at(7)
 
 
 def test_the_agents_key_ends_the_call_and_is_named_for_it() -> None:
@@ -261,6 +276,25 @@ def test_silence_until_our_own_ring_time_is_the_trunks_and_its_code_is_not_the_c
     assert trying.result is Result.NO_ANSWER, "it may have rung without a word"
     cancelled, _ = walk(*DIALED, life.Cancel(at(5), "nobody is free"), life.Gone(at(5.1), 16, None, ""))
     assert cancelled.result is Result.CANCELLED
+
+
+@pytest.mark.parametrize("code", [401, 407])
+def test_silence_after_a_challenge_is_silence_and_a_refusal_of_our_password_is_none(code: int) -> None:
+    """The INVITE with the password may have rung a phone, and nobody can cancel it."""
+    gone = life.Gone(at(6.5), 21, code, f"SIP {code} Unauthorized", Result.TRUNK_FAULT)
+    silent, _ = walk(*DIALED, gone)
+    assert (silent.result, silent.silent, silent.sip_code) == (Result.TRUNK_FAULT, True, None)
+    refused, _ = walk(*DIALED, replace(gone, at=at(0.3)))
+    assert (refused.result, refused.silent, refused.sip_code) == (Result.TRUNK_FAULT, False, code)
+    rang, _ = walk(*RINGING, gone)
+    assert (rang.result, rang.silent, rang.sip_code) == (Result.FAILED, False, code)
+    assert not walk(*DIALED, replace(gone, sip_code=403, said="SIP 403 Forbidden"))[0].silent
+
+
+def test_what_counts_as_silence_after_a_challenge_is_less_than_asterisk_waits() -> None:
+    lines = PJSIP_BASE.read_text(encoding="utf-8").splitlines()
+    [timer_b_ms] = [line.split("=")[1] for line in lines if line.startswith("timer_b")]
+    assert int(timer_b_ms) / 1000 > CHALLENGED_S
 
 
 EVENTS: dict[type[life.Event], life.Event] = {

@@ -9,7 +9,7 @@ from dispatch_support import START, at, reservation
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
-from dialer_engine.core.attempt import Attempt
+from dialer_engine.core.attempt import Attempt, Phase
 from dialer_engine.core.pacing import CallView, Goals, PacingEvent
 from dialer_engine.core.pacing.doubt import TRAIL, Doubt
 from dialer_engine.core.pacing.flying import Flying
@@ -237,6 +237,28 @@ def test_the_nodes_of_a_campaign_share_what_is_learned_until_its_mode_changes() 
     again = [pacers.of(Plan("predictive"), node).pacer for node in ("east", "main")]  # type: ignore
     assert again[0].lessons is again[1].lessons is not one.lessons
     assert len(recall.begun) == 2
+
+
+def test_how_long_phones_ring_is_learned_since_the_180_that_comes_after_a_183() -> None:
+    """As the snapshot tells how long a call has rung."""
+    learned = []
+    for signs in ((1.0, 7.0), (7.0,)):
+        lessons = Lessons()
+        lessons.observe(PacingEvent("placed", 0.0, call="x"))
+        for moment_s in signs:
+            lessons.observe(PacingEvent("ringing", moment_s, call="x"))
+        lessons.observe(PacingEvent("answered", 12.0, call="x"))
+        learned.append((lessons.learning.ringing.hazards(), lessons.doubt._times.hazards()))
+    assert learned[0] == learned[1]
+
+
+def test_the_pacing_is_told_of_both_signs() -> None:
+    dispatcher, told = Dispatcher(Notebook(), Notebook()), list[tuple[Phase, Phase]]()
+    dispatcher.on_step = lambda call, before: told.append((before, call.phase))
+    dispatcher.adopt(Call(reservation("x"), "spring", Attempt("x", Phase.DIALING), START))
+    for event in (life.Ringing(at(1), alerting=False), life.Ringing(at(7)), life.Ringing(at(8))):
+        dispatcher.feed("x", event)
+    assert told == [(Phase.DIALING, Phase.RINGING), (Phase.RINGING, Phase.RINGING)]
 
 
 def test_only_what_learns_takes_lessons() -> None:

@@ -102,6 +102,21 @@ def test_a_call_that_never_left_is_soon_due_again_and_not_counted(book: Book) ->
     assert ends[0].retry_at is not None
 
 
+@pytest.mark.parametrize(
+    ("after_s", "counted", "code", "words"),
+    [(6.5, True, None, "no response after SIP 407 Not Yet"), (0.3, False, 407, "SIP 407 Not Yet")],
+)
+def test_silence_after_a_challenge_is_counted_and_a_refusal_of_our_password_is_not(
+    book: Book, after_s: float, counted: bool, code: int | None, words: str
+) -> None:
+    gone = life.Gone(at(after_s), 21, 407, "SIP 407 Not Yet", Result.TRUNK_FAULT)
+    book.call.attempt = walk(Attempt("x"), life.Sent(at(0), 22), gone)
+    book.records.attempt_end(book.call, gone)
+    [end] = book.put
+    assert isinstance(end, AttemptEnd)
+    assert (end.result, end.counted, end.sip_code, end.cause_text) == ("trunk_fault", counted, code, words)
+
+
 def test_whom_a_call_of_unknown_outcome_may_have_reached_is_left_to_the_gate(book: Book) -> None:
     lost = Attempt("x", phase=Phase.ENDED, originated_at=START, ended_at=START, result=Result.UNKNOWN)
     for limits in (Limits(3, 6, {"unknown": None}), Limits(3, 6, {"unknown": timedelta(days=1)})):

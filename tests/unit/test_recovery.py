@@ -344,6 +344,21 @@ async def test_a_hang_up_that_is_still_meant_is_asked_for_again(
     assert "x" not in rig.asterisk.up
 
 
+async def test_a_180_that_was_missed_after_a_183_came_when_it_is_seen_at_the_latest(rig: Rig) -> None:
+    rig.have("x", Phase.RINGING, ringing_at=at(2), early=True)
+    rig.asterisk.up["x"] = "Down"
+    await rig.compare()
+    assert rig.dispatcher.calls["x"].attempt.ringing_at == at(2)
+    rig.asterisk.up["x"] = "Ringing"
+    before = utc_now()
+    await rig.compare()
+    rings = rig.dispatcher.calls["x"].attempt
+    assert rings.ringing_at is not None
+    assert rings.ringing_at >= before
+    await rig.compare()
+    assert rig.dispatcher.calls["x"].attempt == rings
+
+
 # --- legs ---------------------------------------------------------------------------------------------
 
 

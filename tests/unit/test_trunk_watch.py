@@ -223,11 +223,12 @@ async def test_ends_of_old_talks_are_no_others_who_get_through_while_a_contact_i
     assert delays == [1.0] * 9
 
 
-async def test_a_silent_contact_has_peace_for_a_while() -> None:
+@pytest.mark.parametrize(("code", "said"), [(408, ""), (407, "SIP 407 Proxy Authentication Required")])
+async def test_a_silent_contact_has_peace_for_a_while(code: int, said: str) -> None:
     line = Line()
     line.dial("a", sent=utc_now() - timedelta(seconds=7))
     call = line.floor.dispatcher.calls["a"]
-    line.floor.dispatcher.feed("a", life.Gone(utc_now(), 19, 408, ""))
+    line.refuse("a", code, said)
     assert line.watch.delay_after_fault(call) == RINGS_ON
     assert line.main.breaker.last_code == "no response"
 
@@ -399,6 +400,23 @@ async def test_asterisks_words_reach_attempt_and_trunk() -> None:
     translator.on_event("main", gone)
     assert line.floor.book.ended[-1][2] == "blocked"
     assert translator._said == {}
+
+
+async def test_a_phone_that_rings_after_a_183_may_ring_as_long_as_any_other() -> None:
+    """Asterisk tells a 183 as the progress of a dial, a 180 as the channel's new state."""
+    line = Line()
+    line.dial("a", sent=at(0))
+    call, translator = line.floor.dispatcher.calls["a"], translator_of(line)
+    progress = ari.Dial(
+        application="dialer", timestamp=at(0.5).isoformat(), dialstatus="PROGRESS", peer=CHANNEL
+    )
+    rings = msgspec.structs.replace(CHANNEL, state="Ringing")
+    alerting = ari.ChannelStateChange(application="dialer", timestamp=at(7).isoformat(), channel=rings)
+    for event, rang_s in ((progress, 15.5), (alerting, 9.0), (progress, 9.0)):
+        translator.on_event("main", event)
+        assert call.rang_for(at(16)) == rang_s
+    line.floor.dispatcher.feed("a", life.Gone(at(20), 17, 486, "SIP 486 Busy Here"))
+    assert list(line.main.health._minute(int(time.monotonic() // 60)).delays) == [7000.0]
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Doubt:
             self._step(call, event)
 
     def _step(self, call: _Try, event: PacingEvent) -> None:
-        if event.kind == "ringing" and call.rings is None:
+        if event.kind == "ringing":
             call.rings = event.at
         elif event.kind == "answered":
             call.answered, call.failed = True, 0.0

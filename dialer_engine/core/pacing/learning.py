@@ -79,8 +79,8 @@ class Learning:
         elif event.kind == "ringing" and call_id in self._calls:
             call = self._calls[call_id]
             if call.rings is None:
-                call.rings = event.at
                 self.dialing.add(event.at - call.placed, RING)
+            call.rings = event.at
         elif event.kind == "answered" and call_id in self._calls:
             self._decided(self._calls.pop(call_id), event.at, answered=True, cut=False)
         elif event.kind == "ended" and call_id in self._calls:

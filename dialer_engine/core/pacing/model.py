@@ -149,9 +149,9 @@ MOVED = "moved"
 class PacingEvent:
     """Something that happened, for the modes that learn; `at` is monotonic seconds.
 
-    A call: `placed` (with its `segments`), `ringing`, `answered`, then `bridged` (with `agent`), at last
-    `ended` with its `result` (a value of `core.outcome.Result`; "abandoned" when a person who answered got
-    no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave, or `MOVED`.
+    A call: `placed` (with its `segments`), `ringing` (again when a 180 comes after a 183), `answered`, then `bridged`
+    (with `agent`), at last `ended` with its `result` (a value of `core.outcome.Result`; "abandoned" when a person who
+    answered got no agent in time). An agent: `agent` with `result` as the new state, "off" when they leave, or `MOVED`.
     """
 
     kind: Literal["placed", "ringing", "answered", "bridged", "ended", "agent"]
