@@ -20,7 +20,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
-from dialer_engine.cli.numbers import number_given, tell_suppression_changes
+from dialer_engine.cli.numbers import number_given, tell_suppressed
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
 from dialer_engine.core.gate import ConsentKind
@@ -108,7 +108,7 @@ def revoke(
 
 def _tell(done: store.Revocation, config: Path) -> None:
     """Tell the engine and the person at the keyboard what a revocation did."""
-    told = carry_out(tell_suppression_changes(config, done.numbers))
+    told = carry_out(tell_suppressed(config, done.forbidden))
     numbers = len(done.numbers)
     say(f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more")
     if done.to_cancel and not told:

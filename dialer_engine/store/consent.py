@@ -14,8 +14,8 @@ from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.revocations import end, standing
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import Forbidden, live_to_cancel, take_turn, wait_for_passes
 from dialer_engine.store.suppress import insert as insert_entries
-from dialer_engine.store.suppress import live_to_cancel, take_turn, wait_for_passes
 
 HELD_FOR_CONSENT = (
     "automated_dialing",
@@ -71,11 +71,20 @@ class ConsentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """What a revocation did: consents ended, numbers no longer called, attempts to be cancelled now."""
+    """What a revocation did: consents ended, numbers no longer called, attempts to be cancelled now.
+
+    `member_id` is the only Member that may not call them any more, None when nobody may.
+    """
 
     consents: tuple[int, ...]
     numbers: tuple[str, ...]
     to_cancel: tuple[str, ...]
+    member_id: int | None
+
+    @property
+    def forbidden(self) -> list[Forbidden]:
+        """What the engine is told."""
+        return [Forbidden(number, self.member_id) for number in self.numbers]
 
 
 async def consents_of(
@@ -173,7 +182,7 @@ async def revoke(
         ended = await end(conn, await standing(conn, numbers, member_id), at, channel, who=who, note=note)
         await take_turn(conn)
     cancel = await live_to_cancel(conn, numbers, member_id)
-    return Revocation(tuple(ended), tuple(numbers), tuple(cancel))
+    return Revocation(tuple(ended), tuple(numbers), tuple(cancel), member_id)
 
 
 async def inbound_call(conn: Connection, number: str, member_id: int, at: datetime) -> bool:

@@ -126,7 +126,7 @@ async def test_revoking_names_the_attempts_to_cancel_on_any_number_of_the_person
     assert live.number == "+12105550101"
     done = await consent.revoke(conn, "+12105550102", world.members["acme"], "sms", WALL, who="Ann")
     assert done.to_cancel == (live.attempt_id,)
-    assert await suppress.live_suppressed(conn) == ["+12105550101"]
+    assert await suppress.live_suppressed(conn) == [("+12105550101", world.members["acme"])]
 
 
 async def test_a_number_on_no_list_can_be_revoked(conn: Conn) -> None:

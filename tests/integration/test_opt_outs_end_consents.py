@@ -89,6 +89,21 @@ async def test_an_opt_out_counts_once(conn: Conn, world: World) -> None:
     assert {(one.source, one.revoked_by_channel) for one in found} == {("form", "key"), ("letter", None)}
 
 
+async def test_an_opt_out_that_comes_again_names_only_who_still_stands_on_a_list(
+    conn: Conn, world: World
+) -> None:
+    """Or the call that a person has allowed on purpose meanwhile would be cut off."""
+    acme = world.members["acme"]
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)]
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)], "the engine may have ended before it was told"
+    assert await suppress.remove(conn, TEXAS, acme, WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == []
+    await suppress.add(conn, TEXAS, world.members["bolt"], "request", WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == []
+    await suppress.add(conn, TEXAS, None, "request", WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)]
+
+
 async def test_an_opt_out_to_nobody_or_to_a_member_who_is_not_here_ends_all(conn: Conn, world: World) -> None:
     await forbid_alone(conn, [replace(KEY, member="gone")])
     assert await ended(conn) == anns("acme", "key") | anns("bolt", "key")
