@@ -12,7 +12,7 @@ from datetime import datetime
 from dialer_engine.core.gate import Consent, ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.revocations import end, standing
+from dialer_engine.store.revocations import end, end_older, standing
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import Forbidden, live_to_cancel, take_turn, wait_for_passes
 from dialer_engine.store.suppress import insert as insert_entries
@@ -45,6 +45,17 @@ class NewConsent:
     text_shown: str = ""
     evidence: str = ""
     person: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording consents did: the numbers of those that are new, each once per consent.
+
+    `older` counts those of them that have ended with the record: their person has asked not to be called since.
+    """
+
+    numbers: tuple[str, ...]
+    older: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +120,8 @@ async def consents_of(
 
 async def add(
     conn: Connection, member_id: int, new: Iterable[NewConsent], at: datetime, *, who: str
-) -> list[str]:
-    """Record a few consents at `at` (UTC); return the numbers that are new, each once per consent.
+) -> Recorded:
+    """Record a few consents at `at` (UTC).
 
     A consent does not take a number off a do-not-call list: only a person with a reason does that. Contacts are
     looked at again with the commit, and those whom passes under way held after it; also when all consents were known.
@@ -118,17 +129,17 @@ async def add(
     consents = list(new)
     concerned = [each.number for each in consents]
     async with conn.transaction():
-        numbers = await insert(conn, member_id, consents, at, who=who)
+        recorded = await insert(conn, member_id, consents, at, who=who)
         await look_again(conn, member_id, concerned)
     await wait_for_passes(conn)
     await look_again(conn, member_id, concerned)
-    return numbers
+    return recorded
 
 
 async def insert(
     conn: Connection, member_id: int, consents: Sequence[NewConsent], at: datetime, *, who: str
-) -> list[str]:
-    """Record consents as `add` does; whom they concern is looked at again by the caller."""
+) -> Recorded:
+    """Record consents as `add` does, in the caller's transaction, who looks again at whom they concern."""
     rows = await conn.fetch(
         sql("consents_add"),
         *(member_id, at, who),
@@ -141,7 +152,8 @@ async def insert(
         [c.evidence for c in consents],
         [c.person for c in consents],
     )
-    return [row["number"] for row in rows]
+    older = await end_older(conn, [row["id"] for row in rows], member_id)
+    return Recorded(tuple(row["number"] for row in rows), older)
 
 
 async def look_again(conn: Connection, member_id: int, numbers: Sequence[str]) -> None:
@@ -188,7 +200,7 @@ async def revoke(
 async def inbound_call(conn: Connection, number: str, member_id: int, at: datetime) -> bool:
     """Record that a customer called in, which counts as an inquiry for three months; False when known."""
     inquiry = NewConsent(number, ConsentKind.ebr_inquiry, at, "inbound call", "the customer called")
-    return bool(await add(conn, member_id, [inquiry], at, who="called party"))
+    return bool((await add(conn, member_id, [inquiry], at, who="called party")).numbers)
 
 
 async def take_message(

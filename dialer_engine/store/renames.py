@@ -20,11 +20,9 @@ from dialer_engine.store.directory import (
 from dialer_engine.store.errors import StoreError, UnknownName
 from dialer_engine.store.lease import refuse_owned
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.revocations import COPIED
 from dialer_engine.store.sql import sql
 from dialer_engine.store.suppress import Forbidden, add_within, live_suppressed
-
-COPIED = "copy"
-"""The source of do-not-call entries that were another Member's."""
 
 
 @dataclass(frozen=True, slots=True)
