@@ -20,7 +20,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, moment, who
-from dialer_engine.cli.numbers import number_given, tell_suppression_changes
+from dialer_engine.cli.numbers import number_given, tell_suppressed
 from dialer_engine.cli.terminal import say, say_json
 from dialer_engine.contacts.consent_file import ConsentImport, import_consents
 from dialer_engine.core.gate import ConsentKind
@@ -73,14 +73,16 @@ def add(
         raise fail("a signed consent needs the words that were signed (--text) or their place (--evidence)")
     given = moment(since, utc_now())
     new = store.NewConsent(number_given(number), kind, given, source, purpose, text, evidence, person)
-    added = carry_out(_add(read_config(config), member, new))
-    say(f"{kind.value} recorded for {new.number}" if added else "this consent stood there already")
+    done = carry_out(_add(read_config(config), member, new))
+    say(f"{kind.value} recorded for {new.number}" if done.numbers else "this consent stood there already")
+    if done.older:
+        say("it is older than a request not to call, and has ended with that", err=True)
 
 
-async def _add(config: Config, member: str, new: store.NewConsent) -> bool:
+async def _add(config: Config, member: str, new: store.NewConsent) -> store.Recorded:
     async with database(config) as conn:
         member_id = await member_id_of(conn, member)
-        return bool(await store.add(conn, member_id, [new], utc_now(), who=who()))
+        return await store.add(conn, member_id, [new], utc_now(), who=who())
 
 
 def inbound(number: NumberArgument, member: MemberOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -108,7 +110,7 @@ def revoke(
 
 def _tell(done: store.Revocation, config: Path) -> None:
     """Tell the engine and the person at the keyboard what a revocation did."""
-    told = carry_out(tell_suppression_changes(config, done.numbers))
+    told = carry_out(tell_suppressed(config, done.forbidden))
     numbers = len(done.numbers)
     say(f"{len(done.consents)} consent(s) ended; {numbers} number(s) of the person are not called any more")
     if done.to_cancel and not told:
@@ -185,6 +187,11 @@ def import_(
     """Record the consents of a CSV file; one bad row refuses the whole file."""
     done = carry_out(_import(read_config(config), file, member))
     say(f"{done.rows:,} rows: {done.added:,} consents recorded, {done.known:,} stood there already")
+    if done.older:
+        say(
+            f"{done.older:,} consents are older than a request not to call, and have ended with that",
+            err=True,
+        )
 
 
 async def _import(config: Config, file: Path, member: str) -> ConsentImport:

@@ -18,7 +18,7 @@ from dialer_engine.cli.common import (
     read_config,
 )
 from dialer_engine.cli.database import database, who
-from dialer_engine.cli.numbers import number_given, tell_suppression_changes
+from dialer_engine.cli.numbers import number_given, tell_suppressed
 from dialer_engine.cli.terminal import say, say_json, say_text
 from dialer_engine.contacts.source import HIDES_ROWS
 from dialer_engine.contacts.suppression_file import SuppressionImport, import_suppressions
@@ -45,17 +45,20 @@ def add(
 ) -> None:
     """Forbid a number; calls to it that are queued or ringing are cancelled, and the person's consents end."""
     e164 = number_given(number)
-    live = carry_out(_add(read_config(config), e164, member, source, note))
-    told = carry_out(tell_suppression_changes(config, [e164]))
+    what, live = carry_out(_add(read_config(config), e164, member, source, note))
+    told = carry_out(tell_suppressed(config, [what]))
     say(f"{e164} will not be called {_scope(member)}")
     if live and not told:
         say(f"{len(live)} call(s) to it are under way, and the engine could not be told", err=True)
 
 
-async def _add(config: Config, number: str, member: str | None, source: str, note: str | None) -> list[str]:
+async def _add(
+    config: Config, number: str, member: str | None, source: str, note: str | None
+) -> tuple[suppress.Forbidden, list[str]]:
     async with database(config) as conn:
         member_id = await member_id_of(conn, member) if member else None
-        return await suppress.add(conn, number, member_id, source, utc_now(), who=who(), note=note)
+        live = await suppress.add(conn, number, member_id, source, utc_now(), who=who(), note=note)
+    return suppress.Forbidden(number, member_id), live
 
 
 def remove(
@@ -68,7 +71,6 @@ def remove(
     e164 = number_given(number)
     if not carry_out(_remove(read_config(config), e164, member, note)):
         raise fail(f"{e164} does not stand on that list; see 'dialer dnc check {e164}'")
-    carry_out(tell_suppression_changes(config, [e164]))
     say(f"{e164} may be called again {_scope(member)}, as far as this list goes")
 
 
@@ -116,7 +118,7 @@ def import_(
 ) -> None:
     """Forbid all numbers of a file, in one transaction; status 1 when somebody in it may still be called."""
     done = carry_out(_import(read_config(config), file, member, source, note, column or ()))
-    carry_out(tell_suppression_changes(config, done.to_cancel))
+    carry_out(tell_suppressed(config, done.to_cancel))
     say(f"read: {', '.join(map(repr, done.read))}")
     say(f"{done.rows:,} rows: {done.added:,} numbers added, {done.known:,} stood there already")
     _tell_unreadable(done)
@@ -173,11 +175,11 @@ def copy(
 ) -> None:
     """Forbid to one Member every number that another one may not call, such as one whose customers it took over."""
     added, live = carry_out(_copy(read_config(config), old, new))
-    carry_out(tell_suppression_changes(config, live))
+    carry_out(tell_suppressed(config, live))
     say(f"{added:,} numbers of {old} will not be called by {new} either")
 
 
-async def _copy(config: Config, old: str, new: str) -> tuple[int, list[str]]:
+async def _copy(config: Config, old: str, new: str) -> tuple[int, list[suppress.Forbidden]]:
     async with database(config) as conn:
         return await copy_suppressions(conn, old, new, utc_now(), who=who())
 

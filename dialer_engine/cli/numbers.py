@@ -1,4 +1,4 @@
-"""What the commands on single numbers share: reading one, and telling the engine that its suppressions changed."""
+"""What the commands on single numbers share: reading one, and telling the engine what was suppressed."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from dialer_engine.cli.common import engine, fail
 from dialer_engine.contacts.phone import read_notation
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
+from dialer_engine.store.suppress import Forbidden
 
 
 def number_given(text: str) -> str:
@@ -16,11 +17,11 @@ def number_given(text: str) -> str:
     return number
 
 
-async def tell_suppression_changes(config: Path, numbers: Iterable[str]) -> bool:
-    """Tell the running engine whose suppressions changed, so that it cancels calls; False when it could not be told."""
+async def tell_suppressed(config: Path, forbidden: Iterable[Forbidden]) -> bool:
+    """Tell the running engine what must not be called now, so that it cancels calls; False when it was not told."""
     try:
-        for number in numbers:
-            await engine(config).post("/suppressions/changed", {"number": number})
+        for what in forbidden:
+            await engine(config).post("/suppressions/changed", what._asdict())
     except (EngineNotRunning, EngineRefused, TimeoutError):
         return False
     return True

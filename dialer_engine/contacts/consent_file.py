@@ -27,11 +27,12 @@ OTHERS = ("source", "purpose", "text", "evidence", "person")
 
 @dataclass(slots=True)
 class ConsentImport:
-    """What came of it."""
+    """What came of it; `older` counts those added that ended at once: their person has asked not to be called since."""
 
     rows: int = 0
     added: int = 0
     known: int = 0
+    older: int = 0
 
 
 async def import_consents(
@@ -48,7 +49,9 @@ async def import_consents(
     async with conn.transaction():
         for start in range(0, len(consents), BATCH):
             batch = consents[start : start + BATCH]
-            done.added += len(await insert(conn, member_id, batch, at, who=who))
+            recorded = await insert(conn, member_id, batch, at, who=who)
+            done.added += len(recorded.numbers)
+            done.older += recorded.older
             concerned.append([each.number for each in batch])
             await look_again(conn, member_id, concerned[-1])
             done.rows += len(batch)

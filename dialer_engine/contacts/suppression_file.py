@@ -16,7 +16,7 @@ from dialer_engine.contacts.phone import base_number, hints_at_number, holds_two
 from dialer_engine.contacts.source import Source, hides_rows, inspect, records, rows
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.revocations import end, standing, standing_before
-from dialer_engine.store.suppress import insert, live_suppressed, take_turn
+from dialer_engine.store.suppress import Forbidden, insert, live_suppressed, take_turn
 
 BATCH = 10_000
 SAMPLE_ROWS = 1000
@@ -45,7 +45,7 @@ class SuppressionImport:
     unread: Counter[str] = field(default_factory=Counter)
     overlooked: frozenset[str] = frozenset()
     hiding: list[int] = field(default_factory=list)
-    to_cancel: list[str] = field(default_factory=list)
+    to_cancel: list[Forbidden] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:

@@ -59,8 +59,8 @@ class Controlled(Protocol):
     def act_at_desk(self, name: str, action: str, wish: dict[str, Any]) -> dict[str, Any]:
         """Carry out `dial`, `skip` or `key` for an agent. Raises Refused."""
 
-    def number_suppressed(self, number: str) -> dict[str, Any]:
-        """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
+    def number_suppressed(self, number: str, member_id: int | None) -> dict[str, Any]:
+        """Cancel what a Member, or (None) anybody, has queued or ringing for a number just suppressed (P5)."""
 
     def drain(self, wait_s: float) -> dict[str, Any]:
         """Hand over to a standby, or wait so many seconds for calls to end; then end."""
@@ -139,7 +139,10 @@ def routes(engine: Controlled) -> list[web.RouteDef]:
         number = await _field(request, "number")
         if not isinstance(number, str) or not is_e164_nanp(number):
             raise Refused("'number' must be a US or Canadian number in E.164 form")
-        return web.json_response(engine.number_suppressed(number))
+        member_id = (await request.json()).get("member_id")  # a command of an earlier version names none
+        if member_id is not None and type(member_id) is not int:
+            raise Refused("'member_id' must be the id of a Member, or null for everybody")
+        return web.json_response(engine.number_suppressed(number, member_id))
 
     async def drain(request: web.Request) -> web.Response:
         seconds = await _field(request, "wait_s")

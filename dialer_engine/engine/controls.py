@@ -27,6 +27,7 @@ from dialer_engine.store import directory
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.suppress import Forbidden
 
 log = structlog.get_logger(__name__)
 
@@ -251,9 +252,9 @@ class Controls:
         """Carry out `dial`, `skip` or `key` for an agent. Raises Refused."""
         return self._engine.floor.desks.act(name, action, wish)
 
-    def number_suppressed(self, number: str) -> dict[str, Any]:
-        """Cancel what is queued or ringing for a number that was just suppressed (P5)."""
-        self._engine.floor.suppressed(number)
+    def number_suppressed(self, number: str, member_id: int | None) -> dict[str, Any]:
+        """Cancel what a Member, or (None) anybody, has queued or ringing for a number just suppressed (P5)."""
+        self._engine.floor.suppressed(Forbidden(number, member_id))
         return {}
 
     def drain(self, wait_s: float) -> dict[str, Any]:

@@ -123,9 +123,17 @@ class Dispatcher:
             call for call in self.calls.values() if call.campaign == campaign and node in (None, call.node)
         ]
 
-    def calls_to(self, number: str) -> list[Call]:
-        """Return the live calls to an E.164 number."""
-        return [call for call in self.calls.values() if call.reservation.number == number]
+    def calls_to(self, number: str, member_id: int | None) -> list[Call]:
+        """Return the live calls to an E.164 number, of one Member or (None) of all.
+
+        One whose campaign is in the settings no more may be any Member's.
+        """
+        calls = (call for call in self.calls.values() if call.reservation.number == number)
+        return [
+            call
+            for call in calls
+            if member_id is None or call.plan is None or call.plan.member_id == member_id
+        ]
 
     def sent_at(self, attempt_id: str) -> datetime | None:
         """Return when one of the last calls was sent, ended or not; None for one that was not, or long ago."""

@@ -39,6 +39,7 @@ from dialer_engine.engine.writer import Writer
 from dialer_engine.store.agents import OFF, StateChange
 from dialer_engine.store.attempts import Talk
 from dialer_engine.store.pool import Pool
+from dialer_engine.store.suppress import Forbidden
 
 
 @dataclass(slots=True)
@@ -201,11 +202,11 @@ class Floor:
         self.legs.campaigns = self.campaigns.settings
         self.previews.review(registry.plans)
 
-    def suppressed(self, number: str) -> None:
-        """Cancel what is queued or ringing for a number that must no longer be called (P5)."""
-        self.surroundings.remember_suppressed(number)
-        self.previews.suppressed(number)
-        for call in self.dispatcher.calls_to(number):
+    def suppressed(self, what: Forbidden) -> None:
+        """Cancel what is queued or ringing for a number that must no longer be called, by whom it must not (P5)."""
+        self.surroundings.remember_suppressed(what)
+        self.previews.suppressed(what)
+        for call in self.dispatcher.calls_to(*what):
             self.dispatcher.cancel(call.id, "number was suppressed")
 
     # --- agreement with Asterisk ------------------------------------------------------------------

@@ -13,6 +13,7 @@ from dialer_engine.pbx.instance import node_directories, optout_journal
 from dialer_engine.settings.models import AsteriskSettings
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.line import AWAY, Line
+from dialer_engine.store.suppress import Forbidden
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,7 @@ def optout_journals(settings: AsteriskSettings, home: Path) -> dict[str, Path]:
 
 
 class OptOutIntake:
-    """Watches one journal directory; `take` writes its files to the database and returns the numbers.
+    """Watches one journal directory; `take` writes its files to the database and returns whom they forbid.
 
     It looks at least every `period_s` seconds.
     """
@@ -47,7 +48,7 @@ class OptOutIntake:
         self,
         directory: Path,
         take: Take,
-        suppressed: Callable[[str], None],
+        suppressed: Callable[[Forbidden], None],
         period_s: float = SAFETY_NET_S,
     ) -> None:
         self._directory = directory
@@ -91,8 +92,8 @@ class OptOutIntake:
         if not await asyncio.to_thread(_any_file, self._directory):
             return
         taken = await (take or self._take)(self._directory)
-        for number in taken.numbers:
-            self._suppressed(number)
+        for what in taken.forbidden:
+            self._suppressed(what)
         for file, why in taken.unreadable.items():
             if file not in self._told:
                 log.error("an opt-out cannot be read; see: dialer doctor", file=str(file), why=why)
@@ -119,11 +120,11 @@ def intake_beside(line: Line, directory: Path, period_s: float = SAFETY_NET_S) -
 
     async def take(directory: Path) -> Taken:
         taken = await over(directory)
-        if taken.numbers:
-            log.info("opt-outs were taken in", count=len(taken.numbers))
+        if taken.forbidden:
+            log.info("opt-outs were taken in", count=len(taken.forbidden))
         return taken
 
-    return OptOutIntake(directory, take, lambda number: None, period_s)
+    return OptOutIntake(directory, take, lambda what: None, period_s)
 
 
 def _any_file(directory: Path) -> bool:

@@ -37,6 +37,7 @@ from dialer_engine.store.pool import Pool
 from dialer_engine.store.preview import ShownContact, ShowRequest, ShowResult
 from dialer_engine.store.preview_ends import PreviewEnd
 from dialer_engine.store.reserve import OnShow, ReserveRequest
+from dialer_engine.store.suppress import Forbidden
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +92,7 @@ class Previews:
     tell: Callable[[str, str], None]
     agent_id: Callable[[str], int | None]
     runner_of: Callable[[str], Dialing | None]
-    suppressed_since: Callable[[str, float], bool]
+    suppressed_since: Callable[[str, int, float], bool]
     on_change: Callable[[str], None] = lambda campaign: None
     showings: dict[str, Showing] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
@@ -161,7 +162,8 @@ class Previews:
             return "the agent is not ready any more"
         if self._changed(showing):
             return CHANGED
-        if any(self.suppressed_since(number, started) for number in showing.contact.card.numbers):
+        member = showing.plan.member_id
+        if any(self.suppressed_since(number, member, started) for number in showing.contact.card.numbers):
             return "the number was suppressed"
         return None
 
@@ -213,10 +215,11 @@ class Previews:
 
     # --- what takes a contact away ----------------------------------------------------------------
 
-    def suppressed(self, number: str) -> None:
-        """A number must no longer be called: its person disappears from every desk at once (P5)."""
+    def suppressed(self, what: Forbidden) -> None:
+        """A number must no longer be called: its person disappears at once from every desk of that Member (P5)."""
         for showing in list(self.showings.values()):
-            if number in showing.contact.card.numbers:
+            theirs = what.member_id in (None, showing.plan.member_id)
+            if theirs and what.number in showing.contact.card.numbers:
                 self._feed(showing, look.Withdrawn(utc_now(), "the number was suppressed"))
 
     def withdraw(self, campaign: str, why: str) -> None:

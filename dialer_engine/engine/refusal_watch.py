@@ -55,8 +55,8 @@ class RefusalWatch:
     async def look(self) -> None:
         """Look once and cancel what nobody answered yet."""
         async with self.pool.acquire() as conn:
-            for number in await live_suppressed(conn):
-                self.floor.suppressed(number)
+            for what in await live_suppressed(conn):
+                self.floor.suppressed(what)
             context = gate_context(self.floor.registry.config, None, _NO_LIMITS, self.floor.means.clock.now())
             for attempt_id in await stopped_calls(conn, context):
                 self.floor.dispatcher.cancel(attempt_id, "calls into the region are stopped")

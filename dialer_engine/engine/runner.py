@@ -75,8 +75,8 @@ class Surroundings(Protocol):
     def allowed(self, plan: CampaignPlan) -> AllowList:
         """Return the numbers that may leave for the campaign."""
 
-    def suppressed_since(self, number: str, moment: float) -> bool:
-        """Return whether the number was suppressed after a moment (monotonic seconds)."""
+    def suppressed_since(self, number: str, member_id: int, moment: float) -> bool:
+        """Return whether the number was suppressed for a Member after a moment (monotonic seconds)."""
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve in the database, on the runner's own connection."""
@@ -418,7 +418,7 @@ class Runner:
         if time.monotonic() - started > LATE_S:
             self.dispatcher.cancel(call.id, "the reply to its reservation came late")
             return
-        if self.around.suppressed_since(reservation.number, started):
+        if self.around.suppressed_since(reservation.number, plan.member_id, started):
             self.dispatcher.cancel(call.id, "number was suppressed")
             return
         try:

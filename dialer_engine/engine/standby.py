@@ -198,7 +198,7 @@ class StandbyControls:
         """Refuse."""
         return self._refuse()
 
-    def number_suppressed(self, number: str) -> dict[str, Any]:
+    def number_suppressed(self, number: str, member_id: int | None) -> dict[str, Any]:
         """Do nothing: this engine has no calls, and the owner learns of it from the database."""
         return {}
 

@@ -15,6 +15,7 @@ from dialer_engine.pbx.allow_list import AllowList
 from dialer_engine.settings.load import Config
 from dialer_engine.store.pool import Pool
 from dialer_engine.store.reserve import ReserveRequest, ReserveResult, reserve
+from dialer_engine.store.suppress import Forbidden
 
 REMEMBER_S = 60.0
 
@@ -81,7 +82,7 @@ class EngineSurroundings:
     actions: AsteriskActions
     blockers: Blockers
     lease: str
-    _suppressed: dict[str, float] = field(default_factory=dict)
+    _suppressed: dict[Forbidden, float] = field(default_factory=dict)
     _allowed: tuple[tuple[int, frozenset[str]], AllowList] | None = None
 
     def why_not(self) -> str | None:
@@ -104,15 +105,16 @@ class EngineSurroundings:
             self._allowed = (key, AllowList(self.config.plan, key[1], lab=lab))
         return self._allowed[1]
 
-    def remember_suppressed(self, number: str) -> None:
+    def remember_suppressed(self, what: Forbidden) -> None:
         """A number was suppressed now: a reservation that was committed just before must not leave."""
         now = time.monotonic()
-        self._suppressed = {n: at for n, at in self._suppressed.items() if now - at < REMEMBER_S}
-        self._suppressed[number] = now
+        self._suppressed = {each: at for each, at in self._suppressed.items() if now - at < REMEMBER_S}
+        self._suppressed[what] = now
 
-    def suppressed_since(self, number: str, moment: float) -> bool:
-        """Return whether the number was suppressed after a moment (monotonic seconds)."""
-        return self._suppressed.get(number, -1.0) >= moment
+    def suppressed_since(self, number: str, member_id: int, moment: float) -> bool:
+        """Return whether the number was suppressed for a Member after a moment (monotonic seconds)."""
+        scopes = (Forbidden(number, member_id), Forbidden(number, None))
+        return any(self._suppressed.get(scope, -1.0) >= moment for scope in scopes)
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
         """Reserve through the gate, one transaction."""

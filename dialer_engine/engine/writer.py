@@ -36,6 +36,7 @@ from dialer_engine.store.held import Broken, Held, set_aside
 from dialer_engine.store.line import AWAY
 from dialer_engine.store.opt_outs import OptOutGiven, forbid_alone
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import Forbidden
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ class Writer:
         self.healthy = True
         self.unsafe = False
         self.on_health: Callable[[], None] = lambda: None
-        self.on_suppressed: Callable[[str], None] = lambda number: None
+        self.on_suppressed: Callable[[Forbidden], None] = lambda what: None
         self.on_displaced: Callable[[], None] = lambda: None
         self.beat = time.monotonic()
         self.before_healthy: Callable[[], Awaitable[None]] = _nothing
@@ -248,13 +249,13 @@ class Writer:
         Raises one of NO_RECORD_TO_BLAME.
         """
         try:
-            numbers = await forbid_alone(await self._connection(), batch.opt_outs())
+            forbidden = await forbid_alone(await self._connection(), batch.opt_outs())
         except NO_RECORD_TO_BLAME:
             raise
         except Exception:
             log.exception("opt-outs could not be written")
             return False
-        self._cancel(numbers)
+        self._cancel(forbidden)
         return True
 
     async def _split(self, batch: Batch, error: StaleEpoch) -> None:
@@ -282,10 +283,10 @@ class Writer:
         for record in batch:
             await self._write_or_set_aside(Batch(batch.writer, batch.epoch, [record]))
 
-    def _cancel(self, numbers: Sequence[str]) -> None:
+    def _cancel(self, forbidden: Sequence[Forbidden]) -> None:
         try:
-            for number in numbers:
-                self.on_suppressed(number)
+            for what in forbidden:
+                self.on_suppressed(what)
         except Exception:
             log.exception("calls to a suppressed number could not be cancelled")
 

@@ -102,7 +102,7 @@ async def _revoke(lab: World, number: str, way: str) -> float:
         await conn.close()
     committed = time.time()
     if way == COMMAND:
-        await lab.engine.control.post("/suppressions/changed", {"number": number})
+        await lab.engine.control.post("/suppressions/changed", {"number": number, "member_id": None})
     return committed
 
 

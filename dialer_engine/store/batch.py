@@ -15,6 +15,7 @@ from dialer_engine.store.opt_outs import DISPOSITION, OptOutGiven, forbid
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.preview_ends import PreviewEnd, end_previews
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import Forbidden
 
 Record = AttemptEvent | AttemptEnd | Disposed | OptOutGiven | StateChange | PreviewEnd
 Kind = TypeVar("Kind", AttemptEvent, AttemptEnd, Disposed, OptOutGiven, StateChange, PreviewEnd)
@@ -58,9 +59,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a batch did: numbers that were suppressed, and ids of attempts that the database does not have."""
+    """What a batch did: whom it forbids to call, and ids of attempts that the database does not have."""
 
-    suppressed: Sequence[str] = ()
+    suppressed: Sequence[Forbidden] = ()
     unknown: Sequence[str] = ()
 
 

@@ -12,10 +12,10 @@ from datetime import datetime
 from dialer_engine.core.gate import Consent, ConsentKind
 from dialer_engine.core.gate.opt_out_words import OptOut, opt_out_in
 from dialer_engine.store.pool import Connection
-from dialer_engine.store.revocations import end, standing
+from dialer_engine.store.revocations import end, end_older, standing
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import Forbidden, live_to_cancel, take_turn, wait_for_passes
 from dialer_engine.store.suppress import insert as insert_entries
-from dialer_engine.store.suppress import live_to_cancel, take_turn, wait_for_passes
 
 HELD_FOR_CONSENT = (
     "automated_dialing",
@@ -48,6 +48,17 @@ class NewConsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording consents did: the numbers of those that are new, each once per consent.
+
+    `older` counts those of them that have ended with the record: their person has asked not to be called since.
+    """
+
+    numbers: tuple[str, ...]
+    older: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConsentRecord:
     """One record as it stands, with what became of it."""
 
@@ -71,11 +82,20 @@ class ConsentRecord:
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """What a revocation did: consents ended, numbers no longer called, attempts to be cancelled now."""
+    """What a revocation did: consents ended, numbers no longer called, attempts to be cancelled now.
+
+    `member_id` is the only Member that may not call them any more, None when nobody may.
+    """
 
     consents: tuple[int, ...]
     numbers: tuple[str, ...]
     to_cancel: tuple[str, ...]
+    member_id: int | None
+
+    @property
+    def forbidden(self) -> list[Forbidden]:
+        """What the engine is told."""
+        return [Forbidden(number, self.member_id) for number in self.numbers]
 
 
 async def consents_of(
@@ -100,8 +120,8 @@ async def consents_of(
 
 async def add(
     conn: Connection, member_id: int, new: Iterable[NewConsent], at: datetime, *, who: str
-) -> list[str]:
-    """Record a few consents at `at` (UTC); return the numbers that are new, each once per consent.
+) -> Recorded:
+    """Record a few consents at `at` (UTC).
 
     A consent does not take a number off a do-not-call list: only a person with a reason does that. Contacts are
     looked at again with the commit, and those whom passes under way held after it; also when all consents were known.
@@ -109,17 +129,17 @@ async def add(
     consents = list(new)
     concerned = [each.number for each in consents]
     async with conn.transaction():
-        numbers = await insert(conn, member_id, consents, at, who=who)
+        recorded = await insert(conn, member_id, consents, at, who=who)
         await look_again(conn, member_id, concerned)
     await wait_for_passes(conn)
     await look_again(conn, member_id, concerned)
-    return numbers
+    return recorded
 
 
 async def insert(
     conn: Connection, member_id: int, consents: Sequence[NewConsent], at: datetime, *, who: str
-) -> list[str]:
-    """Record consents as `add` does; whom they concern is looked at again by the caller."""
+) -> Recorded:
+    """Record consents as `add` does, in the caller's transaction, who looks again at whom they concern."""
     rows = await conn.fetch(
         sql("consents_add"),
         *(member_id, at, who),
@@ -132,7 +152,8 @@ async def insert(
         [c.evidence for c in consents],
         [c.person for c in consents],
     )
-    return [row["number"] for row in rows]
+    older = await end_older(conn, [row["id"] for row in rows], member_id)
+    return Recorded(tuple(row["number"] for row in rows), older)
 
 
 async def look_again(conn: Connection, member_id: int, numbers: Sequence[str]) -> None:
@@ -173,13 +194,13 @@ async def revoke(
         ended = await end(conn, await standing(conn, numbers, member_id), at, channel, who=who, note=note)
         await take_turn(conn)
     cancel = await live_to_cancel(conn, numbers, member_id)
-    return Revocation(tuple(ended), tuple(numbers), tuple(cancel))
+    return Revocation(tuple(ended), tuple(numbers), tuple(cancel), member_id)
 
 
 async def inbound_call(conn: Connection, number: str, member_id: int, at: datetime) -> bool:
     """Record that a customer called in, which counts as an inquiry for three months; False when known."""
     inquiry = NewConsent(number, ConsentKind.ebr_inquiry, at, "inbound call", "the customer called")
-    return bool(await add(conn, member_id, [inquiry], at, who="called party"))
+    return bool((await add(conn, member_id, [inquiry], at, who="called party")).numbers)
 
 
 async def take_message(

@@ -19,6 +19,7 @@ import asyncpg
 from dialer_engine.core.numbers import is_e164_nanp
 from dialer_engine.store.opt_outs import DROP_MESSAGE, OptOutGiven, forbid_alone
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.suppress import Forbidden
 
 MOST_AT_ONCE = 1000
 UNREADABLE = ".unreadable"
@@ -27,9 +28,9 @@ REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 @dataclass(slots=True)
 class Taken:
-    """What was taken in: numbers, all of them suppressed now, and files that cannot be taken in, with the reason."""
+    """What was taken in: whom it forbids to call now, and files that cannot be taken in, with the reason."""
 
-    numbers: list[str] = field(default_factory=list)
+    forbidden: list[Forbidden] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
 
 
@@ -37,13 +38,12 @@ async def take_journal(conn: Connection, directory: Path) -> Taken:
     """Take the journal in; cancel live attempts to the numbers when this returns."""
     taken = Taken()
     while found := _read_some(directory, taken):
-        refused = await _take_each(conn, found)
-        for file, given in found.items():
+        refused = await _take_each(conn, found, taken)
+        for file in found:
             if file in refused:
                 _put_aside(file, refused[file], taken)
             else:
                 file.unlink(missing_ok=True)
-                taken.numbers += [given.number] if given.number else []
     return taken
 
 
@@ -52,16 +52,16 @@ def unreadable_files(directory: Path) -> list[Path]:
     return sorted(directory.glob(f"*{UNREADABLE}"))
 
 
-async def _take_each(conn: Connection, found: Mapping[Path, OptOutGiven]) -> dict[Path, str]:
+async def _take_each(conn: Connection, found: Mapping[Path, OptOutGiven], taken: Taken) -> dict[Path, str]:
     """Take all in at once or, when one is refused, each alone; return the refused files with the reason."""
     try:
-        await forbid_alone(conn, list(found.values()))
+        taken.forbidden += await forbid_alone(conn, list(found.values()))
     except REFUSED as error:
         if len(found) == 1:
             return dict.fromkeys(found, str(error))
         refused: dict[Path, str] = {}
         for file, given in found.items():
-            refused |= await _take_each(conn, {file: given})
+            refused |= await _take_each(conn, {file: given}, taken)
         return refused
     return {}
 

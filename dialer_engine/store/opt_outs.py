@@ -15,7 +15,7 @@ import asyncpg
 
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import insert, take_turn
+from dialer_engine.store.suppress import Forbidden, insert, still_forbidden, take_turn
 
 DROP_MESSAGE = "drop_message"
 DISPOSITION = "disposition"
@@ -39,18 +39,19 @@ class OptOutGiven:
     who: str = "called party"
 
 
-async def forbid_alone(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
-    """Put the numbers on their Members' lists in a transaction of its own, whoever owns the lease; return them."""
+async def forbid_alone(conn: Connection, given: Sequence[OptOutGiven]) -> list[Forbidden]:
+    """Put the numbers on their Members' lists as `forbid` does, in a transaction of its own, whoever owns the lease."""
     if not given:
         return []
     async with conn.transaction():
         return await forbid(conn, given)
 
 
-async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
-    """Put the numbers on their Members' lists, as the last step of the caller's transaction, and return them.
+async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[Forbidden]:
+    """Put the numbers on their Members' lists, as the last step of the caller's transaction; return what stands there.
 
-    Consents of the Members who may not call them any more end.
+    Consents of the Members who may not call them any more end. A number that was taken off since an opt-out counted
+    may be called, and is not returned.
     """
     if not given:
         return []
@@ -80,8 +81,11 @@ async def forbid(conn: Connection, given: Sequence[OptOutGiven]) -> list[str]:
             [row["who"] for row in new],
             notes,
         )
+    given_now = {Forbidden(row["number"], row["member_id"]) for row in new}
+    before = [Forbidden(row["number"], row["member_id"]) for row in rows if not row["new"]]
+    stand = given_now.union(await still_forbidden(conn, before) if before else ())
     await take_turn(conn)
-    return list(dict.fromkeys(row["number"] for row in rows))
+    return sorted(stand, key=itemgetter(0))
 
 
 def _note(row: asyncpg.Record) -> str:

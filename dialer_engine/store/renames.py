@@ -20,11 +20,9 @@ from dialer_engine.store.directory import (
 from dialer_engine.store.errors import StoreError, UnknownName
 from dialer_engine.store.lease import refuse_owned
 from dialer_engine.store.pool import Connection
+from dialer_engine.store.revocations import COPIED
 from dialer_engine.store.sql import sql
-from dialer_engine.store.suppress import add_within, live_suppressed
-
-COPIED = "copy"
-"""The source of do-not-call entries that were another Member's."""
+from dialer_engine.store.suppress import Forbidden, add_within, live_suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def _aside(name: str, row: int) -> str:
 
 async def copy_suppressions(
     conn: Connection, old: str, new: str, at: datetime, *, who: str
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[Forbidden]]:
     """Forbid to one Member what another one may not call; return how many numbers, and those with calls under way."""
     async with conn.transaction():
         from_id, to_id = await member_id_of(conn, old), await member_id_of(conn, new)

@@ -1,8 +1,8 @@
 """The end of consents when a number goes on a do-not-call list; `store.opt_outs` ends those of keys and agents itself.
 
 Registries of numbers that others keep are nobody's word to a Member and end nothing. Taking a number off a list gives
-no consent back. Entries are written before consents end, and `take_turn` comes after both: one order for everybody, so
-that no two wait for each other.
+no consent back, nor does another record of one that was given before: see `end_older`. Entries are written before
+consents end, and `take_turn` comes after both: one order for everybody, so that no two wait for each other.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,9 @@ from datetime import datetime
 
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.sql import sql
+
+COPIED = "copy"
+"""The source of do-not-call entries that were another Member's: they are nobody's word to this one."""
 
 
 async def standing(conn: Connection, numbers: Sequence[str], member_id: int | None) -> list[int]:
@@ -38,3 +41,14 @@ async def end(
         return []
     rows = await conn.fetch(sql("consents_revoke"), list(consents), at, channel, who, note)
     return [row["consent_id"] for row in rows]
+
+
+async def end_older(conn: Connection, consents: Sequence[int], member_id: int) -> int:
+    """End those of a Member's consents, in the transaction that records them, that their persons took back later.
+
+    Whatever asked not to be called since, or ended another consent, counts, also when its entry was taken off the list
+    again. They end at the first such moment, by its channel. Returns how many.
+    """
+    if not consents:
+        return 0
+    return len(await conn.fetch(sql("consents_revoke_older"), list(consents), member_id, COPIED))

@@ -11,10 +11,18 @@ reservation is under way that read it before. Rows of the queue are never waited
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from dialer_engine.store.pool import Connection
 from dialer_engine.store.revocations import end, standing
 from dialer_engine.store.sql import sql
+
+
+class Forbidden(NamedTuple):
+    """A number (E.164) that must not be called: by one Member, or (None) by anybody here."""
+
+    number: str
+    member_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +121,15 @@ async def live_to_cancel(conn: Connection, numbers: Iterable[str], member_id: in
     return [str(row["id"]) for row in rows]
 
 
-async def live_suppressed(conn: Connection) -> list[str]:
-    """Return every number that is being called now although an entry forbids it."""
-    return [row["number"] for row in await conn.fetch(sql("live_suppressed"))]
+async def live_suppressed(conn: Connection) -> list[Forbidden]:
+    """Return every number that is being called now although an entry forbids it, with the Member that calls it."""
+    return [Forbidden(*row) for row in await conn.fetch(sql("live_suppressed"))]
+
+
+async def still_forbidden(conn: Connection, some: Iterable[Forbidden]) -> list[Forbidden]:
+    """Return those of them that stand on a list now."""
+    numbers, members = zip(*some, strict=True)
+    return [Forbidden(*row) for row in await conn.fetch(sql("suppressions_standing"), numbers, members)]
 
 
 async def remove(

@@ -69,6 +69,40 @@ join consents c on c.number = n.number and (o.member_id is null or c.member_id =
 order by c.id, o.at
 on conflict do nothing;
 
+-- name: consents_revoke_older
+-- Revokes consents that are no newer than what their persons asked: not to be called (but for entries of source $3,
+-- which are nobody's word), or the end of another consent to the Member ($2). The log outlives an entry's removal.
+with given as materialized (
+    select id, number, since from consents where id = any($1::bigint[])
+), person as materialized (
+    select number from given
+    union
+    select p.number from persons_numbers((select array_agg(distinct number) from given)) p
+), asked as materialized (
+    select l.number, l.member_id, l.at, l.who, l.note,
+           case when l.source like 'revoked by _%' then substr(l.source, length('revoked by ') + 1)
+                when l.source = 'disposition' then 'agent'
+                when l.who = 'called party' then 'key'
+                else 'command' end as channel
+    from person p join suppression_log l on l.number = p.number
+    where l.action = 'add' and l.source <> $3 and (l.member_id is null or l.member_id = $2)
+    union all
+    select c.number, c.member_id, r.at, r.who, r.note, r.channel
+    from person p
+    join consents c on c.number = p.number and c.member_id = $2
+    join consent_revocations r on r.consent_id = c.id
+)
+insert into consent_revocations (consent_id, at, channel, who, note)
+select distinct on (c.id) c.id, o.at, o.channel, o.who, o.note
+from asked o
+cross join lateral (
+    select o.number union select p.number from persons_numbers(array[o.number], o.member_id) p
+) n
+join given c on c.number = n.number and c.since <= o.at
+order by c.id, o.at
+on conflict do nothing
+returning consent_id;
+
 -- name: person_numbers
 -- Lists all numbers of the persons that have one of these numbers: with one Member, or (null) with all.
 select distinct number from persons_numbers($1::text[], $2::bigint) order by number;

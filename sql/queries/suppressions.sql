@@ -48,6 +48,12 @@ where a.ended_at is null and ($2::bigint is null or a.member_id = $2)
                            from persons_numbers($1::text[], $2::bigint) p
                            join contact_numbers n on n.member_id = p.member_id and n.number = p.number));
 
+-- name: suppressions_standing
+-- Lists those of the numbers, each with one Member or (null) with everybody, that an entry forbids.
+select distinct f.number, f.member_id
+from unnest($1::text[], $2::bigint[]) as f(number, member_id)
+join suppressions s on s.number = f.number and (s.member_id is null or s.member_id = f.member_id);
+
 -- name: opt_outs_add
 -- Takes opt-outs in; `new` are those not taken in before. An attempt that stands here tells number and Member; of one
 -- that does not, what was given with it counts, and `orphan` tells that this Member is not here.
@@ -73,8 +79,8 @@ select g.attempt_id, g.number, g.member_id, g.orphan, g.at, g.source, g.who,
 from given g where g.number is not null;
 
 -- name: live_suppressed
--- Lists the numbers that are being called, or are on show for an agent, although an entry forbids it now.
-select distinct a.number
+-- Lists the numbers that a Member calls, or has on show for an agent, although an entry forbids it now.
+select distinct a.number, a.member_id
 from (select number, contact_id, member_id from attempts where ended_at is null
       union all
       select number, contact_id, member_id from previews where ended_at is null) a

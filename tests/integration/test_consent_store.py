@@ -31,6 +31,7 @@ GIVEN = NOON - timedelta(days=30)
 WRITTEN = consent.NewConsent(
     FLORIDA, ConsentKind.express_written, GIVEN, "form", "roofs", "I agree to be called", "scan 7", "Ann"
 )
+NEW, KNOWN = consent.Recorded((FLORIDA,), 0), consent.Recorded((), 0)
 
 
 async def world_of(conn: Conn, *contacts: list[str]) -> World:
@@ -47,17 +48,17 @@ async def test_a_floridian_is_called_only_with_a_consent_of_this_member(conn: Co
     acme, bolt = world.members["acme"], world.members["bolt"]
     await put_contacts(conn, acme, "june", [[FLORIDA]])
     assert (await reserve(conn, request(world))).held == {"automated_dialing": 1}
-    assert await consent.add(conn, bolt, [WRITTEN], WALL, who="op") == [FLORIDA]
+    assert await consent.add(conn, bolt, [WRITTEN], WALL, who="op") == NEW
     assert (await reserve(conn, request(world))).reserved == ()
-    assert await consent.add(conn, acme, [WRITTEN], WALL, who="op") == [FLORIDA]
+    assert await consent.add(conn, acme, [WRITTEN], WALL, who="op") == NEW
     assert [one.number for one in (await reserve(conn, request(world))).reserved] == [FLORIDA]
 
 
 async def test_a_consent_is_kept_with_its_evidence_once_and_unchanged(conn: Conn) -> None:
     world = await make_world(conn)
     member = world.members["acme"]
-    assert await consent.add(conn, member, [WRITTEN, WRITTEN], WALL, who="op") == [FLORIDA]
-    assert await consent.add(conn, member, [WRITTEN], WALL, who="op") == []
+    assert await consent.add(conn, member, [WRITTEN, WRITTEN], WALL, who="op") == NEW
+    assert await consent.add(conn, member, [WRITTEN], WALL, who="op") == KNOWN
     (found,) = await consent.of_number(conn, FLORIDA)
     assert (found.member, found.kind, found.since) == ("acme", "express_written", GIVEN)
     assert (found.text_shown, found.evidence, found.person) == ("I agree to be called", "scan 7", "Ann")
@@ -126,7 +127,7 @@ async def test_revoking_names_the_attempts_to_cancel_on_any_number_of_the_person
     assert live.number == "+12105550101"
     done = await consent.revoke(conn, "+12105550102", world.members["acme"], "sms", WALL, who="Ann")
     assert done.to_cancel == (live.attempt_id,)
-    assert await suppress.live_suppressed(conn) == ["+12105550101"]
+    assert await suppress.live_suppressed(conn) == [("+12105550101", world.members["acme"])]
 
 
 async def test_a_number_on_no_list_can_be_revoked(conn: Conn) -> None:

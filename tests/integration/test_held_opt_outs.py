@@ -19,6 +19,7 @@ from dialer_engine.engine.works import LAST_S, Works
 from dialer_engine.lab.proxy import Mood, Proxy
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.pool import connect, open_pool
+from dialer_engine.store.suppress import Forbidden
 
 pytestmark = pytest.mark.postgres
 
@@ -35,7 +36,7 @@ async def test_a_bad_opt_out_is_named_once_by_the_log_and_by_doctor_and_blocks_n
     (directory / "unreadable.json").mkdir()  # what cannot be opened may be well later and stays
     good = {"attempt_id": "good", "number": "+12105550104", "at": "2026-11-23T16:00:00Z", "key": "9"}
     (directory / "good.json").write_text(json.dumps(good))
-    suppressed: list[str] = []
+    suppressed = list[Forbidden]()
 
     async def take(place: Path) -> Taken:
         conn = await connect(desk.url)
@@ -48,7 +49,7 @@ async def test_a_bad_opt_out_is_named_once_by_the_log_and_by_doctor_and_blocks_n
     with capture_logs() as logs:
         for _ in range(3):
             await intake.take_all()
-    assert suppressed == ["+12105550104"]
+    assert suppressed == [("+12105550104", None)]
     named = [Path(entry["file"]).name for entry in logs if "cannot be read" in entry["event"]]
     assert sorted(named) == ["bad.json", "unreadable.json"]
     found = await _journals(desk.home)
@@ -91,7 +92,7 @@ async def test_a_server_that_no_longer_answers_keeps_no_engine_from_its_end(
     pool = await open_pool(port_url(pg_url, proxy.port), 1)
     works = Works.__new__(Works)
     works.tenure = cast("Any", SimpleNamespace(url=port_url(pg_url, proxy.port), pool=pool))
-    works.intakes = [OptOutIntake(tmp_path, works._take_journal, lambda number: None)]
+    works.intakes = [OptOutIntake(tmp_path, works._take_journal, lambda what: None)]
     good = {"attempt_id": "good", "number": "+12105550104", "at": "2026-11-23T16:00:00Z", "key": "9"}
 
     async def writes() -> None:

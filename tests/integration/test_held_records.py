@@ -18,6 +18,7 @@ from dialer_engine.store.pool import connect
 from dialer_engine.store.preview import ShowRequest, show
 from dialer_engine.store.preview_ends import PreviewEnd
 from dialer_engine.store.sql import sql
+from dialer_engine.store.suppress import Forbidden
 
 pytestmark = pytest.mark.postgres
 
@@ -31,7 +32,7 @@ TALKED = ("bridged", at(1), at(2), at(5), at(5.02), at(65), "agent", "ana")
 
 
 async def test_what_happens_during_an_outage_is_on_the_disk_and_then_written_in_order(desk: Desk) -> None:
-    suppressed: list[str] = []
+    suppressed = list[Forbidden]()
     async with desk.writer() as writer:
         writer.on_suppressed = suppressed.append
         await outage(desk, writer)
@@ -48,8 +49,10 @@ async def test_what_happens_during_an_outage_is_on_the_disk_and_then_written_in_
         assert (writer.held, list(desk.held.iterdir())) == (0, [])
         assert desk.said == ["healthy False unsafe False", "before healthy", "healthy True unsafe False"]
     assert await desk.fetch(CDR) == [TALKED, TALKED]
-    assert suppressed == [desk.attempts[0].number]
-    assert await desk.fetch("select number, source from suppressions") == [(suppressed[0], "disposition")]
+    assert [what.number for what in suppressed] == [desk.attempts[0].number]
+    assert await desk.fetch("select number, source from suppressions") == [
+        (suppressed[0].number, "disposition")
+    ]
     assert await desk.counts() == [10, 2, 2, 1, 1, 2]
     assert desk.rejected == []
 

@@ -95,7 +95,7 @@ async def test_an_opt_out_at_the_new_number_covers_the_old_one(conn: Conn, tmp_p
     [call] = (await reserve(conn, request(world, 1))).reserved
     assert call.number == A
     assert await suppress.add(conn, B, world.members["acme"], "key", WALL, who="x") == [call.attempt_id]
-    assert await suppress.live_suppressed(conn) == [A]
+    assert await suppress.live_suppressed(conn) == [(A, world.members["acme"])]
     await write(conn, [], [end_of(call, retry_at=NOON)], 1)
     assert not (await reserve(conn, request(world))).reserved
     assert await held(conn) == {A: "member_suppression", B: "member_suppression"}

@@ -51,14 +51,19 @@ def anns(member: str, channel: str) -> set[tuple[str, str, str | None]]:
     return {(member, TEXAS, channel), (member, OTHER, channel)}
 
 
-async def test_a_signature_of_before_key_9_does_not_count_after_the_removal_of_the_entry(
-    conn: Conn, world: World, tmp_path: Path
-) -> None:
-    file = tmp_path / "n.txt"
+async def take_registry(conn: Conn, directory: Path) -> None:
+    """Load a registry in which Ann's numbers stand."""
+    file = directory / "n.txt"
     file.write_text("210,3450101\n210,3450102\n")
     await subscribe(conn, "us_national", "10203040", None, [210], NOON, "op")
     asked = LoadRequest("us_national", (file,), NOON - DAY, NOON, "op", account="10203040", numbers=2)
     await load(conn, asked, load_shipped()[1])
+
+
+async def test_a_signature_of_before_key_9_does_not_count_after_the_removal_of_the_entry(
+    conn: Conn, world: World, tmp_path: Path
+) -> None:
+    await take_registry(conn, tmp_path)
     assert await ended(conn) == set(), "a registry is nobody's word to a Member"
     await forbid_alone(conn, [KEY])
     (record,) = [one for one in await consent.of_number(conn, OTHER) if one.member == "acme"]
@@ -83,10 +88,26 @@ async def test_a_consent_of_after_an_opt_out_that_comes_late_goes_on(conn: Conn,
 
 async def test_an_opt_out_counts_once(conn: Conn, world: World) -> None:
     await forbid_alone(conn, [KEY])
-    await consent.add(conn, world.members["acme"], [replace(SIGNED, source="letter")], WALL, who="op")
-    await forbid_alone(conn, [KEY])
+    after = replace(SIGNED, source="letter", since=WALL + timedelta(hours=1))
+    await consent.add(conn, world.members["acme"], [after], WALL + DAY, who="op")
+    await forbid_alone(conn, [replace(KEY, at=WALL + DAY)])
     found = await consent.of_number(conn, TEXAS, world.members["acme"])
     assert {(one.source, one.revoked_by_channel) for one in found} == {("form", "key"), ("letter", None)}
+
+
+async def test_an_opt_out_that_comes_again_names_only_who_still_stands_on_a_list(
+    conn: Conn, world: World
+) -> None:
+    """Or the call that a person has allowed on purpose meanwhile would be cut off."""
+    acme = world.members["acme"]
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)]
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)], "the engine may have ended before it was told"
+    assert await suppress.remove(conn, TEXAS, acme, WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == []
+    await suppress.add(conn, TEXAS, world.members["bolt"], "request", WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == []
+    await suppress.add(conn, TEXAS, None, "request", WALL, who="op")
+    assert await forbid_alone(conn, [KEY]) == [(TEXAS, acme)]
 
 
 async def test_an_opt_out_to_nobody_or_to_a_member_who_is_not_here_ends_all(conn: Conn, world: World) -> None:

@@ -125,7 +125,7 @@ async def desk(conn: Conn, url: str, home: Path, **preview: object) -> AsyncIter
         lambda agent, what: heard.append((agent, what)),
         lambda agent: 1,
         lambda campaign: runner,
-        lambda number, moment: False,
+        lambda number, member_id, moment: False,
     )
     previews.review({"spring": plan})
     dispatcher.on_seat = lambda seat, campaign: previews.seat_stepped(seat)
@@ -220,7 +220,7 @@ async def test_what_happened_while_a_contact_was_chosen_counts(
     conn: Conn, pg_url: str, tmp_path: Path
 ) -> None:
     async with desk(conn, pg_url, tmp_path) as at:
-        at.previews.suppressed_since = lambda number, moment: True
+        at.previews.suppressed_since = lambda number, member_id, moment: True
         await at.previews.show(at.plan, "alice", at.asked)  # type: ignore[arg-type]
         assert await at.settled() == [("withdrawn", "the number was suppressed")]
         assert at.heard == []

@@ -97,7 +97,7 @@ class Around:
 
     def why_not(self) -> None: ...
 
-    def suppressed_since(self, number: str, moment: float) -> bool:
+    def suppressed_since(self, number: str, member_id: int, moment: float) -> bool:
         return False
 
     def allowed(self, plan: CampaignPlan) -> AllowList:

@@ -273,18 +273,18 @@ async def test_a_disposition_can_suppress_for_its_member(conn: Conn) -> None:
     world, [one] = await reserved(conn)
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)
     batch = Batch(str(uuid.uuid4()), 1, [Numbered(1, disposed(one, code="dnc", suppress=True))])
-    assert await write_once(conn, batch, anybody) == Written([one.number], ())
+    assert await write_once(conn, batch, anybody) == Written([(one.number, world.members["acme"])], ())
     [entry] = await suppress.check(conn, one.number)
     assert (entry.member, entry.source) == ("acme", "disposition")
     assert (await reserve(conn, request(world))).reserved == ()
 
 
 async def test_a_contact_that_was_taken_out_of_its_queue_still_has_its_disposition(conn: Conn) -> None:
-    _, [one] = await reserved(conn)
+    world, [one] = await reserved(conn)
     await conn.execute("delete from queue")
     await write(conn, [], [end_of(one, "bridged", final=True)], 1)
     batch = Batch(str(uuid.uuid4()), 1, [Numbered(1, disposed(one, code="dnc", suppress=True))])
-    assert await write_once(conn, batch, anybody) == Written([one.number], ())
+    assert await write_once(conn, batch, anybody) == Written([(one.number, world.members["acme"])], ())
     assert [entry.member for entry in await suppress.check(conn, one.number)] == ["acme"]
     assert await sizes(conn, "dispositions", "queue") == [1, 0]
 
@@ -312,7 +312,7 @@ async def test_a_do_not_call_that_comes_after_another_disposition_counts_in_ever
     batches = [records] if together else [records[:1], records[1:]]
     writer = str(uuid.uuid4())
     written = [await write_once(conn, Batch(writer, 1, batch), anybody) for batch in batches]
-    assert written[-1] == Written([one.number], ())
+    assert written[-1] == Written([(one.number, world.members["acme"])], ())
     assert [tuple(row) for row in await conn.fetch("select code from dispositions order by id")] == [
         ("later",),
         ("dnc",),

@@ -92,7 +92,7 @@ async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) 
     opt_out(tmp_path, "a1", "+12105550101", member_id="acme")
     opt_out(tmp_path, "a2", "+12105550102", member_id=str(world.members["acme"]))
     opt_out(tmp_path, "a3", "+12105550103", member_id="")
-    assert sorted((await take_journal(conn, tmp_path)).numbers) == [
+    assert sorted(what.number for what in (await take_journal(conn, tmp_path)).forbidden) == [
         "+12105550101",
         "+12105550102",
         "+12105550103",
@@ -107,7 +107,7 @@ async def test_journal_is_taken_in_once_and_removed(conn: Conn, tmp_path: Path) 
 
 
 async def test_an_unreadable_journal_file_is_put_aside(conn: Conn, tmp_path: Path) -> None:
-    await make_world(conn)
+    world = await make_world(conn)
     (tmp_path / "bad.json").write_text("{")
     opt_out(tmp_path, "worse", "911")
     opt_out(tmp_path, "late", "+12105550105", at="2026-11-23T16:00:00")
@@ -116,13 +116,13 @@ async def test_an_unreadable_journal_file_is_put_aside(conn: Conn, tmp_path: Pat
     opt_out(tmp_path, "nul", "+12105550106", member_id="x\x00y")
     (tmp_path / "directory.json").mkdir()
     taken = await take_journal(conn, tmp_path)
-    assert taken.numbers == ["+12105550104"]
+    assert taken.forbidden == [("+12105550104", world.members["acme"])]
     assert sorted(path.stem for path in taken.unreadable) == ["bad", "directory", "late", "nul", "worse"]
     bad = ["bad.unreadable", "late.unreadable", "nul.unreadable", "worse.unreadable"]
     assert left(tmp_path) == sorted([*bad, "directory.json", "half.json.tmp"])
     assert [path.name for path in unreadable_files(tmp_path)] == bad
     again = await take_journal(conn, tmp_path)
-    assert (again.numbers, [path.stem for path in again.unreadable]) == ([], ["directory"])
+    assert (again.forbidden, [path.stem for path in again.unreadable]) == ([], ["directory"])
 
 
 async def test_an_opt_out_of_an_unknown_member_counts_for_all(conn: Conn, tmp_path: Path) -> None:

@@ -255,4 +255,4 @@ async def test_whoever_is_suppressed_while_on_show_is_found(conn: Conn) -> None:
     first = await shown(conn, of(world, "spring"))
     assert await suppress.live_suppressed(conn) == []
     await suppress.add(conn, first.on_show.number, world.members["acme"], "test", NOON, who="test")
-    assert await suppress.live_suppressed(conn) == [first.on_show.number]
+    assert await suppress.live_suppressed(conn) == [(first.on_show.number, world.members["acme"])]

@@ -61,7 +61,7 @@ async def removed(conn: Conn, world: World, home: Path) -> None:
 
 async def agreed(conn: Conn, world: World, home: Path) -> None:
     signed = consent.NewConsent(FLORIDA, ConsentKind.express_written, NOON - DAY, "form", "roofs", "I agree")
-    assert await consent.add(conn, world.members["acme"], [signed], WALL, who="op")
+    assert (await consent.add(conn, world.members["acme"], [signed], WALL, who="op")).numbers
 
 
 async def agreed_in_a_file(conn: Conn, world: World, home: Path) -> None:

@@ -361,7 +361,7 @@ def test_numbers_and_campaigns_find_their_calls() -> None:
     floor = Floor()
     floor.ring("x", "spring", "+12105550100")
     floor.ring("y", "autumn", "+12105550101")
-    assert [call.id for call in floor.dispatcher.calls_to("+12105550101")] == ["y"]
+    assert [call.id for call in floor.dispatcher.calls_to("+12105550101", None)] == ["y"]
     assert [call.id for call in floor.dispatcher.calls_of("spring")] == ["x"]
 
 

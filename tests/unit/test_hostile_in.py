@@ -248,8 +248,8 @@ class Engine:
     def __init__(self) -> None:
         self.reached: list[object] = []
 
-    def number_suppressed(self, number: str) -> dict[str, Any]:
-        self.reached.append(number)
+    def number_suppressed(self, number: str, member_id: int | None) -> dict[str, Any]:
+        self.reached.append((number, member_id))
         return {}
 
     def drain(self, wait_s: float) -> dict[str, Any]:
@@ -290,7 +290,7 @@ async def test_the_control_socket_refuses_what_is_no_command(tmp_path: Path) -> 
             assert await post("/suppressions/changed", b'{"number": "+12105550100"}') == (200, "{}")
     finally:
         await server.close()
-    assert engine.reached == [2.0, "+12105550100"]
+    assert engine.reached == [2.0, ("+12105550100", None)]
 
 
 def test_an_argument_that_is_no_text_ends_the_command(

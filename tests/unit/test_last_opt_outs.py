@@ -19,6 +19,7 @@ from dialer_engine.engine.tasks import within
 from dialer_engine.engine.works import Works
 from dialer_engine.settings.home import service_user
 from dialer_engine.store.journal import Taken
+from dialer_engine.store.suppress import Forbidden
 
 pytestmark = pytest.mark.unit
 
@@ -53,7 +54,7 @@ def works_with(directory: Path, pool: Frozen) -> Works:
     """An engine's parts with opt-outs in one directory."""
     made = Works.__new__(Works)
     made.tenure = cast("Any", SimpleNamespace(url="postgresql://nowhere", pool=pool))
-    made.intakes = [OptOutIntake(directory, made._take_journal, lambda number: None)]
+    made.intakes = [OptOutIntake(directory, made._take_journal, lambda what: None)]
     return made
 
 
@@ -104,7 +105,7 @@ async def test_a_refusal_is_tried_again_and_told_when_it_stays(
             raise ConnectionRefusedError(111, "Connection refused")
         for file in directory.glob("*.json"):
             file.unlink()
-        return Taken(["+12105550100"])
+        return Taken([Forbidden("+12105550100", None)])
 
     monkeypatch.setattr(works, "take_over", lambda line: refuses)
     (tmp_path / "one.json").write_text(json.dumps({}))

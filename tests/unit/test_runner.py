@@ -69,7 +69,7 @@ class List:
     def allowed(self, plan: CampaignPlan) -> AllowList:
         return AllowList(self.config.plan, frozenset(), lab=True)
 
-    def suppressed_since(self, number: str, moment: float) -> bool:
+    def suppressed_since(self, number: str, member_id: int, moment: float) -> bool:
         return False
 
     async def reserve(self, request: ReserveRequest) -> ReserveResult:
