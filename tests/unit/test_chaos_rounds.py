@@ -41,6 +41,7 @@ class World:
     calls: list[CarrierCall] = field(default_factory=list)
     round: int = 0
     oracle: None = None
+    wire: None = None
     message_s: float = 26.0
 
     def __post_init__(self) -> None:

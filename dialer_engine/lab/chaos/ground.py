@@ -344,7 +344,8 @@ class Ground:
                 suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
                 again = [DueAgain(**row) for row in await self.ask(sql("chaos_due_again"))]
                 refused = [row["number"] for row in await self.ask(sql("chaos_counted_refusals"))]
-                return Kept(await self.records(), tries, suppressed, again, refused), live
+                unrecorded = [row["number"] for row in await self.ask(sql("chaos_unrecorded"))]
+                return Kept(await self.records(), tries, suppressed, again, refused, unrecorded), live
             await asyncio.sleep(0.5)
 
     async def forgotten(self) -> list[str]:

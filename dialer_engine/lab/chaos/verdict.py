@@ -7,19 +7,21 @@ themselves, and the agents end none: an answered call that our side ended was cu
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
+from dialer_engine.lab.chaos.refusals import unaccounted
 from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
 from dialer_engine.lab.people import Oracle
+from dialer_engine.lab.wire import Invite
 
 SILENCE_S = 2.0
 MEASURING_S = 0.2
@@ -32,7 +34,8 @@ JUST_BEFORE_S = SILENCE_S + MEASURING_S
 class Witness:
     """What one world's carrier, phones and database tell; without what is `kept` nothing is compared with records.
 
-    `message_s` is how long the drop message takes with the wait behind it.
+    `message_s` is how long the drop message takes with the wait behind it. `invites` are those at the wire to people of
+    whom there was no record before, None without a wire.
     """
 
     calls: Sequence[CarrierCall]
@@ -40,6 +43,7 @@ class Witness:
     kept: Kept | None = None
     oracle: Oracle | None = None
     message_s: float = 0.0
+    invites: Sequence[Invite] | None = None
 
 
 @dataclass(slots=True)
@@ -179,13 +183,25 @@ def tally(witness: Witness, seen: Seen) -> Tally:
             "double_dials": _double_dials(witness.calls, witness.kept),
             "forbidden": [Finding(None, text) for text in _objections(witness)],
             "stuck": [Finding(None, text) for text in seen.stuck],
-            **compared(witness.calls, spoken, witness.kept, seen.spans),
+            **_together(
+                compared(witness.calls, spoken, witness.kept, seen.spans),
+                unaccounted(witness.invites, witness.calls, witness.kept),
+            ),
         },
         calls=len(witness.calls),
         calls_up=min((up for up, _ in up), default=None),
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
     )
+
+
+def _together(*parts: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
+    """The findings of several looks, by the name of their count."""
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for part in parts:
+        for name, findings in part.items():
+            found[name] += findings
+    return found
 
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
