@@ -45,7 +45,7 @@ class World:
     message_s: float = 26.0
 
     def __post_init__(self) -> None:
-        self.world = SimpleNamespace(phones=SimpleNamespace(heard=[], hearing=False))
+        self.world = SimpleNamespace(phones=SimpleNamespace(heard=[], hearing=False, pressed=[]))
         self.asked: dict[str, int] = {}
 
     def reach(self, name: str) -> None:

@@ -43,6 +43,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
     Once a fault came, a world that does not go on is a broken promise, and its tally that of what was seen until then.
     """
     before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
+    pressed = len(ground.world.phones.pressed)
     earlier = frozenset(record.number for record in await ground.records())
     sent = len(ground.wire.invites) if ground.wire is not None else 0
     try:
@@ -72,6 +73,7 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         return
     calls = tuple(ground.calls[before:])
     witness = _witness(ground, calls, heard, kept.of_calls(calls, earlier))
+    witness = replace(witness, pressed=ground.world.phones.pressed[pressed:])
     if ground.wire is not None:
         new = [invite for invite in ground.wire.invites[sent:] if invite.number not in earlier]
         witness = replace(witness, invites=new)

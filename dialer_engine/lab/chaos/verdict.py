@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from dialer_engine.lab.agents import Pressed
+from dialer_engine.lab.chaos.do_not_call import given, unheeded
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
 from dialer_engine.lab.chaos.refusals import unaccounted
 from dialer_engine.lab.chaos.stillness import silent_since
@@ -35,7 +37,7 @@ class Witness:
     """What one world's carrier, phones and database tell; without what is `kept` nothing is compared with records.
 
     `message_s` is how long the drop message takes with the wait behind it. `invites` are those at the wire to people of
-    whom there was no record before, None without a wire.
+    whom there was no record before, None without a wire. `pressed` are the keys of the agents' phones.
     """
 
     calls: Sequence[CarrierCall]
@@ -44,6 +46,7 @@ class Witness:
     oracle: Oracle | None = None
     message_s: float = 0.0
     invites: Sequence[Invite] | None = None
+    pressed: Sequence[Pressed] = ()
 
 
 @dataclass(slots=True)
@@ -77,8 +80,10 @@ class Row:
     `calls_up` is the least of all rounds: calls that a person had answered when the fault came. `lived_through` of
     these still went on when dialing did. `messages` are people who got the drop message instead of an agent.
     `cpu_busy` is the share of the machine's CPUs, 0 to 1, that was busy in the round in which most was: on a machine
-    that has none left audio is torn, and phones do not hear what was said. What is compared with the database is None
-    when that was not looked at, because the rounds ended early. `notes` are for the reader.
+    that has none left audio is torn, and phones do not hear what was said. `opt_outs` are people who are not to be
+    called again: they pressed 9 in the message, or an agent a do-not-call after the talk; without any the lost ones are
+    None. What is compared with the database is None when that was not looked at, because the rounds ended early.
+    `notes` are for the reader.
     """
 
     fault: str
@@ -102,6 +107,7 @@ class Row:
     recovery_p95_s: float | None
     answer_p95_ratio: float | None = None
     cpu_busy: float = 0.0
+    opt_outs: int = 0
     broken: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -153,6 +159,7 @@ class Tally:
     calls_up: int | None
     lived_through: int
     messages: int
+    opt_outs: int
 
     def excused(self, finding: Finding) -> bool:
         """Whether a finding lies in the times that the faults excuse."""
@@ -171,6 +178,8 @@ def tally(witness: Witness, seen: Seen) -> Tally:
         # The calls that still went on are not among these, and what is heard of them is nobody's.
         crossed = []
     up = [_up_through(spoken, span) for span in seen.spans]
+    asked = given(spoken, witness.pressed, witness.heard)
+    unwritten = {"opt_outs_lost": list(unheeded(asked, witness.kept, seen.spans))} if witness.kept else {}
     return Tally(
         seen,
         {
@@ -186,12 +195,14 @@ def tally(witness: Witness, seen: Seen) -> Tally:
             **_together(
                 compared(witness.calls, spoken, witness.kept, seen.spans),
                 unaccounted(witness.invites, witness.calls, witness.kept),
+                unwritten,
             ),
         },
         calls=len(witness.calls),
         calls_up=min((up for up, _ in up), default=None),
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
+        opt_outs=len(asked) + sum(talk.opted_out for talk in spoken),
     )
 
 
@@ -208,6 +219,9 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
     """Sum up the worlds of one fault, and say which promises were broken."""
     found = {name: [each for one in tallies for each in _counted(name, promise, one)] for name in COUNTS}
     counts: dict[str, Any] = {name: _count(name, found[name], tallies) for name in COUNTS}
+    opt_outs = sum(each.opt_outs for each in tallies)
+    if not opt_outs:
+        counts["opt_outs_lost"] = None
     broken = [name for name in promise.zero if _breaks(name, promise, tallies)]
     recoveries = sorted(second for each in tallies for second in each.seen.recovery_s)
     p95 = quantile(recoveries, 0.95) if recoveries else None
@@ -224,6 +238,7 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
         lived_through=sum(each.lived_through for each in tallies),
         messages=sum(each.messages for each in tallies),
         **counts,
+        opt_outs=opt_outs,
         recovery_p95_s=p95,
         answer_p95_ratio=ratio,
         cpu_busy=round(max((each.seen.cpu_busy for each in tallies), default=0.0), 2),
