@@ -18,22 +18,41 @@ from dialer_engine.lab.ears import Ear, Heard
 from dialer_engine.lab.tones import AGENT_VOICE, SILENCE
 
 Press = Callable[[str, str], None]
+DO_NOT_CALL = "3"
+"""The key that the lab's campaign has for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manners:
-    """How agents behave: share of calls ended with `*` after so many seconds; seconds until a disposition."""
+    """How agents behave: share of calls ended with `*` after so many seconds; seconds until a disposition.
+
+    A share of their talks is followed by a do-not-call, so many seconds after they heard the last of it: within the
+    wrap-up. The other `digits` are for the rest.
+    """
 
     ends_share: float = 0.3
     ends_after_s: tuple[float, float] = (3.0, 9.0)
     disposes_after_s: tuple[float, float] = (0.5, 2.0)
     digits: str = "1123"
+    forbids_share: float = 0.0
+    forbids_after_s: tuple[float, float] = (0.1, 0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A key that an agent's phone sent between two talks (seconds since 1970), with what was heard of the last one."""
+
+    agent: str
+    digit: str
+    at: float
+    about: Heard
 
 
 class SimAgent:
     """One agent at one phone; `press(leg, digit)` presses a key on it.
 
-    `heard_since` is the wall-clock second at which the newest customer was first heard.
+    `heard_since` is the wall-clock second at which the newest customer was first heard. `forbids_share` is that of the
+    agent's manners, until somebody sets another one.
     """
 
     def __init__(self, name: str, manners: Manners, dice: Dice, press: Press) -> None:
@@ -44,6 +63,7 @@ class SimAgent:
         self.lost_legs = 0
         self.heard_since = 0.0
         self.leaving = False
+        self.forbids_share = manners.forbids_share
         self._manners = manners
         self._dice = dice
         self._press = press
@@ -55,6 +75,11 @@ class SimAgent:
     def hearing(self) -> bool:
         """Whether a customer is being heard now."""
         return self._ear.hearing
+
+    @property
+    def talked_with(self) -> Heard | None:
+        """The customer whose talk ended last; None while somebody is heard, or before the first one."""
+        return self.heard_calls[-1] if self.heard_calls and not self.hearing else None
 
     def after(self, moment: float) -> tuple[float, float]:
         """Since when this agent was free, at a moment or at the end of the talk of then, and when the next one began.
@@ -116,7 +141,9 @@ class SimAgent:
         self._cancel()
         self.heard_calls.append(heard)
         call = len(self.heard_calls)
-        if self._manners.digits:
+        if self._dice.fraction(self.name, call, "forbids") < self.forbids_share:
+            self._later(self._manners.forbids_after_s, DO_NOT_CALL, call)
+        elif self._manners.digits:
             digit = self._dice.pick(self._manners.digits, self.name, call, "digit")
             self._later(self._manners.disposes_after_s, digit, call)
 

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dialer_engine.lab.agents import Manners, SimAgent
+from dialer_engine.lab.agents import Manners, Pressed, SimAgent
 from dialer_engine.lab.audiosocket import AudioServer
 from dialer_engine.lab.dice import Dice
 from dialer_engine.lab.ears import Heard
@@ -46,6 +47,7 @@ class PhoneBank:
         self.agents = {user: SimAgent(user, manners, dice, self._press) for user in self._ways}
         self.audio = AudioServer(self._find)
         self.failed_presses = 0
+        self.pressed: list[Pressed] = []
         self._node = node
         self._context = "deaf" if deaf else "ears"
         self.accounts = tuple(phones)
@@ -138,6 +140,18 @@ class PhoneBank:
         await self._node.ensure_running()
         await self.go_on_duty(timeout_s)
 
+    @contextlib.contextmanager
+    def forbidding(self) -> Iterator[None]:
+        """Until the block is left every talk that ends is followed by a do-not-call of its agent."""
+        before = {agent: agent.forbids_share for agent in self.agents.values()}
+        for agent in before:
+            agent.forbids_share = 1.0
+        try:
+            yield
+        finally:
+            for agent, share in before.items():
+                agent.forbids_share = share
+
     async def call(self, phone: str, extension: str, leg: str) -> None:
         """Let a phone dial something; the answered leg's audio goes to the agent that has this leg id."""
         await self._commands.originate(
@@ -201,9 +215,14 @@ class PhoneBank:
 
     async def _send_digit(self, leg: str, digit: str) -> None:
         press = {"Channel": leg, "Digit": digit, "Duration": str(DIGIT_MS)}
+        agent, at = self._find(leg), time.time()
+        about = agent.talked_with if agent is not None else None
         try:
             # Async only because the AMI library looks for it when a reply says "successfully queued".
             await self._ami.action("PlayDTMF", **press, Async="false")
         except AmiError:
             # The engine may have ended the leg in this very moment; anything more shows in the count.
             self.failed_presses += 1
+        else:
+            if agent is not None and about is not None:
+                self.pressed.append(Pressed(agent.name, digit, at, about))

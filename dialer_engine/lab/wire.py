@@ -26,11 +26,15 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A call's first INVITE as it arrived: its Call-ID and seconds since 1970; `refused` with which answer."""
+    """A call's first INVITE as it arrived: its Call-ID and seconds since 1970; `refused` with which answer.
+
+    `number` (E.164, +1NPANXXXXXX) is whom it is for, by the last ten digits of its request's user.
+    """
 
     call: str
     at: float
     refused: str | None
+    number: str
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Wire:
         call = _header(head, "call-id")
         if call not in self._seen:
             self._seen.add(call)
-            self.invites.append(Invite(call, at, "cut" if self.cut else self.refuses))
+            self.invites.append(Invite(call, at, "cut" if self.cut else self.refuses, _number(head[0])))
 
     def _answers(self, method: str, head: Sequence[str]) -> bool:
         """Refuse an INVITE when told so, and swallow the ACK of a refusal; returns whether it was for us."""
@@ -125,6 +129,11 @@ def most_in_a_second(times: Sequence[float], seconds: float = 1.0) -> int:
 def _header(head: Sequence[str], name: str) -> str:
     lines = (line.partition(":") for line in head[1:])
     return next((value.strip() for key, _, value in lines if key.strip().lower() == name), "")
+
+
+def _number(request: str) -> str:
+    """Return whom a request such as `INVITE sip:+12125550100@host SIP/2.0` is for."""
+    return "+1" + request.partition("@")[0][-10:]
 
 
 def _stamp(ancillary: Sequence[tuple[int, int, bytes]]) -> float:

@@ -12,6 +12,12 @@ from attempts a
 join cdrs c on c.attempt_id = a.id
 where a.counted and a.result = 'trunk_fault' and c.sip_code is not null;
 
+-- name: chaos_unrecorded
+-- Lists the numbers of attempts that have ended and have no call record.
+select a.number
+from attempts a
+where a.ended_at is not null and not exists (select 1 from cdrs c where c.attempt_id = a.id);
+
 -- name: chaos_live
 -- Lists the attempts that have not ended.
 select id::text as id, number, node, state from attempts where ended_at is null;

@@ -95,6 +95,21 @@ async def test_a_refusal_by_a_code_of_the_trunks_fault_that_counts_for_the_caps_
     assert [row["number"] for row in rows] == [placed[3].number]
 
 
+async def test_an_attempt_that_ended_without_a_record_is_found(conn: Conn) -> None:
+    world = await make_world(conn)
+    await put_contacts(conn, world.members["acme"], "june", fictional(3))
+    placed = (await reserve(conn, request(world, 3))).reserved
+    ends = [end_of(one, "trunk_fault", originated_at=WALL, sip_code=503, counted=False) for one in placed[:2]]
+    await write(conn, [], ends, 1)
+    assert await conn.fetch(sql("chaos_unrecorded")) == []
+    await conn.execute(
+        "update attempts set state = 'ended', result = 'trunk_fault', ended_at = now() where id = $1",
+        placed[2].attempt_id,
+    )
+    rows = await conn.fetch(sql("chaos_unrecorded"))
+    assert [row["number"] for row in rows] == [placed[2].number]
+
+
 async def test_records_tell_what_is_compared(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", fictional(2))

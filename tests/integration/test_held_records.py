@@ -4,12 +4,16 @@ import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from held_support import Desk, at, desk, fill, on_disk, outage, put_all, small_disk, take_off_all, talk, until
 from store_support import NOON, end_of
 from structlog.testing import capture_logs
 
+from dialer_engine.engine.surroundings import Blockers
+from dialer_engine.engine.works import Works
 from dialer_engine.engine.writer import MOST_IN_MEMORY
 from dialer_engine.store.agents import StateChange
 from dialer_engine.store.attempts import AttemptEvent, Disposed, adopt
@@ -287,6 +291,27 @@ async def test_who_waits_for_room_on_the_disk_is_alive(small_disk: Path, desk: D
         await until(lambda: not len(writer) and not writer.unsafe, "all is written")
     assert [each["kind"] for each in desk.rejected] == ["StateChange"]
     assert await desk.fetch(CDR) == [TALKED]
+
+
+async def test_a_full_disk_stops_calls_though_the_database_is_there(small_disk: Path, desk: Desk) -> None:
+    (desk.home / "log").symlink_to(small_disk)
+    fill(small_disk / "filler")
+    works, blockers = Works.__new__(Works), Blockers(asterisk_away=False)
+    works.life = cast("Any", SimpleNamespace(blockers=blockers))
+    said: list[tuple[bool, str | None]] = []
+
+    def on_health() -> None:
+        works._on_health()
+        said.append((works.writer.healthy, blockers.why_not()))
+
+    async with desk.writer() as works.writer:
+        works.writer.on_health = on_health
+        works.writer.put(StateChange(desk.agent + 99, "ready", at(4), "main"))
+        await until(lambda: blockers.why_not() is not None, "calls stop")
+        assert said[0] == (True, "the disk takes no records: no new calls until it has room")
+        (small_disk / "filler").unlink()
+        await until(lambda: blockers.why_not() is None, "calls go on")
+    assert {each["kind"] for each in desk.rejected} == {"StateChange"}
 
 
 async def test_a_displaced_engine_sets_aside_at_once_what_it_may_not_write(desk: Desk) -> None:

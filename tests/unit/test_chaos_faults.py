@@ -12,12 +12,13 @@ from typing import Any, cast
 import pytest
 
 from dialer_engine.lab.behaviours import Kind, uniform
-from dialer_engine.lab.chaos import boundaries, config_faults, link_faults, node_faults
+from dialer_engine.lab.chaos import boundaries, config_faults, disk_faults, link_faults, node_faults
 from dialer_engine.lab.chaos.catalogue import catalogue
 from dialer_engine.lab.chaos.fault import Strike
 from dialer_engine.lab.chaos.flood_faults import dialed_less, enough_to_compare, expected_answers, flood
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.link_faults import DELAY_S, ON_ITS_WAY_S, unseen
+from dialer_engine.lab.chaos.records import Record
 from dialer_engine.lab.chaos.split_faults import ownerless
 from dialer_engine.lab.chaos.trunk_faults import HALF_PERIODS, HALF_S, Limit, halved
 from dialer_engine.lab.ledger import CarrierCall
@@ -132,6 +133,34 @@ async def test_a_call_that_never_comes_to_a_boundary_is_told_in_words(
     monkeypatch.setattr(boundaries, "_reservation", never)
     with pytest.raises(LabError, match="no call was reserved within"):
         await boundaries.next_boundary(cast(Any, None), "reserved")
+
+
+@pytest.mark.parametrize(
+    ("dialed", "written", "broken"),
+    [
+        (201.0, True, ()),
+        (None, True, ("nobody was dialed with a database and a full disk",)),
+        (201.0, False, ("1 calls that ended while nothing took records have none, such as +12125550100",)),
+    ],
+)
+async def test_a_database_that_is_back_takes_what_a_full_disk_did_not(
+    monkeypatch: pytest.MonkeyPatch, dialed: float | None, written: bool, broken: tuple[str, ...]
+) -> None:
+    """Of those who hung up while nothing took records one is on the disk of before; one still talks."""
+    monkeypatch.setattr(disk_faults, "WRITTEN_S", 0.02)
+    monkeypatch.setattr(disk_faults, "LOOK_S", 0.01)
+    ada, bob, eve = replace(call(180.0), ended_at=195.0), replace(call(150.0), ended_at=160.0), call(190.0)
+    bob, eve = replace(bob, number="+12125550101"), replace(eve, number="+12125550102")
+
+    async def records() -> list[Record]:
+        return [Record(ada.number, "bridged", 195.0)] if written else []
+
+    async def first(moment: float, seconds: float) -> float | None:
+        assert moment == 200.0
+        return dialed
+
+    ground = SimpleNamespace(calls=[ada, bob, eve], records=records, first_call_after=first)
+    assert await disk_faults.without_room(cast(Ground, ground), 190.0, 200.0) == broken
 
 
 def test_the_floods_whose_answers_are_promised_have_enough_of_them_to_compare() -> None:

@@ -41,10 +41,11 @@ class World:
     calls: list[CarrierCall] = field(default_factory=list)
     round: int = 0
     oracle: None = None
+    wire: None = None
     message_s: float = 26.0
 
     def __post_init__(self) -> None:
-        self.world = SimpleNamespace(phones=SimpleNamespace(heard=[], hearing=False))
+        self.world = SimpleNamespace(phones=SimpleNamespace(heard=[], hearing=False, pressed=[]))
         self.asked: dict[str, int] = {}
 
     def reach(self, name: str) -> None:

@@ -1,10 +1,18 @@
 """How long an engine may rely on its lease by its own clock."""
 
+import subprocess
+import sys
+import time
+
 import pytest
 
 from dialer_engine.core.lease import LeaseClock
+from dialer_engine.engine import ownership
 
 pytestmark = pytest.mark.unit
+
+SLEPT = ("unshare", "--time", "--boottime", "1000", "--fork")
+"""A machine that slept for so many seconds, as its processes see it."""
 
 
 def clock(renewed: float | None = 100.0) -> LeaseClock:
@@ -59,3 +67,22 @@ def test_an_engine_stops_before_anybody_else_can_begin_however_slow_the_answer_w
         others_from = granted + found.ttl
         last = max(moment / 100 for moment in range(20000, 21500) if found.holds(moment / 100))
         assert last <= others_from - found.margin
+
+
+def test_an_engine_reads_a_clock_that_nobody_sets_and_that_goes_on_in_a_sleep() -> None:
+    """The wall can be stepped, and another engine's time goes on while this machine sleeps."""
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    now = ownership.now()
+    after = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= now <= after
+    assert abs(now - time.time()) > 1e6, "this machine was not started in 1970, so these two are far apart"
+
+
+def test_an_engine_counts_the_time_in_which_its_machine_slept() -> None:
+    if subprocess.run([*SLEPT, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("only root may make a namespace with a time of its own")
+    words = (
+        "import time; from dialer_engine.engine import ownership; print(ownership.now() - time.monotonic())"
+    )
+    done = subprocess.run([*SLEPT, sys.executable, "-c", words], check=True, capture_output=True, text=True)
+    assert float(done.stdout) >= 999.0

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
@@ -100,7 +101,9 @@ async def _agents_return(ground: Ground) -> float:
 
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone").leaving(NODE_LOST)
+    promise = (
+        Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone").leaving(NODE_LOST, UNHEARD_KEY)
+    )
     early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
     unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"
     return [

@@ -9,7 +9,7 @@ import asyncpg
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.postgres_faults import STOPS_WITHIN_S
+from dialer_engine.lab.chaos.postgres_faults import STOPS_WITHIN_S, forbade, started
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.place import LabError
@@ -23,6 +23,8 @@ REFUSED = "No space left on device"
 UNSAFE = "records cannot be brought to the disk"
 NOTICED_S = 20.0
 FULL_S = 6.0
+WRITTEN_S = 10.0
+"""What was in memory only is in a database that is back within this time, on a machine that does other things too."""
 LOOK_S = 0.2
 PROMISE = Promise(recovery_s=10.0)
 
@@ -91,25 +93,52 @@ async def _does(ground: Ground, query: str) -> bool:
 
 
 async def fill_journal(ground: Ground) -> Strike:
-    """Stop Postgres while the disk of the held records is full; then both are well again."""
+    """Stop Postgres while the disk of the held records is full; then both are well again, the one or the other first.
+
+    In odd rounds it is Postgres: what the engine had in memory only comes there, and dialing goes on by that alone.
+    """
     disk, log = _disk(ground), ground.world.engine.log
     before = _count(log.read_text("utf-8", "replace"), UNSAFE)
-    disk.fill()
-    down = time.time()
-    await asyncio.to_thread(ground.world.postgres.stop)
-    try:
-        said = await ground.until(
-            lambda: _count(log.read_text("utf-8", "replace"), UNSAFE) > before, NOTICED_S
-        )
-        await asyncio.sleep(FULL_S / 2)
-    finally:
-        disk.free()
-    free = time.time()
-    await asyncio.to_thread(ground.world.postgres.start)
-    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < free]
+    kept: tuple[str, ...] = ()
+    with ground.world.phones.forbidding():
+        disk.fill()
+        down = time.time()
+        await asyncio.to_thread(ground.world.postgres.stop)
+        try:
+            said = await ground.until(
+                lambda: _count(log.read_text("utf-8", "replace"), UNSAFE) > before, NOTICED_S
+            )
+            await asyncio.sleep(FULL_S / 2)
+            able = await started(ground) if ground.round % 2 == 1 else time.time()
+            since = time.time()
+            if ground.round % 2 == 1:
+                kept = await without_room(ground, down, able)
+        finally:
+            disk.free()
+        if ground.round % 2 == 0:
+            await asyncio.to_thread(ground.world.postgres.start)
+            since = time.time()
+    late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < able]
     silent = () if said else ("nothing was said about the full disk",)
     dialed = tuple(f"dialed {call.number} though no record was safe" for call in late)
-    return Strike(time.time(), free, broken=(*silent, *dialed))
+    return Strike(since, able, broken=(*silent, *dialed, *kept), notes=(forbade(ground, down, able),))
+
+
+async def without_room(ground: Ground, down: float, back: float) -> tuple[str, ...]:
+    """What is wrong with a database that is back while the disk is still full: it takes all, and dialing goes on."""
+    ended = {call.number for call in ground.calls if down < call.until < back}
+    broken: tuple[str, ...] = ()
+    if await ground.first_call_after(back, PROMISE.recovery_s) is None:
+        broken = ("nobody was dialed with a database and a full disk",)
+    end = time.monotonic() + WRITTEN_S
+    while missing := sorted(ended - {record.number for record in await ground.records()}):
+        if time.monotonic() > end:
+            words = (
+                f"{len(missing)} calls that ended while nothing took records have none, such as {missing[0]}"
+            )
+            return (*broken, words)
+        await asyncio.sleep(LOOK_S)
+    return broken
 
 
 def _disk(ground: Ground) -> SmallDisk:
@@ -128,7 +157,7 @@ def disk_faults() -> list[Fault]:
         Fault("postgres-full", "fill the disk of Postgres (needs root)", fill_postgres, PROMISE, POSTGRES),
         Fault(
             "disk-full",
-            "fill the disk of the held records while Postgres is stopped (needs root)",
+            "fill the disk of the held records while Postgres is stopped; either is well first, in turn (needs root)",
             fill_journal,
             PROMISE,
             JOURNAL,

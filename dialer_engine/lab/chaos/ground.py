@@ -60,8 +60,8 @@ ROUNDS_IN_AN_HOUR = 40
 NIGHT = ("671", "GU")
 """Guam, where it is five in the morning at the crowd's clock."""
 
-MANNERS = Manners(ends_share=0.0, digits="")
-"""Agents of a fault run end no call and press nothing."""
+MANNERS = Manners(ends_share=0.0, digits="", forbids_share=0.1)
+"""Agents of a fault run end no call, and press nothing but a do-not-call after some talks."""
 
 
 NEVER_ANSWERS, ENGAGED, ANSWERS_LATE, OPTS_OUT = "4", "5", "6", "9"
@@ -344,7 +344,8 @@ class Ground:
                 suppressed = frozenset(row["number"] for row in await self.ask(sql("chaos_suppressed")))
                 again = [DueAgain(**row) for row in await self.ask(sql("chaos_due_again"))]
                 refused = [row["number"] for row in await self.ask(sql("chaos_counted_refusals"))]
-                return Kept(await self.records(), tries, suppressed, again, refused), live
+                unrecorded = [row["number"] for row in await self.ask(sql("chaos_unrecorded"))]
+                return Kept(await self.records(), tries, suppressed, again, refused, unrecorded), live
             await asyncio.sleep(0.5)
 
     async def forgotten(self) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from dialer_engine.core.outcome import Result
 from dialer_engine.lab.chaos.blindness import differences, originates
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
 from dialer_engine.lab.chaos.stage import Needs
@@ -151,6 +152,6 @@ def link_faults() -> list[Fault]:
 
 
 def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) -> Fault:
-    """A fault of the links between engine and Asterisk; what ended while the engine was blind is unknown."""
-    promise = Promise().leaving(Result.UNKNOWN) if name in BLINDING else Promise()
+    """A fault of the links between engine and Asterisk; while it is blind it sees no end of a call and hears no key."""
+    promise = Promise().leaving(Result.UNKNOWN, UNHEARD_KEY) if name in BLINDING else Promise()
     return Fault(name, does, strike, promise, LINKS)

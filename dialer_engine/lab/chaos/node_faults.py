@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from dialer_engine.lab.chaos.asterisk_faults import NODE_LOST, NOTICES_S, unrecorded
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.ringing import answers_of
@@ -65,7 +66,7 @@ def _too_late(seconds: float) -> tuple[str, ...]:
 
 def node_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise().excusing("silent_answers", "left_alone").leaving(NODE_LOST)
+    promise = Promise().excusing("silent_answers", "left_alone").leaving(NODE_LOST, UNHEARD_KEY)
     does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
     behind = f"{does}, which the front finds for them"
     return [

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from dialer_engine.lab.chaos.boundaries import listening
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.records import Wrong
@@ -24,8 +25,10 @@ LONGEST_SILENCE_S = 8.0
 BACK_S = 30.0
 NEVER = float("inf")
 NOTED_S = 1.0
-PROMISE = Promise(recovery_s=LONGEST_SILENCE_S).excusing(
-    "silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT
+PROMISE = (
+    Promise(recovery_s=LONGEST_SILENCE_S)
+    .excusing("silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT)
+    .leaving(UNHEARD_KEY)
 )
 """Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead. How long those
 who were talking are alone is looked at here."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from dataclasses import replace
 
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
@@ -21,10 +22,18 @@ LASTING = Needs(talks=Talks.LASTING)
 
 
 async def stop(ground: Ground, seconds: float) -> Strike:
-    """Stop Postgres in good order, and start it again after so many seconds."""
-    down = time.time()
-    await asyncio.to_thread(ground.world.postgres.stop)
-    return await _start_again(ground, down, seconds)
+    """Stop Postgres in good order, and start it again after so many seconds; meanwhile agents give do-not-calls."""
+    with ground.world.phones.forbidding():
+        down = time.time()
+        await asyncio.to_thread(ground.world.postgres.stop)
+        strike = await _start_again(ground, down, seconds)
+    return replace(strike, notes=(*strike.notes, forbade(ground, down, strike.able)))
+
+
+def forbade(ground: Ground, down: float, back: float) -> str:
+    """How many do-not-calls agents gave while the database was away, in words."""
+    keys = [each for each in ground.world.phones.pressed if down + STOPS_WITHIN_S < each.at < back]
+    return f"round {ground.round}: {len(keys)} do-not-calls of agents while the database was away"
 
 
 async def kill(ground: Ground) -> Strike:
@@ -39,12 +48,12 @@ async def kill(ground: Ground) -> Strike:
 
 async def _start_again(ground: Ground, down: float, seconds: float) -> Strike:
     await asyncio.sleep(seconds)
-    back = await _started(ground)
+    back = await started(ground)
     late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < back]
     return Strike(time.time(), back, broken=tuple(f"dialed {c.number} without a database" for c in late))
 
 
-async def _started(ground: Ground) -> float:
+async def started(ground: Ground) -> float:
     """Start Postgres, and return the last moment at which it did not answer yet.
 
     A killed one takes a second or more; when the start returns it may have been there for a moment already.
@@ -62,19 +71,21 @@ async def _started(ground: Ground) -> float:
 
 
 async def lock(ground: Ground, seconds: float) -> Strike:
-    """Hold a lock on the attempts that nobody else can write against, for so many seconds."""
+    """Hold a lock on the attempts that nobody else can write against, for so many seconds; agents give do-not-calls."""
     conn = await connect(ground.world.postgres.url(), batch=True)
     try:
-        async with conn.transaction():
-            await conn.execute(sql("chaos_lock"))
-            down = time.time()
-            await asyncio.sleep(seconds)
-            before = time.time()
+        with ground.world.phones.forbidding():
+            async with conn.transaction():
+                await conn.execute(sql("chaos_lock"))
+                down = time.time()
+                await asyncio.sleep(seconds)
+                before = time.time()
     finally:
         await conn.close()
     late = [call for call in ground.calls if down + STOPS_WITHIN_S < call.came_at < before]
     now = time.time()
-    return Strike(now, now, broken=tuple(f"dialed {call.number} against a lock" for call in late))
+    broken = tuple(f"dialed {call.number} against a lock" for call in late)
+    return Strike(now, now, broken=broken, notes=(forbade(ground, down, before),))
 
 
 def postgres_faults() -> list[Fault]:

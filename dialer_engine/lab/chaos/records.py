@@ -89,7 +89,8 @@ class Kept:
     """What the database holds in the end: records, the tries that contacts are charged, and suppressed numbers.
 
     `due_again` are contacts who waited for a second call; `counted_refusals` the numbers of calls that a trunk refused
-    by a code of its own fault, and that count for the caps all the same.
+    by a code of its own fault, and that count for the caps all the same. `unrecorded` are those of attempts that ended
+    without a record, `at_trunk` the records of trunk faults that are none of the carrier's calls.
     """
 
     records: Sequence[Record] = ()
@@ -97,17 +98,23 @@ class Kept:
     suppressed: frozenset[str] = frozenset()
     due_again: Sequence[DueAgain] = ()
     counted_refusals: Sequence[str] = ()
+    unrecorded: Sequence[str] = ()
+    at_trunk: Sequence[Record] = ()
 
     def of_calls(self, calls: Iterable[CarrierCall], earlier: frozenset[str]) -> Kept:
         """The same without what earlier faults left in this world, by the numbers that had records before."""
         placed = list(calls)
         others = earlier - {call.number for call in placed}
         records = [record for record in self.records if record.number not in others]
+        seen = of_the_carrier(records, placed)
+        known = {id(record) for record in seen}
         return replace(
             self,
-            records=of_the_carrier(records, placed),
+            records=seen,
+            at_trunk=[each for each in records if id(each) not in known and each.number not in earlier],
             tries={number: tries for number, tries in self.tries.items() if number not in others},
             counted_refusals=[number for number in self.counted_refusals if number not in others],
+            unrecorded=[number for number in self.unrecorded if number not in earlier],
         )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import asyncpg
 
@@ -42,7 +43,9 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
     Once a fault came, a world that does not go on is a broken promise, and its tally that of what was seen until then.
     """
     before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
+    pressed = len(ground.world.phones.pressed)
     earlier = frozenset(record.number for record in await ground.records())
+    sent = len(ground.wire.invites) if ground.wire is not None else 0
     try:
         await ground.begin()
         for number in range(1, rounds + 1):
@@ -69,7 +72,12 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         tallies.append(_so_far(ground, before, heard, seen))
         return
     calls = tuple(ground.calls[before:])
-    tallies.append(tally(_witness(ground, calls, heard, kept.of_calls(calls, earlier)), seen))
+    witness = _witness(ground, calls, heard, kept.of_calls(calls, earlier))
+    witness = replace(witness, pressed=ground.world.phones.pressed[pressed:])
+    if ground.wire is not None:
+        new = [invite for invite in ground.wire.invites[sent:] if invite.number not in earlier]
+        witness = replace(witness, invites=new)
+    tallies.append(tally(witness, seen))
 
 
 def _so_far(ground: Ground, before: int, heard: int, seen: Seen) -> Tally:

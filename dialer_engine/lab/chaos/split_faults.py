@@ -17,6 +17,7 @@ from typing import Any
 from dialer_engine.core.outcome import Result
 from dialer_engine.engine.control_client import EngineNotRunning, EngineRefused
 from dialer_engine.lab.chaos.blindness import differences, originates
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.link_faults import ON_ITS_WAY_S
@@ -46,7 +47,7 @@ CASES = (
     ("successor", Mood.CUT),
     ("frozen", Mood.PASS),
 )
-PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN)
+PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, UNHEARD_KEY)
 """A standby takes over within 10 s, on a machine that does other things too. What an owner that is cut off from the
 database cannot write of calls that end then is not known."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dialer_engine.lab.chaos.verdict import COUNTS, Row
+from dialer_engine.lab.chaos.verdict import Row
 
 COLUMNS = {
     "rounds": ("", "rounds"),
@@ -64,7 +64,7 @@ def evidence(rows: Sequence[Row]) -> list[str]:
         if row.cpu_busy > FULL
     ]
     for row in rows:
-        if any(getattr(row, name) is None for name in COUNTS):
+        if row.cdrs_lost is None:
             lines.append(f"{row.fault}: ended early: records, charges and opt-outs (-) were not looked at")
         lines += [f"{row.fault}: {note}" for note in row.notes]
         if row.broken:

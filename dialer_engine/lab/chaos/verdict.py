@@ -7,19 +7,23 @@ themselves, and the agents end none: an answered call that our side ended was cu
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from dialer_engine.lab.agents import Pressed
+from dialer_engine.lab.chaos.do_not_call import given, unheeded
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
+from dialer_engine.lab.chaos.refusals import unaccounted
 from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
 from dialer_engine.lab.people import Oracle
+from dialer_engine.lab.wire import Invite
 
 SILENCE_S = 2.0
 MEASURING_S = 0.2
@@ -32,7 +36,8 @@ JUST_BEFORE_S = SILENCE_S + MEASURING_S
 class Witness:
     """What one world's carrier, phones and database tell; without what is `kept` nothing is compared with records.
 
-    `message_s` is how long the drop message takes with the wait behind it.
+    `message_s` is how long the drop message takes with the wait behind it. `invites` are those at the wire to people of
+    whom there was no record before, None without a wire. `pressed` are the keys of the agents' phones.
     """
 
     calls: Sequence[CarrierCall]
@@ -40,6 +45,8 @@ class Witness:
     kept: Kept | None = None
     oracle: Oracle | None = None
     message_s: float = 0.0
+    invites: Sequence[Invite] | None = None
+    pressed: Sequence[Pressed] = ()
 
 
 @dataclass(slots=True)
@@ -73,8 +80,10 @@ class Row:
     `calls_up` is the least of all rounds: calls that a person had answered when the fault came. `lived_through` of
     these still went on when dialing did. `messages` are people who got the drop message instead of an agent.
     `cpu_busy` is the share of the machine's CPUs, 0 to 1, that was busy in the round in which most was: on a machine
-    that has none left audio is torn, and phones do not hear what was said. What is compared with the database is None
-    when that was not looked at, because the rounds ended early. `notes` are for the reader.
+    that has none left audio is torn, and phones do not hear what was said. `opt_outs` are people who are not to be
+    called again: they pressed 9 in the message, or an agent a do-not-call after the talk; without any the lost ones are
+    None. What is compared with the database is None when that was not looked at, because the rounds ended early.
+    `notes` are for the reader.
     """
 
     fault: str
@@ -98,6 +107,7 @@ class Row:
     recovery_p95_s: float | None
     answer_p95_ratio: float | None = None
     cpu_busy: float = 0.0
+    opt_outs: int = 0
     broken: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -149,6 +159,7 @@ class Tally:
     calls_up: int | None
     lived_through: int
     messages: int
+    opt_outs: int
 
     def excused(self, finding: Finding) -> bool:
         """Whether a finding lies in the times that the faults excuse."""
@@ -167,6 +178,8 @@ def tally(witness: Witness, seen: Seen) -> Tally:
         # The calls that still went on are not among these, and what is heard of them is nobody's.
         crossed = []
     up = [_up_through(spoken, span) for span in seen.spans]
+    asked = given(spoken, witness.pressed, witness.heard)
+    unwritten = {"opt_outs_lost": list(unheeded(asked, witness.kept, seen.spans))} if witness.kept else {}
     return Tally(
         seen,
         {
@@ -179,19 +192,36 @@ def tally(witness: Witness, seen: Seen) -> Tally:
             "double_dials": _double_dials(witness.calls, witness.kept),
             "forbidden": [Finding(None, text) for text in _objections(witness)],
             "stuck": [Finding(None, text) for text in seen.stuck],
-            **compared(witness.calls, spoken, witness.kept, seen.spans),
+            **_together(
+                compared(witness.calls, spoken, witness.kept, seen.spans),
+                unaccounted(witness.invites, witness.calls, witness.kept),
+                unwritten,
+            ),
         },
         calls=len(witness.calls),
         calls_up=min((up for up, _ in up), default=None),
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
+        opt_outs=len(asked) + sum(talk.opted_out for talk in spoken),
     )
+
+
+def _together(*parts: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding]]:
+    """The findings of several looks, by the name of their count."""
+    found: dict[str, list[Finding]] = defaultdict(list)
+    for part in parts:
+        for name, findings in part.items():
+            found[name] += findings
+    return found
 
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
     """Sum up the worlds of one fault, and say which promises were broken."""
     found = {name: [each for one in tallies for each in _counted(name, promise, one)] for name in COUNTS}
     counts: dict[str, Any] = {name: _count(name, found[name], tallies) for name in COUNTS}
+    opt_outs = sum(each.opt_outs for each in tallies)
+    if not opt_outs:
+        counts["opt_outs_lost"] = None
     broken = [name for name in promise.zero if _breaks(name, promise, tallies)]
     recoveries = sorted(second for each in tallies for second in each.seen.recovery_s)
     p95 = quantile(recoveries, 0.95) if recoveries else None
@@ -208,6 +238,7 @@ def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
         lived_through=sum(each.lived_through for each in tallies),
         messages=sum(each.messages for each in tallies),
         **counts,
+        opt_outs=opt_outs,
         recovery_p95_s=p95,
         answer_p95_ratio=ratio,
         cpu_busy=round(max((each.seen.cpu_busy for each in tallies), default=0.0), 2),
