@@ -13,6 +13,7 @@ from dialer_engine.core.outcome import Result
 from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.trunk_faults import Limit
 from dialer_engine.lab.chaos.verdict import Promise
@@ -151,6 +152,6 @@ def link_faults() -> list[Fault]:
 
 
 def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) -> Fault:
-    """A fault of the links between engine and Asterisk; what ended while the engine was blind is unknown."""
-    promise = Promise().leaving(Result.UNKNOWN) if name in BLINDING else Promise()
+    """A fault of the links between engine and Asterisk; what ended while the engine was blind is unknown, or when."""
+    promise = Promise().leaving(Result.UNKNOWN, Wrong.OTHER_TIME) if name in BLINDING else Promise()
     return Fault(name, does, strike, promise, LINKS)

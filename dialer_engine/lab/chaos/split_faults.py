@@ -46,7 +46,7 @@ CASES = (
     ("successor", Mood.CUT),
     ("frozen", Mood.PASS),
 )
-PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN)
+PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, Wrong.OTHER_TIME)
 """A standby takes over within 10 s, on a machine that does other things too. What an owner that is cut off from the
 database cannot write of calls that end then is not known."""
 

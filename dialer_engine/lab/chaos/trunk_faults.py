@@ -30,8 +30,8 @@ LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
 PROMISE = Promise(recovery_s=10.0)
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
-SILENT = PROMISE.excusing("silent_answers", Wrong.UNHEARD, Wrong.UNSEEN_ANSWER)
-"""Who answers just then is not heard of: the carrier's word is lost."""
+SILENT = PROMISE.excusing("silent_answers", Wrong.UNHEARD, Wrong.UNSEEN_ANSWER).leaving(Wrong.OTHER_TIME)
+"""Who answers or hangs up just then is not heard of: every word is lost."""
 
 
 @dataclass(frozen=True, slots=True)
