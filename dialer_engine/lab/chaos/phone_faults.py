@@ -24,11 +24,13 @@ LONGEST_SILENCE_S = 8.0
 BACK_S = 30.0
 NEVER = float("inf")
 NOTED_S = 1.0
-PROMISE = Promise(recovery_s=LONGEST_SILENCE_S).excusing(
-    "silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT
+PROMISE = (
+    Promise(recovery_s=LONGEST_SILENCE_S)
+    .excusing("silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT)
+    .ending("silent_answers", "left_alone")
 )
-"""Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead. How long those
-who were talking are alone is looked at here."""
+"""Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead, and hears
+somebody when that is known. How long those who were talking are alone is looked at here."""
 
 
 async def vanish(ground: Ground) -> Strike:
