@@ -32,15 +32,19 @@ async def kill_asterisk(ground: Ground) -> Strike:
     pid = node.pid
     if pid is None:
         raise LabError("the engine's Asterisk does not run")
-    live = [call for call in ground.calls if call.live]
-    cut = {call.number for call in live}
+    cut = {call.number for call in ground.calls if call.live}
     since = time.time()
     os.kill(pid, signal.SIGKILL)
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
+    on_it = [call for call in ground.calls if call.until > since]
     missing, manned = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    excused = ((since - JUST_BEFORE_S, back), *answers_of(live, ground.world.setting.table, since))
-    return Strike(since, back, stuck=tuple(missing), excused=excused, manned=manned)
+    excused = (
+        (since - JUST_BEFORE_S, back),
+        *answers_of(on_it, ground.world.setting.table, back),
+    )
+    only = frozenset(call.number for call in on_it)
+    return Strike(since, back, stuck=tuple(missing), excused=excused, only=only, manned=manned)
 
 
 async def kill_early(ground: Ground) -> Strike:
