@@ -219,7 +219,7 @@ def test_the_table_marks_what_is_broken_and_says_why() -> None:
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
     assert line.split() == [
         *("x", "1", "1", "0", "0", "0"),
-        *("0", "0", "0", "0", "0", "0", "0", "1!", "0", "0", "0", "0", "1.0", "-", "0.0"),
+        *("0", "0", "0", "0", "0", "0", "0", "0", "1!", "0", "0", "0", "0", "1.0", "-", "0.0"),
     ]
     assert evidence([row([GOOD], ())]) == [
         "x: broken: cdrs_lost",

@@ -11,7 +11,7 @@ from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
 from dialer_engine.lab.chaos.records import Record
-from dialer_engine.lab.chaos.ringing import answers_of
+from dialer_engine.lab.chaos.ringing import answers_of, too_long_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -42,6 +42,7 @@ async def kill_asterisk(ground: Ground) -> Strike:
     excused = (
         (since - JUST_BEFORE_S, back),
         *answers_of(on_it, ground.world.setting.table, back),
+        *too_long_of(on_it, back),
     )
     only = frozenset(call.number for call in on_it)
     return Strike(since, back, stuck=tuple(missing), excused=excused, only=only, manned=manned)
@@ -104,7 +105,7 @@ async def _agents_return(ground: Ground) -> float:
 
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone").leaving(NODE_LOST)
+    promise = Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone", "rung").leaving(NODE_LOST)
     early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
     unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"
     return [

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
+from dialer_engine.lab.chaos.ringing import rung
 from dialer_engine.lab.chaos.stillness import NOTES_S, silent_since
 from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
@@ -86,6 +87,7 @@ class Row:
     calls_cut: int
     left_alone: int
     silent_answers: int
+    rung: int
     crossed: int
     double_dials: int
     forbidden: int
@@ -108,8 +110,8 @@ class Row:
 
 
 COUNTS = (
-    "calls_cut", "left_alone", "silent_answers", "crossed", "double_dials", "forbidden", "opt_outs_lost",
-    "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
+    "calls_cut", "left_alone", "silent_answers", "rung", "crossed", "double_dials", "forbidden",
+    "opt_outs_lost", "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
 )  # fmt: skip
 
 
@@ -180,6 +182,7 @@ def tally(witness: Witness, seen: Seen) -> Tally:
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(witness.message_s)],
             "left_alone": [found for talk in spoken if (found := _left(talk, witness)) is not None],
             "silent_answers": [_silence(call) for call in witness.calls if is_silent(call)],
+            "rung": list(rung(witness.calls, _left_at(witness.kept))),
             "crossed": [Finding(each.at, each.words) for each in crossed],
             "double_dials": _double_dials(witness.calls, witness.kept),
             "forbidden": [Finding(None, text) for text in _objections(witness)],
@@ -191,6 +194,12 @@ def tally(witness: Witness, seen: Seen) -> Tally:
         lived_through=sum(through for _, through in up),
         messages=sum(talk.message for talk in spoken),
     )
+
+
+def _left_at(kept: Kept | None) -> dict[str, float]:
+    """When the calls left by the records, by number."""
+    records = kept.records if kept is not None else ()
+    return {each.number: each.originated_at for each in records if each.originated_at is not None}
 
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
