@@ -2,6 +2,7 @@
 -- Lists call records as the fault suite compares them with the carrier's calls.
 select called_number as number, result, extract(epoch from ended_at)::float8 as ended_at, agent,
        extract(epoch from originated_at)::float8 as originated_at,
+       extract(epoch from answered_at)::float8 as answered_at,
        extract(epoch from message_at)::float8 as message_at, extract(epoch from joined_at)::float8 as joined_at
 from cdrs order by cdrs.ended_at;
 

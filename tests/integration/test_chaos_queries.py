@@ -119,8 +119,9 @@ async def test_records_tell_what_is_compared(conn: Conn) -> None:
     talk, unsent = sorted(
         (Record(**row) for row in await conn.fetch(sql("chaos_records"))), key=lambda each: each.result
     )
-    assert (talk.number, talk.joined_at, talk.message_at, talk.left) == (
+    assert (talk.number, talk.answered_at, talk.joined_at, talk.message_at, talk.left) == (
         one.number,
+        WALL.timestamp(),
         WALL.timestamp(),
         None,
         True,

@@ -12,7 +12,14 @@ from typing import Any, cast
 import pytest
 
 from dialer_engine.lab.behaviours import Kind, uniform
-from dialer_engine.lab.chaos import boundaries, config_faults, disk_faults, link_faults, node_faults
+from dialer_engine.lab.chaos import (
+    asterisk_faults,
+    boundaries,
+    config_faults,
+    disk_faults,
+    link_faults,
+    node_faults,
+)
 from dialer_engine.lab.chaos.catalogue import catalogue
 from dialer_engine.lab.chaos.fault import Strike
 from dialer_engine.lab.chaos.flood_faults import dialed_less, enough_to_compare, expected_answers, flood
@@ -286,3 +293,34 @@ async def test_a_lost_node_excuses_whose_calls_it_had_when_it_died(monkeypatch: 
     strike = await node_faults.lose_node(cast(Ground, ground))
     assert strike.only == frozenset({ada, eve})
     assert strike.stuck == (ada,), "who had not come yet needs no record of a lost node"
+
+
+async def test_a_dead_asterisk_excuses_only_the_calls_that_it_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who is called by the next one, and who had hung up before, are nobody that it lost."""
+
+    async def none(*_: object) -> tuple[str, ...]:
+        return ()
+
+    ada, bob, eve, gone = "+12125550100", "+12125550101", "+12125550102", "+12125550103"
+    now = time.time()
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    node = SimpleNamespace(pid=process.pid)
+    calls = [call(now - 1.0), replace(call(now - 9.0), number=gone, ended_at=now - 1.0)]
+
+    async def until(so: object, seconds: float) -> bool:
+        calls.append(replace(call(time.time()), number=bob))  # it had left before
+        node.pid = 0
+        return True
+
+    async def agents_return(ground: object) -> float:
+        calls.append(replace(call(time.time()), number=eve))
+        return time.time()
+
+    monkeypatch.setattr(asterisk_faults, "unrecorded", none)
+    monkeypatch.setattr(asterisk_faults, "_agents_return", agents_return)
+    world = SimpleNamespace(setting=SimpleNamespace(table=uniform(0.75, 7.2)), main_node=node)
+    strike = await asterisk_faults.kill_asterisk(
+        cast(Ground, SimpleNamespace(world=world, calls=calls, until=until))
+    )
+    assert await process.wait() == -signal.SIGKILL
+    assert strike.only == frozenset({ada, bob})

@@ -7,14 +7,13 @@ from dialer_engine.lab.behaviours import Behaviour, Kind, behaviour
 from dialer_engine.lab.chaos.ground import (
     BRIEF_RING_S,
     LATE_S,
-    RING_OUT_S,
     RINGS_ON_S,
     Share,
     Talks,
     agents_for,
     setting_for,
 )
-from dialer_engine.lab.chaos.ringing import answers_of
+from dialer_engine.lab.chaos.ringing import RING_OUT_S, answers_of
 from dialer_engine.lab.ledger import CarrierCall
 
 pytestmark = pytest.mark.unit

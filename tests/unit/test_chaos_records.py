@@ -96,7 +96,7 @@ def test_what_only_a_carrier_can_tell_is_not_said_of_a_call_that_it_never_saw(
         (CALL, (), said("hung_up"), True),
         (CALL, (), BRIDGED, True),
         (CALL, (), said("busy"), True),
-        (replace(CALL, heard_at=None, ended_at=102.0), (), said("hung_up"), False),
+        (replace(CALL, heard_at=None, ended_at=102.0), (), replace(said("hung_up"), ended_at=102.0), False),
         (replace(CALL, heard_at=None, ended_at=102.0), (), replace(BRIDGED, ended_at=102.0), True),
         (
             replace(CALL, heard_at=None, ended_at=102.0),
@@ -130,7 +130,8 @@ def test_a_second_customer_in_the_bridge_of_an_agent_who_still_talks_is_found() 
         CALL, id="2", number=BOB, came_at=102.0, answered_at=103.0, heard_at=103.1, ended_at=108.0
     )
     both = replace(TALK, last=107.98)
-    records = (BRIDGED, replace(BRIDGED, number=BOB, joined_at=103.05, ended_at=108.0))
+    second = Record(BOB, "bridged", 108.0, "ann", 102.0, joined_at=103.05)
+    records = (BRIDGED, second)
     world = Witness([CALL, other], (both,), Kept(records))
     judged = row_of("x", Promise(), [tally(world, Seen(1, [1.0]))])
     assert judged.broken == ("crossed", "cdrs_wrong")
@@ -168,7 +169,7 @@ def test_who_is_heard_late_behind_a_dead_phone_is_no_crossed_line() -> None:
     call = replace(CALL, heard_at=113.1, still_at=117.2, ended_at=118.0)
     late = replace(TALK, agent="bob", first=113.0, last=117.98)
     assert [talk.heard for talk in talks([call], [late])] == [(late,)]
-    judged = judge(call, replace(BRIDGED, agent="bob"), heard=(late,))
+    judged = judge(call, replace(BRIDGED, agent="bob", ended_at=118.0), heard=(late,))
     assert judged.broken == ("silent_answers",)
 
 
@@ -226,10 +227,11 @@ def test_a_killed_engine_may_only_take_a_fresh_talk_for_abandoned(
 def test_a_talk_that_the_dialplan_took_back_is_abandoned() -> None:
     """Decision 0017: the join and what keeps it did not both arrive. That the message is heard is not known here."""
     taken, call = replace(TALK, last=102.8), replace(CALL, ended_at=112.0)
-    assert judge(call, said("abandoned", "ann"), heard=(taken,)).cdrs_wrong == 0
-    assert judge(call, said("hung_up", "ann"), heard=(taken,)).cdrs_wrong == 1
+    abandoned = replace(said("abandoned", "ann"), ended_at=112.0)
+    assert judge(call, abandoned, heard=(taken,)).cdrs_wrong == 0
+    assert judge(call, replace(abandoned, result="hung_up"), heard=(taken,)).cdrs_wrong == 1
     talked = replace(TALK, last=104.0)
-    assert judge(call, said("abandoned", "ann"), heard=(talked,)).cdrs_wrong == 1
+    assert judge(call, abandoned, heard=(talked,)).cdrs_wrong == 1
 
 
 def test_phones_that_die_excuse_whom_nobody_heard_and_who_did_not_go_on() -> None:
@@ -314,6 +316,102 @@ def test_an_engine_that_sees_and_a_node_that_lives_leave_nothing_unknown(result:
     for name, fault in catalogue().items():
         judged = judge(UNANSWERED, said(result), heard=(), promise=fault.promise)
         assert judged.broken == (() if name in LEAVING[result] else ("cdrs_wrong",)), name
+
+
+# --- when it was -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (BRIDGED, None),
+        (replace(BRIDGED, originated_at=99.1, answered_at=101.9, ended_at=105.9), None),
+        (replace(BRIDGED, ended_at=106.1), "ended +1.1 s"),
+        (replace(BRIDGED, ended_at=103.9), "ended -1.1 s"),
+        (replace(BRIDGED, answered_at=102.1), "answered +1.1 s"),
+        (replace(BRIDGED, originated_at=98.5, answered_at=99.5), "left -1.5 s, answered -1.5 s"),
+    ],
+)
+def test_the_times_of_a_record_are_the_carriers(record: Record, words: str | None) -> None:
+    judged = judge(CALL, record, seen=Seen(1, [1.0], spans=[(90.0, 95.0)]))
+    assert judged.broken == (() if words is None else ("cdrs_wrong",))
+    assert [each.rpartition("times ")[2] for each in judged.evidence] == ([] if words is None else [words])
+
+
+UNTIMED = LEAVING["unknown"] | {"trunk-silent"}
+
+
+def test_only_of_a_time_without_engine_link_or_signalling_are_times_not_known() -> None:
+    """A frozen engine reads when it was, as Asterisk's own events say so; what died with an Asterisk is *node_lost*."""
+    late = replace(BRIDGED, ended_at=108.0)
+    for name, fault in catalogue().items():
+        judged = judge(CALL, late, promise=fault.promise)
+        assert judged.broken == (() if name in UNTIMED else ("cdrs_wrong",)), name
+        before = judge(CALL, late, promise=fault.promise, seen=Seen(1, [1.0], spans=[(106.1, 110.0)]))
+        assert before.broken == ("cdrs_wrong",), name
+
+
+def test_of_two_moments_each_must_be_one_that_nobody_saw() -> None:
+    both = replace(BRIDGED, answered_at=103.0, ended_at=108.0)
+    late = Seen(1, [1.0], spans=[(104.0, 110.0)])
+    assert judge(CALL, replace(both, answered_at=101.0), promise=KILLED, seen=late).broken == ()
+    assert judge(CALL, both, promise=KILLED, seen=late).broken == ("cdrs_wrong",)
+
+
+def test_a_call_that_we_gave_up_while_nothing_passed_ends_later_at_the_carrier() -> None:
+    given_up = replace(UNANSWERED, came_at=84.0, rang_at=84.0, ended_at=114.1)
+    record = Record(ADA, "no_answer", 104.0, originated_at=84.0)
+    silent = catalogue()["trunk-silent"].promise
+    for span, broken in (((103.0, 113.0), False), ((105.1, 115.0), True)):
+        seen = Seen(1, [1.0], spans=[span], excused=[span])
+        judged = judge(given_up, record, heard=(), promise=silent, seen=seen)
+        assert ("cdrs_wrong" in judged.broken) == broken
+
+
+def test_no_call_ends_before_its_answer() -> None:
+    turned = replace(BRIDGED, answered_at=105.5)
+    judged = judge(CALL, turned, promise=KILLED)
+    assert judged.broken == ("cdrs_wrong",)
+    assert judged.evidence == (f"cdrs_wrong: {ADA}: ended 0.5 s before its answer by its record",)
+
+
+# --- the message -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong"),
+    [
+        (replace(CALL, ended_at=120.0, still_at=118.9), False),
+        (replace(CALL, ended_at=120.0, still_at=110.6), False),
+        (replace(CALL, ended_at=120.0, still_at=110.4), True),
+        (replace(CALL, ended_at=120.0, still_at=103.0), True),
+        (replace(CALL, ended_at=120.0, still_at=103.0, nine_at=112.0), False),
+        (replace(CALL, ended_at=120.0, still_at=103.0, ended_by="caller"), True),
+        (replace(CALL, ended_at=112.4, still_at=103.0), False),
+        (replace(CALL, ended_at=112.6, still_at=103.0), True),
+    ],
+    ids=[
+        *(
+            "to-the-end",
+            "its-first-word",
+            "the-agents-last-word",
+            "nothing",
+            "pressed-nine",
+            "nothing-and-cut",
+        ),
+        *("left-at-once", "stayed"),
+    ],
+)
+@pytest.mark.parametrize("fault", ["phone-vanish", "phones-gone", "engine-kill"])
+def test_whoever_was_given_to_the_message_heard_it(call: CarrierCall, wrong: bool, fault: str) -> None:
+    """Not by our own Asterisk's word, and how long nobody was there before is no matter."""
+    record = replace(BRIDGED, message_at=110.0, ended_at=call.until)
+    seen = Seen(1, [1.0], spans=[(101.0, 125.0)], excused=[(101.0, 125.0)])
+    heard = (replace(TALK, last=103.0),)
+    judged = judge(call, record, heard=heard, promise=catalogue()[fault].promise, seen=seen)
+    assert ("cdrs_wrong" in judged.broken) == wrong
+    said = [each for each in judged.evidence if "heard nothing of it" in each]
+    assert len(said) == wrong
 
 
 # --- who is charged ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dialer_engine.lab.behaviours import Kind, pitch_hz
+from dialer_engine.lab.chaos.catalogue import catalogue
 from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk
 from dialer_engine.lab.chaos.verdict import Promise, Seen, Witness, row_of, tally
@@ -69,6 +70,44 @@ def test_whom_the_agent_hears_and_who_hears_no_agent_was_left_alone() -> None:
     )
     both_ways = Witness([CALL], (AGENT,))
     assert row_of("x", Promise(), [tally(both_ways, Seen(1, [1.0]))]).broken == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "again", "broken"),
+    [
+        (replace(CALL, still_at=111.5), 107.0, False),
+        (replace(CALL, still_at=103.0), 107.0, True),
+        (replace(CALL, still_at=103.0), None, True),
+        (replace(CALL, still_at=103.0, ended_at=112.1), None, False),
+    ],
+    ids=["goes-on", "is-heard-and-hears-nobody", "is-left-to-the-end", "leaves-before-it-is-due"],
+)
+@pytest.mark.parametrize("fault", ["phone-vanish", "phones-gone"])
+def test_phones_that_die_excuse_nobody_who_hears_nothing_to_the_end(
+    call: CarrierCall, again: float | None, broken: bool, fault: str
+) -> None:
+    """They die at 102.5, and by 110.7 somebody is heard again, or the message."""
+    pieces = (replace(AGENT, last=102.5),)
+    if again is not None:
+        pieces += (Heard("agent002", again, call.until, AGENT.pitch),)
+    seen = Seen(1, [1.0], excused=[(100.3, 110.7)])
+    row = row_of("x", catalogue()[fault].promise, [tally(Witness([call], pieces), seen)])
+    assert (row.left_alone, row.broken) == (1, ("left_alone",) if broken else ())
+
+
+@pytest.mark.parametrize(
+    ("heard_at", "ended_at", "broken"),
+    [(110.6, 130.0, False), (110.8, 130.0, True), (None, 110.6, False), (None, 110.8, True)],
+)
+def test_who_answers_when_phones_die_hears_somebody_in_time_or_leaves_before(
+    heard_at: float | None, ended_at: float, broken: bool
+) -> None:
+    silent = replace(CALL, answered_at=103.0, heard_at=heard_at, ended_at=ended_at, still_at=ended_at - 1.2)
+    seen = Seen(1, [1.0], excused=[(100.3, 110.7)])
+    row = row_of("x", catalogue()["phones-gone"].promise, [tally(Witness([silent]), seen)])
+    assert (row.silent_answers, row.broken) == (1, ("silent_answers",) if broken else ())
+    lost = row_of("x", catalogue()["node-lost"].promise, [tally(Witness([silent]), seen)])
+    assert lost.broken == (), "a dead node gives nobody back"
 
 
 def test_who_is_heard_and_hears_nobody_counts_once_and_when_it_began() -> None:

@@ -63,7 +63,8 @@ def test_a_good_round_breaks_nothing() -> None:
 )
 def test_what_happens_to_one_call_is_counted(call: CarrierCall, name: str) -> None:
     silent = name == "silent_answers"
-    judged = row([call], ABANDONED if silent else KEPT, heard=() if silent else (TALK,))
+    kept = replace(ABANDONED[0], ended_at=call.until) if silent else KEPT[0]
+    judged = row([call], (kept,), heard=() if silent else (TALK,))
     assert judged.broken == (name,)
     assert getattr(judged, name) == 1
     assert any(line.startswith(f"{name}: {ADA}") for line in judged.evidence)
@@ -79,18 +80,20 @@ def test_who_hung_up_before_anything_was_due_was_not_left_in_silence() -> None:
 
 
 def test_an_unanswered_call_that_we_end_is_not_cut() -> None:
-    unanswered = replace(GOOD, answered_at=None, heard_at=None, ended_by="caller")
-    assert row([unanswered], (Record(ADA, "cancelled", 105.0, originated_at=100.0),), heard=()).broken == ()
+    unanswered = replace(GOOD, answered_at=None, heard_at=None, ended_at=116.0, ended_by="caller")
+    assert row([unanswered], (Record(ADA, "cancelled", 116.0, originated_at=100.0),), heard=()).broken == ()
 
 
 def test_the_message_may_end_a_call_when_it_is_over_and_not_before() -> None:
-    abandoned = ABANDONED
     over = replace(GOOD, heard_at=102.9, ended_at=102.9 + MESSAGE_S, ended_by="caller")
+    abandoned = (replace(ABANDONED[0], ended_at=over.until),)
     assert row([over], abandoned, heard=()).broken == ()
     assert row([over], abandoned, heard=()).messages == 1
     early = replace(over, ended_at=102.9 + MESSAGE_S / 2)
-    assert row([early], abandoned, heard=()).broken == ("calls_cut",)
-    assert row([replace(over, heard_at=101.1)]).broken == ("calls_cut", "left_alone"), "it was a talk"
+    cut = (replace(ABANDONED[0], ended_at=early.until),)
+    assert row([early], cut, heard=()).broken == ("calls_cut",)
+    talked = (replace(KEPT[0], ended_at=over.until),)
+    assert row([replace(over, heard_at=101.1)], talked).broken == ("calls_cut", "left_alone"), "it was a talk"
 
 
 def test_who_was_talked_to_must_not_be_left_alone() -> None:
@@ -136,7 +139,8 @@ def test_a_fault_excuses_only_what_comes_in_its_time() -> None:
 def test_a_second_call_to_a_number_is_a_double_dial_whenever_it_comes() -> None:
     later = replace(GOOD, id="2", came_at=500.0, answered_at=501.0, heard_at=501.1, ended_at=505.0)
     again = replace(TALK, first=501.02, last=504.98)
-    assert row([GOOD, later], (*KEPT, *KEPT), heard=(TALK, again)).broken == ("double_dials",)
+    judged = row([GOOD, later], (*KEPT, Record(ADA, "bridged", 505.0, "agent001")), heard=(TALK, again))
+    assert judged.broken == ("double_dials",)
 
 
 def test_who_was_called_and_is_due_again_would_have_been_called_twice() -> None:
@@ -164,7 +168,8 @@ def test_who_pressed_9_in_the_message_is_suppressed_and_thanked() -> None:
     assert judge(Promise(), Witness([nine], (), kept, message_s=MESSAGE_S)).broken == ()
     assert row([nine], records, heard=()).broken == ("opt_outs_lost",)
     said = replace(nine, ended_by="callee")
-    assert row([said], KEPT, heard=(replace(TALK, last=107.9),)).broken == (), "to an agent"
+    kept_to_end = (replace(KEPT[0], ended_at=108.0),)
+    assert row([said], kept_to_end, heard=(replace(TALK, last=107.9),)).broken == (), "to an agent"
 
 
 def test_without_the_database_nothing_is_compared_with_it() -> None:
@@ -214,7 +219,7 @@ def test_the_table_marks_what_is_broken_and_says_why() -> None:
     assert heading.split()[:3] == ["fault", "rounds", "calls"]
     assert line.split() == [
         *("x", "1", "1", "0", "0", "0"),
-        *("0", "0", "0", "0", "0", "0", "-", "1!", "0", "0", "0", "0", "1.0", "-", "0.0"),
+        *("0", "0", "0", "0", "0", "0", "0", "-", "1!", "0", "0", "0", "0", "1.0", "-", "0.0"),
     ]
     assert evidence([row([GOOD], ())]) == [
         "x: broken: cdrs_lost",

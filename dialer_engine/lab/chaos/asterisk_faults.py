@@ -12,7 +12,7 @@ from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.link_faults import ARI
 from dialer_engine.lab.chaos.records import Record
-from dialer_engine.lab.chaos.ringing import answers_of
+from dialer_engine.lab.chaos.ringing import answers_of, too_long_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -33,15 +33,20 @@ async def kill_asterisk(ground: Ground) -> Strike:
     pid = node.pid
     if pid is None:
         raise LabError("the engine's Asterisk does not run")
-    live = [call for call in ground.calls if call.live]
-    cut = {call.number for call in live}
+    cut = {call.number for call in ground.calls if call.live}
     since = time.time()
     os.kill(pid, signal.SIGKILL)
     await ground.until(lambda: ground.world.main_node.pid not in (None, pid), BACK_S)
     back = time.time()
+    on_it = [call for call in ground.calls if call.until > since]
     missing, manned = await asyncio.gather(unrecorded(ground, cut, since, back), _agents_return(ground))
-    excused = ((since - JUST_BEFORE_S, back), *answers_of(live, ground.world.setting.table, since))
-    return Strike(since, back, stuck=tuple(missing), excused=excused, manned=manned)
+    excused = (
+        (since - JUST_BEFORE_S, back),
+        *answers_of(on_it, ground.world.setting.table, back),
+        *too_long_of(on_it, back),
+    )
+    only = frozenset(call.number for call in on_it)
+    return Strike(since, back, stuck=tuple(missing), excused=excused, only=only, manned=manned)
 
 
 async def kill_early(ground: Ground) -> Strike:
@@ -102,7 +107,9 @@ async def _agents_return(ground: Ground) -> float:
 def asterisk_faults() -> list[Fault]:
     """The faults of this module."""
     promise = (
-        Promise(recovery_s=SEATED_S).excusing("silent_answers", "left_alone").leaving(NODE_LOST, UNHEARD_KEY)
+        Promise(recovery_s=SEATED_S)
+        .excusing("silent_answers", "left_alone", "rung")
+        .leaving(NODE_LOST, UNHEARD_KEY)
     )
     early = f"SIGKILL it {EARLY_S[0]:g} to {EARLY_S[1]:g} s after the campaign began"
     unseen = f"SIGKILL it; the engine sees the new one {UNSEEN_S:g} s late, after the agents have dialed in"

@@ -15,10 +15,11 @@ from dialer_engine.lab.chaos.records import UNWRITTEN_S, Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 
-KILLED = Promise().excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, UNHEARD_KEY)
+KILLED = Promise().excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
 """Who was joined with an agent just before the engine's death, and left before the next one came, is taken for
 abandoned: nobody has written the join down, and the law's budget must not be passed. Whoever answered and left, or did
-not answer, while there was no engine is unknown, and so is what it had reserved. Nobody hears keys meanwhile."""
+not answer, while there was no engine is unknown, and so is what it had reserved. When it was, nobody saw, and nobody
+hears keys meanwhile."""
 WINDOW_S = 0.008
 """From an event until the engine has acted on it: kills at a boundary are spread over this time."""
 

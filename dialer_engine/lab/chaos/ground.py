@@ -15,6 +15,7 @@ from typing import Any
 from dialer_engine.lab.agents import Manners, SimAgent
 from dialer_engine.lab.behaviours import Behaviour, Kind, Table, behaviour
 from dialer_engine.lab.chaos.records import DueAgain, Kept, Record
+from dialer_engine.lab.chaos.ringing import RING_OUT_S
 from dialer_engine.lab.chaos.stillness import WAIT_AFTER_MESSAGE_S
 from dialer_engine.lab.crowd import (
     CROWD_CLOCK,
@@ -40,8 +41,8 @@ from dialer_engine.store.sql import sql
 STEP_S = 0.05
 BUSY_S = 60.0
 WRAP_S = 1.0
-RING_OUT_S, RINGS_ON_S = 20, 30.0
-"""A call is given up after so long: the law's least, and the carrier's time before it. Phones would ring on."""
+RINGS_ON_S = 30.0
+"""Phones that nobody answers ring for so long: a call is given up before."""
 BRIEF, BRIEF_RING_S = 0.5, 5.0
 """Where people talk for less than so much of their time, as in tests, the carrier gives up who never answers early."""
 SETTLE_S = 10.0

@@ -14,6 +14,7 @@ from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
+from dialer_engine.lab.chaos.records import Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.trunk_faults import Limit
 from dialer_engine.lab.chaos.verdict import Promise
@@ -152,6 +153,10 @@ def link_faults() -> list[Fault]:
 
 
 def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) -> Fault:
-    """A fault of the links between engine and Asterisk; while it is blind it sees no end of a call and hears no key."""
-    promise = Promise().leaving(Result.UNKNOWN, UNHEARD_KEY) if name in BLINDING else Promise()
+    """A fault of the links between engine and Asterisk; what ended while the engine was blind is unknown, or when.
+
+    It hears no key then.
+    """
+    blinded = Promise().leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
+    promise = blinded if name in BLINDING else Promise()
     return Fault(name, does, strike, promise, LINKS)

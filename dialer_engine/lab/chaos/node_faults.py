@@ -9,7 +9,7 @@ from dialer_engine.lab.chaos.asterisk_faults import NODE_LOST, NOTICES_S, unreco
 from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.ringing import answers_of
+from dialer_engine.lab.chaos.ringing import answers_of, too_long_of
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.further_nodes import FurtherNode
@@ -19,6 +19,8 @@ NODES = 3
 SEATED_S = 45.0
 AWAY_S = 8.0
 BACK_S = 30.0
+ON_ITS_WAY_S = 0.2
+"""A call that left just before its node died reaches the carrier within this time."""
 
 
 async def lose_node(ground: Ground) -> Strike:
@@ -40,7 +42,8 @@ async def lose_node(ground: Ground) -> Strike:
     await ground.until(lambda: lost.node.pid is not None, BACK_S)
     back = time.time()
     stuck = await unrecorded(ground, cut, since, back)
-    there = [call for call in ground.calls if call.number in cut]
+    there = [call for call in ground.calls if call.number in on_it]
+    arrived = since + ON_ITS_WAY_S
     return Strike(
         since,
         since,
@@ -48,7 +51,8 @@ async def lose_node(ground: Ground) -> Strike:
         broken=_too_late(seated - since),
         excused=(
             (since - JUST_BEFORE_S, max(back, since + JUST_BEFORE_S)),
-            *answers_of(there, world.setting.table, since),
+            *answers_of(there, world.setting.table, arrived),
+            *too_long_of(there, arrived),
         ),
         only=frozenset(on_it),
         manned=seated,
@@ -66,7 +70,7 @@ def _too_late(seconds: float) -> tuple[str, ...]:
 
 def node_faults() -> list[Fault]:
     """The faults of this module."""
-    promise = Promise().excusing("silent_answers", "left_alone").leaving(NODE_LOST, UNHEARD_KEY)
+    promise = Promise().excusing("silent_answers", "left_alone", "rung").leaving(NODE_LOST, UNHEARD_KEY)
     does = f"SIGKILL one of {NODES} nodes, for {AWAY_S:g} s or until its agents have dialed in at another"
     behind = f"{does}, which the front finds for them"
     return [

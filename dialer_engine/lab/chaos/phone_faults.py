@@ -27,11 +27,13 @@ NEVER = float("inf")
 NOTED_S = 1.0
 PROMISE = (
     Promise(recovery_s=LONGEST_SILENCE_S)
-    .excusing("silent_answers", "left_alone", Wrong.UNHEARD, Wrong.OTHER_AGENT)
+    .excusing("silent_answers", "left_alone", "rung", Wrong.UNHEARD, Wrong.OTHER_AGENT)
     .leaving(UNHEARD_KEY)
+    .ending("silent_answers", "left_alone")
 )
-"""Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead. How long those
-who were talking are alone is looked at here."""
+"""Whoever answers just then may be connected to a phone of which nobody can know yet that it is dead, and hears
+somebody when that is known. Lines whose agents are gone may be given up at once, where the law leaves no room for
+people who get none. How long those who were talking are alone is looked at here."""
 
 
 async def vanish(ground: Ground) -> Strike:

@@ -6,7 +6,7 @@ left the engine blind or ended an Asterisk, and only of calls of that time.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -29,6 +29,10 @@ NOTICED_S = 3.0
 """An attempt that never came may be looked up once more after dialing went on."""
 HEARD_WITHIN_S = 0.5
 """Who left so soon after the join need not have been heard at the agent's phone."""
+SAME_S = 1.0
+"""Carrier and record tell of one moment within this: Asterisk stamps what it tells, milliseconds after the carrier."""
+STAYS_S, NOTED_S = 2.5, 0.5
+"""Who stays for so long in a message notes that it is heard; the last sound before may be noted so much later."""
 Spans = Sequence[tuple[float, float]]
 
 
@@ -39,19 +43,22 @@ class Wrong(StrEnum):
     UNHEARD = "a talk of which no phone heard anything"
     OTHER_AGENT = "a talk recorded of another agent"
     UNSEEN_ANSWER = "an answer of which nothing passed, recorded as none"
+    OTHER_TIME = "a time that nobody saw pass"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that went wrong, when (None: at no moment that a fault could excuse), in words, and perhaps to whom.
 
-    `kind` is a `Wrong`, or the result of a call of the fault's time whose end nobody saw.
+    `kind` is a `Wrong`, or the result of a call of the fault's time whose end nobody saw. `until` is when it was over,
+    None when that is not known or is no matter.
     """
 
     at: float | None
     words: str
     kind: str | None = None
     number: str | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Record:
     ended_at: float
     agent: str | None = None
     originated_at: float | None = None
+    answered_at: float | None = None
     message_at: float | None = None
     joined_at: float | None = None
 
@@ -194,19 +202,30 @@ def _wrong_records(
     calls: Iterable[CarrierCall], spoken: Iterable[Talk], records: Iterable[Record], spans: Spans
 ) -> Iterator[Finding]:
     """Records of which the carrier and the phones say that it was not so."""
-    record_of = {record.number: record for record in records if record.left}
+    of_number: dict[str, list[Record]] = defaultdict(list)
+    for each in records:
+        if each.left:
+            of_number[each.number].append(each)
     talk_of = {talk.call.id: talk for talk in spoken}
     for call in calls:
-        record, talk = record_of.get(call.number), talk_of.get(call.id)
+        record, talk = _nearest(of_number[call.number], call), talk_of.get(call.id)
         if record is None:
             continue
         found = (
             _wrong_loss(call, record, spans)
             if record.result in NOBODY_KNOWS
-            else _wrong_answer(call, record) or (_wrong_talk(talk, record, spans) if talk else None)
+            else _wrong_answer(call, record)
+            or (_wrong_talk(talk, record, spans) or _untold(talk) if talk else None)
         )
-        if found is not None:
-            yield found
+        at_times = _wrong_order(record) or _wrong_time(call, record, spans)
+        yield from (each for each in (found, at_times) if each is not None)
+
+
+def _nearest(records: Iterable[Record], call: CarrierCall) -> Record | None:
+    """The record that tells of this call: of the ones of its number that which left, or ended, next to its coming."""
+    return min(
+        records, key=lambda each: abs((each.originated_at or each.ended_at) - call.came_at), default=None
+    )
 
 
 def _wrong_loss(call: CarrierCall, record: Record, spans: Spans) -> Finding:
@@ -222,6 +241,42 @@ def _wrong_loss(call: CarrierCall, record: Record, spans: Spans) -> Finding:
         then = any(low - UNWRITTEN_S <= first and call.until <= high for low, high in spans)
     words = f"{call.number}: ended {call.ended_at}, recorded as {record.result}"
     return Finding(call.ended_at, words, record.result if then else None)
+
+
+def _wrong_order(record: Record) -> Finding | None:
+    """What is wrong with a record by which a call ended before it was answered."""
+    answered, ended = record.answered_at, record.ended_at
+    if answered is None or answered <= ended:
+        return None
+    return Finding(None, f"{record.number}: ended {answered - ended:.1f} s before its answer by its record")
+
+
+def _wrong_time(call: CarrierCall, record: Record, spans: Spans) -> Finding | None:
+    """What is wrong with the times of a record, of which the carrier tells others.
+
+    When it happened in a fault's time that may be a moment that nobody saw pass: by the carrier, or by the record when
+    our own word had to reach the carrier. The end of a call of unknown outcome
+    is when it was given up, and how late an end may be at all is looked at for every call (`stuck`).
+    """
+    pairs = [("left", record.originated_at, call.came_at), ("answered", record.answered_at, call.answered_at)]
+    if record.result not in NOBODY_KNOWS:
+        pairs.append(("ended", record.ended_at, call.ended_at))
+    wrong = [
+        (what, told, at)
+        for what, told, at in pairs
+        if told is not None and at is not None and abs(told - at) > SAME_S
+    ]
+    if not wrong:
+        return None
+    unseen = all(_during(min(told, at), spans) for _, told, at in wrong)
+    said = ", ".join(f"{what} {told - at:+.1f} s" for what, told, at in wrong)
+    words = f"{call.number}: recorded as {record.result}, and by the carrier's times {said}"
+    return Finding(wrong[0][2], words, Wrong.OTHER_TIME if unseen else None)
+
+
+def _during(at: float, spans: Spans) -> bool:
+    """Whether it happened in one of these spans, or so shortly before that it was not written down."""
+    return any(low - UNWRITTEN_S <= at <= high for low, high in spans)
 
 
 def _within(at: float, spans: Spans) -> bool:
@@ -257,6 +312,17 @@ def _wrong_talk(talk: Talk, record: Record, spans: Spans) -> Finding | None:
         return None
     words = f"{number}: talked with {', '.join(sorted(agents))}, recorded with {record.agent}"
     return Finding(talk.heard[-1].last, words, Wrong.OTHER_AGENT)
+
+
+def _untold(talk: Talk) -> Finding | None:
+    """What is wrong with a record by which a message began that this person, who stayed, did not hear."""
+    call, began = talk.call, talk.told_at
+    if began is None or call.until - began < STAYS_S:
+        return None
+    last = max(call.heard_at or 0.0, call.nine_at or 0.0, call.still_at or 0.0)
+    if last > began + NOTED_S:
+        return None
+    return Finding(began, f"{call.number}: given to the message, and heard nothing of it")
 
 
 def _wrong_without_agent(talk: Talk, record: Record) -> Finding | None:

@@ -47,7 +47,11 @@ CASES = (
     ("successor", Mood.CUT),
     ("frozen", Mood.PASS),
 )
-PROMISE = Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, UNHEARD_KEY)
+PROMISE = (
+    Promise(recovery_s=15.0)
+    .excusing(Wrong.TALK_ABANDONED)
+    .leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
+)
 """A standby takes over within 10 s, on a machine that does other things too. What an owner that is cut off from the
 database cannot write of calls that end then is not known."""
 

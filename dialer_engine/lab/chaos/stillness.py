@@ -5,6 +5,8 @@ from __future__ import annotations
 from dialer_engine.lab.chaos.talks import Talk
 
 WAIT_AFTER_MESSAGE_S = 5.0
+NOTES_S = 2.0
+"""Who hears somebody notes it within this time, or leaves before."""
 STALE_S = 4.5
 """Who hears somebody notes it every 0.95 s, but for the last second of a call, and nobody may be alone for more than
 2.2 s: a note that is older means that nothing was heard for 2.5 s at least."""

@@ -15,6 +15,7 @@ COLUMNS = {
     "calls_cut": ("calls", "cut"),
     "left_alone": ("left", "alone"),
     "silent_answers": ("silent", "answers"),
+    "rung": ("", "rung"),
     "crossed": ("", "crossed"),
     "double_dials": ("double", "dials"),
     "forbidden": ("", "forbidden"),

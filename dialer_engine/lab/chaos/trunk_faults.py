@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
 from dialer_engine.lab.chaos.records import Wrong
+from dialer_engine.lab.chaos.ringing import SLOW_TRUNK
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.place import LabError
@@ -30,8 +31,11 @@ LOADED = "configuration reloaded"
 WIRED = Needs(wired=True)
 PROMISE = Promise(recovery_s=10.0)
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
-SILENT = PROMISE.excusing("silent_answers", Wrong.UNHEARD, Wrong.UNSEEN_ANSWER)
-"""Who answers just then is not heard of: the carrier's word is lost."""
+SILENT = PROMISE.excusing("silent_answers", "rung", Wrong.UNHEARD, Wrong.UNSEEN_ANSWER).leaving(
+    Wrong.OTHER_TIME, SLOW_TRUNK
+)
+"""Who answers or hangs up just then is not heard of, and whom we give up rings on: every word is lost.
+What the calls of then took until they rang is added to how long those ring that come next."""
 
 
 @dataclass(frozen=True, slots=True)

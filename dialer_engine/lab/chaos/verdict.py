@@ -17,7 +17,8 @@ from dialer_engine.lab.agents import Pressed
 from dialer_engine.lab.chaos.do_not_call import given, unheeded
 from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, told
 from dialer_engine.lab.chaos.refusals import unaccounted
-from dialer_engine.lab.chaos.stillness import silent_since
+from dialer_engine.lab.chaos.ringing import rung
+from dialer_engine.lab.chaos.stillness import NOTES_S, silent_since
 from dialer_engine.lab.chaos.talks import Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
@@ -95,6 +96,7 @@ class Row:
     calls_cut: int
     left_alone: int
     silent_answers: int
+    rung: int
     crossed: int
     double_dials: int
     forbidden: int
@@ -118,8 +120,8 @@ class Row:
 
 
 COUNTS = (
-    "calls_cut", "left_alone", "silent_answers", "crossed", "double_dials", "forbidden", "opt_outs_lost",
-    "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
+    "calls_cut", "left_alone", "silent_answers", "rung", "crossed", "double_dials", "forbidden",
+    "opt_outs_lost", "cdrs_lost", "cdrs_doubled", "cdrs_wrong", "charged", "stuck",
 )  # fmt: skip
 
 
@@ -128,6 +130,7 @@ class Promise:
     """What a fault may cost: counts that must be zero, and the longest p95 of the recovery in seconds.
 
     `excused` are counts, or kinds of findings, that must be zero outside of the times that the fault itself names.
+    Of the counts in `over` a finding is excused only when it was over within these times too.
     `leaves` are results of calls whose end nobody saw that this fault may leave of its time: such a record is not
     wrong, and whoever has one of a call that the carrier did not see may be charged, for a phone may have rung.
     `answer_ratio` is how much longer p95 from answer to agent may be, in the median of the rounds; None for a fault
@@ -136,6 +139,7 @@ class Promise:
 
     zero: tuple[str, ...] = COUNTS
     excused: tuple[str, ...] = ()
+    over: tuple[str, ...] = ()
     leaves: frozenset[str] = frozenset()
     recovery_s: float = 5.0
     answer_ratio: float | None = None
@@ -143,6 +147,10 @@ class Promise:
     def excusing(self, *counts: str) -> Promise:
         """The same promise, but that these counts or kinds need not be zero while the fault lasts."""
         return replace(self, excused=(*self.excused, *counts))
+
+    def ending(self, *counts: str) -> Promise:
+        """The same promise, but that of these counts only that is excused which is over when the fault's time is."""
+        return replace(self, over=(*self.over, *counts))
 
     def leaving(self, *results: str) -> Promise:
         """The same promise, but that calls of the fault's time may end with these results."""
@@ -161,12 +169,13 @@ class Tally:
     messages: int
     opt_outs: int
 
-    def excused(self, finding: Finding) -> bool:
-        """Whether a finding lies in the times that the faults excuse."""
-        at = finding.at
-        return at is not None and (
-            any(low <= at <= high for low, high in self.seen.excused)
-            or any(low <= at <= high and finding.number in who for low, high, who in self.seen.excused_only)
+    def excused(self, finding: Finding, *, over: bool = False) -> bool:
+        """Whether a finding lies in the times that the faults excuse, with its end when it must be `over`."""
+        at, until = finding.at, finding.until if over else None
+        spans = [*self.seen.excused]
+        spans += [(low, high) for low, high, who in self.seen.excused_only if finding.number in who]
+        return at is not None and any(
+            low <= at <= high and (until is None or until <= high) for low, high in spans
         )
 
 
@@ -184,10 +193,9 @@ def tally(witness: Witness, seen: Seen) -> Tally:
         seen,
         {
             "calls_cut": [_cut(talk) for talk in spoken if talk.cut(witness.message_s)],
-            "left_alone": [
-                found for talk in spoken if (found := _alone(talk) or _still(talk, witness)) is not None
-            ],
+            "left_alone": [found for talk in spoken if (found := _left(talk, witness)) is not None],
             "silent_answers": [_silence(call) for call in witness.calls if is_silent(call)],
+            "rung": list(rung(witness.calls, _left_at(witness.kept))),
             "crossed": [Finding(each.at, each.words) for each in crossed],
             "double_dials": _double_dials(witness.calls, witness.kept),
             "forbidden": [Finding(None, text) for text in _objections(witness)],
@@ -213,6 +221,12 @@ def _together(*parts: Mapping[str, Sequence[Finding]]) -> dict[str, list[Finding
         for name, findings in part.items():
             found[name] += findings
     return found
+
+
+def _left_at(kept: Kept | None) -> dict[str, float]:
+    """When the calls left by the records, by number."""
+    records = kept.records if kept is not None else ()
+    return {each.number: each.originated_at for each in records if each.originated_at is not None}
 
 
 def row_of(fault: str, promise: Promise, tallies: Sequence[Tally]) -> Row:
@@ -264,7 +278,10 @@ def _breaks(name: str, promise: Promise, tallies: Sequence[Tally]) -> bool:
     """Whether anything was found that this fault neither leaves behind nor excuses at that time."""
     return any(
         each.kind not in promise.leaves
-        and not ((name in promise.excused or each.kind in promise.excused) and one.excused(each))
+        and not (
+            (name in promise.excused or each.kind in promise.excused)
+            and one.excused(each, over=name in promise.over)
+        )
         for one in tallies
         for each in one.found.get(name, ())
     )
@@ -302,11 +319,23 @@ def is_silent(call: CarrierCall) -> bool:
 
 
 def _silence(call: CarrierCall) -> Finding:
-    return Finding(call.answered_at, _words(call, "silence"), number=call.number)
+    until = call.heard_at or call.ended_at
+    return Finding(call.answered_at, _words(call, "silence"), number=call.number, until=until)
 
 
 def _cut(talk: Talk) -> Finding:
     return Finding(talk.call.ended_at, _words(talk.call, "cut"))
+
+
+def _left(talk: Talk, witness: Witness) -> Finding | None:
+    """The finding of a person who was left alone: by the agents' ears, else by what that person noted to hear.
+
+    Who noted nothing to the end was alone until then, whatever agents heard meanwhile.
+    """
+    alone, still = _alone(talk), _still(talk, witness)
+    if alone is None or still is None:
+        return alone or still
+    return replace(alone, until=still.until)
 
 
 def _alone(talk: Talk) -> Finding | None:
@@ -328,7 +357,8 @@ def _still(talk: Talk, witness: Witness) -> Finding | None:
     if since is None:
         return None
     words = f"nobody heard since {_after(talk.call, since)}"
-    return Finding(since, _words(talk.call, words), number=talk.call.number)
+    until = None if talk.call.ended_at is None else talk.call.ended_at - NOTES_S
+    return Finding(since, _words(talk.call, words), number=talk.call.number, until=until)
 
 
 def _words(call: CarrierCall, what: str) -> str:
