@@ -105,6 +105,7 @@ class Writer:
         self._caught_up = asyncio.Event()
         self._aside: set[tuple[str, int]] = set()
         self._looks = 0
+        self._setting_aside = False
         self._tries = 0
         self._conn: Any = None
 
@@ -304,7 +305,7 @@ class Writer:
         while True:
             await wait_at_most(self._hold_now, LOOK_S)
             self._hold_now.clear()
-            self._looks += 1
+            self._looks = 0 if self._setting_aside else self._looks + 1
             if self.healthy and self._looks > LATE_LOOKS:
                 self._set_health(False, TimeoutError("no answer"))
             if self._memory and (not self.healthy or len(self._memory) > MOST_IN_MEMORY):
@@ -356,16 +357,25 @@ class Writer:
         self._aside |= {(batch.writer, each.number) for each in batch}
 
     async def _keep_aside(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Nothing is lost and nothing is dialed while even the file cannot be written."""
-        while True:
-            try:
-                await asyncio.to_thread(set_aside, self._rejected, entries)
-            except OSError as error:
-                self._set_unsafe(error)
+        """Nothing is lost and nothing is dialed while even the file cannot be written.
+
+        It is the disk that is waited for then: the database may be well.
+        """
+        self._setting_aside = True
+        try:
+            while not await self._is_aside(entries):
                 self.beat = time.monotonic()  # to be ended by the watchdog now would lose what is in memory
                 await asyncio.sleep(RETRY_S[-1])
-            else:
-                return
+        finally:
+            self._setting_aside = False
+
+    async def _is_aside(self, entries: Sequence[dict[str, Any]]) -> bool:
+        try:
+            await asyncio.to_thread(set_aside, self._rejected, entries)
+        except OSError as error:
+            self._set_unsafe(error)
+            return False
+        return True
 
     # --- health -----------------------------------------------------------------------------------
 
