@@ -18,7 +18,7 @@ from dialer_engine.pbx.ari.client import AriClient
 from dialer_engine.pbx.ari.commands import Commands
 from dialer_engine.pbx.ari.wire import Incoming
 from dialer_engine.pbx.bundle import Bundle
-from dialer_engine.pbx.carrier_addresses import LOOK_S, CarrierAddresses
+from dialer_engine.pbx.carrier_addresses import LOOK_S, LOOKS_S, CarrierAddresses, pinned
 from dialer_engine.pbx.front_config import front_address
 from dialer_engine.pbx.node import Node, NodeConfig, NodeError, silent_contacts
 from dialer_engine.pbx.notices import Notices
@@ -35,8 +35,6 @@ LOOPBACK = "127.0.0.1"
 WATCH_S = 2.0
 HOUSEKEEPING_S = 2.0
 """What strangers make Asterisk log comes at megabytes a second."""
-ANSWERS_S = 5.0
-"""How often it is looked whether carriers answer OPTIONS at the address in use."""
 GROWTH = 100_000_000
 """Bytes that Asterisk may hold more than after the last trim: 20,000 calls made it hold 1.36 GB that were free, and
 little by little is cheaper than all at once."""
@@ -111,6 +109,8 @@ class ManagedNode:
         self.addresses = CarrierAddresses(config)
         self._wanted: tuple[Mapping[str, Trunk], Sequence[AgentAccount]] = ({}, ())
         self._writing = threading.Lock()
+        self.changing = asyncio.Lock()
+        """Held from the writing of files until Asterisk has read them, and while it is started."""
         self._left_out: dict[str, str] = {}
         self.strangers = Strangers(Notices(config.path("log", "notices.log")))
         self._prompts = Prompts(
@@ -165,14 +165,15 @@ class ManagedNode:
 
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         """Write and reload without dropping calls; returns files that only a restart would apply."""
-        await self.addresses.find(trunks.values())
-        return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
+        async with self.changing:
+            await self.addresses.find(trunks.values())
+            return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
 
     async def keep_addresses(self) -> None:
         """Let every carrier's name be called at an address that it has, and at another when one does not answer."""
         looked_at, changed = -math.inf, False
         while True:
-            await asyncio.sleep(ANSWERS_S)
+            await asyncio.sleep(LOOKS_S)
             trunks = self._wanted[0]
             try:
                 changed |= await self._turned(trunks)
@@ -180,26 +181,28 @@ class ManagedNode:
                     looked_at = time.monotonic()
                     changed |= await self.addresses.look(trunks.values())
                 if changed:
-                    log.info("carriers are called at other addresses", addresses=dict(self.addresses.in_use))
-                    await self.node.reload(await asyncio.to_thread(self._render_again))
+                    await self._call_elsewhere()
                     changed = False
             except (NodeError, RenderError) as error:
                 log.warning("carriers' addresses could not be looked after", why=str(error))
 
+    async def _call_elsewhere(self) -> None:
+        log.info("carriers are called at other addresses", addresses=dict(self.addresses.in_use))
+        async with self.changing:
+            await self.node.reload(await asyncio.to_thread(self._render_again))
+
     async def _turned(self, trunks: Mapping[str, Trunk]) -> bool:
         """Go over to another address of each carrier that answers no OPTIONS; whether there was any."""
-        asked = {
-            name: each
-            for name, each in trunks.items()
-            if each.options_every_s and self.addresses.several(each.host)
-        }
+        asked = {name: each for name, each in trunks.items() if each.options_every_s and pinned(each)}
         if not asked or not self.node.alive():
             return False
         silent = silent_contacts(await self.node.ask("pjsip show contacts"))
-        turned = [
-            self.addresses.turn(each.host) for name, each in asked.items() if watch_endpoint(name) in silent
-        ]
-        return any(turned)
+        hosts: dict[str, tuple[bool, float]] = {}
+        for name, each in asked.items():
+            answers, every_s = hosts.get(each.host, (False, 0.0))
+            answers |= watch_endpoint(name) not in silent
+            hosts[each.host] = (answers, max(every_s, each.options_every_s))
+        return self.addresses.heard(hosts)
 
     async def depth(self) -> float:
         """Return how full Asterisk's fullest task processor is, as a share of its high-water mark. Raises NodeError."""
@@ -247,7 +250,8 @@ class ManagedNode:
             return False
         log.error("asterisk has ended; starting it again", node=self.config.name)
         try:
-            await self.node.ensure_running()
+            async with self.changing:
+                await self.node.ensure_running()
         except (NodeError, RenderError, OSError) as error:
             log.error("asterisk could not be started again", node=self.config.name, why=str(error))
         return True

@@ -211,9 +211,10 @@ class NodeRunner:
 
     async def _apply(self, config: Config, agents: list[AgentAccount]) -> None:
         """Write and reload; what was written but not yet reloaded is owed, so that a failure loses no change."""
-        await self.node.addresses.find(config.settings.trunks.values())
-        self._owed |= await asyncio.to_thread(self.node.render, config.settings.trunks, agents)
-        await self._reload()
+        async with self.node.changing:
+            await self.node.addresses.find(config.settings.trunks.values())
+            self._owed |= await asyncio.to_thread(self.node.render, config.settings.trunks, agents)
+            await self._reload()
         log.info("accounts changed", agents=len(agents))
         self.agents, self._owed = agents, set()
 

@@ -5,8 +5,9 @@ after a 503 or after silence: also when a phone rings already, and as a call mor
 (upstream issue 1716). So the name is looked up here, and Asterisk is given one address at a time. Another one takes its
 place when the name has it no more, or when the carrier answers no OPTIONS there.
 
-A name is looked up as the machine does it, so `/etc/hosts` counts. What was found last stays on disk: without DNS calls
-go on. TLS is left to Asterisk, which must see the name to check the carrier's certificate.
+A name is looked up as the machine does it, so `/etc/hosts` counts. Names that are told with other addresses every time
+keep the one in use for as long as it was told within REMEMBER_S. What is in use stays on disk: without DNS calls go on.
+TLS is left to Asterisk, which must see the name to check the carrier's certificate.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dialer_engine.pbx.instance import NodeConfig, write_private
@@ -26,6 +29,14 @@ LOOKUP_S = 5.0
 """So long a start waits for names; a resolver asks a silent server for five seconds."""
 LOOK_S = 30.0
 """How often names are looked up again: a carrier that moves an edge leaves the old address for a minute or more."""
+REMEMBER_S = 300.0
+"""So long a name has an address that it was told with: many are told with another part of them every time."""
+QUALIFY_S = 3.0
+"""So long Asterisk waits for the answer to OPTIONS, see `asterisk/engine/trunk_watch.conf`."""
+LOOKS_S = 5.0
+"""How often it is looked whether carriers answer."""
+PATIENCE_S = 300.0
+"""When every address of a name was silent they are tried ever more slowly, down to one in so many seconds."""
 
 Resolve = Callable[[str], Sequence[str]]
 """From a host's name to its addresses; nothing when there are none."""
@@ -35,7 +46,7 @@ def addresses_of(host: str, family: int = 0) -> list[str]:
     """Return a host's addresses, sorted; nothing when it has none now. May take as long as the DNS takes."""
     try:
         found = socket.getaddrinfo(host, None, family)
-    except OSError:
+    except (OSError, UnicodeError):
         return []
     return sorted({str(each[4][0]).partition("%")[0] for each in found})
 
@@ -53,10 +64,17 @@ def pinned(trunk: Trunk) -> bool:
 class CarrierAddresses:
     """The address in use of each carrier's name, and the others that it has."""
 
-    def __init__(self, config: NodeConfig, resolve: Resolve = addresses_of_ipv4) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        resolve: Resolve = addresses_of_ipv4,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._config = config
         self._resolve = resolve
-        self._known: dict[str, list[str]] = {}
+        self._clock = clock
+        self._told: dict[str, dict[str, float]] = {}
+        self._turned: dict[str, tuple[float, int]] = {}
         self._asked: dict[str, asyncio.Future[list[str]]] = {}
         self.in_use: dict[str, str] = self._kept()
 
@@ -81,7 +99,7 @@ class CarrierAddresses:
         if asked:
             await asyncio.wait(asked.values(), timeout=LOOKUP_S)
         found = {host: each.result() for host, each in asked.items() if each.done()}
-        return self._take({host: addresses for host, addresses in found.items() if addresses})
+        return self._take({host: addresses for host, addresses in found.items() if addresses}, self._clock())
 
     def _ask(self, host: str) -> asyncio.Future[list[str]]:
         """Look one name up in a thread that nobody waits for at the end; a question still open is not asked again."""
@@ -97,17 +115,45 @@ class CarrierAddresses:
             threading.Thread(target=ask, name=f"addresses of {host}", daemon=True).start()
         return self._asked[host]
 
-    def _take(self, found: Mapping[str, list[str]]) -> bool:
-        self._known |= found
-        new = {host: each[0] for host, each in found.items() if self.in_use.get(host) not in each}
+    def _take(self, found: Mapping[str, list[str]], now: float) -> bool:
+        new = {}
+        for host, addresses in found.items():
+            told = self._told.setdefault(host, {})
+            told |= dict.fromkeys(addresses, now)
+            if self.in_use.get(host) not in self._recent(host, now):
+                new[host] = addresses[0]
         return self._use(new)
 
-    def turn(self, host: str) -> bool:
-        """Go over to the next address of a name; False when it has no other."""
-        known, present = self._known.get(host, []), self.in_use.get(host)
-        if present not in known or len(known) < 2:
-            return False
-        return self._use({host: known[(known.index(present) + 1) % len(known)]})
+    def _recent(self, host: str, now: float) -> list[str]:
+        """The addresses that a name was told with in the last minutes, sorted."""
+        return sorted(each for each, at in self._told.get(host, {}).items() if now - at < REMEMBER_S)
+
+    def heard(self, hosts: Mapping[str, tuple[bool, float]]) -> bool:
+        """Go over to the next address of every carrier that is silent; return whether there was any.
+
+        `hosts`: whether any trunk's OPTIONS are answered there, and how many seconds pass between two of them: a new
+        address is given the time to be asked. Raises NodeError as `look`.
+        """
+        now, new = self._clock(), {}
+        for host, (answers, every_s) in hosts.items():
+            if answers:
+                self._turned.pop(host, None)
+            elif (following := self._following(host, every_s, now)) is not None:
+                _, turns = self._turned.get(host, (0.0, 0))
+                self._turned[host] = (now, turns + 1)
+                new[host] = following
+        return self._use(new)
+
+    def _following(self, host: str, every_s: float, now: float) -> str | None:
+        recent, present = self._recent(host, now), self.in_use.get(host)
+        others = [each for each in recent if each != present]
+        if present is None or not others:
+            return None
+        turned, turns = self._turned.get(host, (-math.inf, 0))
+        round_s = every_s + QUALIFY_S + LOOKS_S
+        if now - turned < max(round_s, min(PATIENCE_S, round_s * 2 ** (turns // len(recent) - 1))):
+            return None
+        return next((each for each in others if each > present), others[0])
 
     def _use(self, new: Mapping[str, str]) -> bool:
         if new:
@@ -115,10 +161,6 @@ class CarrierAddresses:
             write_private(self._config.path("carrier-addresses.json"), json.dumps(in_use), self._config.user)
             self.in_use = in_use
         return bool(new)
-
-    def several(self, host: str) -> bool:
-        """Whether a name has more than the address that is in use."""
-        return len(self._known.get(host, ())) > 1
 
 
 def _numeric(host: str) -> bool:

@@ -60,6 +60,10 @@ _SCRIPTS = {
 }
 """What the dialplan runs, as it was when this process began, like the templates."""
 
+RELOAD_AGAIN_S = (0.2, 0.5, 1.0, 2.0)
+"""Asterisk reads one module's settings at a time, and turns down who asks meanwhile."""
+_BUSY, _ABSENT = "reload request is already in progress", "Unable to connect to remote asterisk"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskProcessor:
@@ -233,7 +237,7 @@ class Node:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NodeError(f"the console of Asterisk {self.config.name} does not answer: {error}") from error
-        return done.stdout
+        return done.stdout or done.stderr
 
     async def rotate_logs(self, limit_bytes: int = 50_000_000) -> bool:
         """Start a new log when the present one is longer than the limit; the last three old ones are kept."""
@@ -268,12 +272,26 @@ class Node:
     async def reload(self, changed: Iterable[str]) -> set[str]:
         """Let the instance read changed files, calls stay up; return what of all files only a restart would apply.
 
-        It reads those too that somebody wrote before and did not live to reload.
+        It reads those too that somebody wrote before and did not live to reload. One that does not run will read them
+        as it starts. Raises NodeError when it does not take them; they stay owed.
         """
         for command in reload_commands(set(changed) | owed(self.config)):
-            await asyncio.to_thread(self.console, command)
-        owe_nothing(self.config)
+            await self._take(command)
+        if self.alive():
+            owe_nothing(self.config)
         return await asyncio.to_thread(outdated, self.config)
+
+    async def _take(self, command: str) -> None:
+        """Say one command of a reload, again while Asterisk is at another one."""
+        for wait_s in RELOAD_AGAIN_S:
+            words = await asyncio.to_thread(self.console, command)
+            if _BUSY not in words:
+                break
+            await asyncio.sleep(wait_s)
+        else:
+            raise NodeError(f"Asterisk {self.config.name} does not take {command!r}: {words.strip()}")
+        if _ABSENT in words and self.alive():
+            raise NodeError(f"the console of Asterisk {self.config.name} does not answer: {words.strip()}")
 
     async def rotate_secrets(self) -> None:
         """Make other passwords for ARI and AMI and let a running instance take them; calls stay up.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from test_render import BUNDLE, CONFIG, PROMPTS, SECRETS, sections
 
+from dialer_engine.engine.node_link import ManagedNode
 from dialer_engine.pbx import carrier_addresses
 from dialer_engine.pbx.carrier_addresses import CarrierAddresses, addresses_of
 from dialer_engine.pbx.instance import NodeConfig, NodeError
@@ -38,17 +39,42 @@ def place(tmp_path: Path) -> NodeConfig:
     return NodeConfig("main", tmp_path, service_user())
 
 
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 async def test_one_address_is_in_use_and_stays_while_the_name_has_it(tmp_path: Path) -> None:
-    names = Names(TWO, THREE)
-    carriers = CarrierAddresses(place(tmp_path), names)
+    names, clock = Names(TWO, THREE), Clock()
+    carriers = CarrierAddresses(place(tmp_path), names, clock)
     assert await carriers.look([TRUNK])
     assert carriers.in_use == {NAME: TWO}
     names.addresses = [ONE, TWO]
     assert not await carriers.look([TRUNK])
-    assert carriers.in_use == {NAME: TWO}
     names.addresses = [ONE, THREE]
+    for _ in range(9):
+        clock.now += 30
+        assert not await carriers.look([TRUNK]), "it was told a moment ago"
+    clock.now += 30
     assert await carriers.look([TRUNK])
     assert carriers.in_use == {NAME: ONE}
+
+
+async def test_a_name_that_is_told_with_another_address_each_time_keeps_one(tmp_path: Path) -> None:
+    names, clock, changes = Names(), Clock(), 0
+    carriers = CarrierAddresses(place(tmp_path), names, clock)
+    for turn in range(100):
+        names.addresses = [(ONE, TWO, THREE)[turn % 3]]
+        changes += await carriers.look([TRUNK])
+        clock.now += 30
+    assert (changes, carriers.in_use) == (1, {NAME: ONE})
+    assert carriers.heard({NAME: (False, 10.0)}), "the others are known"
+    assert carriers.in_use == {NAME: TWO}
 
 
 async def test_without_an_answer_the_address_stays_also_over_a_restart(tmp_path: Path) -> None:
@@ -76,23 +102,63 @@ async def test_a_note_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> 
     assert await carriers.look([TRUNK])
 
 
-async def test_a_silent_carrier_is_called_at_its_next_address(tmp_path: Path) -> None:
-    carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO, THREE))
+async def test_a_silent_carrier_is_called_at_its_next_address_when_that_was_asked(tmp_path: Path) -> None:
+    """Asterisk says of a contact what it last knew, also when it is asked at another address since."""
+    clock = Clock()
+    carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO), clock)
     await carriers.look([TRUNK])
-    assert carriers.several(NAME)
-    used = []
-    for _ in range(3):
-        assert carriers.turn(NAME)
-        used.append(carriers.in_use[NAME])
-    assert used == [TWO, THREE, ONE]
+    turned_at = []
+    for second in range(0, 120, 5):
+        clock.now = 1000.0 + second
+        if carriers.heard({NAME: (False, 10.0)}):
+            turned_at.append((second, carriers.in_use[NAME]))
+    assert turned_at == [(0, TWO), (20, ONE), (40, TWO), (60, ONE), (100, TWO)]
+
+
+async def test_a_carrier_of_which_no_address_answers_is_tried_ever_more_slowly(tmp_path: Path) -> None:
+    clock = Clock()
+    names = Names(ONE, TWO, THREE)
+    carriers = CarrierAddresses(place(tmp_path), names, clock)
+    turns = 0
+    for second in range(0, 3600, 5):
+        clock.now = 1000.0 + second
+        await carriers.look([TRUNK])
+        turns += carriers.heard({NAME: (False, 10.0)})
+    assert 15 <= turns <= 25
+    assert not carriers.heard({NAME: (True, 10.0)})
+    assert carriers.heard({NAME: (False, 10.0)}), "one that answered has all its tries again"
 
 
 async def test_a_carrier_with_one_address_has_nowhere_to_turn(tmp_path: Path) -> None:
     carriers = CarrierAddresses(place(tmp_path), Names(ONE))
     await carriers.look([TRUNK])
-    assert not carriers.several(NAME)
-    assert not carriers.turn(NAME)
-    assert not carriers.turn("never.looked.up.example")
+    assert not carriers.heard({NAME: (False, 10.0), "never.looked.up.example": (False, 10.0)})
+    assert carriers.in_use == {NAME: ONE}
+
+
+@pytest.mark.parametrize(
+    ("silent", "in_use"), [({"a", "b"}, TWO), ({"a"}, ONE), (set[str](), ONE)], ids=["both", "one", "none"]
+)
+async def test_a_name_of_two_trunks_is_left_only_when_neither_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: set[str], in_use: str
+) -> None:
+    (tmp_path / "sounds").mkdir()
+    node = ManagedNode(BUNDLE, place(tmp_path / "node"), tmp_path / "sounds")
+    node.addresses = CarrierAddresses(node.config, Names(ONE, TWO))
+    trunks = {"a": TRUNK, "b": Trunk(host=NAME, port=5081), "other": Trunk(host=ONE)}
+    await node.addresses.look(trunks.values())
+
+    async def ask(command: str) -> str:
+        assert command == "pjsip show contacts"
+        states = {name: "Unavail" if name in silent else "Avail" for name in trunks}
+        return "".join(
+            f"  Contact:  options.{name}/sip:x  1f {state} nan\n" for name, state in states.items()
+        )
+
+    monkeypatch.setattr(node.node, "ask", ask)
+    monkeypatch.setattr(node.node, "alive", lambda: True)
+    assert await node._turned(trunks) is (in_use == TWO)
+    assert node.addresses.in_use == {NAME: in_use}
 
 
 async def test_addresses_and_tls_are_not_looked_up(tmp_path: Path) -> None:
@@ -186,4 +252,5 @@ Objects found: 3
 
 def test_this_machine_is_found_by_its_own_names() -> None:
     assert "127.0.0.1" in addresses_of("localhost")
-    assert addresses_of("name.that.is.nobodys.invalid") == []
+    for nobody in ("name.that.is.nobodys.invalid", "x" * 70 + ".example"):
+        assert addresses_of(nobody) == []
