@@ -353,7 +353,8 @@ def _far_end(e: Gone) -> EndedBy:
 def _code_within(e: Gone) -> int | None:
     """Return the SIP code with which a request of ours in an answered call failed, such as a session timer's.
 
-    What Asterisk makes of the Q.850 cause in the Reason of a BYE is none, unless the carrier said it too.
+    What Asterisk makes of the Q.850 cause in the Reason of a BYE is none, unless the carrier said it too. An error to
+    an UPDATE looks the same, and passes for that: people hang up more often than carriers refuse a refresh.
     """
     said = (e.said or "").startswith(f"SIP {e.sip_code}")
     return e.sip_code if said or DERIVED.get(e.cause or 0) != e.sip_code else None

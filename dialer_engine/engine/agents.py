@@ -139,10 +139,19 @@ class Legs:
                 self.tell(agent, "paused")
 
     def see_off(self, channel_ids: Iterable[str]) -> None:
-        """Hang up again which of these legs are over: the word of it may have been lost with the link."""
+        """Hang up again which of these legs are over: the word of it may have been lost with the link.
+
+        An agent who has nobody is off duty at once, so that nobody is given to a leg that ends; the leg is refused then
+        like one that is found.
+        """
         for channel_id in channel_ids:
             agent = self.by_channel.get(channel_id)
-            if agent is not None and self._is_over(channel_id, agent):
+            if agent is None or not self._is_over(channel_id, agent):
+                continue
+            seat = self._seat_of(agent)
+            if seat is not None and seat.state in (SeatState.READY, SeatState.PAUSED):
+                self.gone(channel_id, vanished=True)
+            else:
                 self._hang_up(self.node_of[channel_id], channel_id, "hang up a leg again")
 
     def _is_over(self, channel_id: str, agent: str) -> bool:

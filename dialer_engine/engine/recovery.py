@@ -179,11 +179,11 @@ def agree(dispatcher: Dispatcher, legs: Legs, node: str, seen: Seen, before: Bef
 
 
 def _legs(legs: Legs, node: str, seen: Seen, before: Before) -> None:
+    legs.see_off(seen.channels.keys())
     for channel_id in [each for each in before.legs & legs.by_channel.keys() if each not in seen.channels]:
         legs.gone(channel_id, vanished=True)
     if seen.answers:
         legs.still_there(node, seen.channels.keys())
-    legs.see_off(seen.channels.keys())
     for channel in seen.channels.values():
         agent = leg_agent(channel)
         if agent is None or channel.id in legs.by_channel:

@@ -69,6 +69,24 @@ async def test_a_leg_whose_log_out_the_link_lost_is_hung_up_at_the_next_look(rig
     assert not rig.legs._leaving
 
 
+async def test_nobody_is_given_to_a_leg_that_is_to_be_hung_up(rig: Rig) -> None:
+    rig.asterisk.seat("leg-a", "alice")
+    rig.asterisk.seat("leg-b", "bob")
+    await rig.compare()
+    rig.asterisk.up["x"] = "Up"
+    call = rig.have("x", Phase.BRIDGED, "alice", answered_at=at(4), joined_at=at(5))
+    rig.dispatcher.reseat(call, "alice")
+    rig.asterisk.cut = True
+    assert rig.legs.log_out("bob")
+    await rig.quiet()
+    rig.asterisk.cut = False
+    rig.asterisk.end("leg-a")
+    await rig.compare()
+    assert rig.phase("x") is Phase.UNCLAIMED, "the message is better than a phone that is hung up"
+    assert (rig.state("alice"), rig.state("bob")) == (SeatState.OFF, SeatState.OFF)
+    assert "leg-b" not in rig.asterisk.up
+
+
 async def test_so_is_one_whose_node_counted_as_lost_meanwhile(rig: Rig) -> None:
     rig.asterisk.seat("leg", "alice")
     await rig.compare()
