@@ -359,13 +359,58 @@ def test_of_two_moments_each_must_be_one_that_nobody_saw() -> None:
 
 
 def test_a_call_that_we_gave_up_while_nothing_passed_ends_later_at_the_carrier() -> None:
-    given_up = replace(UNANSWERED, came_at=84.0, rang_at=84.0, ended_at=114.1)
+    given_up = replace(UNANSWERED, came_at=84.0, rang_at=84.0, ended_at=114.1, ended_by="caller")
     record = Record(ADA, "no_answer", 104.0, originated_at=84.0)
     silent = catalogue()["trunk-silent"].promise
-    for span, broken in (((103.0, 113.0), False), ((105.1, 115.0), True)):
-        seen = Seen(1, [1.0], spans=[span], excused=[span])
-        judged = judge(given_up, record, heard=(), promise=silent, seen=seen)
+    for span, late, broken in (
+        ((103.0, 113.0), 0.0, False),
+        ((103.0, 113.0), 6.8, False),
+        ((103.0, 113.0), 7.0, True),
+        ((105.1, 113.0), 0.0, True),
+    ):
+        seen = Seen(1, [1.0], spans=[span], excused=[(span[0], 130.0)])
+        ended = replace(given_up, ended_at=114.1 + late)
+        judged = judge(ended, record, heard=(), promise=silent, seen=seen)
         assert ("cdrs_wrong" in judged.broken) == broken
+        assert "cdrs_wrong" in judge(ended, record, heard=(), promise=KILLED, seen=seen).broken
+
+
+def test_a_talk_that_is_closed_while_it_goes_on_is_no_time_that_nobody_saw() -> None:
+    """An engine that loses a talk at its start, and ends the record then: the person talks on for half a minute."""
+    call = replace(CALL, came_at=90.0, answered_at=91.0, heard_at=91.1, still_at=124.2, ended_at=125.0)
+    record = replace(BRIDGED, originated_at=90.0, joined_at=91.05, ended_at=101.5)
+    talk = replace(TALK, first=91.05, last=124.98)
+    seen = Seen(1, [1.0], spans=[(100.0, 104.0)])
+    for name, fault in catalogue().items():
+        judged = judge(call, record, heard=(talk,), promise=fault.promise, seen=seen)
+        assert judged.broken == ("cdrs_wrong",), name
+
+
+def test_a_call_that_was_stamped_and_not_sent_leaves_when_the_engine_goes_on() -> None:
+    """Decision 0016: frozen between the last look at the lease and the sending, it leaves with the wake-up."""
+    late = replace(
+        CALL, came_at=105.0, rang_at=105.0, answered_at=106.0, heard_at=106.1, still_at=109.2, ended_at=110.0
+    )
+    record = replace(BRIDGED, originated_at=100.0, answered_at=106.0, joined_at=106.05, ended_at=110.0)
+    talk = replace(TALK, first=106.02, last=109.98)
+    frozen = catalogue()["engine-freeze"].promise
+    for name in ("engine-freeze", "engine-freeze-long"):
+        for span, broken in (
+            ((99.9, 105.2), False),
+            ((100.9, 104.9), False),
+            ((101.1, 105.2), True),
+            ((99.9, 102.7), True),
+        ):
+            seen = Seen(1, [1.0], spans=[span])
+            judged = judge(late, record, heard=(talk,), promise=catalogue()[name].promise, seen=seen)
+            assert judged.broken == (("cdrs_wrong",) if broken else ()), (name, span)
+    seen = Seen(1, [1.0], spans=[(99.9, 105.2)])
+    assert judge(late, record, heard=(talk,), seen=seen).broken == ("cdrs_wrong",), "nothing held it up"
+    early = replace(record, originated_at=107.5)
+    assert judge(late, early, heard=(talk,), promise=frozen, seen=seen).broken == ("cdrs_wrong",)
+    for answered, ended in ((103.5, 110.0), (106.0, 107.5)):
+        both = replace(record, answered_at=answered, ended_at=ended)
+        assert judge(late, both, heard=(talk,), promise=frozen, seen=seen).broken == ("cdrs_wrong",)
 
 
 def test_no_call_ends_before_its_answer() -> None:
