@@ -325,11 +325,11 @@ def test_an_engine_that_sees_and_a_node_that_lives_leave_nothing_unknown(result:
     ("record", "words"),
     [
         (BRIDGED, None),
-        (replace(BRIDGED, originated_at=99.1, answered_at=101.9, ended_at=105.9), None),
-        (replace(BRIDGED, ended_at=106.1), "ended +1.1 s"),
-        (replace(BRIDGED, ended_at=103.9), "ended -1.1 s"),
-        (replace(BRIDGED, answered_at=102.1), "answered +1.1 s"),
-        (replace(BRIDGED, originated_at=98.5, answered_at=99.5), "left -1.5 s, answered -1.5 s"),
+        (replace(BRIDGED, originated_at=97.9, answered_at=103.1, ended_at=107.1), None),
+        (replace(BRIDGED, ended_at=107.3), "ended +2.3 s"),
+        (replace(BRIDGED, ended_at=102.7), "ended -2.3 s"),
+        (replace(BRIDGED, answered_at=103.3), "answered +2.3 s"),
+        (replace(BRIDGED, originated_at=97.5, answered_at=98.5), "left -2.5 s, answered -2.5 s"),
     ],
 )
 def test_the_times_of_a_record_are_the_carriers(record: Record, words: str | None) -> None:
@@ -352,7 +352,7 @@ def test_only_of_a_time_without_engine_link_or_signalling_are_times_not_known() 
 
 
 def test_of_two_moments_each_must_be_one_that_nobody_saw() -> None:
-    both = replace(BRIDGED, answered_at=103.0, ended_at=108.0)
+    both = replace(BRIDGED, answered_at=103.5, ended_at=108.0)
     late = Seen(1, [1.0], spans=[(104.0, 110.0)])
     assert judge(CALL, replace(both, answered_at=101.0), promise=KILLED, seen=late).broken == ()
     assert judge(CALL, both, promise=KILLED, seen=late).broken == ("cdrs_wrong",)
@@ -411,6 +411,14 @@ def test_a_call_that_was_stamped_and_not_sent_leaves_when_the_engine_goes_on() -
     for answered, ended in ((103.5, 110.0), (106.0, 107.5)):
         both = replace(record, answered_at=answered, ended_at=ended)
         assert judge(late, both, heard=(talk,), promise=frozen, seen=seen).broken == ("cdrs_wrong",)
+
+
+@pytest.mark.parametrize("fault", ["flood", "flood-long"])
+def test_what_is_said_again_in_a_flood_may_be_late_by_so_much(fault: str) -> None:
+    """SIP says it again after 0.5 s, then 1 s."""
+    promise = catalogue()[fault].promise
+    assert judge(CALL, replace(BRIDGED, ended_at=106.5), promise=promise).broken == ()
+    assert judge(CALL, replace(BRIDGED, ended_at=110.0), promise=promise).broken == ("cdrs_wrong",)
 
 
 def test_no_call_ends_before_its_answer() -> None:
