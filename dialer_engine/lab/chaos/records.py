@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dialer_engine.core.outcome import Result
+from dialer_engine.engine.trunk_watch import SILENT
 from dialer_engine.lab.chaos.talks import Talk
 from dialer_engine.lab.ledger import CarrierCall
 
@@ -72,7 +73,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One call record: number, result, agent, and when it all was (seconds since 1970; None: it was not)."""
+    """One call record: number, result, agent, and when it all was (seconds since 1970; None: it was not).
+
+    `sip_code` is the carrier's answer, `cause_text` what was said last (`dialer_engine.engine.record`).
+    """
 
     number: str
     result: str
@@ -82,11 +86,18 @@ class Record:
     answered_at: float | None = None
     message_at: float | None = None
     joined_at: float | None = None
+    sip_code: int | None = None
+    cause_text: str | None = None
 
     @property
     def left(self) -> bool:
         """Whether the call may have left: one that was cancelled before is no call."""
         return self.result != Result.CANCELLED or self.originated_at is not None
+
+    @property
+    def at_wire(self) -> bool:
+        """Whether it tells of a carrier's answer or silence; what Asterisk turned down has neither and never left."""
+        return self.sip_code is not None or (self.cause_text or "").startswith(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
