@@ -64,6 +64,7 @@ def test_a_do_not_call_of_an_agent_is_lost_when_the_number_is_not_suppressed() -
         (KEY, replace(CALL, ended_at=105.6), (TALK,)),
         (KEY, replace(CALL, ended_at=107.0), (TALK,)),
         (replace(KEY, at=105.9), CALL, (TALK, NEXT)),
+        (replace(KEY, at=105.3), CALL, (TALK, replace(NEXT, first=106.9))),
     ],
     ids=[
         "another-key",
@@ -71,6 +72,7 @@ def test_a_do_not_call_of_an_agent_is_lost_when_the_number_is_not_suppressed() -
         "the-talk-was-not-over",
         "who-was-moved",
         "the-next-one-was-there",
+        "the-next-one-by-a-slow-link",
     ],
 )
 def test_a_key_that_was_not_meant_for_a_talk_that_is_over_promises_nothing(
