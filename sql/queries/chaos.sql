@@ -3,7 +3,8 @@
 select called_number as number, result, extract(epoch from ended_at)::float8 as ended_at, agent,
        extract(epoch from originated_at)::float8 as originated_at,
        extract(epoch from answered_at)::float8 as answered_at,
-       extract(epoch from message_at)::float8 as message_at, extract(epoch from joined_at)::float8 as joined_at
+       extract(epoch from message_at)::float8 as message_at, extract(epoch from joined_at)::float8 as joined_at,
+       sip_code, cause_text
 from cdrs order by cdrs.ended_at;
 
 -- name: chaos_counted_refusals

@@ -114,7 +114,8 @@ async def test_records_tell_what_is_compared(conn: Conn) -> None:
     world = await make_world(conn)
     await put_contacts(conn, world.members["acme"], "june", fictional(2))
     one, two = (await reserve(conn, request(world, 2))).reserved
-    joined = end_of(one, "bridged", originated_at=WALL, answered_at=WALL, joined_at=WALL, final=True)
+    said = {"sip_code": 200, "cause_text": "SIP 200 OK"}
+    joined = end_of(one, "bridged", originated_at=WALL, answered_at=WALL, joined_at=WALL, final=True, **said)
     await write(conn, [], [joined, end_of(two, "cancelled", counted=False)], 1)
     talk, unsent = sorted(
         (Record(**row) for row in await conn.fetch(sql("chaos_records"))), key=lambda each: each.result
@@ -126,4 +127,5 @@ async def test_records_tell_what_is_compared(conn: Conn) -> None:
         None,
         True,
     )
+    assert (talk.sip_code, talk.cause_text, unsent.sip_code) == (200, "SIP 200 OK", None)
     assert (unsent.number, unsent.originated_at, unsent.left) == (two.number, None, False)

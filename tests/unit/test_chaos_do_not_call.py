@@ -64,6 +64,7 @@ def test_a_do_not_call_of_an_agent_is_lost_when_the_number_is_not_suppressed() -
         (KEY, replace(CALL, ended_at=105.6), (TALK,)),
         (KEY, replace(CALL, ended_at=107.0), (TALK,)),
         (replace(KEY, at=105.9), CALL, (TALK, NEXT)),
+        (replace(KEY, at=105.3), CALL, (TALK, replace(NEXT, first=106.9))),
     ],
     ids=[
         "another-key",
@@ -71,6 +72,7 @@ def test_a_do_not_call_of_an_agent_is_lost_when_the_number_is_not_suppressed() -
         "the-talk-was-not-over",
         "who-was-moved",
         "the-next-one-was-there",
+        "the-next-one-by-a-slow-link",
     ],
 )
 def test_a_key_that_was_not_meant_for_a_talk_that_is_over_promises_nothing(
@@ -98,6 +100,7 @@ def test_a_key_that_was_not_meant_for_a_talk_that_is_over_promises_nothing(
                 "node-lost",
                 "ari-cut",
                 "phones-gone",
+                "trunk-silent",
             )
         ),
     ],
@@ -108,6 +111,17 @@ def test_only_what_keeps_the_engine_from_hearing_the_key_excuses(
     judged = judge([KEY], promise=catalogue()[fault].promise, spans=[span])
     assert judged.opt_outs_lost == 1, "it is counted all the same"
     assert judged.broken == (("opt_outs_lost",) if broken else ())
+
+
+def test_who_hangs_up_while_no_signalling_passes_is_still_in_the_talk_for_the_engine() -> None:
+    """The BYE is lost, the agent hears the end and presses the key; a repeated BYE comes 8 s later."""
+    call = replace(CALL, came_at=90.0, answered_at=91.0, heard_at=91.1, ended_at=105.0, still_at=104.1)
+    talk = replace(TALK, first=91.05, last=105.0)
+    kept = Kept([replace(BRIDGED, originated_at=90.0, ended_at=113.0, joined_at=91.05)])
+    witness = Witness([call], [talk], kept, pressed=[replace(KEY, about=talk)])
+    silent = catalogue()["trunk-silent"].promise
+    row = row_of("x", silent, [tally(witness, Seen(1, [1.0], spans=[(100.0, 114.0)]))])
+    assert (row.opt_outs_lost, row.broken) == (1, ())
 
 
 def test_where_nobody_could_opt_out_nothing_is_said_of_it() -> None:

@@ -3,11 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from dialer_engine.lab.behaviours import Kind
 from dialer_engine.lab.chaos.records import Kept, Record
+from dialer_engine.lab.chaos.refusals import unaccounted
 from dialer_engine.lab.chaos.verdict import Promise, Row, Seen, Witness, row_of, tally
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.ports import BIND
@@ -28,7 +30,7 @@ def invite(number: str, at: float, refused: str | None = BUSY) -> Invite:
 
 
 def turned_away(number: str, at: float) -> Record:
-    return Record(number, "trunk_fault", at, originated_at=at)
+    return Record(number, "trunk_fault", at, originated_at=at, sip_code=503)
 
 
 def judge(
@@ -68,6 +70,18 @@ def test_a_second_record_of_a_refused_call_is_one_too_many() -> None:
     assert judge([], turned_away(BOB, 90.0)).broken == ("cdrs_doubled",), "nobody was called"
     rang = [invite(ADA, 100.0, None)]
     assert judge(rang, turned_away(ADA, 90.0), RANG, calls=[CALL]).broken == ("cdrs_doubled",)
+
+
+def test_what_asterisk_turned_down_never_left_and_is_no_refusal_of_the_wire() -> None:
+    """The engine calls that a trunk's fault too: it is nobody's attempt."""
+    unsent = replace(turned_away(BOB, 90.0), sip_code=None, cause_text="no channel was made")
+    assert unaccounted([], [], Kept(at_trunk=[unsent])) == {"cdrs_lost": [], "cdrs_doubled": []}
+    assert judge([invite(BOB, 92.0)], unsent, turned_away(BOB, 92.0)).broken == ()
+    assert judge([invite(BOB, 92.0)], unsent).broken == ("cdrs_lost",), "it is not that INVITE's record"
+    for silent in ("no response", "no response after SIP 100 Trying"):
+        unheard = replace(unsent, cause_text=silent)
+        assert judge([], unheard).broken == ("cdrs_doubled",)
+        assert judge([invite(BOB, 90.0, "cut")], unheard).broken == ()
 
 
 def test_what_the_carrier_saw_is_compared_with_it_and_not_twice() -> None:

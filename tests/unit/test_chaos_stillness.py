@@ -6,6 +6,7 @@ import pytest
 
 from dialer_engine.lab.behaviours import Kind, pitch_hz
 from dialer_engine.lab.chaos.catalogue import catalogue
+from dialer_engine.lab.chaos.records import Kept, Record
 from dialer_engine.lab.chaos.stillness import silent_since
 from dialer_engine.lab.chaos.talks import Talk
 from dialer_engine.lab.chaos.verdict import Promise, Seen, Witness, row_of, tally
@@ -93,6 +94,42 @@ def test_phones_that_die_excuse_nobody_who_hears_nothing_to_the_end(
     seen = Seen(1, [1.0], excused=[(100.3, 110.7)])
     row = row_of("x", catalogue()[fault].promise, [tally(Witness([call], pieces), seen)])
     assert (row.left_alone, row.broken) == (1, ("left_alone",) if broken else ())
+
+
+@pytest.mark.parametrize(
+    ("again", "told", "broken"),
+    [
+        (110.6, None, False),
+        (110.8, None, True),
+        (None, 110.6, False),
+        (None, 120.0, True),
+        (None, None, True),
+        (126.0, 110.6, False),
+    ],
+    ids=[
+        "an-agent-in-time",
+        "an-agent-too-late",
+        "the-message-in-time",
+        "the-message-too-late",
+        "nobody-by-any-word-of-ours",
+        "the-message-and-then-an-agent",
+    ],
+)
+@pytest.mark.parametrize("fault", ["phone-vanish", "phones-gone"])
+def test_phones_that_die_excuse_nobody_who_gets_somebody_too_late(
+    again: float | None, told: float | None, broken: bool, fault: str
+) -> None:
+    """The person notes to hear somebody to the end: that alone does not tell since when."""
+    call = replace(CALL, ended_at=130.0, still_at=129.0)
+    pieces = (replace(AGENT, last=102.5),)
+    if again is not None:
+        pieces += (Heard("agent001", again, 129.98, AGENT.pitch),)
+    kept = Kept([Record(ADA, "bridged", 130.0, "agent001", 100.0, joined_at=101.02, message_at=told)])
+    seen = Seen(1, [1.0], excused=[(100.3, 110.7)])
+    row = row_of("x", catalogue()[fault].promise, [tally(Witness([call], pieces, kept), seen)])
+    assert (row.left_alone, row.broken) == (1, ("left_alone",) if broken else ())
+    early = row_of("x", catalogue()[fault].promise, [tally(Witness([call], pieces), seen)])
+    assert early.broken == (), "records were not read, which tell of the message"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ UNHEARD_KEY = "a do-not-call that nobody was there to hear"
 NOT_TAKEN_S = 1.0
 """An engine that dies so soon after the key may not have written it down. So soon after dialing went on it may be that
 of a talk that ended before, of which a new engine knows nothing."""
-NEXT_S = 1.0
-"""Who hears the next customer so soon after the key may have pressed it when that talk had begun, and it meant none."""
+NEXT_S = 2.0
+"""Who hears the next customer so soon after the key may have pressed it when that talk had begun, and it meant none:
+with `ari-delay` two answers of Asterisk, of 0.4 s each, lie between, on a machine that does other things too."""
 
 
 def given(

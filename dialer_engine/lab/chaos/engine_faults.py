@@ -11,15 +11,18 @@ from dialer_engine.lab.chaos.boundaries import BOUNDARIES, next_boundary
 from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
-from dialer_engine.lab.chaos.records import UNWRITTEN_S, Wrong
+from dialer_engine.lab.chaos.records import UNTIMED, UNWRITTEN_S, Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import Promise
 
-KILLED = Promise().excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
+KILLED = Promise().excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, *UNTIMED, UNHEARD_KEY)
 """Who was joined with an agent just before the engine's death, and left before the next one came, is taken for
 abandoned: nobody has written the join down, and the law's budget must not be passed. Whoever answered and left, or did
 not answer, while there was no engine is unknown, and so is what it had reserved. When it was, nobody saw, and nobody
 hears keys meanwhile."""
+FROZEN = Promise().leaving(Wrong.LEFT_LATE)
+"""A call is stamped right before it is sent. Frozen between the last look at the lease and the sending it leaves with
+the wake-up, as decision 0016 says; frozen before that look it never leaves."""
 WINDOW_S = 0.008
 """From an event until the engine has acted on it: kills at a boundary are spread over this time."""
 
@@ -66,11 +69,12 @@ def engine_faults() -> list[Fault]:
             kill_at_each,
             KILLED,
         ),
-        Fault("engine-freeze", "SIGSTOP the engine for 5 s", lambda ground: freeze(ground, 5.0)),
+        Fault("engine-freeze", "SIGSTOP the engine for 5 s", lambda ground: freeze(ground, 5.0), FROZEN),
         Fault(
             "engine-freeze-long",
             "SIGSTOP the engine for 30 s",
             lambda ground: freeze(ground, 30.0),
+            FROZEN,
             needs=Needs(talks=Talks.LASTING),
         ),
     ]

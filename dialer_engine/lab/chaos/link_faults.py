@@ -14,7 +14,7 @@ from dialer_engine.lab.chaos.blindness import differences, originates
 from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import STEP_S, Ground
-from dialer_engine.lab.chaos.records import Wrong
+from dialer_engine.lab.chaos.records import UNTIMED
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.trunk_faults import Limit
 from dialer_engine.lab.chaos.verdict import Promise
@@ -157,6 +157,6 @@ def linked(name: str, does: str, strike: Callable[[Ground], Awaitable[Strike]]) 
 
     It hears no key then.
     """
-    blinded = Promise().leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
+    blinded = Promise().leaving(Result.UNKNOWN, *UNTIMED, UNHEARD_KEY)
     promise = blinded if name in BLINDING else Promise()
     return Fault(name, does, strike, promise, LINKS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dialer_engine.core.outcome import Result
+from dialer_engine.engine.trunk_watch import SILENT
 from dialer_engine.lab.chaos.talks import Talk
 from dialer_engine.lab.ledger import CarrierCall
 
@@ -29,8 +30,11 @@ NOTICED_S = 3.0
 """An attempt that never came may be looked up once more after dialing went on."""
 HEARD_WITHIN_S = 0.5
 """Who left so soon after the join need not have been heard at the agent's phone."""
-SAME_S = 1.0
-"""Carrier and record tell of one moment within this: Asterisk stamps what it tells, milliseconds after the carrier."""
+SAME_S = 2.2
+"""Carrier and record tell of one moment within this. Asterisk stamps what it tells, milliseconds after the carrier; a
+packet that is lost twice comes 1.5 s late by SIP's T1, and the rest is for a machine that does other things too."""
+SAID_AGAIN_S = 8.0
+"""What SIP says into 12 s of silence it says again so long after them at most: it waits twice as long each time."""
 STAYS_S, NOTED_S = 2.5, 0.5
 """Who stays for so long in a message notes that it is heard; the last sound before may be noted so much later."""
 Spans = Sequence[tuple[float, float]]
@@ -44,6 +48,12 @@ class Wrong(StrEnum):
     OTHER_AGENT = "a talk recorded of another agent"
     UNSEEN_ANSWER = "an answer of which nothing passed, recorded as none"
     OTHER_TIME = "a time that nobody saw pass"
+    LEFT_LATE = "a call that was stamped in the fault and left later"
+    SAID_LATE = "a call that we began or ended in the fault, and of which the carrier heard after it"
+
+
+UNTIMED = (Wrong.OTHER_TIME, Wrong.LEFT_LATE)
+"""The times of its own seconds that a fault leaves wrong in which nobody sees them pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One call record: number, result, agent, and when it all was (seconds since 1970; None: it was not)."""
+    """One call record: number, result, agent, and when it all was (seconds since 1970; None: it was not).
+
+    `sip_code` is the carrier's answer, `cause_text` what was said last (`dialer_engine.engine.record`).
+    """
 
     number: str
     result: str
@@ -73,11 +86,18 @@ class Record:
     answered_at: float | None = None
     message_at: float | None = None
     joined_at: float | None = None
+    sip_code: int | None = None
+    cause_text: str | None = None
 
     @property
     def left(self) -> bool:
         """Whether the call may have left: one that was cancelled before is no call."""
         return self.result != Result.CANCELLED or self.originated_at is not None
+
+    @property
+    def at_wire(self) -> bool:
+        """Whether it tells of a carrier's answer or silence; what Asterisk turned down has neither and never left."""
+        return self.sip_code is not None or (self.cause_text or "").startswith(SILENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +237,10 @@ def _wrong_records(
             else _wrong_answer(call, record)
             or (_wrong_talk(talk, record, spans) or _untold(talk) if talk else None)
         )
-        at_times = _wrong_order(record) or _wrong_time(call, record, spans)
-        yield from (each for each in (found, at_times) if each is not None)
+        disordered = _wrong_order(record)
+        yield from (each for each in (found, disordered) if each is not None)
+        if disordered is None:
+            yield from _wrong_times(call, record, spans)
 
 
 def _nearest(records: Iterable[Record], call: CarrierCall) -> Record | None:
@@ -251,27 +273,44 @@ def _wrong_order(record: Record) -> Finding | None:
     return Finding(None, f"{record.number}: ended {answered - ended:.1f} s before its answer by its record")
 
 
-def _wrong_time(call: CarrierCall, record: Record, spans: Spans) -> Finding | None:
-    """What is wrong with the times of a record, of which the carrier tells others.
+def _wrong_times(call: CarrierCall, record: Record, spans: Spans) -> Iterator[Finding]:
+    """What is wrong with the times of a record, of which the carrier tells others: one finding of each kind.
 
-    When it happened in a fault's time that may be a moment that nobody saw pass: by the carrier, or by the record when
-    our own word had to reach the carrier. The end of a call of unknown outcome
-    is when it was given up, and how late an end may be at all is looked at for every call (`stuck`).
+    The end of a call of unknown outcome is when it was given up, and how late an end may be at all is looked at for
+    every call (`stuck`).
     """
     pairs = [("left", record.originated_at, call.came_at), ("answered", record.answered_at, call.answered_at)]
     if record.result not in NOBODY_KNOWS:
         pairs.append(("ended", record.ended_at, call.ended_at))
-    wrong = [
-        (what, told, at)
-        for what, told, at in pairs
-        if told is not None and at is not None and abs(told - at) > SAME_S
-    ]
-    if not wrong:
-        return None
-    unseen = all(_during(min(told, at), spans) for _, told, at in wrong)
-    said = ", ".join(f"{what} {told - at:+.1f} s" for what, told, at in wrong)
-    words = f"{call.number}: recorded as {record.result}, and by the carrier's times {said}"
-    return Finding(wrong[0][2], words, Wrong.OTHER_TIME if unseen else None)
+    wrong: dict[Wrong | None, list[tuple[str, float, float]]] = defaultdict(list)
+    for what, told, at in pairs:
+        if told is not None and at is not None and abs(told - at) > SAME_S:
+            wrong[_why_other(what, told, at, spans)].append((what, told, at))
+    for kind, found in wrong.items():
+        said = ", ".join(f"{what} {told - at:+.1f} s" for what, told, at in found)
+        words = f"{call.number}: recorded as {record.result}, and by the carrier's times {said}"
+        yield Finding(found[0][2], words, kind)
+
+
+def _why_other(what: str, told: float, at: float, spans: Spans) -> Wrong | None:
+    """Why a record may tell another time than the carrier; None where no fault can be the reason.
+
+    What happened by the carrier in a fault's time may be a moment that nobody saw pass. A call that we begin or end
+    is a word that has to reach the carrier, which a fault may hold up. An end that never came to it is none.
+    """
+    ours = what != "answered" and told < at
+    if what == "left" and ours and _during(told, _reaching(spans, at - SAME_S)):
+        return Wrong.LEFT_LATE
+    if _during(at, spans):
+        return Wrong.OTHER_TIME
+    if ours and any(low <= told <= high for low, high in _reaching(spans, at - SAID_AGAIN_S)):
+        return Wrong.SAID_LATE
+    return None
+
+
+def _reaching(spans: Spans, at: float) -> Spans:
+    """The spans that were not over by then."""
+    return [(low, high) for low, high in spans if at <= high]
 
 
 def _during(at: float, spans: Spans) -> bool:

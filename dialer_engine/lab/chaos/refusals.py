@@ -40,7 +40,7 @@ def _lost(
     """
     sent = Counter(invite.number for invite in invites)
     held = Counter(record.number for record in kept.records if record.left)
-    turned_away = Counter(record.number for record in kept.at_trunk)
+    turned_away = _turned_away(kept)
     for number, count in sent.items():
         records = held[number] + turned_away[number]
         if count - records > max(0, placed[number] - held[number]) + ended[number]:
@@ -50,8 +50,12 @@ def _lost(
 def _doubled(invites: Sequence[Invite], kept: Kept) -> Iterator[Finding]:
     """Of whom there are more trunk faults than INVITEs that the wire refused or swallowed."""
     failed = Counter(invite.number for invite in invites if invite.refused is not None)
-    turned_away = Counter(record.number for record in kept.at_trunk)
-    for number, count in turned_away.items():
+    for number, count in _turned_away(kept).items():
         if count > failed[number]:
             words = f"{count} records of trunk faults, {failed[number]} INVITEs that failed"
             yield Finding(None, f"{number}: {words}")
+
+
+def _turned_away(kept: Kept) -> Counter[str]:
+    """How many trunk faults at the wire there are of each number; the engine writes one also of what never left."""
+    return Counter(record.number for record in kept.at_trunk if record.at_wire)

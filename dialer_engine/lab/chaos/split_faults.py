@@ -21,7 +21,7 @@ from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground, Talks
 from dialer_engine.lab.chaos.link_faults import ON_ITS_WAY_S
-from dialer_engine.lab.chaos.records import Wrong
+from dialer_engine.lab.chaos.records import UNTIMED, Wrong
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
 from dialer_engine.lab.engine_process import EngineProcess
@@ -48,9 +48,7 @@ CASES = (
     ("frozen", Mood.PASS),
 )
 PROMISE = (
-    Promise(recovery_s=15.0)
-    .excusing(Wrong.TALK_ABANDONED)
-    .leaving(Result.UNKNOWN, Wrong.OTHER_TIME, UNHEARD_KEY)
+    Promise(recovery_s=15.0).excusing(Wrong.TALK_ABANDONED).leaving(Result.UNKNOWN, *UNTIMED, UNHEARD_KEY)
 )
 """A standby takes over within 10 s, on a machine that does other things too. What an owner that is cut off from the
 database cannot write of calls that end then is not known."""

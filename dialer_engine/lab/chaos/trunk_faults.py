@@ -9,9 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from dialer_engine.lab.chaos.do_not_call import UNHEARD_KEY
 from dialer_engine.lab.chaos.fault import Fault, Strike
 from dialer_engine.lab.chaos.ground import Ground
-from dialer_engine.lab.chaos.records import Wrong
+from dialer_engine.lab.chaos.records import UNTIMED, Wrong
 from dialer_engine.lab.chaos.ringing import SLOW_TRUNK
 from dialer_engine.lab.chaos.stage import Needs
 from dialer_engine.lab.chaos.verdict import JUST_BEFORE_S, Promise
@@ -32,9 +33,10 @@ WIRED = Needs(wired=True)
 PROMISE = Promise(recovery_s=10.0)
 """A carrier gets a call within 8 s of its recovery, plus what a busy machine takes."""
 SILENT = PROMISE.excusing("silent_answers", "rung", Wrong.UNHEARD, Wrong.UNSEEN_ANSWER).leaving(
-    Wrong.OTHER_TIME, SLOW_TRUNK
+    *UNTIMED, Wrong.SAID_LATE, SLOW_TRUNK, UNHEARD_KEY
 )
-"""Who answers or hangs up just then is not heard of, and whom we give up rings on: every word is lost.
+"""Who answers or hangs up just then is not heard of, and whom we give up rings on: every word is lost. To the engine a
+talk goes on whose end is lost: it takes no key for one that is over.
 What the calls of then took until they rang is added to how long those ring that come next."""
 
 

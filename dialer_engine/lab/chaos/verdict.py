@@ -19,7 +19,7 @@ from dialer_engine.lab.chaos.records import DueAgain, Finding, Kept, compared, t
 from dialer_engine.lab.chaos.refusals import unaccounted
 from dialer_engine.lab.chaos.ringing import rung
 from dialer_engine.lab.chaos.stillness import NOTES_S, silent_since
-from dialer_engine.lab.chaos.talks import Talk, listened
+from dialer_engine.lab.chaos.talks import Gap, Talk, listened
 from dialer_engine.lab.ears import Heard
 from dialer_engine.lab.ledger import CarrierCall
 from dialer_engine.lab.pairing import quantile
@@ -330,12 +330,15 @@ def _cut(talk: Talk) -> Finding:
 def _left(talk: Talk, witness: Witness) -> Finding | None:
     """The finding of a person who was left alone: by the agents' ears, else by what that person noted to hear.
 
-    Who noted nothing to the end was alone until then, whatever agents heard meanwhile.
+    Who noted nothing to the end was alone until then, whatever agents heard meanwhile. Without records nobody knows
+    when the message came.
     """
     alone, still = _alone(talk), _still(talk, witness)
-    if alone is None or still is None:
-        return alone or still
-    return replace(alone, until=still.until)
+    if alone is None:
+        return still
+    if still is not None:
+        return replace(alone, until=still.until)
+    return alone if witness.kept is not None else replace(alone, until=None)
 
 
 def _alone(talk: Talk) -> Finding | None:
@@ -348,7 +351,15 @@ def _alone(talk: Talk) -> Finding | None:
         f"{each.agent} +{each.first - came:.3f} to +{each.last - came:.3f}" for each in talk.heard
     )
     words = f"alone for {gap.seconds:.1f} s from +{gap.began - came:.3f}, heard by {there}"
-    return Finding(gap.began, _words(talk.call, words), number=talk.call.number)
+    return Finding(gap.began, _words(talk.call, words), number=talk.call.number, until=_back(talk, gap))
+
+
+def _back(talk: Talk, gap: Gap) -> float:
+    """When the person had somebody again: the message by the record, an agent, or nobody to the end."""
+    over = gap.began + gap.seconds
+    if talk.told_at is not None and talk.told_at < over:
+        return max(talk.told_at, gap.began)
+    return over - NOTES_S if gap.began == talk.heard[-1].last else over
 
 
 def _still(talk: Talk, witness: Witness) -> Finding | None:
