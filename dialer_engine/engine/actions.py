@@ -12,6 +12,7 @@ import structlog
 from dialer_engine.core import attempt as life
 from dialer_engine.core.attempt import Phase
 from dialer_engine.engine.agents import Legs, bridge_of
+from dialer_engine.engine.awakening import until_told
 from dialer_engine.engine.call import Call
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.dispatcher import Dispatcher
@@ -70,6 +71,7 @@ class AsteriskActions:
     on_opt_out: Callable[[], None] = lambda: None
     on_doubt: Callable[[str], None] = lambda node: None
     may_send: Callable[[], bool] = lambda: True
+    behind: Callable[[], bool] = lambda: False
     dispatcher: Dispatcher | None = None
     _doubted: set[str] = field(default_factory=set)
 
@@ -139,6 +141,7 @@ class AsteriskActions:
             await self._doubt_soon(call.node)
             return
         if channel is None:
+            await until_told(self.behind)
             self._feed(call, self._absent(call))
 
     def _absent(self, call: Call) -> life.Event:

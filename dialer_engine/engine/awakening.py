@@ -8,6 +8,7 @@ So it does whenever a link comes back: what was said on the one before is older 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,17 @@ log = structlog.get_logger(__name__)
 
 MOST_KEPT = 20_000
 """Events kept at most; beyond that, more than a minute of the busiest floor, a comparison tells more."""
+TOLD_WITHIN_S = 5.0
+"""So long a look at Asterisk waits for what was kept: as long as a lease lasts that another engine may have."""
+TOLD_LOOK_S = 0.05
+
+
+async def until_told(behind: Callable[[], bool]) -> None:
+    """Wait, before a channel that is not there counts as an end that nobody saw: its end may be among what was kept."""
+    for _ in range(round(TOLD_WITHIN_S / TOLD_LOOK_S)):
+        if not behind():
+            return
+        await asyncio.sleep(TOLD_LOOK_S)
 
 
 @dataclass(slots=True)

@@ -87,6 +87,7 @@ class Floor:
         self.legs = Legs(means.places, means.tasks, self._is_agent)
         self.actions = AsteriskActions(means.places, self.legs, means.tasks)
         self.actions.may_send = means.blockers.lease_holds
+        self.actions.behind = lambda: means.blockers.behind()
         self.dispatcher = Dispatcher(self.actions, self.records)
         self.legs.dispatcher = self.actions.dispatcher = self.dispatcher
         self.ledgers = Ledgers(

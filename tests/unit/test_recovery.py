@@ -68,6 +68,22 @@ async def test_a_call_that_is_not_there_when_it_is_looked_up_has_ended(rig: Rig)
     assert rig.results == [("x", "unknown")]
 
 
+async def test_the_end_of_such_a_call_may_be_among_what_was_kept_in_a_freeze(rig: Rig) -> None:
+    """A reply that a freeze outlasted counts as lost, though the call's end is known and only waits to be told."""
+    kept = True
+    rig.actions.behind = lambda: kept
+    rig.asterisk.up["x"] = "Down"
+    rig.have("x", Phase.DIALING)
+    rig.asterisk.end("x")
+    rig.dispatcher.feed("x", life.ReplyLost(utc_now()))
+    await rig.quiet()
+    assert rig.results == []
+    kept = False
+    rig.dispatcher.feed("x", life.Gone(utc_now(), 17, 486, "SIP 486 Busy Here"))
+    await asyncio.sleep(0.1)
+    assert (rig.results, rig.dispatcher.illegal) == ([("x", "busy")], {})
+
+
 # --- originates that Asterisk does not take -------------------------------------------------------------
 
 

@@ -15,11 +15,11 @@ from dialer_engine.lab.chaos.verdict import Promise
 from dialer_engine.lab.place import LabError
 from dialer_engine.lab.small_disk import SmallDisk
 from dialer_engine.store.errors import StoreError
+from dialer_engine.store.pool import Connection, connect
 from dialer_engine.store.sql import sql
 
 POSTGRES = Needs(small_disk=("postgres", 192 * 1024 * 1024))
 JOURNAL = Needs(small_disk=("journal", 256 * 1024))
-REFUSED = "No space left on device"
 UNSAFE = "records cannot be brought to the disk"
 NOTICED_S = 20.0
 FULL_S = 6.0
@@ -32,17 +32,18 @@ PROMISE = Promise(recovery_s=10.0)
 async def fill_postgres(ground: Ground) -> Strike:
     """Fill the disk of Postgres until it refuses to write, and for some seconds more; then make room.
 
-    Its journal has room that was taken before, so it is sent to a new part of it, which the full disk does not hold.
+    Its journal has room that was taken before, so it is sent to a new part of it, which the full disk does not hold: by
+    a connection of before, since a full disk may keep new ones out while those of the engine write on.
     """
-    disk, log = _disk(ground), ground.world.postgres.log
-    before = _count(log.read_text("utf-8", "replace"), REFUSED)
+    disk, conn = _disk(ground), await connect(ground.world.postgres.url())
     disk.fill()
     try:
-        refuses = await _until_refused(ground, before)
+        refuses = await _until_refused(conn)
         spells = await _refusing(ground, disk) if refuses else []
         free = time.time()
     finally:
         disk.free()
+        conn.terminate()
     await asyncio.to_thread(ground.world.postgres.start)
     late = [
         call
@@ -55,14 +56,18 @@ async def fill_postgres(ground: Ground) -> Strike:
     return Strike(time.time(), free, broken=(*silent, *dialed))
 
 
-async def _until_refused(ground: Ground, before: int) -> bool:
-    """Whether Postgres says within a while that it has no room."""
-    log, end = ground.world.postgres.log, time.monotonic() + NOTICED_S
+async def _until_refused(conn: Connection) -> bool:
+    """Whether Postgres says within a while that it has no room, or ends for want of it."""
+    end = time.monotonic() + NOTICED_S
     while time.monotonic() < end:
-        await _does(ground, sql("chaos_write"))
-        await _does(ground, sql("chaos_next_journal"))
-        if await ground.until(lambda: _count(log.read_text("utf-8", "replace"), REFUSED) > before, LOOK_S):
-            return True
+        for query in (sql("chaos_write"), sql("chaos_next_journal")):
+            try:
+                await conn.fetch(query)
+            except asyncpg.DiskFullError:
+                return True
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return conn.is_closed()
+        await asyncio.sleep(LOOK_S)
     return False
 
 
