@@ -21,8 +21,9 @@ log = structlog.get_logger(__name__)
 
 MOST_KEPT = 20_000
 """Events kept at most; beyond that, more than a minute of the busiest floor, a comparison tells more."""
-TOLD_WITHIN_S = 5.0
-"""So long a look at Asterisk waits for what was kept: as long as a lease lasts that another engine may have."""
+TOLD_WITHIN_S = 10.0
+"""So long a look at Asterisk waits for what was kept: a lease that another engine may have lasts five seconds, and the
+database may be asked for it twice in vain, two seconds each."""
 TOLD_LOOK_S = 0.05
 
 

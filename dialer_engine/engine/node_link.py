@@ -165,18 +165,22 @@ class ManagedNode:
 
     async def apply(self, trunks: Mapping[str, Trunk], agents: Sequence[AgentAccount]) -> set[str]:
         """Write and reload without dropping calls; returns files that only a restart would apply."""
+        await self.addresses.find(trunks.values())
         async with self.changing:
-            await self.addresses.find(trunks.values())
             return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
 
     async def keep_addresses(self) -> None:
-        """Let every carrier's name be called at an address that it has, and at another when one does not answer."""
+        """Let every carrier's name be called at an address that it has, and at another when one does not answer.
+
+        What Asterisk did not take at a reload is said again here, too.
+        """
         looked_at, changed = -math.inf, False
         while True:
             await asyncio.sleep(LOOKS_S)
             trunks = self._wanted[0]
             try:
-                changed |= await self._turned(trunks)
+                await self._reload_what_is_owed()
+                changed = changed or await self._turned(trunks)
                 if time.monotonic() - looked_at >= LOOK_S:
                     looked_at = time.monotonic()
                     changed |= await self.addresses.look(trunks.values())
@@ -190,6 +194,13 @@ class ManagedNode:
         log.info("carriers are called at other addresses", addresses=dict(self.addresses.in_use))
         async with self.changing:
             await self.node.reload(await asyncio.to_thread(self._render_again))
+        self.addresses.applied()
+
+    async def _reload_what_is_owed(self) -> None:
+        if self.node.owes():
+            async with self.changing:
+                if self.node.alive():
+                    await self.node.reload(())
 
     async def _turned(self, trunks: Mapping[str, Trunk]) -> bool:
         """Go over to another address of each carrier that answers no OPTIONS; whether there was any."""

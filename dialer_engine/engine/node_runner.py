@@ -122,7 +122,10 @@ class NodeRunner:
         self._owed = await self._first_files()
         if await self.node.node.ensure_running():
             log.info("a running asterisk was adopted", node=self.node.config.name)
-            await self._reload()
+            try:
+                await self._reload()
+            except NodeError as error:
+                log.error("asterisk did not read its settings; it is asked again", why=str(error))
         self._owed = set()
 
     async def _first_files(self) -> set[str]:

@@ -6,7 +6,7 @@ after a 503 or after silence: also when a phone rings already, and as a call mor
 place when the name has it no more, or when the carrier answers no OPTIONS there.
 
 A name is looked up as the machine does it, so `/etc/hosts` counts. Names that are told with other addresses every time
-keep the one in use for as long as it was told within REMEMBER_S. What is in use stays on disk: without DNS calls go on.
+keep the one in use while it was told within REMEMBER_S. What is in use stays on disk: without DNS calls go on.
 TLS is left to Asterisk, which must see the name to check the carrier's certificate.
 """
 
@@ -31,6 +31,8 @@ LOOK_S = 30.0
 """How often names are looked up again: a carrier that moves an edge leaves the old address for a minute or more."""
 REMEMBER_S = 300.0
 """So long a name has an address that it was told with: many are told with another part of them every time."""
+SAME_LOOKS = 3
+"""A name that was told with the same addresses so often in a row, without the one in use, has that one no more."""
 QUALIFY_S = 3.0
 """So long Asterisk waits for the answer to OPTIONS, see `asterisk/engine/trunk_watch.conf`."""
 LOOKS_S = 5.0
@@ -74,7 +76,9 @@ class CarrierAddresses:
         self._resolve = resolve
         self._clock = clock
         self._told: dict[str, dict[str, float]] = {}
+        self._same: dict[str, tuple[frozenset[str], int]] = {}
         self._turned: dict[str, tuple[float, int]] = {}
+        self._applying: set[str] = set()
         self._asked: dict[str, asyncio.Future[list[str]]] = {}
         self.in_use: dict[str, str] = self._kept()
 
@@ -120,6 +124,11 @@ class CarrierAddresses:
         for host, addresses in found.items():
             told = self._told.setdefault(host, {})
             told |= dict.fromkeys(addresses, now)
+            before, times = self._same.get(host, (frozenset(), 0))
+            again = times + 1 if before == frozenset(addresses) else 1
+            self._same[host] = (frozenset(addresses), again)
+            if again >= SAME_LOOKS:
+                self._told[host] = dict.fromkeys(addresses, now)
             if self.in_use.get(host) not in self._recent(host, now):
                 new[host] = addresses[0]
         return self._use(new)
@@ -134,15 +143,22 @@ class CarrierAddresses:
         `hosts`: whether any trunk's OPTIONS are answered there, and how many seconds pass between two of them: a new
         address is given the time to be asked. Raises NodeError as `look`.
         """
-        now, new = self._clock(), {}
-        for host, (answers, every_s) in hosts.items():
-            if answers:
-                self._turned.pop(host, None)
-            elif (following := self._following(host, every_s, now)) is not None:
-                _, turns = self._turned.get(host, (0.0, 0))
-                self._turned[host] = (now, turns + 1)
-                new[host] = following
-        return self._use(new)
+        now = self._clock()
+        for host in [host for host, (answers, _) in hosts.items() if answers]:
+            self._turned.pop(host, None)
+        silent = {host: every_s for host, (answers, every_s) in hosts.items() if not answers}
+        new = {host: self._following(host, every_s, now) for host, every_s in silent.items()}
+        turned = self._use({host: address for host, address in new.items() if address is not None})
+        for host in [host for host, address in new.items() if address is not None]:
+            self._turned[host] = (now, self._turned.get(host, (0.0, 0))[1] + 1)
+            self._applying.add(host)
+        return turned
+
+    def applied(self) -> None:
+        """Asterisk has the addresses in use: from now on it asks there."""
+        now, applying, self._applying = self._clock(), self._applying, set()
+        for host in applying & self._turned.keys():
+            self._turned[host] = (now, self._turned[host][1])
 
     def _following(self, host: str, every_s: float, now: float) -> str | None:
         recent, present = self._recent(host, now), self.in_use.get(host)

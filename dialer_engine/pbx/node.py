@@ -60,7 +60,7 @@ _SCRIPTS = {
 }
 """What the dialplan runs, as it was when this process began, like the templates."""
 
-RELOAD_AGAIN_S = (0.2, 0.5, 1.0, 2.0)
+RELOAD_AGAIN_S = (0.0, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0)
 """Asterisk reads one module's settings at a time, and turns down who asks meanwhile."""
 _BUSY, _ABSENT = "reload request is already in progress", "Unable to connect to remote asterisk"
 
@@ -281,13 +281,18 @@ class Node:
             owe_nothing(self.config)
         return await asyncio.to_thread(outdated, self.config)
 
+    def owes(self) -> bool:
+        """Whether the running instance has not taken all that was written."""
+        return bool(owed(self.config))
+
     async def _take(self, command: str) -> None:
         """Say one command of a reload, again while Asterisk is at another one."""
+        words = ""
         for wait_s in RELOAD_AGAIN_S:
+            await asyncio.sleep(wait_s)
             words = await asyncio.to_thread(self.console, command)
             if _BUSY not in words:
                 break
-            await asyncio.sleep(wait_s)
         else:
             raise NodeError(f"Asterisk {self.config.name} does not take {command!r}: {words.strip()}")
         if _ABSENT in words and self.alive():

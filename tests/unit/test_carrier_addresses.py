@@ -57,9 +57,24 @@ async def test_one_address_is_in_use_and_stays_while_the_name_has_it(tmp_path: P
     names.addresses = [ONE, TWO]
     assert not await carriers.look([TRUNK])
     names.addresses = [ONE, THREE]
-    for _ in range(9):
+    for _ in range(2):
         clock.now += 30
         assert not await carriers.look([TRUNK]), "it was told a moment ago"
+    clock.now += 30
+    assert await carriers.look([TRUNK])
+    assert carriers.in_use == {NAME: ONE}
+    assert carriers.heard({NAME: (False, 10.0)})
+    assert carriers.in_use == {NAME: THREE}, "what it was told with before is not its own any more"
+
+
+async def test_an_address_that_a_changing_name_was_not_told_with_for_minutes_is_left(tmp_path: Path) -> None:
+    names, clock = Names(TWO), Clock()
+    carriers = CarrierAddresses(place(tmp_path), names, clock)
+    await carriers.look([TRUNK])
+    for turn in range(9):
+        clock.now += 30
+        names.addresses = [(ONE, THREE)[turn % 2]]
+        assert not await carriers.look([TRUNK])
     clock.now += 30
     assert await carriers.look([TRUNK])
     assert carriers.in_use == {NAME: ONE}
@@ -113,6 +128,33 @@ async def test_a_silent_carrier_is_called_at_its_next_address_when_that_was_aske
         if carriers.heard({NAME: (False, 10.0)}):
             turned_at.append((second, carriers.in_use[NAME]))
     assert turned_at == [(0, TWO), (20, ONE), (40, TWO), (60, ONE), (100, TWO)]
+
+
+async def test_a_new_address_has_its_time_from_when_asterisk_was_told(tmp_path: Path) -> None:
+    clock = Clock()
+    carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO), clock)
+    await carriers.look([TRUNK])
+    assert carriers.heard({NAME: (False, 10.0)})
+    clock.now += 17
+    carriers.applied()
+    clock.now += 17
+    assert not carriers.heard({NAME: (False, 10.0)})
+    carriers.applied()
+    clock.now += 1
+    assert carriers.heard({NAME: (False, 10.0)})
+
+
+async def test_a_turn_that_the_disk_refuses_costs_no_try(tmp_path: Path) -> None:
+    away, here = tmp_path / "away", tmp_path / "node"
+    here.mkdir()
+    carriers = CarrierAddresses(place(here), Names(ONE, TWO), Clock())
+    await carriers.look([TRUNK])
+    here.rename(away)
+    with pytest.raises(NodeError):
+        carriers.heard({NAME: (False, 10.0)})
+    away.rename(here)
+    assert carriers.heard({NAME: (False, 10.0)})
+    assert carriers.in_use == {NAME: TWO}
 
 
 async def test_a_carrier_of_which_no_address_answers_is_tried_ever_more_slowly(tmp_path: Path) -> None:

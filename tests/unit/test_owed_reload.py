@@ -1,5 +1,6 @@
 """What was written and not yet reloaded when its engine ended: the next one reloads it at the Asterisk that runs."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from typing import Any, cast
 import pytest
 from settings_support import DIALER, write_config
 
+from dialer_engine.engine import node_link
 from dialer_engine.engine.lifecycle import Lifecycle
 from dialer_engine.engine.node_link import ManagedNode, node_config
 from dialer_engine.engine.service import Service
@@ -27,12 +29,16 @@ PJSIP = "module reload res_pjsip.so"
 
 
 class Asterisk:
-    """Stands for the Asterisk of every node: whether it runs, what its console was told, and what it refuses."""
+    """Stands for the Asterisk of every node: whether it runs, what its console was told, and what it refuses.
+
+    It turns the next `busy` reloads down, as one does that is at another.
+    """
 
     def __init__(self) -> None:
         self.runs = True
         self.told: list[str] = []
         self.refuses = ""
+        self.busy = 0
 
 
 @pytest.fixture
@@ -42,6 +48,9 @@ def asterisk(monkeypatch: pytest.MonkeyPatch) -> Asterisk:
     def console(node: Node, command: str) -> str:
         if command == made.refuses:
             raise NodeError("the console does not answer")
+        if made.busy > 0 and command == PJSIP:
+            made.busy -= 1
+            return "A module reload request is already in progress; please be patient\n"
         made.told.append(command)
         return ""
 
@@ -105,6 +114,46 @@ async def test_a_reload_that_failed_is_owed_still(asterisk: Asterisk, begin: Beg
     asterisk.told.clear()
     asterisk.refuses = ""
     await begin(AFTER)
+    assert PJSIP in asterisk.told
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between two tries."""
+    monkeypatch.setattr(node_module, "RELOAD_AGAIN_S", (0.0,) * len(node_module.RELOAD_AGAIN_S))
+    monkeypatch.setattr(node_link, "LOOKS_S", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_an_asterisk_that_is_at_another_reload_is_asked_again(
+    asterisk: Asterisk, begin: Begin, config: Config
+) -> None:
+    engine = await begin(BEFORE)
+    asterisk.told.clear()
+    asterisk.busy = len(node_module.RELOAD_AGAIN_S) - 1
+    await engine.apply(config.settings.trunks, AFTER)
+    assert PJSIP in asterisk.told
+    assert not engine.node.owes()
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_one_that_stays_busy_stays_owed_and_takes_it_later(
+    asterisk: Asterisk, begin: Begin, config: Config
+) -> None:
+    engine = await begin(BEFORE)
+    asterisk.busy = 10_000
+    with pytest.raises(NodeError, match="already in progress"):
+        await engine.apply(config.settings.trunks, AFTER)
+    engine = await begin(AFTER)
+    assert engine.node.owes(), "calls are up there: the engine starts all the same"
+    asterisk.busy = 0
+    asterisk.told.clear()
+    keeping = asyncio.create_task(engine.keep_addresses())
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if not engine.node.owes():
+            break
+    keeping.cancel()
     assert PJSIP in asterisk.told
 
 

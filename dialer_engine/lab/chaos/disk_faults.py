@@ -66,7 +66,8 @@ async def _until_refused(conn: Connection) -> bool:
             except asyncpg.DiskFullError:
                 return True
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                return conn.is_closed()
+                if conn.is_closed():
+                    return True
         await asyncio.sleep(LOOK_S)
     return False
 
