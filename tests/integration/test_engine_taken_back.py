@@ -36,8 +36,14 @@ async def let_time_run_out(made: World) -> None:
 async def test_a_talk_that_is_taken_back_is_abandoned_and_the_key_still_works(blind: bool) -> None:
     """Also when the engine's link was lost just then, so that the start of the message was missed."""
     async with lab(PROGRESSIVE, table(replace(WANTS_OUT, talk_s=6.0)), 1, proxied=blind) as made:
+
+        async def talking() -> bool:
+            return bool(await rows(made, "select 1 from attempts where joined_at is not null"))
+
         await begin(made)
-        await until_state(made, "in_call")
+        await until(
+            talking, "the engine knows of the talk: an agent who is chosen counts as in a call before"
+        )
         if blind:
             made.proxies["ari_port"].cut()
         await let_time_run_out(made)
