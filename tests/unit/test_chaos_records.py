@@ -375,6 +375,20 @@ def test_a_call_that_we_gave_up_while_nothing_passed_ends_later_at_the_carrier()
         assert "cdrs_wrong" in judge(ended, record, heard=(), promise=KILLED, seen=seen).broken
 
 
+def test_an_end_that_waits_for_the_ack_to_an_answer_said_in_silence_comes_later() -> None:
+    """The wire was silent until 113; the answer is said again at 116.5, and the BYE of 113.5 comes behind it."""
+    call = replace(
+        CALL, came_at=97.0, rang_at=97.0, answered_at=105.0, heard_at=None, still_at=None, ended_at=113.5
+    )
+    silent = catalogue()["trunk-silent"].promise
+    seen = Seen(1, [1.0], spans=[(101.0, 113.0)], excused=[(98.8, 121.0)])
+    for told, broken in ((116.5, False), (119.1, False), (119.3, True)):
+        record = Record(ADA, "hung_up", told, originated_at=97.0, answered_at=min(told, 116.5))
+        judged = judge(call, record, heard=(), promise=silent, seen=seen)
+        assert ("cdrs_wrong" in judged.broken) == broken, told
+        assert "cdrs_wrong" in judge(call, record, heard=(), promise=Promise(), seen=seen).broken
+
+
 def test_a_talk_that_is_closed_while_it_goes_on_is_no_time_that_nobody_saw() -> None:
     """An engine that loses a talk at its start, and ends the record then: the person talks on for half a minute."""
     call = replace(CALL, came_at=90.0, answered_at=91.0, heard_at=91.1, still_at=124.2, ended_at=125.0)

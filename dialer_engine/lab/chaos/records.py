@@ -35,6 +35,8 @@ SAME_S = 2.2
 packet that is lost twice comes 1.5 s late by SIP's T1, and the rest is for a machine that does other things too."""
 SAID_AGAIN_S = 8.0
 """What SIP says into 12 s of silence it says again so long after them at most: it waits twice as long each time."""
+ACKED_S = 4.0
+"""An answer that no ACK came for is said again this often (RFC 3261, T2), and the carrier's BYE waits for the ACK."""
 STAYS_S, NOTED_S = 2.5, 0.5
 """Who stays for so long in a message notes that it is heard; the last sound before may be noted so much later."""
 Spans = Sequence[tuple[float, float]]
@@ -49,7 +51,7 @@ class Wrong(StrEnum):
     UNSEEN_ANSWER = "an answer of which nothing passed, recorded as none"
     OTHER_TIME = "a time that nobody saw pass"
     LEFT_LATE = "a call that was stamped in the fault and left later"
-    SAID_LATE = "a call that we began or ended in the fault, and of which the carrier heard after it"
+    SAID_LATE = "a call that one side began or ended in the fault or right after it, and of which the other heard later"
 
 
 UNTIMED = (Wrong.OTHER_TIME, Wrong.LEFT_LATE)
@@ -296,7 +298,8 @@ def _why_other(what: str, told: float, at: float, spans: Spans) -> Wrong | None:
     """Why a record may tell another time than the carrier; None where no fault can be the reason.
 
     What happened by the carrier in a fault's time may be a moment that nobody saw pass. A call that we begin or end
-    is a word that has to reach the carrier, which a fault may hold up. An end that never came to it is none.
+    is a word that has to reach the carrier, which a fault may hold up, as is an end of the carrier's that waits for the
+    ACK to an answer in it. An end that never came to it is none.
     """
     ours = what != "answered" and told < at
     if what == "left" and ours and _during(told, _reaching(spans, at - SAME_S)):
@@ -304,6 +307,8 @@ def _why_other(what: str, told: float, at: float, spans: Spans) -> Wrong | None:
     if _during(at, spans):
         return Wrong.OTHER_TIME
     if ours and any(low <= told <= high for low, high in _reaching(spans, at - SAID_AGAIN_S)):
+        return Wrong.SAID_LATE
+    if what == "ended" and any(low <= at < told <= high + ACKED_S + SAME_S for low, high in spans):
         return Wrong.SAID_LATE
     return None
 
