@@ -39,6 +39,8 @@ LOOKS_S = 5.0
 """How often it is looked whether carriers answer."""
 PATIENCE_S = 300.0
 """When every address of a name was silent they are tried ever more slowly, down to one in so many seconds."""
+SLOWER = 10
+"""So often the time is doubled at most: PATIENCE_S is reached long before."""
 
 Resolve = Callable[[str], Sequence[str]]
 """From a host's name to its addresses; nothing when there are none."""
@@ -78,6 +80,7 @@ class CarrierAddresses:
         self._told: dict[str, dict[str, float]] = {}
         self._same: dict[str, tuple[frozenset[str], int]] = {}
         self._turned: dict[str, tuple[float, int]] = {}
+        self._answered: set[str] = set()
         self._applying: set[str] = set()
         self._asked: dict[str, asyncio.Future[list[str]]] = {}
         self.in_use: dict[str, str] = self._kept()
@@ -141,10 +144,12 @@ class CarrierAddresses:
         """Go over to the next address of every carrier that is silent; return whether there was any.
 
         `hosts`: whether any trunk's OPTIONS are answered there, and how many seconds pass between two of them: a new
-        address is given the time to be asked. Raises NodeError as `look`.
+        address is given the time to be asked. One that never answered is tried at each of its addresses once: many
+        carriers take calls and ignore OPTIONS. Raises NodeError as `look`.
         """
         now = self._clock()
         for host in [host for host, (answers, _) in hosts.items() if answers]:
+            self._answered.add(host)
             self._turned.pop(host, None)
         silent = {host: every_s for host, (answers, every_s) in hosts.items() if not answers}
         new = {host: self._following(host, every_s, now) for host, every_s in silent.items()}
@@ -166,8 +171,11 @@ class CarrierAddresses:
         if present is None or not others:
             return None
         turned, turns = self._turned.get(host, (-math.inf, 0))
+        if turns >= len(recent) and host not in self._answered:
+            return None
         round_s = every_s + QUALIFY_S + LOOKS_S
-        if now - turned < max(round_s, min(PATIENCE_S, round_s * 2 ** (turns // len(recent) - 1))):
+        slower = min(turns // len(recent), SLOWER) - 1
+        if now - turned < max(round_s, min(PATIENCE_S, round_s * 2**slower)):
             return None
         return next((each for each in others if each > present), others[0])
 

@@ -122,12 +122,36 @@ async def test_a_silent_carrier_is_called_at_its_next_address_when_that_was_aske
     clock = Clock()
     carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO), clock)
     await carriers.look([TRUNK])
+    carriers.heard({NAME: (True, 10.0)})
     turned_at = []
     for second in range(0, 120, 5):
         clock.now = 1000.0 + second
         if carriers.heard({NAME: (False, 10.0)}):
             turned_at.append((second, carriers.in_use[NAME]))
     assert turned_at == [(0, TWO), (20, ONE), (40, TWO), (60, ONE), (100, TWO)]
+
+
+async def test_a_carrier_that_ignores_options_is_tried_at_each_address_once(tmp_path: Path) -> None:
+    clock = Clock()
+    carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO, THREE), clock)
+    await carriers.look([TRUNK])
+    used = []
+    for second in range(0, 3600, 5):
+        clock.now = 1000.0 + second
+        await carriers.look([TRUNK])
+        if carriers.heard({NAME: (False, 10.0)}):
+            used.append(carriers.in_use[NAME])
+    assert used == [TWO, THREE, ONE]
+
+
+async def test_a_carrier_that_is_away_for_weeks_is_still_tried(tmp_path: Path) -> None:
+    clock = Clock()
+    carriers = CarrierAddresses(place(tmp_path), Names(ONE, TWO), clock)
+    carriers.heard({NAME: (True, 10.0)})
+    for _ in range(5000):
+        await carriers.look([TRUNK])
+        assert carriers.heard({NAME: (False, 10.0)})
+        clock.now += 310.0
 
 
 async def test_a_new_address_has_its_time_from_when_asterisk_was_told(tmp_path: Path) -> None:
@@ -161,6 +185,7 @@ async def test_a_carrier_of_which_no_address_answers_is_tried_ever_more_slowly(t
     clock = Clock()
     names = Names(ONE, TWO, THREE)
     carriers = CarrierAddresses(place(tmp_path), names, clock)
+    carriers.heard({NAME: (True, 10.0)})
     turns = 0
     for second in range(0, 3600, 5):
         clock.now = 1000.0 + second
