@@ -169,6 +169,18 @@ class ManagedNode:
         async with self.changing:
             return await self.node.reload(await asyncio.to_thread(self.render, trunks, agents))
 
+    async def take_up(self, changed: set[str], remedy: str) -> None:
+        """Let an Asterisk that ran on read what was written; one that is busy is asked again later: it has calls.
+
+        `remedy` restarts it, for changes that need that.
+        """
+        try:
+            tell_late(await self.node.reload(changed), remedy)
+        except NodeError as error:
+            log.error(
+                "asterisk did not read its settings; it is asked again", node=self.config.name, why=str(error)
+            )
+
     async def keep_addresses(self) -> None:
         """Let every carrier's name be called at an address that it has, and at another when one does not answer.
 
@@ -266,6 +278,12 @@ class ManagedNode:
         except (NodeError, RenderError, OSError) as error:
             log.error("asterisk could not be started again", node=self.config.name, why=str(error))
         return True
+
+
+def tell_late(files: set[str], remedy: str) -> None:
+    """Log what only another start of Asterisk would apply."""
+    if files:
+        log.warning("asterisk needs a restart for some changes", files=sorted(files), remedy=remedy)
 
 
 def external_access(node: ExternalNode) -> Access:

@@ -21,7 +21,7 @@ import structlog
 import dialer_engine
 from dialer_engine.engine.intake import intake_beside, optout_journals
 from dialer_engine.engine.lock import home_lock
-from dialer_engine.engine.node_link import WATCH_S, ManagedNode, node_config
+from dialer_engine.engine.node_link import WATCH_S, ManagedNode, node_config, tell_late
 from dialer_engine.engine.prompts import Prompt, drop_prompts, standard_prompts
 from dialer_engine.engine.registry import read_agents
 from dialer_engine.engine.service import Service
@@ -47,6 +47,8 @@ DEPTH_S = 1.0
 """How often the engine asks how full Asterisk's task processors are."""
 INTAKE_S = 0.5
 """How often the journal is looked at: an opt-out is in the database within 1 s."""
+RESTART = "dialer node stop"
+"""What lets Asterisk start anew here, for changes that it takes by that only."""
 _ELSEWHERE = ("asterisk.nodes", "asterisk.lost_after_seconds")
 """The engine's business: a change there needs nothing of a node."""
 
@@ -67,7 +69,7 @@ class NodeRunner:
         self._lock = home_lock(home, "node")
         self._tasks = Tasks()
         self._applying, self._reloading = asyncio.Lock(), asyncio.Lock()
-        self._owed: set[str] = set()
+        self._owed = False
         self._beat = time.monotonic()
         self._closing = contextlib.AsyncExitStack()
 
@@ -119,14 +121,10 @@ class NodeRunner:
         self.node.facts = facts_of(dialer_engine.__version__, versions)
 
     async def _open_asterisk(self) -> None:
-        self._owed = await self._first_files()
+        changed = await self._first_files()
         if await self.node.node.ensure_running():
             log.info("a running asterisk was adopted", node=self.node.config.name)
-            try:
-                await self._reload()
-            except NodeError as error:
-                log.error("asterisk did not read its settings; it is asked again", why=str(error))
-        self._owed = set()
+            await self.node.take_up(changed, RESTART)
 
     async def _first_files(self) -> set[str]:
         """Write the configuration, or keep the last one while the database is away; returns what changed."""
@@ -213,19 +211,11 @@ class NodeRunner:
         self.database_away = True
 
     async def _apply(self, config: Config, agents: list[AgentAccount]) -> None:
-        """Write and reload; what was written but not yet reloaded is owed, so that a failure loses no change."""
-        async with self.node.changing:
-            await self.node.addresses.find(config.settings.trunks.values())
-            self._owed |= await asyncio.to_thread(self.node.render, config.settings.trunks, agents)
-            await self._reload()
+        """Write and reload; until that was done it is owed, so that a failure loses no change."""
+        self._owed = True
+        tell_late(await self.node.apply(config.settings.trunks, agents), RESTART)
         log.info("accounts changed", agents=len(agents))
-        self.agents, self._owed = agents, set()
-
-    async def _reload(self) -> None:
-        if late := await self.node.node.reload(self._owed):
-            log.warning(
-                "asterisk needs a restart for some changes", files=sorted(late), remedy="dialer node stop"
-            )
+        self.agents, self._owed = agents, False
 
     # --- reload -----------------------------------------------------------------------------------
 

@@ -39,7 +39,6 @@ from dialer_engine.engine.trunks import Trunks
 from dialer_engine.engine.writer import Writer
 from dialer_engine.pbx.ami import AmiError
 from dialer_engine.pbx.ari.errors import AriError
-from dialer_engine.pbx.node import NodeError
 from dialer_engine.store.held import held_directory, rejected_file
 from dialer_engine.store.journal import Taken, take_journal
 from dialer_engine.store.line import AWAY, Line
@@ -294,23 +293,6 @@ async def make_works(life: Lifecycle, tenure: Tenure) -> Works:
     return Works(life, tenure, registry, await _open_asterisk(life, tenure, registry))
 
 
-async def _take_up(node: ManagedNode, changed: set[str]) -> None:
-    """Let an Asterisk that ran on read what was written; one that is busy is asked again later: it has calls."""
-    try:
-        late = await node.node.reload(changed)
-    except NodeError as error:
-        log.error(
-            "asterisk did not read its settings; it is asked again", node=node.config.name, why=str(error)
-        )
-        return
-    if late:
-        log.warning(
-            "asterisk needs a restart for some changes",
-            files=sorted(late),
-            remedy="dialer stop --all, then run",
-        )
-
-
 async def _open_asterisk(life: Lifecycle, tenure: Tenure, registry: Registry) -> ManagedNode | None:
     settings = tenure.config.settings
     own = settings.asterisk.node
@@ -322,5 +304,5 @@ async def _open_asterisk(life: Lifecycle, tenure: Tenure, registry: Registry) ->
     changed = node.render(settings.trunks, registry.accounts)
     if await node.node.ensure_running():
         log.info("a running asterisk was adopted", node=own.name)
-        await _take_up(node, changed)
+        await node.take_up(changed, "dialer stop --all, then run")
     return node

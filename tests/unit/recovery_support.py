@@ -6,11 +6,12 @@ The moments between two answers cannot be hit in a real Asterisk.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dispatch_support import START, Notebook, at, reservation
 
 from dialer_engine.core.attempt import Attempt, Phase
@@ -246,3 +247,11 @@ class Rig:
     @property
     def results(self) -> list[tuple[str, str]]:
         return [(attempt_id, result) for attempt_id, _, result in self.book.ended]
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    """A rig whose tasks end with the test."""
+    made = Rig()
+    yield made
+    await made.tasks.close()

@@ -1,13 +1,12 @@
 """Comparing with Asterisk while calls leave and channels end: what a look shows late, or not yet, ends nobody."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from dispatch_support import at
-from recovery_support import Rig
+from recovery_support import Rig, rig
 
 from dialer_engine.core import attempt as life
 from dialer_engine.core import seat as chair
@@ -17,14 +16,9 @@ from dialer_engine.engine import actions
 from dialer_engine.engine.clock import utc_now
 from dialer_engine.engine.recovery import Before, Seen, agree
 
+__all__ = ["rig"]
+
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    made = Rig()
-    yield made
-    await made.tasks.close()
 
 
 # --- calls --------------------------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """Comparing with Asterisk while agents' legs come and go: seats, log-outs that the link lost, side channels."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from dispatch_support import at
-from recovery_support import Rig
+from recovery_support import Rig, rig
 from structlog.testing import capture_logs
 
 from dialer_engine.core.attempt import Phase
@@ -13,14 +11,9 @@ from dialer_engine.engine import agents
 from dialer_engine.engine.agents import bridge_of, whisper_of
 from dialer_engine.engine.recovery import Before, Seen, agree
 
+__all__ = ["rig"]
+
 pytestmark = pytest.mark.unit
-
-
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
-    made = Rig()
-    yield made
-    await made.tasks.close()
 
 
 # --- legs ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -37,15 +37,33 @@ WENT_WRONG = (
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a world had before a fault's rounds: how many calls, talks heard, keys pressed and INVITEs at the wire.
+
+    `numbers` are those of whom there were records.
+    """
+
+    calls: int
+    heard: int
+    pressed: int
+    invites: int
+    numbers: frozenset[str]
+
+    @classmethod
+    async def now(cls, ground: Ground) -> Before:
+        """What there is at this moment."""
+        phones, invites = ground.world.phones, len(ground.wire.invites) if ground.wire is not None else 0
+        numbers = frozenset(record.number for record in await ground.records())
+        return cls(len(ground.calls), len(phones.heard), len(phones.pressed), invites, numbers)
+
+
 async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, tallies: list[Tally]) -> None:
     """Add the tally of one fault in this world to `tallies`; when interrupted, that of the rounds that are done.
 
     Once a fault came, a world that does not go on is a broken promise, and its tally that of what was seen until then.
     """
-    before, heard, seen = len(ground.calls), len(ground.world.phones.heard), Seen()
-    pressed = len(ground.world.phones.pressed)
-    earlier = frozenset(record.number for record in await ground.records())
-    sent = len(ground.wire.invites) if ground.wire is not None else 0
+    before, seen = await Before.now(ground), Seen()
     try:
         await ground.begin()
         for number in range(1, rounds + 1):
@@ -57,11 +75,11 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         kept, live = await ground.settled()
         seen.stuck += [f"{number}: its attempt stays live" for number in live]
         seen.stuck += [f"{number}: is nobody's, and never due again" for number in await ground.forgotten()]
-        seen.stuck += await left_behind(ground, before, kept.records, seen.spans)
+        seen.stuck += await left_behind(ground, before.calls, kept.records, seen.spans)
         seen.broken += await fault.after(ground)
     except asyncio.CancelledError:
         if seen.rounds:
-            tallies.append(_so_far(ground, before, heard, seen))
+            tallies.append(_so_far(ground, before, seen))
         raise
     except WENT_WRONG as error:
         if seen.began == math.inf:
@@ -69,26 +87,26 @@ async def run_fault(ground: Ground, fault: Fault, rounds: int, tell: Tell, talli
         said = str(error) or type(error).__name__
         seen.broken.append(f"nothing more after {seen.rounds} of {rounds} rounds: {said}")
         tell(f"{fault.name}: {seen.broken[-1]}")
-        tallies.append(_so_far(ground, before, heard, seen))
+        tallies.append(_so_far(ground, before, seen))
         return
-    calls = tuple(ground.calls[before:])
-    witness = _witness(ground, calls, heard, kept.of_calls(calls, earlier))
-    witness = replace(witness, pressed=ground.world.phones.pressed[pressed:])
-    if ground.wire is not None:
-        new = [invite for invite in ground.wire.invites[sent:] if invite.number not in earlier]
-        witness = replace(witness, invites=new)
-    tallies.append(tally(witness, seen))
+    calls = tuple(ground.calls[before.calls :])
+    tallies.append(tally(_witness(ground, calls, before, kept.of_calls(calls, before.numbers)), seen))
 
 
-def _so_far(ground: Ground, before: int, heard: int, seen: Seen) -> Tally:
+def _so_far(ground: Ground, before: Before, seen: Seen) -> Tally:
     """The tally of the calls that have ended; the database is not read, in the middle of a fault."""
-    ended = tuple(call for call in ground.calls[before:] if not call.live)
+    ended = tuple(call for call in ground.calls[before.calls :] if not call.live)
     seen.excused.append((seen.began - JUST_BEFORE_S, math.inf))
-    return tally(_witness(ground, ended, heard, None), seen)
+    return tally(_witness(ground, ended, before, None), seen)
 
 
-def _witness(ground: Ground, calls: Sequence[CarrierCall], heard: int, kept: Kept | None) -> Witness:
-    return Witness(calls, ground.world.phones.heard[heard:], kept, ground.oracle, ground.message_s)
+def _witness(ground: Ground, calls: Sequence[CarrierCall], before: Before, kept: Kept | None) -> Witness:
+    phones, invites = ground.world.phones, None
+    if ground.wire is not None:
+        new = ground.wire.invites[before.invites :]
+        invites = [invite for invite in new if invite.number not in before.numbers]
+    heard, pressed = phones.heard[before.heard :], phones.pressed[before.pressed :]
+    return Witness(calls, heard, kept, ground.oracle, ground.message_s, invites, pressed)
 
 
 async def _round(ground: Ground, fault: Fault, seen: Seen) -> str:
