@@ -204,9 +204,14 @@ class Floor:
         self.previews.review(registry.plans)
 
     def suppressed(self, what: Forbidden) -> None:
-        """Cancel what is queued or ringing for a number that must no longer be called, by whom it must not (P5)."""
+        """Cancel what is queued or ringing for a number that must no longer be called, by whom it must not (P5).
+
+        Who rings by what was known before a freeze may have answered another engine since: `RefusalWatch` looks again.
+        """
         self.surroundings.remember_suppressed(what)
         self.previews.suppressed(what)
+        if self.means.blockers.behind():
+            return
         for call in self.dispatcher.calls_to(*what):
             self.dispatcher.cancel(call.id, "number was suppressed")
 

@@ -47,7 +47,8 @@ class RefusalWatch:
         """Look for ever; what the database does not tell is logged when it begins and ends."""
         while True:
             await asyncio.sleep(PERIOD_S)
-            if not self.floor.dispatcher.calls and not self.floor.previews.showings:
+            idle = not self.floor.dispatcher.calls and not self.floor.previews.showings
+            if idle or self.floor.means.blockers.behind():
                 continue
             with self.trouble.told():
                 await self.look()

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from dialer_engine.engine import forgotten, refusal_watch
 from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.refusal_watch import RefusalWatch
+from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.store.pool import ENGINE_ROLE, Pool, open_pool
 
 pytestmark = pytest.mark.postgres
@@ -32,7 +33,9 @@ def floor() -> Any:
     return SimpleNamespace(
         dispatcher=SimpleNamespace(calls={"x": None}),
         registry=SimpleNamespace(config=config),
-        means=SimpleNamespace(clock=SimpleNamespace(now=lambda: NOON), places={"main": None}, epoch=1),
+        means=SimpleNamespace(
+            clock=SimpleNamespace(now=lambda: NOON), places={"main": None}, epoch=1, blockers=Blockers()
+        ),
         adoption=SimpleNamespace(end_forgotten=lambda attempts: 0),
     )
 

@@ -21,7 +21,7 @@ from dialer_engine.engine.control import ControlServer
 from dialer_engine.engine.controls import Controls
 from dialer_engine.engine.floor import Floor
 from dialer_engine.engine.previews import Previews, Showing
-from dialer_engine.engine.surroundings import EngineSurroundings
+from dialer_engine.engine.surroundings import Blockers, EngineSurroundings
 from dialer_engine.store.cards import Card
 from dialer_engine.store.preview import ShownContact
 from dialer_engine.store.reserve import OnShow
@@ -43,6 +43,7 @@ class Changed:
         self.floor = Floor.__new__(Floor)
         self.floor.surroundings = EngineSurroundings(*[nothing] * 6)
         self.floor.dispatcher = self.rig.dispatcher
+        self.floor.means = cast("Any", SimpleNamespace(blockers=Blockers()))
         rest: list[Any] = [*[nothing] * 4, lambda end: None, nothing, lambda *told: None, *[nothing] * 3]
         self.floor.previews = Previews(self.rig.dispatcher, *rest)
         contact = ShownContact(
@@ -103,6 +104,18 @@ async def test_what_a_member_or_nobody_may_call_ends(changed: Changed, body: dic
     assert changed.floor.surroundings.suppressed_since(NUMBER, ACME, began)
     await asyncio.sleep(0.001)
     assert not changed.floor.surroundings.suppressed_since(NUMBER, ACME, time.monotonic())
+
+
+async def test_an_engine_that_woke_from_a_freeze_ends_no_call_for_it_by_what_it_knew(
+    changed: Changed,
+) -> None:
+    """Another engine may have answered it since: whoever pressed the key hears the message's last words."""
+    began = time.monotonic()
+    changed.floor.means.blockers.behind = lambda: True
+    assert await changed.tell(member_id=ACME) == 200
+    assert changed.hung_up == []
+    assert not changed.on_show
+    assert changed.floor.surroundings.suppressed_since(NUMBER, ACME, began)
 
 
 @pytest.mark.parametrize("member", ["acme", True, 1.5, [1]])

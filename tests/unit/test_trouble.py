@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -15,6 +15,7 @@ from dialer_engine.engine import forgotten, journal_keeper, refusal_watch
 from dialer_engine.engine.forgotten import Forgotten
 from dialer_engine.engine.journal_keeper import JournalKeeper
 from dialer_engine.engine.refusal_watch import RefusalWatch
+from dialer_engine.engine.surroundings import Blockers
 from dialer_engine.engine.trouble import Trouble
 from dialer_engine.store.errors import StoreError
 from dialer_engine.store.suppression_journal import SuppressionJournal
@@ -81,7 +82,8 @@ class Refusing:
 
 def floor() -> Any:
     return SimpleNamespace(
-        dispatcher=SimpleNamespace(calls={"x": None}), means=SimpleNamespace(places={"main": None})
+        dispatcher=SimpleNamespace(calls={"x": None}),
+        means=SimpleNamespace(places={"main": None}, blockers=Blockers()),
     )
 
 
@@ -117,3 +119,19 @@ async def test_a_net_that_lacks_a_right_is_no_silent_one(
         with pytest.raises(asyncio.CancelledError):
             await task
     assert [(entry["log_level"], entry["why"]) for entry in logs] == [("error", WORDS)]
+
+
+async def test_what_is_refused_now_is_not_looked_at_by_what_was_known_before_a_freeze(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refusal_watch, "PERIOD_S", 0.001)
+    pool, there = Refusing(), floor()
+    there.means.blockers.behind = lambda: True
+    task = asyncio.create_task(RefusalWatch(there, cast("Any", pool)).run())
+    await asyncio.sleep(0.05)
+    assert pool.asked == 0
+    there.means.blockers.behind = lambda: False
+    async with asyncio.timeout(5.0):
+        await pool.enough.wait()
+    task.cancel()
+    await asyncio.wait([task])
